@@ -1,0 +1,43 @@
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: help setup train test test-slow lint lock bench clean
+
+help: ## list these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+
+setup: $(INSTALLED) ## create .venv from requirements.lock (instant when it is up to date)
+
+$(INSTALLED): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; choose one with: make setup PYTHON=python3.11"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+train: setup ## train one model: make train ARGS="model=xgboost use_case=fraud"
+	@$(BIN)/python -m src.train $(ARGS)
+
+test: setup ## lint, then the tests that take minutes at most: make test ARGS="-k split"
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
+	$(BIN)/python -m pytest $(ARGS)
+
+test-slow: setup ## the tests marked slow
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+lint: setup ## ruff: check and format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## measure our overhead against a bare script
+	$(BIN)/python bench/overhead.py $(ARGS)
+
+lock: ## pin the dependencies of pyproject.toml anew
+	$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
+	.venv-lock/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet -o requirements.lock
+	rm -rf .venv-lock
+
+clean: ## remove what runs leave behind, except runs/
+	rm -rf .pytest_cache .ruff_cache multirun

@@ -1,0 +1,220 @@
+"""Write a run so that it is complete or absent, and read back only bytes that were written."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import stat
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from src.errors import ConfigError, IntegrityError
+
+MANIFEST = "manifest.json"
+TRUSTED = [  # types, beyond skops' own list, that a model file may hold; never asked of the file itself
+    "collections.OrderedDict",
+    "lightgbm.basic.Booster",
+    "lightgbm.sklearn.LGBMClassifier",
+    "sklearn.tree._tree.Tree",
+    "src.features.AsNumbers",
+    "xgboost.core.Booster",
+    "xgboost.sklearn.XGBClassifier",
+]
+RENAME_EXCHANGE = 2
+
+
+@contextlib.contextmanager
+def published(run_dir: Path) -> Iterator[Path]:
+    """Give a folder to fill; when the block ends well it takes the place of `run_dir`, in one step.
+
+    The folder gets a `manifest.json` with size and SHA-256 of every file. Whatever goes wrong, `run_dir` is as it was.
+
+    Parameters
+    ----------
+    run_dir : Path
+
+    Yields
+    ------
+    Path
+        An empty folder on the same file system.
+    """
+    run_dir.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(run_dir)
+    staging = Path(tempfile.mkdtemp(prefix=f".{run_dir.name}-{os.getpid()}-", dir=run_dir.parent))
+    try:
+        yield staging
+        _write_manifest(staging)
+        staging.chmod(0o755)
+        _replace(run_dir, staging)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def check_replaceable(run_dir: Path) -> None:
+    """Refuse to put a run in the place of a folder that is something else.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if run_dir.exists() and not (run_dir / MANIFEST).is_file() and (not run_dir.is_dir() or any(run_dir.iterdir())):
+        raise ConfigError(f"{run_dir} exists and is not a run folder: choose another with hydra.run.dir=…")
+
+
+def remove_empty(run_dir: Path) -> None:
+    """Remove a folder that was made for a run that then left nothing in it, and the empty one above it."""
+    for folder in (run_dir, run_dir.parent):
+        if not folder.is_dir() or any(folder.iterdir()):
+            return
+        folder.rmdir()
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Sorted keys, no NaN, one final newline."""
+    path.write_text(json.dumps(values, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def dump(path: Path, model: Any) -> None:
+    """Save a fitted object in the skops format: equal objects give equal bytes."""
+    import skops.io
+
+    path.write_bytes(_normal_form(skops.io.dumps(model)))
+
+
+def load(run_dir: Path, name: str = "model.skops") -> Any:
+    """Read a fitted object from a run folder.
+
+    Parameters
+    ----------
+    run_dir : Path
+    name : str
+        A `.skops` file of the folder.
+
+    Returns
+    -------
+    object
+        Built only from types this module trusts.
+
+    Raises
+    ------
+    IntegrityError
+        If the file is not the one that was written, or holds a type that no model of ours needs.
+    """
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    data = read_verified(run_dir, name)
+    try:
+        return skops.io.loads(data, trusted=TRUSTED)
+    except UntrustedTypesFoundException as error:
+        raise IntegrityError(f"{Path(run_dir, name)} is refused: {error}") from error
+
+
+def read_verified(run_dir: Path, name: str) -> bytes:
+    """Bytes of a file of a run folder, after its size and SHA-256 were found to be the manifest's.
+
+    Raises
+    ------
+    IntegrityError
+        If there is no manifest, or the file is absent, a link, not in the manifest, or not what was written.
+    """
+    path = Path(run_dir, name)
+    try:
+        entry = json.loads(Path(run_dir, MANIFEST).read_text())["files"][name]
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise IntegrityError(f"{path} is not a regular file")
+        data = path.read_bytes()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise IntegrityError(f"{path} cannot be verified: {type(error).__name__} {error}") from error
+    if len(data) != entry["size"] or hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        raise IntegrityError(f"{path} is not the file that was written: its size or SHA-256 differs from {MANIFEST}")
+    return data
+
+
+def _normal_form(data: bytes) -> bytes:
+    """Rewrite a skops archive without what differs between two dumps of one object: memory addresses and clock times."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    schema = json.loads(contents.pop("schema.json"))
+    numbers: dict[Any, int] = {}
+    files: dict[str, bytes] = {}
+
+    def renumber(node: Any) -> Any:
+        if isinstance(node, list):
+            return [renumber(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        node = dict(node)
+        if "__id__" in node:
+            # plain values are told apart by value: whether two of them share an address is chance
+            key = node["content"] if node.get("__loader__") == "JsonNode" else node["__id__"]
+            node["__id__"] = numbers.setdefault((node.get("__loader__"), key), len(numbers) + 1)
+        if node.get("file") in contents:
+            name = f"{node['__id__']}{Path(node['file']).suffix}"
+            files[name] = contents[node["file"]]
+            node["file"] = name
+        return {key: renumber(value) for key, value in node.items()}
+
+    files["schema.json"] = json.dumps(renumber(schema), separators=(",", ":")).encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0)), content)
+    return buffer.getvalue()
+
+
+def _write_manifest(folder: Path) -> None:
+    files = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        data = path.read_bytes()
+        name = path.relative_to(folder).as_posix()
+        files[name] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        _sync(path)
+    write_json(folder / MANIFEST, {"files": files})
+    _sync(folder / MANIFEST)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _replace(run_dir: Path, staging: Path) -> None:
+    """Put `staging` at `run_dir`; what stood there is at `staging` afterwards."""
+    if run_dir.is_dir() and any(run_dir.iterdir()):
+        if not _exchange(staging, run_dir):
+            aside = staging.with_name(staging.name + "-old")
+            run_dir.rename(aside)
+            staging.rename(run_dir)
+            aside.rename(staging)
+    else:
+        staging.rename(run_dir)
+    _sync(run_dir.parent)
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """Swap two folders in one step where the system can (Linux' renameat2); Python offers no call for it."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    at_cwd = -100
+    return bool(rename) and rename(at_cwd, os.fsencode(a), at_cwd, os.fsencode(b), RENAME_EXCHANGE) == 0
+
+
+def _remove_abandoned(run_dir: Path) -> None:
+    """Delete what a killed process left while it wrote this run."""
+    pattern = re.compile(rf"\.{re.escape(run_dir.name)}-(\d+)-\w+")
+    for path in run_dir.parent.iterdir():
+        if (owner := pattern.fullmatch(path.name)) and not Path("/proc", owner[1]).exists():
+            shutil.rmtree(path, ignore_errors=True)

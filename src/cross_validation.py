@@ -1,0 +1,159 @@
+"""Score a recipe on rows it was not fitted on, fold by fold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn.model_selection import StratifiedKFold, TimeSeriesSplit, train_test_split
+
+from src.errors import DataError
+from src.fit import Recipe, fit
+from src.metrics import binary_metrics
+
+INNER_SIZE = 0.1  # share of a fold's training rows that decides its best round
+THRESHOLD = 0.5  # folds choose no threshold of their own
+
+
+def make_splitter(method: str, n_folds: int, shuffle: bool, random_state: int | None):
+    """Build the scikit-learn splitter of a method: `stratified_kfold` or `time_series`."""
+    if method == "time_series":
+        return TimeSeriesSplit(n_splits=n_folds)
+    return StratifiedKFold(n_splits=n_folds, shuffle=shuffle, random_state=random_state)
+
+
+def draw_folds(splitter, y, times=None) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Positions of the training and the scoring rows of each fold.
+
+    Parameters
+    ----------
+    splitter : scikit-learn splitter
+    y : ndarray of shape (n_rows,)
+    times : ndarray of datetime64 of shape (n_rows,), optional
+        For a splitter that keeps the order of time. Rows of one moment may share a fold boundary.
+
+    Returns
+    -------
+    list of (train, test) ndarrays
+
+    Raises
+    ------
+    DataError
+        If a class has fewer members than there are folds, or a fold holds a single class.
+    """
+    labels, counts = np.unique(y, return_counts=True)
+    n_folds = splitter.get_n_splits()
+    if counts.min() < n_folds:
+        raise DataError(
+            f"Class {labels[counts.argmin()]} has {counts.min()} training rows, fewer than the {n_folds} folds.\n"
+            f"Bring more rows of that class, or choose cv.n_folds={max(2, counts.min())} or cv=none."
+        )
+    order = np.arange(len(y)) if times is None else np.argsort(times, kind="stable")
+    folds = [(order[train], order[test]) for train, test in splitter.split(order, y[order])]
+    for number, (train, test) in enumerate(folds, start=1):
+        if min(len(np.unique(y[train])), len(np.unique(y[test]))) < len(labels):
+            raise DataError(f"Fold {number} holds a single class: choose fewer folds with cv.n_folds=…, or cv=none")
+    return folds
+
+
+def cross_validate(recipe: Recipe, frame, y, folds, scoring: list[str], is_ordered: bool) -> Iterator[dict]:
+    """Fit and score a recipe on each fold.
+
+    Where the recipe stops early, each fold stops on a part cut from its own training rows, never on the rows that score
+    it: the newest of them when rows are in time order, else a stratified tenth.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    frame : DataFrame of shape (n_rows, …)
+    y : ndarray of shape (n_rows,)
+    folds : list of (train, test) ndarrays
+    scoring : list of str
+        Names of `src.metrics`.
+    is_ordered : bool
+        Whether the training rows of a fold are in time order.
+
+    Yields
+    ------
+    dict
+        `fold`, `n_train`, `n_test`, `fit_time` and `score_time` in seconds, `best_iteration`, and of each metric
+        `train_<metric>` and `test_<metric>`.
+    """
+    for number, (train, test) in enumerate(folds, start=1):
+        start = time.perf_counter()
+        fitted = _fit_fold(recipe, frame, y, train, is_ordered)
+        fit_time = time.perf_counter() - start
+        scores = {}
+        for part, rows in (("test", test), ("train", train)):
+            y_score = fitted.model.predict_proba(frame.iloc[rows])[:, 1]
+            scores |= {f"{part}_{name}": value for name, value in binary_metrics(scoring, y[rows], y_score, THRESHOLD).items()}
+        yield {
+            "fold": number,
+            "n_train": len(train),
+            "n_test": len(test),
+            "fit_time": fit_time,
+            "score_time": time.perf_counter() - start - fit_time,
+            "best_iteration": fitted.best_iteration,
+            **scores,
+        }
+
+
+def _fit_fold(recipe: Recipe, frame, y, train, is_ordered: bool):
+    if recipe.patience is None:
+        return fit(recipe, frame.iloc[train], y[train])
+    inner, stop = inner_split(train, y, is_ordered, recipe.random_state)
+    return fit(recipe, frame.iloc[inner], y[inner], frame.iloc[stop], y[stop])
+
+
+def inner_split(train, y, is_ordered: bool, random_state: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cut the rows that decide the best round from a fold's training rows."""
+    if is_ordered:
+        cut = len(train) - max(1, round(len(train) * INNER_SIZE))
+        return train[:cut], train[cut:]
+    inner, stop = train_test_split(train, test_size=INNER_SIZE, random_state=random_state, stratify=y[train])
+    return np.sort(inner), np.sort(stop)
+
+
+def summarise(cv_results: pd.DataFrame, scoring: list[str], metric: str) -> dict[str, float]:
+    """Means and spreads over the folds, as they go into the metrics file.
+
+    Returns
+    -------
+    dict
+        `cv_<metric>`, `cv_<metric>_std` and `cv_train_<metric>` of each; `cv_std`, the specification's name for the spread
+        of accuracy; `cv_<metric>_ci_low` and `_ci_high` of the primary metric.
+    """
+    means = {f"cv_{name}": float(cv_results[f"test_{name}"].mean()) for name in scoring}
+    spreads = {f"cv_{name}_std": float(cv_results[f"test_{name}"].std(ddof=0)) for name in scoring}
+    train = {f"cv_train_{name}": float(cv_results[f"train_{name}"].mean()) for name in scoring}
+    low, high = mean_interval(cv_results[f"test_{metric}"], cv_results["n_train"], cv_results["n_test"])
+    std = {"cv_std": spreads["cv_accuracy_std"]} if "accuracy" in scoring else {}
+    return means | spreads | train | std | {f"cv_{metric}_ci_low": low, f"cv_{metric}_ci_high": high}
+
+
+def mean_interval(scores, n_train, n_test, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of the mean over folds, widened because folds share training rows.
+
+    Parameters
+    ----------
+    scores : array of shape (n_folds,)
+    n_train, n_test : array of shape (n_folds,)
+        Rows fitted on and scored, of each fold.
+    confidence : float
+
+    Returns
+    -------
+    low, high : float
+
+    References
+    ----------
+    Nadeau & Bengio (2003), Inference for the generalization error, Machine Learning 52, 239-281.
+    """
+    scores = np.asarray(scores, dtype=float)
+    n_folds = len(scores)
+    variance = scores.var(ddof=1) * (1 / n_folds + np.mean(np.asarray(n_test) / np.asarray(n_train)))
+    half = stats.t.ppf((1 + confidence) / 2, n_folds - 1) * np.sqrt(variance)
+    return float(scores.mean() - half), float(scores.mean() + half)

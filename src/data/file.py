@@ -1,0 +1,304 @@
+"""A table the user brings: Parquet, or CSV in UTF-8, plain or gzipped."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import gzip
+import hashlib
+import io
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from src.data.dataset import Dataset
+from src.data.validation import DIGITS_LOST, shorten, target_fault
+from src.errors import DataError, at_most
+from src.use_case import Feature
+
+ENDINGS = (".parquet", ".csv", ".csv.gz")
+SIGNATURES = {
+    b"PAR1": "a Parquet file",
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"%PDF": "a PDF document",
+    b"PK\x03\x04": "a zip archive or a spreadsheet",
+    b"\x1f\x8b": "a gzip file",
+    b"\xff\xfe": "text in UTF-16",
+    b"\xfe\xff": "text in UTF-16",
+    b"{": "JSON",
+    b"[": "JSON",
+    b"<": "HTML or XML",
+}
+EXPORT = "Export the table as CSV in UTF-8, or as Parquet."
+NO_NUMBER = pa.array(["NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None"])
+LARGEST_EXACT_INTEGER = 2**53
+BLOCK_BYTES = 1 << 24  # a row must fit into one block
+
+
+def load(path: str, features: Mapping[str, Feature], target: str, time_column: str | None = None) -> Dataset:
+    """Read a table from a file; its rows are not compared with the declaration yet, `validate` does that.
+
+    Parameters
+    ----------
+    path : str
+        A `.parquet`, `.csv` or `.csv.gz` file. CSV: UTF-8, comma, one header line, decimal point.
+    features : mapping of str to Feature
+        Columns to read. In a CSV, only an empty cell of a category is missing ("NA" is a country); numbers may also be
+        missing as `NA`, `NaN`, `NULL` and the like. A column of numbers with other text stays text.
+    target : str
+        Column of 0 and 1, or of booleans, without gaps.
+    time_column : str, optional
+        When the row happened.
+
+    Returns
+    -------
+    Dataset
+        Features in declared order, target (int8), time column as the file has it.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, it is cut short or not a table, or columns or labels are missing. At most three lines.
+    """
+    raw = _read_bytes(Path(path))
+    needed = [*features, target, *([time_column] if time_column else [])]
+    read = _read_parquet if path.lower().endswith(".parquet") else _read_csv
+    table, columns = read(path, raw, needed)
+    if table.num_rows == 0:
+        raise DataError(f"{path} has a header but no rows.")
+    frame = _to_frame(path, table.select(needed), features, target)
+    fault = target_fault(frame[target])
+    if fault:
+        raise DataError(f"{target}: {fault}.\nThis is the target of {path}.")
+    frame[target] = frame[target].astype("int8")
+    sha256 = hashlib.sha256(raw).hexdigest()
+    provenance = {"kind": "file", "source": Path(path).name, "sha256": sha256, "rows": len(frame)}
+    return Dataset(frame, provenance, notes=_notes(columns, needed))
+
+
+def _read_bytes(path: Path) -> bytes:
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, not a file.\nName one file that ends in {_endings()}.")
+    if not path.exists():
+        raise DataError(f"There is no file {path}.{_near(path.name, _siblings(path))}")
+    if not path.name.lower().endswith(ENDINGS):
+        raise DataError(
+            f"{path} cannot be read: its name does not end in {_endings()}.\nExport the table as one of them."
+        )
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+    if not raw:
+        raise DataError(f"{path} is empty (0 bytes).")
+    return raw
+
+
+def _siblings(path: Path) -> list[str]:
+    return [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
+
+
+def _endings() -> str:
+    return ", ".join(ENDINGS[:-1]) + f" or {ENDINGS[-1]}"
+
+
+def _near(name: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1)
+    return f" Did you mean {near[0]}?" if near else ""
+
+
+def _check_columns(path: str, columns: list[str], needed: list[str]) -> None:
+    faults = [f"{name}: not a column of {path}.{_near(name, columns)}" for name in needed if name not in columns]
+    faults += [
+        f"{name}: {columns.count(name)} columns of {path} have this name." for name in needed if columns.count(name) > 1
+    ]
+    if faults:
+        raise DataError(at_most(3, faults, "columns"))
+
+
+def _looks_like(raw: bytes) -> str:
+    return next((f"it looks like {kind}" for start, kind in SIGNATURES.items() if raw.lstrip().startswith(start)), "")
+
+
+def _read_parquet(path: str, raw: bytes, needed: list[str]) -> tuple[pa.Table, list[str]]:
+    try:
+        file = pq.ParquetFile(pa.BufferReader(raw), page_checksum_verification=True)
+        columns = file.schema_arrow.names
+        _check_columns(path, columns, needed)
+        table = file.read(columns=needed)
+        table.validate(full=True)
+    except (pa.ArrowException, OSError) as error:
+        why = _looks_like(raw) if not raw.startswith(b"PAR1") else "it was cut short or changed"
+        raise DataError(
+            f"{path} is not a whole Parquet file: {why or 'it starts with other bytes'}.\n"
+            f"The reader says: {_one_line(error)}\nWrite or copy the file again."
+        ) from error
+    return table, columns
+
+
+def _read_csv(path: str, raw: bytes, needed: list[str]) -> tuple[pa.Table, list[str]]:
+    text = _gunzip(path, raw) if path.lower().endswith(".gz") else raw
+    columns = _header(path, text)
+    _check_columns(path, columns, needed)
+    if text.count(b'"') % 2:
+        raise DataError(
+            f"{path} has an odd number of double quotes: it was cut short, or a quote is not doubled.\n"
+            'Copy the file again, or write a quote inside a cell as "".'
+        )
+    if b"\n" not in text.strip():
+        raise DataError(f"{path} has a header but no rows.")
+    try:
+        return _parse_csv(text, needed), columns
+    except pa.ArrowException as error:
+        raise DataError(_ragged(path, text, needed) or f"{path} cannot be read as CSV: {_one_line(error)}") from error
+
+
+def _gunzip(path: str, raw: bytes) -> bytes:
+    try:
+        return gzip.decompress(raw)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{path} is not a whole gzip file: {_looks_like(raw) or _one_line(error)}.\nWrite or copy the file again."
+        ) from error
+
+
+def _header(path: str, text: bytes) -> list[str]:
+    """Names in the first line, after a look at whether this is comma-separated text at all."""
+    kind = _looks_like(text)
+    try:
+        columns = next(csv.reader(io.TextIOWrapper(io.BytesIO(text), encoding="utf-8-sig", newline="")), [])
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is not CSV text in UTF-8: {kind or _one_line(error)}.\n{EXPORT}") from error
+    if kind or "\0" in "".join(columns):
+        raise DataError(f"{path} is not CSV: {kind or 'it has binary data'}.\n{EXPORT}")
+    if len(columns) == 1 and any(mark in columns[0] for mark in ";\t|"):
+        raise DataError(
+            f"{path} has one column, {shorten(columns[0])}: its cells are not separated by commas.\n"
+            "Export the table with commas and decimal points, or as Parquet."
+        )
+    return columns
+
+
+def _parse_csv(text: bytes, needed: list[str], **options) -> pa.Table:
+    """Every cell as text, missing where it is empty; a row with too few or too many cells is an error.
+
+    One thread: with line ends allowed inside cells, two are no faster (measured), and a row then knows its number.
+    """
+    return pa_csv.read_csv(
+        pa.BufferReader(text),
+        read_options=pa_csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True, **options),
+        convert_options=pa_csv.ConvertOptions(
+            include_columns=needed,
+            column_types=dict.fromkeys(needed, pa.string()),
+            null_values=[""],
+            strings_can_be_null=True,
+        ),
+    )
+
+
+def _ragged(path: str, text: bytes, needed: list[str]) -> str | None:
+    """Describe the rows with a wrong number of cells, from a second, slower pass."""
+    ragged: list[pa_csv.InvalidRow] = []
+
+    def collect(row: pa_csv.InvalidRow) -> str:
+        ragged.append(row)
+        return "skip"
+
+    try:
+        _parse_csv(text, needed, invalid_row_handler=collect)
+    except pa.ArrowException:
+        return None
+    first, rows = ragged[0], "1 row" if len(ragged) == 1 else f"{len(ragged):,} rows"
+    return (
+        f"{path} has {rows} with too few or too many cells: row {first.number - 1} has "
+        f"{first.actual_columns} instead of {first.expected_columns}.\n"
+        "A last row cut short means a cut file: copy it again. Otherwise put cells that hold a comma in double quotes."
+    )
+
+
+def _from_text(text: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
+    """Text cells as booleans or numbers; as text where any cell is neither."""
+    numbers = _cast(text, pa.bool_()) if kind == "bool" else None
+    if numbers is None:
+        numbers = _cast(text, pa.float64())
+    if numbers is None:
+        trimmed = pc.utf8_trim_whitespace(text)
+        known = pc.if_else(pc.is_in(trimmed, value_set=NO_NUMBER), pa.scalar(None, pa.string()), trimmed)
+        numbers = _cast(known, pa.float64())
+    return text if numbers is None else numbers
+
+
+def _cast(column: pa.ChunkedArray, to: pa.DataType) -> pa.ChunkedArray | None:
+    try:
+        return column.cast(to)
+    except pa.ArrowInvalid:
+        return None
+
+
+def _digits_lost(given: pa.ChunkedArray, numbers: pa.ChunkedArray) -> str | None:
+    """Name the first integer that a floating point number cannot hold; `given` is text, or numbers as well."""
+    is_text = pa.types.is_string(given.type) and pa.types.is_floating(numbers.type)
+    if not is_text and not pa.types.is_integer(given.type):
+        return None
+    extremes = pc.min_max(numbers).as_py()
+    if max(abs(extremes["min"] or 0), abs(extremes["max"] or 0)) < LARGEST_EXACT_INTEGER:
+        return None
+    whole = pc.match_substring_regex(given, r"^\s*[+-]?\d+\s*$") if is_text else pa.scalar(True)
+    beyond = pc.or_(pc.greater_equal(numbers, LARGEST_EXACT_INTEGER), pc.less_equal(numbers, -LARGEST_EXACT_INTEGER))
+    row = pc.index(pc.and_(beyond, whole), True).as_py()
+    if row < 0:
+        return None
+    return f"{DIGITS_LOST} (row {row + 1}: {given[row]})"
+
+
+def _to_frame(path: str, table: pa.Table, features: Mapping[str, Feature], target: str) -> pd.DataFrame:
+    kinds = {name: feature.type for name, feature in features.items()} | {target: "bool"}
+    is_csv = not path.lower().endswith(".parquet")
+    columns, faults = {}, []
+    for name in table.column_names:
+        given, kind = table[name], kinds.get(name, "time")
+        column = _from_text(given, kind) if is_csv and kind in ("float", "int", "bool") else given
+        lost = _digits_lost(given, column) if kind in ("float", "int") else None
+        if lost:
+            faults.append(f"{name}: {lost}")
+        columns[name] = _for_pandas(column, kind)
+    if faults:
+        raise DataError(at_most(3, faults, "columns"))
+    return pa.table(columns).to_pandas()
+
+
+def _for_pandas(column: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
+    """Spare pandas the types that it would hold as Python objects."""
+    if kind == "category" and _is_plain(column.type):
+        return column.cast(pa.string()).dictionary_encode()
+    if pa.types.is_decimal(column.type) or (pa.types.is_boolean(column.type) and column.null_count):
+        return column.cast(pa.float64())
+    if pa.types.is_date(column.type):
+        return column.cast(pa.timestamp("ms"))
+    return column
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return is_text or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= 120 else f"{text[:119]}…"
+
+
+def _notes(columns: list[str], needed: list[str]) -> list[str]:
+    others = [name for name in columns if name not in needed]
+    if not others:
+        return []
+    more = f" and {len(others) - 10} more" if len(others) > 10 else ""
+    return [f"Columns of the file that the use case does not name were left out: {', '.join(others[:10])}{more}."]

@@ -1,0 +1,381 @@
+"""Rows against what the use case declares: every source passes here before the split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from numbers import Real
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from src.errors import DataError, at_most
+from src.use_case import Feature
+
+INTEGERS_EXACT_UP_TO = {"float32": 2**24, "float64": 2**53}
+INT32 = np.iinfo("int32")
+DIGITS_LOST = "an integer of 2**53 or more loses digits in a model; declare a category"
+NUMBERS = (Real, Decimal, np.bool_)
+NUMERIC_OBJECTS = {"integer", "floating", "mixed-integer-float", "decimal", "boolean", "empty"}
+
+
+@dataclass(frozen=True)
+class Validated:
+    """Rows that keep the declaration.
+
+    Attributes
+    ----------
+    frame : DataFrame of shape (n_kept, n_features + 1 or 2)
+        Features in declared order, target (int8), time column (datetime64) if any; index 0 … n_kept - 1.
+    rows : ndarray of shape (n_kept,)
+        Positions of the kept rows in the frame that was given, ascending.
+    notes : list of str
+        What a reader of the results should know, one sentence each.
+    """
+
+    frame: pd.DataFrame
+    rows: np.ndarray
+    notes: list[str]
+
+
+class _ColumnError(Exception):
+    """A column that cannot be what it is declared to be."""
+
+
+def validate(
+    frame: pd.DataFrame,
+    features: Mapping[str, Feature],
+    target: str,
+    time_column: str | None = None,
+    duplicates: Literal["drop", "keep", "refuse"] = "drop",
+) -> Validated:
+    """Check the rows of any source and give each column the type that models are fed with.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n_rows, n_columns)
+        At least the declared columns; others are left out. It is not changed, and columns that already have the right
+        type share their memory with the result.
+    features : mapping of str to Feature
+        Columns in the order that models see. float becomes float32. int becomes int32, or int64 beyond its range; with
+        missing values float32, or float64 above 2**24. bool stays bool, or becomes float32 with missing values.
+        category becomes a Categorical over the declared categories in their order, or over the sorted values found.
+    target : str
+        Column of 0 and 1 without gaps, both of them present.
+    time_column : str, optional
+        Dates or ISO 8601 text without gaps; times with an offset become UTC.
+    duplicates : {"drop", "keep", "refuse"}
+        What to do with rows that repeat an earlier row in every declared column.
+
+    Returns
+    -------
+    Validated
+
+    Raises
+    ------
+    DataError
+        With up to three faults, one a line, and a count of the others. The first row of the data is row 1.
+    """
+    declared = [*features, target, *([time_column] if time_column else [])]
+    _check_columns(frame, features, declared)
+    given = frame.set_axis(pd.RangeIndex(len(frame)))
+    converted, faults = _convert_all(given, features, target, time_column)
+    table = pd.DataFrame(converted, index=given.index, copy=False)
+    faults |= _schema_faults(table, given, features)
+    repeats = np.zeros(len(table), dtype=bool) if faults else _repeats(table)
+    if duplicates == "refuse" and repeats.any():
+        first = f"row {repeats.argmax() + 1} is the first"
+        faults["rows"] = f"{repeats.sum():,} repeat an earlier row in every column ({first})"
+    if faults:
+        ordered = [f"{name}: {faults[name]}" for name in [*declared, "rows"] if name in faults]
+        raise DataError(at_most(3, ordered, "columns"))
+
+    notes = [*_notes_on_columns(frame, table, features, declared), *_note_on_repeats(repeats, duplicates)]
+    rows = np.arange(len(table)) if duplicates == "keep" else np.flatnonzero(~repeats)
+    kept = table if len(rows) == len(table) else table.take(rows).reset_index(drop=True)
+    return Validated(_with_declared_categories(kept, features), rows, notes)
+
+
+def target_fault(labels: pd.Series) -> str | None:
+    """Say what is wrong with a binary target; None when every row is 0 or 1 (or a boolean) and both occur."""
+    missing = labels.isna().to_numpy()
+    if missing.any():
+        return f"{missing.sum():,} of {len(labels):,} labels are missing (row {missing.argmax() + 1} is the first)"
+    found = list(labels.unique())
+    if any(isinstance(value, str) or value not in (0, 1) for value in found):
+        shown = ", ".join(shorten(value) for value in found[:4]) + (", …" if len(found) > 4 else "")
+        return f"must be 0 or 1 with 1 for the positive class, but has {shown}"
+    if len(found) == 1:
+        return f"every row is {int(found[0])}, but both classes are needed to learn from"
+    return None
+
+
+def shorten(value: object) -> str:
+    """A value as one line of at most 40 characters."""
+    text = str(value) if isinstance(value, np.number | np.bool_) else repr(value)
+    return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+def _check_columns(frame: pd.DataFrame, features: Mapping[str, Feature], declared: list[str]) -> None:
+    if not features:
+        raise DataError("The use case declares no feature, so nothing could be checked.")
+    if len(frame) == 0:
+        raise DataError("The data has no rows.")
+    count = {name: int(np.sum(frame.columns == name)) for name in declared}
+    faults = [f"{name}: there is no such column" for name in declared if count[name] == 0]
+    faults += [f"{name}: {count[name]} columns have this name" for name in declared if count[name] > 1]
+    if faults:
+        raise DataError(at_most(3, faults, "columns"))
+
+
+def _convert_all(
+    frame: pd.DataFrame, features: Mapping[str, Feature], target: str, time_column: str | None
+) -> tuple[dict, dict[str, str]]:
+    """Columns in their final types, and the faults of those that resist."""
+    converters = {name: CONVERTERS[feature.type] for name, feature in features.items()} | {target: _target}
+    if time_column:
+        converters[time_column] = _time
+    converted, faults = {}, {}
+    for name, convert in converters.items():
+        column = frame[name]
+        try:
+            result = convert(column)
+        except _ColumnError as error:
+            faults[name] = str(error)
+        else:
+            converted[name] = column if result.dtype == column.dtype else result
+    return converted, faults
+
+
+def _numbers(column: pd.Series) -> np.ndarray:
+    """Values of a numeric or boolean column, NaN where one is missing; text is never read as a number."""
+    inferred = pd.api.types.infer_dtype(column, skipna=True) if column.dtype == object else None
+    if inferred in NUMERIC_OBJECTS or (inferred and all(isinstance(value, NUMBERS) for value in column.dropna())):
+        values = column.to_numpy(dtype="float64", na_value=np.nan)
+    elif inferred or not pd.api.types.is_numeric_dtype(column) or column.dtype.kind == "c":
+        raise _ColumnError(_not_a_number(column))
+    elif isinstance(column.dtype, np.dtype):
+        values = column.to_numpy()
+    else:
+        values = column.to_numpy(dtype="float64", na_value=np.nan) if column.hasnans else column.to_numpy()
+    if inferred == "integer" or column.dtype.kind in "iu":
+        _check_digits_kept(column, values)
+    return values
+
+
+def _not_a_number(column: pd.Series) -> str:
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return "dates where numbers are expected"
+    unreadable = (pd.to_numeric(column.astype(object), errors="coerce").isna() & column.notna()).to_numpy()
+    row = unreadable.argmax() if unreadable.any() else column.notna().to_numpy().argmax()
+    count = f"{_values(unreadable)} not a number" if unreadable.any() else "numbers stored as text"
+    return f"{count} (row {row + 1}: {shorten(column.iloc[row])})"
+
+
+def _check_digits_kept(column: pd.Series, values: np.ndarray) -> None:
+    limit = INTEGERS_EXACT_UP_TO["float64"]
+    if np.fmax.reduce(values) >= limit or np.fmin.reduce(values) <= -limit:
+        beyond = (values >= limit) | (values <= -limit)
+        raise _ColumnError(f"{DIGITS_LOST} ({_first(beyond, column)})")
+
+
+def _values(bad: np.ndarray) -> str:
+    return "1 value is" if bad.sum() == 1 else f"{bad.sum():,} values are"
+
+
+def _first(bad: np.ndarray, column: pd.Series) -> str:
+    row = int(bad.argmax())
+    return f"row {row + 1}: {shorten(column.iloc[row])}"
+
+
+def _check_finite(values: np.ndarray, column: pd.Series) -> None:
+    infinite = np.isinf(values)
+    if infinite.any():
+        raise _ColumnError(f"{_values(infinite)} infinite or beyond float32 ({_first(infinite, column)})")
+
+
+def _float(column: pd.Series) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        values = _numbers(column).astype("float32", copy=False)
+    _check_finite(values, column)
+    return values
+
+
+def _int(column: pd.Series) -> np.ndarray:
+    values = _numbers(column)
+    if values.dtype.kind == "f":
+        _check_finite(values, column)
+        fraction = (values != np.floor(values)) & ~np.isnan(values)
+        if fraction.any():
+            raise _ColumnError(f"{_values(fraction)} not whole ({_first(fraction, column)})")
+        _check_digits_kept(column, values)
+    low, high = np.fmin.reduce(values), np.fmax.reduce(values)
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        exact = max(-low, high) <= INTEGERS_EXACT_UP_TO["float32"] or np.isnan(low)
+        return values.astype("float32" if exact else "float64", copy=False)
+    return values.astype("int32" if INT32.min <= low and high <= INT32.max else "int64", copy=False)
+
+
+def _bool(column: pd.Series) -> np.ndarray:
+    values = _numbers(column)
+    if values.dtype.kind == "b":
+        return values
+    missing = np.isnan(values)
+    other = (values != 0) & (values != 1) & ~missing
+    if other.any():
+        raise _ColumnError(f"{_values(other)} neither true nor false ({_first(other, column)})")
+    return values.astype("float32" if missing.any() else "bool", copy=False)
+
+
+def _category(column: pd.Series) -> pd.Categorical:
+    """Categories are text; whole numbers are spelled out."""
+    values = column.array if isinstance(column.dtype, pd.CategoricalDtype) else pd.Categorical(column)
+    levels = values.categories
+    if levels.dtype.kind == "f" and np.all(levels == np.floor(levels)):
+        levels = levels.astype("int64")
+    if levels.dtype.kind in "iub":
+        return values.rename_categories(levels.astype(str))
+    other = np.array([not isinstance(level, str) for level in levels], dtype=bool)
+    if other.any():
+        bad = np.isin(values.codes, np.flatnonzero(other))
+        raise _ColumnError(f"{_values(bad)} neither text nor whole ({_first(bad, column)})")
+    return values
+
+
+def _target(column: pd.Series) -> pd.Series:
+    fault = target_fault(column)
+    if fault:
+        raise _ColumnError(fault)
+    return column.astype("int8")
+
+
+def _time(column: pd.Series) -> pd.Series:
+    missing = column.isna().to_numpy()
+    if missing.any():
+        raise _ColumnError(f"{missing.sum():,} times are missing (row {missing.argmax() + 1} is the first)")
+    if pd.api.types.is_numeric_dtype(column):
+        raise _ColumnError(f"a number is not a time ({_first(~missing, column)}); write it as 2024-12-31T23:59:59")
+    if not pd.api.types.is_datetime64_any_dtype(column):
+        column, text = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True), column
+        unread = column.isna().to_numpy()
+        if unread.any():
+            raise _ColumnError(f"{_values(unread)} not in ISO 8601, such as 2024-12-31 ({_first(unread, text)})")
+    return column if column.dt.tz is None else column.dt.tz_convert(None)
+
+
+CONVERTERS: dict[str, Callable] = {"float": _float, "int": _int, "bool": _bool, "category": _category}
+
+
+def _schema_faults(table: pd.DataFrame, given: pd.DataFrame, features: Mapping[str, Feature]) -> dict[str, str]:
+    """Ranges, categories and shares of missing values of the columns that have their type."""
+    import pandera.pandas as pandera
+
+    columns = {
+        name: pandera.Column(checks=_checks(table[name], features[name]) if name in features else None, nullable=True)
+        for name in table
+    }
+    try:
+        pandera.DataFrameSchema(columns, strict=True).validate(table, lazy=True, inplace=True)
+    except pandera.errors.SchemaErrors as failed:
+        faults: dict[str, str] = {}
+        for error in failed.schema_errors:
+            name = error.schema.name
+            said = _said(error, given[name])
+            faults[name] = f"{faults[name]}; {said}" if name in faults else said
+        return faults
+    return {}
+
+
+def _checks(column: pd.Series, feature: Feature) -> list:
+    """What the type does not guarantee already."""
+    import pandera.pandas as pandera
+
+    checks = []
+    if column.dtype.kind == "f" or feature.type == "category":
+        share, most = float(column.isna().mean()), feature.max_missing
+        too_many = f"{share:.3%} of the values are missing, at most {most:.3%} may be"
+        fault = "every value is missing" if share == 1 else too_many
+        checks.append(
+            pandera.Check(lambda _: share < 1 and share <= most, name="missing", error=fault, ignore_na=False)
+        )
+    if feature.min is not None:
+        checks.append(pandera.Check.ge(feature.min, error=f"below the smallest plausible value {feature.min:.15g}"))
+    if feature.max is not None:
+        checks.append(pandera.Check.le(feature.max, error=f"above the largest plausible value {feature.max:.15g}"))
+    if feature.categories is not None:
+        checks.append(pandera.Check.isin(feature.categories, error="not among the declared categories"))
+    return checks
+
+
+def _said(error: Exception, column: pd.Series) -> str:
+    if error.check.name == "missing":
+        return f"{error.check.error} (row {column.isna().to_numpy().argmax() + 1} is the first)"
+    bad = np.zeros(len(column), dtype=bool)
+    bad[error.failure_cases["index"].to_numpy(dtype="int64")] = True
+    return f"{_values(bad)} {error.check.error} ({_first(bad, column)})"
+
+
+def _repeats(table: pd.DataFrame) -> np.ndarray:
+    """Which rows repeat an earlier one, as `table.duplicated()` says, but in a fraction of its time.
+
+    Only rows whose key over a few columns recurs, and then over all columns, are compared in full.
+    """
+    telling_first = sorted(table, key=lambda name: table[name].dtype.kind not in "fM")
+    candidates = np.arange(len(table))
+    for names in (telling_first[:4], telling_first):
+        keys = _row_keys(table, names, candidates)
+        candidates = candidates[pd.Series(keys).duplicated(keep=False).to_numpy()]
+    repeats = np.zeros(len(table), dtype=bool)
+    if len(candidates):
+        repeats[candidates] = table.take(candidates).duplicated().to_numpy()
+    return repeats
+
+
+def _row_keys(table: pd.DataFrame, names: list[str], rows: np.ndarray) -> np.ndarray:
+    """A 64-bit key per row; rows that are equal in `names` have equal keys."""
+    keys = np.zeros(len(rows), dtype="uint64")
+    for name in names:
+        keys = (keys ^ _bits(table[name], rows)) * np.uint64(0x9E3779B97F4A7C15)
+        keys ^= keys >> np.uint64(29)
+    return keys
+
+
+def _bits(column: pd.Series, rows: np.ndarray) -> np.ndarray:
+    values = column.cat.codes.to_numpy() if isinstance(column.dtype, pd.CategoricalDtype) else column.to_numpy()
+    values = values if len(rows) == len(values) else values[rows]
+    if values.dtype.kind == "f":
+        values = values + values.dtype.type(0)  # -0.0 equals 0.0
+        values[np.isnan(values)] = np.nan  # one NaN equals another
+    return values.view(f"u{values.dtype.itemsize}").astype("uint64", copy=False)
+
+
+def _notes_on_columns(
+    frame: pd.DataFrame, table: pd.DataFrame, features: Mapping[str, Feature], declared: list[str]
+) -> list[str]:
+    left_out = [str(name) for name in frame.columns if name not in declared]
+    constant = [name for name in features if table[name].head(1000).nunique() <= 1 and table[name].nunique() == 1]
+    return [
+        *([f"Columns that are not declared were left out: {', '.join(left_out)}."] if left_out else []),
+        *([f"Features with one value in every row: {', '.join(constant)}."] if constant else []),
+    ]
+
+
+def _note_on_repeats(repeats: np.ndarray, duplicates: str) -> list[str]:
+    if not repeats.any():
+        return []
+    done = "kept" if duplicates == "keep" else "dropped"
+    subject = "1 row that repeats" if repeats.sum() == 1 else f"{repeats.sum():,} rows that repeat"
+    return [f"{subject} an earlier row in every column: {done}."]
+
+
+def _with_declared_categories(table: pd.DataFrame, features: Mapping[str, Feature]) -> pd.DataFrame:
+    changed = {}
+    for name, feature in features.items():
+        if feature.type == "category":
+            column = table[name].cat
+            wanted = feature.categories or sorted(column.remove_unused_categories().cat.categories)
+            if list(column.categories) != wanted or column.ordered:
+                changed[name] = column.set_categories(wanted, ordered=False)
+    return table.assign(**changed)

@@ -1,0 +1,58 @@
+"""What a run must record so that somebody else can repeat it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+PACKAGES = ["hydra-core", "lightgbm", "numpy", "pandas", "scikit-learn", "scipy", "skops", "xgboost"]
+
+
+def environment() -> dict:
+    """Interpreter, packages, machine and source revision."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu_count": os.cpu_count(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "git": git_revision(Path(__file__).parent),
+    }
+
+
+def git_revision(folder: Path) -> dict | None:
+    """Commit of the source and whether it was edited since; None outside a git checkout."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+
+    try:
+        return {"revision": git("rev-parse", "HEAD"), "is_edited": bool(git("status", "--porcelain"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def now() -> str:
+    """Time in UTC, to the second, as ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def frame_sha256(frame: pd.DataFrame) -> str:
+    """Hash of a table's column names, types and values."""
+    digest = hashlib.sha256()
+    for name, column in frame.items():
+        digest.update(f"{name}:{column.dtype.name}:{len(column)}:".encode())
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            digest.update("\0".join(map(str, column.cat.categories)).encode())
+            column = column.cat.codes
+        digest.update(np.ascontiguousarray(column.to_numpy()).view(np.uint8))
+    return digest.hexdigest()
