@@ -24,6 +24,7 @@ TRUSTED = [  # types, beyond skops' own list, that a model file may hold; never 
     "collections.OrderedDict",
     "lightgbm.basic.Booster",
     "lightgbm.sklearn.LGBMClassifier",
+    "numpy.dtype",
     "sklearn.tree._tree.Tree",
     "src.features.AsNumbers",
     "xgboost.core.Booster",

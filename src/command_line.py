@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -49,21 +50,28 @@ def run(task: TaskFunction, argv: list[str], help_text: str) -> int:
     Returns
     -------
     int
-        0 good, 1 run failed, 2 bad configuration or input, 4 integrity check failed, 130 interrupted.
+        0 good, 1 run failed, 2 bad configuration or input, 4 integrity check failed, 130 interrupted, 143 terminated.
     """
+    signal.signal(signal.SIGTERM, _stop)
     try:
         if {"--help", "-h"} & set(argv):
             print(help_text + "\n\n" + groups_text(_config_dirs(argv)))
             return 0
         refuse_code(argv)
-        _compose_and_check(argv)
-        return _hand_over(task)
+        overrides = _compose_and_check(argv)
+        flags = [argument for argument in argv if argument not in overrides]
+        return _hand_over(task, [*flags, *overrides])
     except TrainingError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("Interrupted: nothing was written, an earlier result is as it was.", file=sys.stderr)
         return INTERRUPTED
+
+
+def _stop(signal_number, frame):
+    """Unwind, so that whatever is being written is taken back."""
+    sys.exit(128 + signal_number)
 
 
 def usable_cores() -> int:
@@ -115,22 +123,29 @@ def _config_dirs(argv: list[str]) -> list[Path]:
     return [CONF]
 
 
-def _compose_and_check(argv: list[str]) -> None:
-    """Compose the job (of a sweep: its first one) as Hydra will, and refuse it before Hydra starts."""
+def _compose_and_check(argv: list[str]) -> list[str]:
+    """Compose the job (of a sweep: its first one) as Hydra will, and refuse it before Hydra starts; give its overrides."""
     from hydra._internal.utils import get_args_parser
-    from hydra.errors import HydraException
+    from hydra.errors import HydraException, OverrideParseException
 
     parser = get_args_parser()
     parser.error = _refuse_flag
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)
     if args.config_path is not None or args.config_name is not None:
         raise ConfigError("--config-path and --config-name would replace the pipeline's own configuration: use --config-dir")
+    if sum(map(bool, (args.run, args.multirun, args.cfg, args.info, args.shell_completion))) > 1:
+        raise ConfigError("Only one of --run, --multirun, --cfg, --info and --shell-completion can be given")
     if args.shell_completion or args.hydra_help:
-        return
+        return args.overrides
     config_dirs = _config_dirs(argv)
     try:
         overrides = _first_job(args.overrides, options(config_dirs))
         cfg = _compose(overrides, config_dirs)
+    except OverrideParseException as error:
+        raise ConfigError(
+            f"{error.override!r} cannot be read: {str(error).splitlines()[0]}.\n"
+            "A setting is written key=value; quote a value with special characters: 'key=\"a, b\"'"
+        ) from error
     except HydraException as error:
         raise ConfigError(_explain(error, args.overrides, config_dirs)) from error
     for key, value in _leaves(cfg):
@@ -143,6 +158,7 @@ def _compose_and_check(argv: list[str]) -> None:
     with open_dict(cfg):
         del cfg["hydra"]
     config.read(cfg)
+    return args.overrides
 
 
 def _refuse_flag(message: str) -> None:
@@ -231,9 +247,10 @@ def _refuse_import(key: str, value: Any) -> None:
         raise ConfigError(f"{key}={value} is refused: it would write an environment variable into saved files.")
 
 
-def _hand_over(task: TaskFunction) -> int:
+def _hand_over(task: TaskFunction, argv: list[str]) -> int:
     import hydra
 
+    sys.argv[1:] = argv  # where Hydra looks; flags first, because its parser takes none between two settings
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what a job raised, instead of printing it and exiting with 1
     hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(_quiet_in_single_runs(task))()
     return 0

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, ValidationError, create_model
 from src.data import packaged
 from src.errors import ConfigError, at_most
 from src.models import ESTIMATORS, check_arguments
-from src.use_case import Facts, Name, Share, Task, UseCase
+from src.use_case import Facts, Name, Task, UseCase
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -85,11 +85,11 @@ class Constraint(Facts):
     nullable: bool = False
 
     def annotation(self) -> Any:
-        kind = {"int": int, "float": float, "bool": bool, "str": str}[self.type]
         if self.choices:
             kind = Literal[tuple(self.choices)]
-        bounds = {k: v for k in ("gt", "ge", "lt", "le") if (v := getattr(self, k)) is not None}
-        kind = Annotated[kind, Field(strict=True, **bounds)] if bounds else kind
+        else:
+            bounds = {k: v for k in ("gt", "ge", "lt", "le") if (v := getattr(self, k)) is not None}
+            kind = Annotated[{"int": int, "float": float, "bool": bool, "str": str}[self.type], Field(strict=True, **bounds)]
         return kind | None if self.nullable else kind
 
 
@@ -128,15 +128,15 @@ def read(cfg: DictConfig) -> TrainingConfig:
     ConfigError
         Naming every setting that is unknown, of the wrong type, out of range or at odds with another.
     """
-    missing = sorted(OmegaConf.missing_keys(cfg))
-    if missing:
-        raise ConfigError(f"{missing[0]} must be given: add {missing[0]}=… to the command")
     try:
+        if missing := sorted(OmegaConf.missing_keys(cfg)):
+            raise ConfigError(f"{missing[0]} must be given: add {missing[0]}=… to the command")
         values = OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:
         raise ConfigError(str(error).splitlines()[0]) from error
     config = _validate(TrainingConfig, values, at="")
-    params = create_model("Params", __base__=Facts, **{k: (c.annotation(), ...) for k, c in config.model.constraints.items()})
+    fields = {name: (constraint.annotation(), ...) for name, constraint in config.model.constraints.items()}
+    params = create_model("Params", __base__=Facts, **fields)
     _validate(params, config.model.params, at="model.params.")
     check(config)
     return config
@@ -193,9 +193,7 @@ def _check_data_source(source: DataSource, use_case: UseCase) -> None:
     if extra := sorted(given - understood):
         raise ConfigError(f"data_source={source.kind} does not understand data_source.{extra[0]}: leave it out")
     if source.kind == "simulated" and use_case.simulation is None:
-        raise ConfigError(
-            f"use_case={use_case.key} declares no simulation. Choose data_source=packaged or data_source=file."
-        )
+        raise ConfigError(f"use_case={use_case.key} declares no simulation. Choose data_source=packaged or data_source=file.")
     if source.kind == "packaged" and source.name is None:
         raise ConfigError(
             f"use_case={use_case.key} names no packaged data set.\n"

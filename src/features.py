@@ -53,9 +53,7 @@ def columns_by_kind(features: Mapping[str, Feature]) -> tuple[list[str], list[st
     return [name for name in features if name not in categories], categories
 
 
-def make_features(
-    features: Mapping[str, Feature], imputer: str | None, scaler: str | None, encoder: str
-) -> ColumnTransformer:
+def make_features(features: Mapping[str, Feature], imputer: str | None, scaler: str | None, encoder: str) -> ColumnTransformer:
     """Build the unfitted step that turns a table into a matrix: numeric columns first, then categories.
 
     Parameters

@@ -91,14 +91,16 @@ def fit(recipe: Recipe, frame, y, stop_frame=None, y_stop=None, with_train_loss:
     X = features.fit_transform(frame)
     estimator = make_estimator(recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads)
     history, best_iteration = pd.DataFrame(columns=["round", "train_loss", "val_loss", "learning_rate"]), None
-    library = ESTIMATORS[recipe.estimator].module
-    if library in ("xgboost", "lightgbm"):
+    algorithm = ESTIMATORS[recipe.estimator]
+    if algorithm.module in ("xgboost", "lightgbm"):
         stop = None if stop_frame is None else (features.transform(stop_frame), y_stop)
         history, best_iteration = fit_rounds(
-            estimator, library, X, y, stop, recipe.patience, with_train_loss, **_matrix_facts(recipe)
+            estimator, algorithm.module, X, y, stop, recipe.patience, with_train_loss, **_matrix_facts(recipe)
         )
     else:
         estimator.fit(X, y)
+    if algorithm.scores_in_one_thread:
+        estimator.set_params(n_jobs=1)
     return Fitted(Pipeline([("features", features), ("estimator", estimator)]), history, best_iteration)
 
 

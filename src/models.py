@@ -38,11 +38,16 @@ def _logistic(params: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Algorithm:
-    """Where an estimator lives and what it is always given, whatever its parameters."""
+    """Where an estimator lives and what it is always given, whatever its parameters.
+
+    `scores_in_one_thread` is for estimators whose threads add up a score in the order they happen to finish: the last
+    bits of a probability would change from call to call.
+    """
 
     module: str
     fixed: Mapping[str, Any]
     is_threaded: bool
+    scores_in_one_thread: bool = False
     arguments: Callable[[Mapping[str, Any]], dict[str, Any]] = _as_given
 
 
@@ -51,7 +56,7 @@ LIGHTGBM = Algorithm("lightgbm", {"deterministic": True, "force_row_wise": True,
 ESTIMATORS: dict[str, Algorithm] = {
     "XGBClassifier": XGBOOST,
     "LGBMClassifier": LIGHTGBM,
-    "RandomForestClassifier": Algorithm("sklearn.ensemble", {}, is_threaded=True),
+    "RandomForestClassifier": Algorithm("sklearn.ensemble", {}, is_threaded=True, scores_in_one_thread=True),
     "LogisticRegression": Algorithm("sklearn.linear_model", {}, is_threaded=False, arguments=_logistic),
 }
 

@@ -14,15 +14,17 @@ from src import artifacts, provenance
 if TYPE_CHECKING:
     import pandas as pd
 
-    from src.config import TrainingConfig
     from src.data.dataset import Dataset
     from src.data.validation import Validated
     from src.fit import Fitted, Recipe
     from src.split import Split
+    from src.use_case import UseCase
 
 
 def metadata(
-    config: TrainingConfig,
+    use_case: UseCase,
+    model: str,
+    config: dict[str, Any],
     recipe: Recipe,
     data: Dataset,
     valid: Validated,
@@ -32,30 +34,47 @@ def metadata(
     suspects: dict[str, float],
     durations_s: dict[str, float],
 ) -> dict[str, Any]:
-    """Everything needed to say where a model came from and to train it again."""
-    directions = {name: feature.monotone for name, feature in config.use_case.features.items() if feature.monotone}
+    """Everything needed to say where a model came from and to train it again.
+
+    Parameters
+    ----------
+    use_case : UseCase
+    model : str
+        Name of the model's file in `conf/model`.
+    config : dict
+        The resolved configuration, as plain values.
+    recipe, data, valid, parts, fitted
+        What the steps of the run gave.
+    y : ndarray of shape (n_rows,)
+        Labels of all valid rows.
+    suspects : dict of str to float
+        Of `src.leakage`.
+    durations_s : dict of str to float
+        Seconds of each step.
+    """
+    directions = {name: feature.monotone for name, feature in use_case.features.items() if feature.monotone}
     notes = [*data.notes, *valid.notes]
     for name, auc in suspects.items():
         notes.append(f"{name} alone ranks the target with ROC-AUC {auc:.3f}: is it known when the score is needed?")
     return {
-        "use_case_id": config.use_case.id,
-        "use_case_key": config.use_case.key,
-        "model": config.model.name,
+        "use_case_id": use_case.id,
+        "use_case_key": use_case.key,
+        "model": model,
         "algorithm": recipe.estimator,
-        "metric": config.use_case.metric,
+        "metric": use_case.metric,
         "created_at": provenance.now(),
-        "config": config.model_dump(mode="json"),
+        "config": config,
         "data": {**data.provenance, "frame_sha256": provenance.frame_sha256(valid.frame)},
         "split": {
             "sha256": parts.sha256(),
             "n_rows": {name: len(rows) for name, rows in parts.parts().items()},
             "positive_rate": {name: float(y[rows].mean()) for name, rows in parts.parts().items()},
         },
-        "feature_count": len(config.use_case.features),
+        "feature_count": len(use_case.features),
         "monotone": directions,
         "monotone_is_enforced": recipe.is_monotone and bool(directions),
         "best_iteration": fitted.best_iteration,
-        "seed": config.seed,
+        "seed": recipe.random_state,
         "n_threads": recipe.n_threads,
         "notes": notes,
         "durations_s": durations_s,

@@ -87,6 +87,8 @@ def _fit_xgboost(estimator, X, y, parts, patience: Patience | None, is_category,
     )
     estimator.fit(X, y, eval_set=[(X_part, y_part) for _, X_part, y_part in parts], verbose=False)
     estimator.set_params(callbacks=None)
+    if patience and not patience.restore_best_weights:
+        estimator.get_booster().set_attr(best_iteration=None, best_score=None)  # else predictions would skip later rounds
     results = estimator.evals_result() if parts else {}
     losses = {name: results[f"validation_{i}"]["logloss"] for i, (name, _, _) in enumerate(parts)}
     return losses, estimator.get_booster().num_boosted_rounds()
@@ -98,7 +100,8 @@ def _fit_lightgbm(estimator, X, y, parts, patience: Patience | None, is_category
     losses: dict[str, dict[str, list[float]]] = {}
     callbacks = [lightgbm.record_evaluation(losses)]
     if patience:
-        callbacks.append(lightgbm.early_stopping(patience.rounds, min_delta=patience.min_delta, verbose=False))
+        stop = lightgbm.early_stopping(patience.rounds, min_delta=patience.min_delta, verbose=False)
+        callbacks.append(stop if patience.restore_best_weights else _keeping_every_round(stop))
     estimator.set_params(monotone_constraints=list(monotone) if any(monotone) else None)
     estimator.fit(
         X,
@@ -110,10 +113,18 @@ def _fit_lightgbm(estimator, X, y, parts, patience: Patience | None, is_category
         categorical_feature=[i for i, category in enumerate(is_category) if category] or "auto",
         callbacks=callbacks,
     )
-    n_rounds = estimator.booster_.current_iteration()
-    if patience and patience.restore_best_weights:
-        n_rounds = estimator.best_iteration_
-        # LightGBM keeps the rounds after the best in the file and skips them at prediction; the saved model must not.
-        best = estimator.booster_.model_to_string(num_iteration=n_rounds)
-        estimator._Booster = lightgbm.Booster(model_str=best)
-    return {name: loss["binary_logloss"] for name, loss in losses.items()}, n_rounds
+    return {name: loss["binary_logloss"] for name, loss in losses.items()}, estimator.booster_.current_iteration()
+
+
+def _keeping_every_round(stop):
+    """LightGBM drops the rounds after the best one when it stops: tell it that the last was the best."""
+    from lightgbm.callback import EarlyStopException
+
+    def callback(env):
+        try:
+            stop(env)
+        except EarlyStopException as reached:
+            raise EarlyStopException(env.iteration, reached.best_score) from None
+
+    callback.order = stop.order
+    return callback

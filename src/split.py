@@ -73,12 +73,6 @@ def shuffled(y, val_ratio: float, test_ratio: float, random_state: int, stratify
 
     Two cuts, as the specification makes them: first train from the rest, then val from test.
     """
-    _, counts = np.unique(y, return_counts=True)
-    if stratify and counts.min() < 3:
-        raise DataError(
-            f"A class has {counts.min()} rows, but a stratified split puts at least one into each of train, val and test.\n"
-            "Bring more rows of that class."
-        )
     rest_ratio = val_ratio + test_ratio
     try:
         train, rest = train_test_split(
@@ -88,7 +82,11 @@ def shuffled(y, val_ratio: float, test_ratio: float, random_state: int, stratify
             rest, test_size=test_ratio / rest_ratio, random_state=random_state, stratify=y[rest] if stratify else None
         )
     except ValueError as error:
-        raise DataError(f"{len(y)} rows cannot be split {1 - rest_ratio:g}/{val_ratio:g}/{test_ratio:g}: {error}") from error
+        n_rare = np.unique(y, return_counts=True)[1].min()
+        raise DataError(
+            f"{len(y)} rows, {n_rare} of the rarest class, cannot be split {1 - rest_ratio:g}/{val_ratio:g}/{test_ratio:g} "
+            "so that every part has some of each class.\nBring more rows of that class."
+        ) from error
     return Split(np.sort(train), np.sort(val), np.sort(test))
 
 
@@ -122,5 +120,5 @@ def check(parts: Split, y) -> None:
         if len(np.unique(y[part])) < n_classes:
             raise DataError(
                 f"{name} has {len(part)} rows of a single class: it could not be scored.\n"
-                "Bring more rows, or choose data_split=stratified."
+                "Bring more rows of the rare class, or keep classes together with data_split=stratified."
             )

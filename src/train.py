@@ -105,7 +105,10 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
             metrics |= {} if cv_results.empty else summarise(cv_results, scoring, metric)
 
         with steps.step("write"), artifacts.published(run_dir) as folder:
-            facts = record.metadata(config, recipe, data, valid, parts, y, fitted, suspects, steps.durations_s)
+            resolved = config.model_dump(mode="json")
+            facts = record.metadata(
+                use_case, config.model.name, resolved, recipe, data, valid, parts, y, fitted, suspects, steps.durations_s
+            )
             record.write(folder, model, fitted, metrics, cv_results, parts, facts, hydra_files)
     for note in facts["notes"]:
         log.info(note)

@@ -1,4 +1,4 @@
-"""What a use case is: facts about a banking problem, its target and its features, as `conf/use_case/*.yaml` states them."""
+"""What a use case is: facts about a banking problem, its target and its features."""
 
 from datetime import date
 from math import inf, sqrt

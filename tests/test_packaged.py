@@ -65,9 +65,7 @@ def test_the_names_are_known_without_importing_pandas():
     assert (done.returncode, done.stdout.strip()) == (0, "['gmsc', 'german_credit']")
 
 
-@pytest.mark.parametrize(
-    ("name", "shape", "positives"), [("gmsc", (150_000, 11), 10_026), ("german_credit", (1000, 21), 300)]
-)
+@pytest.mark.parametrize(("name", "shape", "positives"), [("gmsc", (150_000, 11), 10_026), ("german_credit", (1000, 21), 300)])
 def test_a_real_set_has_its_published_size_and_its_source_in_the_record(name, shape, positives):
     dataset = packaged.load(name, "bad")
     assert (dataset.frame.shape, dataset.frame["bad"].sum(), dataset.frame["bad"].dtype) == (shape, positives, "int8")
@@ -115,9 +113,7 @@ def test_a_set_is_read_as_its_entry_says_and_its_package_is_not_imported(catalog
 def test_a_changed_file_is_refused_before_it_is_read(catalogue, tmp_path):
     path = tmp_path / "tiny_credit_data" / "loans.csv"
     path.write_text(path.read_text().replace("3;bad", "4;bad"))
-    with pytest.raises(
-        IntegrityError, match=r"pip install --force-reinstall --no-deps tiny_credit_data==1\.0"
-    ) as refusal:
+    with pytest.raises(IntegrityError, match=r"pip install --force-reinstall --no-deps tiny_credit_data==1\.0") as refusal:
         packaged.load("tiny", "bad")
     assert len(str(refusal.value).splitlines()) <= 3
 
@@ -130,9 +126,7 @@ def test_a_missing_file_of_an_installed_package_says_which_version_has_it(catalo
 
 def test_a_missing_package_says_what_to_install(catalogue, tmp_path):
     shutil.rmtree(tmp_path / "tiny_credit_data")
-    with pytest.raises(
-        DataError, match=r"which is not installed\.\nType: pip install --no-deps tiny_credit_data==1\.0"
-    ):
+    with pytest.raises(DataError, match=r"which is not installed\.\nType: pip install --no-deps tiny_credit_data==1\.0"):
         packaged.load("tiny", "bad")
 
 

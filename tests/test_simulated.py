@@ -341,9 +341,7 @@ def test_an_interaction_makes_one_effect_depend_on_the_other_value():
     rows = draw(interactions=interactions)
     late = rows.frame["late_payments"] >= 2
     score, income = pd.Series(rows.true_score), rows.frame["income"]
-    slopes = [
-        np.corrcoef(np.log(income[part]), np.log(score[part] / (1 - score[part])))[0, 1] for part in (late, ~late)
-    ]
+    slopes = [np.corrcoef(np.log(income[part]), np.log(score[part] / (1 - score[part])))[0, 1] for part in (late, ~late)]
     assert slopes[0] > slopes[1]
 
 
@@ -491,9 +489,7 @@ def test_a_simulation_that_contradicts_itself_is_refused(facts, message):
 
 
 def interacting(*names, effect=0.5):
-    return {
-        "simulation": {"rows": 10, "positive_rate": 0.2, "interactions": [{"features": [*names], "effect": effect}]}
-    }
+    return {"simulation": {"rows": 10, "positive_rate": 0.2, "interactions": [{"features": [*names], "effect": effect}]}}
 
 
 FLAT_CHANNEL = HAND_MADE["channel"] | {"simulate": HAND_MADE["channel"]["simulate"] | {"effect": 0.0}}

@@ -131,9 +131,7 @@ def test_all_faults_of_a_frame_come_in_one_message_of_three_lines():
 
 
 def test_every_kind_of_missing_column_is_found():
-    refusal_of(
-        GOOD.drop(columns=["n_late", "default"]), "^n_late: there is no such column\ndefault: there is no such column$"
-    )
+    refusal_of(GOOD.drop(columns=["n_late", "default"]), "^n_late: there is no such column\ndefault: there is no such column$")
     refusal_of(GOOD.rename(columns={"is_new": "n_late"}), "n_late: 2 columns have this name")
     refusal_of(GOOD.head(0), "no rows")
 
@@ -250,9 +248,7 @@ def test_a_target_of_any_type_of_zeros_and_ones_becomes_int8(dtype):
 @pytest.mark.parametrize("dtype", ["Int64", "Float32", "int64[pyarrow]", "object", "float64"])
 def test_a_feature_of_any_numeric_type_becomes_float32(dtype):
     frame = GOOD.assign(amount_eur=pd.Series([1, None, 3, 4], dtype=dtype))
-    np.testing.assert_array_equal(
-        validate(frame, FEATURES, "default").frame["amount_eur"], np.float32([1, np.nan, 3, 4])
-    )
+    np.testing.assert_array_equal(validate(frame, FEATURES, "default").frame["amount_eur"], np.float32([1, np.nan, 3, 4]))
 
 
 def test_an_integer_beside_a_gap_does_not_lose_digits_unseen():

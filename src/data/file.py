@@ -89,9 +89,7 @@ def _read_bytes(path: Path) -> bytes:
     if not path.exists():
         raise DataError(f"There is no file {path}.{_near(path.name, _siblings(path))}")
     if not path.name.lower().endswith(ENDINGS):
-        raise DataError(
-            f"{path} cannot be read: its name does not end in {_endings()}.\nExport the table as one of them."
-        )
+        raise DataError(f"{path} cannot be read: its name does not end in {_endings()}.\nExport the table as one of them.")
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -116,9 +114,7 @@ def _near(name: str, names: list[str]) -> str:
 
 def _check_columns(path: str, columns: list[str], needed: list[str]) -> None:
     faults = [f"{name}: not a column of {path}.{_near(name, columns)}" for name in needed if name not in columns]
-    faults += [
-        f"{name}: {columns.count(name)} columns of {path} have this name." for name in needed if columns.count(name) > 1
-    ]
+    faults += [f"{name}: {columns.count(name)} columns of {path} have this name." for name in needed if columns.count(name) > 1]
     if faults:
         raise DataError(at_most(3, faults, "columns"))
 

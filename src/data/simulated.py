@@ -25,9 +25,7 @@ from src.data.dataset import Dataset
 from src.errors import ConfigError, DataError
 from src.use_case import Feature, Simulate, Simulation
 
-HOUR_WEIGHTS = np.array(
-    [6, 4, 3, 2, 2, 4, 12, 26, 44, 56, 62, 68, 76, 70, 62, 60, 64, 74, 80, 72, 56, 40, 24, 12], dtype=float
-)
+HOUR_WEIGHTS = np.array([6, 4, 3, 2, 2, 4, 12, 26, 44, 56, 62, 68, 76, 70, 62, 60, 64, 74, 80, 72, 56, 40, 24, 12], dtype=float)
 WEEKDAY_WEIGHTS = np.array([1.0, 1.0, 1.02, 1.06, 1.18, 1.2, 0.8])
 MISSING_SLOPE = 1.0  # log-odds of going missing per standard deviation of the column it goes with
 SMALLEST_TAIL = 1e-15
@@ -317,9 +315,7 @@ def _true_score(log_odds: np.ndarray, simulation: Simulation) -> np.ndarray:
     return expit(log_odds + intercept) * (1 - 2 * noise) + noise
 
 
-def _hidden(
-    spec: Simulate, scores: Mapping[str, np.ndarray], n_rows: int, rng: np.random.Generator
-) -> np.ndarray | None:
+def _hidden(spec: Simulate, scores: Mapping[str, np.ndarray], n_rows: int, rng: np.random.Generator) -> np.ndarray | None:
     """Which values go missing, as bools of shape (n_rows,)."""
     if not spec.missing_rate:
         return None

@@ -297,9 +297,7 @@ def _checks(column: pd.Series, feature: Feature) -> list:
         share, most = float(column.isna().mean()), feature.max_missing
         too_many = f"{share:.3%} of the values are missing, at most {most:.3%} may be"
         fault = "every value is missing" if share == 1 else too_many
-        checks.append(
-            pandera.Check(lambda _: share < 1 and share <= most, name="missing", error=fault, ignore_na=False)
-        )
+        checks.append(pandera.Check(lambda _: share < 1 and share <= most, name="missing", error=fault, ignore_na=False))
     if feature.min is not None:
         checks.append(pandera.Check.ge(feature.min, error=f"below the smallest plausible value {feature.min:.15g}"))
     if feature.max is not None:

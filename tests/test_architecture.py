@@ -1,0 +1,51 @@
+import ast
+
+import pytest
+from conftest import ROOT
+
+ENTRIES = {"train.py", "command_line.py", "config.py"}
+MODULES = sorted((ROOT / "src").rglob("*.py"))
+HEAVY = ("sklearn", "pandas", "xgboost", "lightgbm", "scipy", "skops")
+
+
+def imports(path) -> set[str]:
+    """Names imported anywhere in a module, except for type checkers only."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if p.name not in ENTRIES], ids=lambda p: p.name)
+def test_modules_below_the_entries_know_neither_hydra_nor_the_entries(path):
+    roots = {name.split(".")[0] for name in imports(path)}
+    assert not roots & {"hydra", "omegaconf"}
+    assert not {name for name in imports(path) if name.startswith(("src.train", "src.command_line", "src.config"))}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["use_case=frod"], ["model.params.max_dept=3"], ["data_split.val_ratio=0.9"], ["model.params.max_depth=x"]],
+    ids=" ".join,
+)
+def test_help_and_configuration_errors_import_nothing_heavy(python, arguments):
+    code = (
+        "import sys; from src import command_line, train\n"
+        f"command_line.run(train.main, {arguments!r}, train.HELP)\n"
+        f"print('loaded:', sorted(set(sys.modules) & set({HEAVY!r})))"
+    )
+    result = python("-c", code)
+    assert result.stdout.splitlines()[-1] == "loaded: []", result.stdout + result.stderr
+
+
+def test_importing_any_module_prints_nothing(python):
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in MODULES if path.name != "__init__.py"]
+    result = python("-W", "error::DeprecationWarning:src", "-c", "; ".join(f"import {name}" for name in names))
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")

@@ -1,0 +1,120 @@
+import pytest
+import yaml
+from conftest import ROOT, options
+from pydantic import TypeAdapter
+
+from src.config import Constraint
+from src.errors import ConfigError
+
+GROUPS = [path.name for path in sorted((ROOT / "conf").iterdir()) if path.is_dir()]
+
+
+@pytest.mark.parametrize("use_case", options("use_case"))  # every file in conf/use_case: a new one is tested by existing
+def test_every_use_case_composes_and_names_a_model_that_fits_its_task(compose, use_case):
+    config = compose(f"use_case={use_case}")
+    assert config.use_case.task in config.model.estimator
+
+
+@pytest.mark.parametrize("use_case", sorted(set(options("use_case")) - {"fraud"}))
+def test_a_use_case_is_named_like_its_file(compose, use_case):
+    assert compose(f"use_case={use_case}").use_case.key == use_case
+
+
+@pytest.mark.parametrize("model", options("model"))
+def test_a_model_is_named_like_its_file_and_keeps_its_own_rules(compose, model):
+    config = compose(f"model={model}").model
+    assert config.name == model
+    assert set(config.params) == set(config.constraints)
+    assert set(config.search_space) <= set(config.params)
+    for name, values in config.grid.items():
+        for value in values:
+            TypeAdapter(config.constraints[name].annotation()).validate_python(value)
+
+
+@pytest.mark.parametrize("group", [g for g in GROUPS if g not in ("use_case", "hydra")])
+def test_every_option_of_a_group_has_the_same_keys(group):
+    keys = {path.stem: set(yaml.safe_load(path.read_text())) - {"defaults"} for path in (ROOT / "conf" / group).glob("*.yaml")}
+    assert len(set(map(frozenset, keys.values()))) == 1, keys
+
+
+def test_fraud_is_another_name_of_transaction_fraud(compose):
+    assert compose("use_case=fraud") == compose("use_case=transaction_fraud")
+
+
+@pytest.mark.parametrize("overrides", [("use_case=fraud", "model=random_forest"), ("model=random_forest", "use_case=fraud")])
+def test_the_command_line_beats_the_model_of_the_use_case(compose, overrides):
+    assert compose(*overrides).model.name == "random_forest"
+
+
+def test_a_model_without_rounds_switches_early_stopping_off(compose):
+    assert compose("model=xgboost").early_stopping.patience == 10
+    assert compose("model=logistic_regression").early_stopping.patience is None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["early_stopping=patience", "model=random_forest"], "does not train in rounds"),
+        (["early_stopping=none", "early_stopping.min_delta=0.1"], "without patience has nothing to stop at"),
+        (["data_split.test_ratio=0.3"], r"must sum to 1, but 0.8 \+ 0.1 \+ 0.3 = 1.2"),
+        (["data_split.test_ratio=0"], "data_split.test_ratio=0: must be greater than 0"),
+        (["data_split.random_state=null"], "data_split.random_state must be a number"),
+        (["data_split=temporal"], "names no time_column"),
+        (["use_case=fraud", "data_split.random_state=1"], "shuffles nothing"),
+        (["use_case=fraud", "cv=stratified_kfold"], "Choose cv=time_series"),
+        (["use_case=fraud", "cv.shuffle=true"], "leave cv.shuffle at false"),
+        (["cv=time_series"], "cv orders rows by time"),
+        (["cv.n_folds=1"], "must be at least 2"),
+        (["cv=none", "cv.n_folds=3"], "cv=none has no folds"),
+        (["cv.scoring=[acuracy]"], "cv.scoring.0=acuracy: must be 'accuracy'"),
+        (["model=xgboost", "model.params.learning_rate=-1"], "model.params.learning_rate=-1: must be greater than 0"),
+        (["model=xgboost", "model.params.max_depth=3.5"], "model.params.max_depth=3.5: must be a valid integer"),
+        (["model=xgboost", "+model.params.max_dept=3"], "model.params.max_dept is not a setting. Did you mean max_depth?"),
+        (["+model.typo=1"], "model.typo is not a setting"),
+        (["+seeed=1"], "seeed is not a setting. Did you mean seed?"),
+        (["seed=-1"], "seed=-1: must be greater than or equal to 0"),
+        (["n_threads=0"], "n_threads=0: must be greater than or equal to 1"),
+        (["model=logistic_regression", "model.params.penalty=l1"], "solver=lbfgs cannot fit model.params.penalty=l1"),
+        (["model=logistic_regression", "model.params.l1_ratio=0.5"], "l1_ratio goes with"),
+        (["data_source=simulated"], "declares no simulation"),
+        (["use_case=fraud", "data_source=packaged"], "names no packaged data set"),
+        (["data_source.name=gmcs"], "data_source.name=gmcs is not known. Did you mean gmsc?"),
+        (["data_source.rows=10"], "data_source=packaged does not understand data_source.rows"),
+        (["data_source=file"], "data_source.path must be given"),
+        (["use_case=fraud", "data_source.rows=0"], "data_source.rows=0: must be greater than or equal to 1"),
+        (["use_case.key=../../x"], "use_case.key=../../x: String should match"),
+        (["model.name=a/b"], "model.name=a/b: String should match"),
+        (["model.estimator.binary=os.system"], "model.estimator.binary=os.system: must be 'XGBClassifier'"),
+    ],
+    ids=lambda case: " ".join(case) if isinstance(case, list) else "",
+)
+def test_settings_that_cannot_work_are_refused_in_at_most_three_lines(compose, overrides, message):
+    with pytest.raises(ConfigError, match=message) as refused:
+        compose(*overrides)
+    assert len(str(refused.value).splitlines()) <= 3
+
+
+def test_a_model_for_other_tasks_is_refused_with_those_that_fit(compose):
+    config = compose()
+    regression = config.model.model_copy(update={"estimator": {"regression": "XGBClassifier"}})
+    from src.config import check
+
+    with pytest.raises(ConfigError, match=r"is binary.\nChoose a model that fits binary: lightgbm, logistic_regression,"):
+        check(config.model_copy(update={"model": regression}))
+
+
+@pytest.mark.parametrize(
+    ("constraint", "good", "bad"),
+    [
+        ({"type": "int", "ge": 1}, 3, 2.5),
+        ({"type": "float", "gt": 0, "le": 1}, 1, 0),
+        ({"type": "int", "ge": 1, "nullable": True}, None, 0),
+        ({"type": "str", "choices": ["a", "b"]}, "a", "c"),
+        ({"type": "bool"}, True, 1),
+    ],
+)
+def test_a_constraint_accepts_and_refuses(constraint, good, bad):
+    accepts = TypeAdapter(Constraint.model_validate(constraint).annotation())
+    assert accepts.validate_python(good) == good
+    with pytest.raises(ValueError, match="1 validation error"):
+        accepts.validate_python(bad)

@@ -1,0 +1,32 @@
+import numpy as np
+import pandas as pd
+
+from src.leakage import suspects
+
+RNG = np.random.default_rng(0)
+Y = (RNG.random(4000) < 0.2).astype(np.int8)
+NOISE = RNG.normal(size=4000)
+
+
+def test_a_column_that_is_the_target_in_disguise_is_found():
+    frame = pd.DataFrame(
+        {
+            "income": NOISE + Y,
+            "days_in_collection": np.where(Y, 30 + NOISE, np.nan),
+            "refund_rank": -Y + NOISE / 100,
+            "status": pd.Categorical(np.where(Y, "written off", "open")),
+            "postcode": pd.Categorical(RNG.integers(0, 2000, 4000).astype(str)),
+        }
+    )
+    assert set(suspects(frame, Y, seed=0)) == {"days_in_collection", "refund_rank", "status"}
+
+
+def test_the_tables_of_the_real_use_cases_hold_no_suspect(compose):
+    from src.data import source
+    from src.data.validation import validate
+
+    for name in ("default_prediction", "credit_scoring"):
+        use_case = compose(f"use_case={name}").use_case
+        frame = source.load("packaged", use_case, use_case.packaged, None, None, None).frame
+        frame = validate(frame, use_case.features, use_case.target, None, "drop").frame
+        assert not suspects(frame[list(use_case.features)], frame[use_case.target].to_numpy(), seed=0)

