@@ -69,7 +69,7 @@ class Preprocessing(Facts):
     """
 
     imputer: Literal["median"] | None
-    scaler: Literal["standard"] | None
+    scaler: Literal["standard", "power"] | None
     encoder: Literal["native", "ordinal", "one_hot"]
 
 

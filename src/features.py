@@ -10,11 +10,12 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, PowerTransformer, StandardScaler
 
 if TYPE_CHECKING:
     from src.use_case import Feature
 
+SCALERS = {"standard": StandardScaler, "power": PowerTransformer}
 MAX_ONE_HOT = 50  # rarer categories of a column share one indicator
 
 
@@ -62,7 +63,8 @@ def make_features(features: Mapping[str, Feature], imputer: str | None, scaler: 
         Columns to use; others are ignored.
     imputer : {"median", None}
         None leaves missing values to the estimator. "median" adds a column of 0 and 1 for what was missing.
-    scaler : {"standard", None}
+    scaler : {"standard", "power", None}
+        "power" makes skewed columns more normal before it standardises them (Yeo & Johnson 2000, Biometrika 87, 954-959).
     encoder : {"native", "ordinal", "one_hot"}
         "native" and "ordinal" give codes; a value that was not seen in fitting is missing for the one, -1 for the other.
 
@@ -75,7 +77,7 @@ def make_features(features: Mapping[str, Feature], imputer: str | None, scaler: 
     if imputer:
         steps.append(("imputer", SimpleImputer(strategy=imputer, add_indicator=True)))
     if scaler:
-        steps.append(("scaler", StandardScaler()))
+        steps.append(("scaler", SCALERS[scaler]()))
     transformers = [("number", Pipeline(steps), numeric)] if numeric else []
     if categories:
         transformers.append(("category", _make_encoder(encoder), categories))
