@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
-setup: $(INSTALLED) ## create .venv from requirements.lock (instant when it is up to date)
+setup: $(INSTALLED) $(EXTRAS:%=.venv/.%) ## create .venv from requirements.lock (instant when it is there); EXTRAS=neural adds PyTorch
 
 $(INSTALLED): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -16,14 +16,19 @@ $(INSTALLED): requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
+.venv/.%: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $$($(BIN)/python -c \
+		"import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['$*'])")
+	@touch $@
+
 train: setup ## train one model: make train ARGS="model=xgboost use_case=fraud"
 	@$(BIN)/python -m src.train $(ARGS)
 
-test: setup ## lint, then the tests that take minutes at most: make test ARGS="-k split"
+test: setup .venv/.neural ## lint, then the tests that take minutes at most: make test ARGS="-k split"
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
 	$(BIN)/python -m pytest $(ARGS)
 
-test-slow: setup ## the tests marked slow
+test-slow: setup .venv/.neural ## the tests marked slow
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
 lint: setup ## ruff: check and format

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from src.metrics import OF_LABELS, OF_SCORES
+from src.metrics import METRICS, Prediction, compute
 
 CONFIDENCE = 0.95
 
 
-def interval(metric: str, y_true, y_score, threshold: float, seed: int, n_resamples: int = 1000) -> tuple[float, float]:
-    """Percentile interval of a metric under resampling of the rows, class by class.
-
-    Ranking metrics are recomputed from the sorted scores and the number of times each row was drawn, which takes a pass
-    over the rows instead of a sort.
+def interval(
+    metric: str, task: str, y_true, prediction: Prediction, seed: int, n_resamples: int = 1000, quantile: float | None = None
+) -> tuple[float, float]:
+    """Percentile interval of a metric under resampling of the rows: class by class for two classes, else freely.
 
     Parameters
     ----------
     metric : str
-        A name of `src.metrics`.
+        A name of `src.metrics.METRICS`.
+    task : str
     y_true : ndarray of shape (n_rows,)
-        0 or 1, both present.
-    y_score : ndarray of shape (n_rows,)
-        Probability of 1.
-    threshold : float
-        For metrics of decisions.
+    prediction : Prediction
     seed : int
     n_resamples : int
+    quantile : float, optional
 
     Returns
     -------
@@ -39,35 +36,57 @@ def interval(metric: str, y_true, y_score, threshold: float, seed: int, n_resamp
     pROC, BMC Bioinformatics 12:77.
     """
     rng = np.random.default_rng(seed)
-    rows = [np.flatnonzero(y_true == label) for label in (0, 1)]
-    weighted = RANKINGS.get(metric, _by_scikit_learn)(metric, y_true, y_score, threshold)
+    strata = (
+        [np.flatnonzero(y_true == label) for label in (0, 1)] if task in ("binary", "anomaly") else [np.arange(len(y_true))]
+    )
+    value_of = _statistic(metric, y_true, prediction, quantile)
     values = np.empty(n_resamples)
     for i in range(n_resamples):
-        counts = np.zeros(len(y_true))
-        for members in rows:
-            drawn = rng.integers(0, len(members), len(members))
-            counts[members] = np.bincount(drawn, minlength=len(members))
-        values[i] = weighted(counts)
+        values[i] = value_of([members[rng.integers(0, len(members), len(members))] for members in strata])
     low, high = np.quantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
 
 
-def _by_scikit_learn(metric, y_true, y_score, threshold):
-    if metric in OF_LABELS:
-        y_pred = y_score >= threshold
-        return lambda counts: OF_LABELS[metric](y_true, y_pred, sample_weight=counts)
-    return lambda counts: OF_SCORES[metric](y_true, y_score, sample_weight=counts)
+def _statistic(metric: str, y_true, prediction: Prediction, quantile: float | None):
+    """A function of the drawn rows, the fastest there is: a metric over 1,000 resamples is the cost of a small model."""
+    if metric in RANKINGS:
+        weighted = RANKINGS[metric](y_true, prediction.score)
+        return lambda drawn: weighted(_counts(drawn, len(y_true)))
+    if METRICS[metric].of == "decision":
+        return _of_cells(metric, y_true, prediction.decision)
+
+    def resampled(drawn):
+        rows = np.concatenate(drawn)
+        return compute([metric], y_true[rows], Prediction(prediction.score[rows], prediction.decision[rows]), quantile)[metric]
+
+    return resampled
 
 
-def _sorted(y_true, y_score):
+def _counts(drawn, n_rows: int) -> np.ndarray:
+    return np.bincount(np.concatenate(drawn), minlength=n_rows).astype(float)
+
+
+def _of_cells(metric: str, y_true, decision):
+    """A metric of decisions depends only on how many rows each pair of true and decided class was drawn for."""
+    pairs, pair = np.unique(np.column_stack([y_true, decision]), axis=0, return_inverse=True)
+    value_of = METRICS[metric].compute
+
+    def resampled(drawn):
+        counts = np.bincount(pair[np.concatenate(drawn)], minlength=len(pairs))
+        return value_of(pairs[:, 0], pairs[:, 1], sample_weight=counts)
+
+    return resampled
+
+
+def _sorted(y_true, score):
     """Rows by falling score, their labels, and the first row of each distinct score."""
-    order = np.argsort(-y_score, kind="stable")
-    starts = np.append(0, np.flatnonzero(np.diff(y_score[order])) + 1)
+    order = np.argsort(-score, kind="stable")
+    starts = np.append(0, np.flatnonzero(np.diff(score[order])) + 1)
     return order, y_true[order] == 1, starts
 
 
-def _roc_auc(metric, y_true, y_score, threshold):
-    order, is_positive, starts = _sorted(y_true, y_score)
+def _roc_auc(y_true, score):
+    order, is_positive, starts = _sorted(y_true, score)
 
     def weighted(counts):
         counts = counts[order]
@@ -79,8 +98,8 @@ def _roc_auc(metric, y_true, y_score, threshold):
     return weighted
 
 
-def _average_precision(metric, y_true, y_score, threshold):
-    order, is_positive, starts = _sorted(y_true, y_score)
+def _average_precision(y_true, score):
+    order, is_positive, starts = _sorted(y_true, score)
 
     def weighted(counts):
         counts = counts[order]

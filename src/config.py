@@ -16,12 +16,10 @@ from pydantic import BaseModel, Field, ValidationError, create_model
 from src.data import packaged
 from src.errors import ConfigError, at_most
 from src.models import ESTIMATORS, check_arguments
-from src.use_case import Facts, Name, Task, UseCase
+from src.use_case import Facts, Metric, Name, Task, UseCase
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-OpenShare = Annotated[float, Field(gt=0, lt=1)]
-Scoring = Literal["accuracy", "precision", "recall", "f1", "roc_auc", "average_precision"]
 
 
 class DataSource(Facts):
@@ -33,19 +31,19 @@ class DataSource(Facts):
 
 
 class DataSplit(Facts):
-    method: Literal["stratified", "random", "temporal"]
-    train_ratio: OpenShare
-    val_ratio: OpenShare
-    test_ratio: OpenShare
+    method: Literal["stratified", "random", "temporal", "group", "hashed", "none"]
+    train_ratio: Annotated[float, Field(gt=0, le=1)]
+    val_ratio: Annotated[float, Field(ge=0, lt=1)]
+    test_ratio: Annotated[float, Field(ge=0, lt=1)]
     random_state: Seed | None
 
 
 class CrossValidation(Facts):
-    method: Literal["stratified_kfold", "time_series", "none"]
+    method: Literal["stratified_kfold", "kfold", "time_series", "group_kfold", "stratified_group_kfold", "none"]
     n_folds: Annotated[int, Field(ge=0)]
     shuffle: bool
     random_state: Seed | None
-    scoring: list[Scoring]
+    scoring: Annotated[list[Metric], Field(min_length=1)] | None
 
 
 class EarlyStopping(Facts):
@@ -69,7 +67,7 @@ class Preprocessing(Facts):
     """
 
     imputer: Literal["median"] | None
-    scaler: Literal["standard", "power"] | None
+    scaler: Literal["standard", "power", "quantile"] | None
     encoder: Literal["native", "ordinal", "one_hot"]
 
 
@@ -116,6 +114,8 @@ class TrainingConfig(Facts):
     early_stopping: EarlyStopping
     tuning: Tuning
     tracking: Tracking
+    calibration: Literal["none", "sigmoid", "isotonic"]
+    class_weight: Literal["none", "balanced"]
     seed: Seed
     n_threads: Annotated[int, Field(ge=1)] | None
 
@@ -162,6 +162,10 @@ def check(config: TrainingConfig) -> None:
     _check_data_source(config.data_source, config.use_case)
     _check_data_split(config.data_split, config.use_case)
     _check_cv(config.cv, config.data_split, config.use_case)
+    if config.calibration != "none" and config.use_case.task != "binary":
+        raise ConfigError(f"calibration is for task binary, but use_case={config.use_case.key} is {config.use_case.task}")
+    if config.class_weight != "none" and config.use_case.task not in ("binary", "multiclass"):
+        raise ConfigError(f"class_weight is for classes, but use_case={config.use_case.key} is {config.use_case.task}")
 
 
 def _check_model(model: Model, use_case: UseCase, early_stopping: EarlyStopping) -> None:
@@ -178,13 +182,26 @@ def _check_model(model: Model, use_case: UseCase, early_stopping: EarlyStopping)
             f"early_stopping.patience={early_stopping.patience}, but model={model.name} does not train in rounds.\n"
             "Leave early_stopping out, or choose early_stopping=none."
         )
+    if use_case.quantile is not None and ESTIMATORS[model.estimator[use_case.task]].quantile is None:
+        able = [name for name in models_for("regression") if _predicts_quantiles(name)]
+        raise ConfigError(
+            f"use_case={use_case.key} predicts the quantile {use_case.quantile}, which model={model.name} cannot.\n"
+            f"Choose a model that can: {', '.join(able)}."
+        )
     check_arguments(model.estimator[use_case.task], model.params)
 
 
 def models_for(task: str) -> list[str]:
     """Names of the models in `conf/model` that fit a task."""
-    files = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((CONF / "model").glob("*.yaml"))}
-    return [name for name, facts in files.items() if task in facts["estimator"]]
+    return [name for name, estimators in _estimators().items() if task in estimators]
+
+
+def _predicts_quantiles(model: str) -> bool:
+    return ESTIMATORS[_estimators()[model]["regression"]].quantile is not None
+
+
+def _estimators() -> dict[str, dict[str, str]]:
+    return {path.stem: yaml.safe_load(path.read_text())["estimator"] for path in sorted((CONF / "model").glob("*.yaml"))}
 
 
 def _check_data_source(source: DataSource, use_case: UseCase) -> None:
@@ -211,26 +228,77 @@ def _check_data_split(split: DataSplit, use_case: UseCase) -> None:
         raise ConfigError(
             f"data_split ratios must sum to 1, but {split.train_ratio} + {split.val_ratio} + {split.test_ratio} = {total:.6g}"
         )
+    is_unsupervised = use_case.task in UNSUPERVISED
+    if (split.method == "none") != is_unsupervised:
+        choice = "none" if is_unsupervised else "stratified, random, temporal, group or hashed"
+        raise ConfigError(f"use_case={use_case.key} is {use_case.task}: choose data_split={choice}")
+    if split.method == "none":
+        if split.train_ratio != 1:
+            raise ConfigError("data_split=none fits on every row: leave its ratios alone")
+        return _check_random_state("data_split", split.random_state, is_random=False)
+    for part in ("val_ratio", "test_ratio"):
+        if not getattr(split, part):
+            raise ConfigError(f"data_split.{part}=0: must be greater than 0: early stopping, thresholds and the test need rows")
+    if split.method == "stratified" and use_case.task == "regression":
+        raise ConfigError(
+            f"data_split=stratified keeps classes in proportion, but use_case={use_case.key} predicts a number.\n"
+            "Choose data_split=random, temporal, group or hashed."
+        )
+    if looks_at_targets(use_case) and split.method != "temporal":
+        raise ConfigError(
+            f"use_case={use_case.key} has lags of its target: rows of train would hold labels of test.\n"
+            "Choose data_split=temporal."
+        )
     _check_time_column("data_split", split.method == "temporal", use_case)
-    _check_random_state("data_split", split.random_state, is_random=split.method != "temporal")
+    _check_group_column("data_split", split.method == "group", use_case)
+    return _check_random_state("data_split", split.random_state, is_random=split.method != "temporal")
+
+
+def looks_at_targets(use_case: UseCase) -> bool:
+    """Whether a feature of a row holds the target of an earlier row."""
+    return any(lag.column == use_case.target for lag in use_case.lags.values())
+
+
+UNSUPERVISED = ("clustering", "anomaly")
+SAFE_CV = {"temporal": ("time_series",), "group": ("group_kfold", "stratified_group_kfold")}
 
 
 def _check_cv(cv: CrossValidation, split: DataSplit, use_case: UseCase) -> None:
+    if use_case.task in UNSUPERVISED and cv.method != "none":
+        raise ConfigError(f"use_case={use_case.key} is {use_case.task}, which has no folds to score: choose cv=none")
     if cv.method == "none":
         if cv.n_folds or cv.scoring:
             raise ConfigError("cv=none has no folds to score: leave cv.n_folds and cv.scoring alone, or choose another cv")
         return
     if cv.n_folds < 2:
         raise ConfigError(f"cv.n_folds must be at least 2, but got {cv.n_folds}. To skip cross-validation choose cv=none.")
-    if cv.method == "stratified_kfold" and split.method == "temporal":
+    if looks_at_targets(use_case) and cv.method != "time_series":
         raise ConfigError(
-            "cv=stratified_kfold mixes newer rows into the training folds that data_split=temporal keeps in order.\n"
-            "Choose cv=time_series (or data_split=stratified)."
+            f"use_case={use_case.key} has lags of its target, which other folds would give away: choose cv=time_series"
+        )
+    if cv.method not in SAFE_CV.get(split.method, (cv.method,)):
+        kept = "newer rows" if split.method == "temporal" else "rows of one group"
+        raise ConfigError(
+            f"cv={cv.method} mixes into the training folds {kept} that data_split={split.method} keeps apart.\n"
+            f"Choose cv={' or cv='.join(SAFE_CV[split.method])}."
+        )
+    if cv.method.startswith("stratified") and use_case.task == "regression":
+        raise ConfigError(
+            f"cv={cv.method} keeps classes in proportion, but use_case={use_case.key} predicts a number.\n"
+            "Choose cv=kfold, group_kfold or time_series."
         )
     if cv.method == "time_series" and cv.shuffle:
         raise ConfigError("cv=time_series keeps rows in time order: leave cv.shuffle at false")
     _check_time_column("cv", cv.method == "time_series", use_case)
+    _check_group_column("cv", "group" in cv.method, use_case)
     _check_random_state("cv", cv.random_state, is_random=cv.shuffle)
+
+
+def _check_group_column(group: str, is_needed: bool, use_case: UseCase) -> None:
+    if is_needed and use_case.group_column is None:
+        raise ConfigError(
+            f"{group} keeps groups together, but use_case={use_case.key} names no group_column.\nChoose another {group}."
+        )
 
 
 def _check_time_column(group: str, is_needed: bool, use_case: UseCase) -> None:

@@ -8,32 +8,53 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 from scipy import stats
-from sklearn.model_selection import StratifiedKFold, TimeSeriesSplit, train_test_split
+from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
+    KFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    TimeSeriesSplit,
+    train_test_split,
+)
 
 from src.errors import DataError
-from src.fit import Recipe, fit
-from src.metrics import binary_metrics
+from src.fit import Recipe, fit, predict_score
+from src.metrics import compute, decide
 
 INNER_SIZE = 0.1  # share of a fold's training rows that decides its best round
 THRESHOLD = 0.5  # folds choose no threshold of their own
 
 
 def make_splitter(method: str, n_folds: int, shuffle: bool, random_state: int | None):
-    """Build the scikit-learn splitter of a method: `stratified_kfold` or `time_series`."""
+    """Build the scikit-learn splitter of a method."""
     if method == "time_series":
         return TimeSeriesSplit(n_splits=n_folds)
-    return StratifiedKFold(n_splits=n_folds, shuffle=shuffle, random_state=random_state)
+    return SPLITTERS[method](n_splits=n_folds, shuffle=shuffle, random_state=random_state)
 
 
-def draw_folds(splitter, y, times=None) -> list[tuple[np.ndarray, np.ndarray]]:
+SPLITTERS = {
+    "stratified_kfold": StratifiedKFold,
+    "kfold": KFold,
+    "group_kfold": GroupKFold,
+    "stratified_group_kfold": StratifiedGroupKFold,
+}
+
+
+def draw_folds(splitter, y, task: str = "binary", times=None, groups=None) -> list[tuple[np.ndarray, np.ndarray]]:
     """Positions of the training and the scoring rows of each fold.
 
     Parameters
     ----------
     splitter : scikit-learn splitter
     y : ndarray of shape (n_rows,)
+    task : str
+        Of a classification, every fold must hold every class.
     times : ndarray of datetime64 of shape (n_rows,), optional
-        For a splitter that keeps the order of time. Rows of one moment may share a fold boundary.
+        For a splitter that keeps the order of time. Rows of one moment are scored, never trained on, by the fold they
+        would be cut apart by.
+    groups : ndarray of shape (n_rows,), optional
+        For a splitter that keeps groups together.
 
     Returns
     -------
@@ -42,28 +63,51 @@ def draw_folds(splitter, y, times=None) -> list[tuple[np.ndarray, np.ndarray]]:
     Raises
     ------
     DataError
-        If a class has fewer members than there are folds, or a fold holds a single class.
+        If a class or the groups are fewer than the folds, or a fold lacks a class.
     """
-    labels, counts = np.unique(y, return_counts=True)
     n_folds = splitter.get_n_splits()
+    if groups is not None and len(np.unique(groups)) < n_folds:
+        raise DataError(
+            f"{len(np.unique(groups))} groups cannot fill {n_folds} folds: choose fewer with cv.n_folds=…, or cv=none"
+        )
+    if task != "regression":
+        _check_class_sizes(y, n_folds)
+    if times is None:
+        folds = list(splitter.split(np.arange(len(y)), y, groups))
+    else:
+        order = np.argsort(times, kind="stable")
+        folds = [(_before(order[train], times, order[test]), order[test]) for train, test in splitter.split(order)]
+    if task != "regression":
+        _check_every_class(y, folds)
+    return folds
+
+
+def _before(train, times, test) -> np.ndarray:
+    return train[times[train] < times[test].min()]
+
+
+def _check_class_sizes(y, n_folds: int) -> None:
+    labels, counts = np.unique(y, return_counts=True)
     if counts.min() < n_folds:
         raise DataError(
             f"Class {labels[counts.argmin()]} has {counts.min()} training rows, fewer than the {n_folds} folds.\n"
             f"Bring more rows of that class, or choose cv.n_folds={max(2, counts.min())} or cv=none."
         )
-    order = np.arange(len(y)) if times is None else np.argsort(times, kind="stable")
-    folds = [(order[train], order[test]) for train, test in splitter.split(order, y[order])]
+
+
+def _check_every_class(y, folds) -> None:
+    n_classes = len(np.unique(y))
     for number, (train, test) in enumerate(folds, start=1):
-        if min(len(np.unique(y[train])), len(np.unique(y[test]))) < len(labels):
-            raise DataError(f"Fold {number} holds a single class: choose fewer folds with cv.n_folds=…, or cv=none")
-    return folds
+        if min(len(np.unique(y[train])), len(np.unique(y[test]))) < n_classes:
+            raise DataError(f"Fold {number} lacks a class: choose fewer folds with cv.n_folds=…, or cv=none")
 
 
-def cross_validate(recipe: Recipe, frame, y, folds, scoring: list[str], is_ordered: bool) -> Iterator[dict]:
+def cross_validate(recipe: Recipe, frame, y, folds, scoring: list[str], is_ordered: bool, groups=None) -> Iterator[dict]:
     """Fit and score a recipe on each fold.
 
     Where the recipe stops early, each fold stops on a part cut from its own training rows, never on the rows that score
-    it: the newest of them when rows are in time order, else a stratified tenth.
+    it: the newest of them when rows are in time order, else a tenth: stratified by class, and of whole groups
+    where there are groups.
 
     Parameters
     ----------
@@ -75,6 +119,8 @@ def cross_validate(recipe: Recipe, frame, y, folds, scoring: list[str], is_order
         Names of `src.metrics`.
     is_ordered : bool
         Whether the training rows of a fold are in time order.
+    groups : ndarray of shape (n_rows,), optional
+        Keeps each group on one side of the cut for early stopping too.
 
     Yields
     ------
@@ -82,14 +128,16 @@ def cross_validate(recipe: Recipe, frame, y, folds, scoring: list[str], is_order
         `fold`, `n_train`, `n_test`, `fit_time` and `score_time` in seconds, `best_iteration`, and of each metric
         `train_<metric>` and `test_<metric>`.
     """
+    threshold = THRESHOLD if recipe.task == "binary" else None
     for number, (train, test) in enumerate(folds, start=1):
         start = time.perf_counter()
-        fitted = _fit_fold(recipe, frame, y, train, is_ordered)
+        fitted = _fit_fold(recipe, frame, y, train, is_ordered, groups)
         fit_time = time.perf_counter() - start
         scores = {}
         for part, rows in (("test", test), ("train", train)):
-            y_score = fitted.model.predict_proba(frame.iloc[rows])[:, 1]
-            scores |= {f"{part}_{name}": value for name, value in binary_metrics(scoring, y[rows], y_score, THRESHOLD).items()}
+            prediction = decide(recipe.task, predict_score(fitted.model, frame.iloc[rows], recipe.task), threshold)
+            scored = compute(scoring, y[rows], prediction, recipe.quantile)
+            scores |= {f"{part}_{name}": value for name, value in scored.items()}
         yield {
             "fold": number,
             "n_train": len(train),
@@ -101,19 +149,41 @@ def cross_validate(recipe: Recipe, frame, y, folds, scoring: list[str], is_order
         }
 
 
-def _fit_fold(recipe: Recipe, frame, y, train, is_ordered: bool):
+def _fit_fold(recipe: Recipe, frame, y, train, is_ordered: bool, groups):
     if recipe.patience is None:
         return fit(recipe, frame.iloc[train], y[train])
-    inner, stop = inner_split(train, y, is_ordered, recipe.random_state)
+    labels = None if recipe.task == "regression" else y
+    inner, stop = inner_split(train, labels, is_ordered, recipe.random_state, groups)
     return fit(recipe, frame.iloc[inner], y[inner], frame.iloc[stop], y[stop])
 
 
-def inner_split(train, y, is_ordered: bool, random_state: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cut the rows that decide the best round from a fold's training rows."""
+def inner_split(train, labels, is_ordered: bool, random_state: int, groups=None) -> tuple[np.ndarray, np.ndarray]:
+    """Cut the rows that decide the best round from a fold's training rows.
+
+    Parameters
+    ----------
+    train : ndarray of row positions
+    labels : ndarray of shape (n_rows,), optional
+        Classes to keep in proportion.
+    is_ordered : bool
+        Cut the last rows of `train` off.
+    random_state : int
+    groups : ndarray of shape (n_rows,), optional
+        Cut whole groups.
+
+    Returns
+    -------
+    inner, stop : ndarray of row positions
+    """
     if is_ordered:
         cut = len(train) - max(1, round(len(train) * INNER_SIZE))
         return train[:cut], train[cut:]
-    inner, stop = train_test_split(train, test_size=INNER_SIZE, random_state=random_state, stratify=y[train])
+    if groups is not None:
+        cut = GroupShuffleSplit(1, test_size=INNER_SIZE, random_state=random_state)
+        inner, stop = next(cut.split(train, groups=groups[train]))
+        return train[inner], train[stop]
+    stratify = None if labels is None else labels[train]
+    inner, stop = train_test_split(train, test_size=INNER_SIZE, random_state=random_state, stratify=stratify)
     return np.sort(inner), np.sort(stop)
 
 

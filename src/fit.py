@@ -6,17 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import Pipeline
 
-from src.features import columns_by_kind, make_features
+from src.features import make_features, matrix_facts
 from src.models import ESTIMATORS, make_estimator
-from src.rounds import Patience, fit_rounds
+from src.rounds import Matrix, Patience, fit_rounds
 
 if TYPE_CHECKING:
     from src.use_case import Feature
+
+TO_LEARN = {"log1p": np.log1p}
+FROM_LEARNT = {"log1p": np.expm1}
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,7 @@ class Recipe:
 
     Attributes
     ----------
+    task : {"binary", "multiclass", "regression", "clustering", "anomaly"}
     estimator : str
         A name of `src.models.ESTIMATORS`.
     params : mapping
@@ -36,8 +42,17 @@ class Recipe:
     patience : Patience or None
         None trains every round.
     random_state, n_threads : int
+    class_weight : {"none", "balanced"}
+        "balanced" gives every class the same total weight, in fitting and in the loss that is watched.
+    quantile : float, optional
+        Level to predict instead of the mean.
+    target_transform : {"log1p"}, optional
+        What is learnt instead of the target.
+    target_min, target_max : float, optional
+        Bounds that predictions keep.
     """
 
+    task: str
     estimator: str
     params: Mapping[str, Any]
     features: Mapping[str, Feature]
@@ -48,6 +63,18 @@ class Recipe:
     patience: Patience | None
     random_state: int
     n_threads: int
+    class_weight: str = "none"
+    quantile: float | None = None
+    target_transform: str | None = None
+    target_min: float | None = None
+    target_max: float | None = None
+
+    @property
+    def loss(self) -> str:
+        """The loss that training watches."""
+        if self.task == "regression":
+            return "rmse" if self.quantile is None else "pinball_loss"
+        return "log_loss" if self.task == "binary" else "multiclass_log_loss"
 
 
 @dataclass(frozen=True)
@@ -56,17 +83,49 @@ class Fitted:
 
     Attributes
     ----------
-    model : Pipeline
-        Takes a table, gives probabilities.
+    model : Pipeline or OnTargetScale
+        Takes a table, gives probabilities or values.
     history : DataFrame
         `round`, `train_loss`, `val_loss` and `learning_rate` of every round trained; no rows for a model without rounds.
     best_iteration : int or None
         Rounds in the model, when it trains in rounds.
     """
 
-    model: Pipeline
+    model: Any
     history: pd.DataFrame
     best_iteration: int | None
+
+    @property
+    def pipeline(self) -> Pipeline:
+        return self.model.pipeline if isinstance(self.model, OnTargetScale) else self.model
+
+
+class OnTargetScale(RegressorMixin, BaseEstimator):
+    """A fitted regression pipeline whose predictions are turned back and kept within bounds.
+
+    scikit-learn's TransformedTargetRegressor refits what is stopped early here, has no bounds, and saves functions.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted on the transformed target.
+    transform : {"log1p", None}
+    minimum, maximum : float, optional
+    """
+
+    def __init__(self, pipeline, transform: str | None, minimum: float | None, maximum: float | None):
+        self.pipeline = pipeline
+        self.transform = transform
+        self.minimum = minimum
+        self.maximum = maximum
+
+    def predict(self, X):
+        y_pred = self.pipeline.predict(X).astype("float64")
+        y_pred = FROM_LEARNT[self.transform](y_pred) if self.transform else y_pred
+        return y_pred if self.minimum is None and self.maximum is None else np.clip(y_pred, self.minimum, self.maximum)
+
+    def __sklearn_is_fitted__(self):
+        return True
 
 
 def fit(recipe: Recipe, frame, y, stop_frame=None, y_stop=None, with_train_loss: bool = False) -> Fitted:
@@ -77,7 +136,7 @@ def fit(recipe: Recipe, frame, y, stop_frame=None, y_stop=None, with_train_loss:
     recipe : Recipe
     frame : DataFrame of shape (n_rows, at least the features)
     y : ndarray of shape (n_rows,)
-        0 or 1.
+        Class codes from 0, or values.
     stop_frame, y_stop : DataFrame, ndarray, optional
         Rows that decide the best round. They teach the model nothing else.
     with_train_loss : bool
@@ -87,21 +146,47 @@ def fit(recipe: Recipe, frame, y, stop_frame=None, y_stop=None, with_train_loss:
     -------
     Fitted
     """
-    features = make_features(recipe.features, recipe.imputer, recipe.scaler, recipe.encoder)
-    X = features.fit_transform(frame)
-    estimator = make_estimator(recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads)
-    history, best_iteration = pd.DataFrame(columns=["round", "train_loss", "val_loss", "learning_rate"]), None
+    if recipe.target_transform:
+        y, y_stop = (None if part is None else TO_LEARN[recipe.target_transform](part) for part in (y, y_stop))
+    features = make_features(recipe.features, recipe.imputer, recipe.scaler, recipe.encoder, random_state=recipe.random_state)
+    X = features.fit_transform(frame, y)
     algorithm = ESTIMATORS[recipe.estimator]
-    if algorithm.module in ("xgboost", "lightgbm"):
+    estimator = make_estimator(recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads, recipe.quantile)
+    history, best_iteration = pd.DataFrame(columns=["round", "train_loss", "val_loss", "learning_rate"]), None
+    weight = _class_weights(y) if recipe.class_weight == "balanced" else None
+    if algorithm.rounds:
         stop = None if stop_frame is None else (features.transform(stop_frame), y_stop)
+        _, is_category, directions = matrix_facts(features, recipe.features)
+        matrix = Matrix(is_category, directions if recipe.is_monotone else [0] * len(directions))
         history, best_iteration = fit_rounds(
-            estimator, algorithm.module, X, y, stop, recipe.patience, with_train_loss, **_matrix_facts(recipe)
+            estimator, algorithm.rounds, recipe.loss, X, y, stop, recipe.patience, with_train_loss, matrix, weight
         )
     else:
-        estimator.fit(X, y)
+        estimator.fit(X, y, **({} if weight is None else {"sample_weight": weight[y]}))
     if algorithm.scores_in_one_thread:
         estimator.set_params(n_jobs=1)
-    return Fitted(Pipeline([("features", features), ("estimator", estimator)]), history, best_iteration)
+    model = Pipeline([("features", features), ("estimator", estimator)])
+    if recipe.task == "regression":
+        model = OnTargetScale(model, recipe.target_transform, recipe.target_min, recipe.target_max)
+    return Fitted(model, history, best_iteration)
+
+
+def fit_unsupervised(recipe: Recipe, frame) -> Pipeline:
+    """Fit a recipe without labels: clusters, or what is normal."""
+    features = make_features(
+        recipe.features, recipe.imputer, recipe.scaler, recipe.encoder, random_state=recipe.random_state, takes_sparse=False
+    )
+    X = features.fit_transform(frame)
+    estimator = make_estimator(recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads)
+    return Pipeline([("features", features), ("estimator", estimator.fit(X))])
+
+
+def predict_score(model, frame, task: str) -> np.ndarray:
+    """A fitted model's scores, as `src.metrics.Prediction.score` describes them for each task."""
+    if task == "regression":
+        return model.predict(frame)
+    probability = model.predict_proba(frame)
+    return probability[:, 1] if task == "binary" else probability
 
 
 def with_threshold(model: Pipeline, threshold: float) -> FixedThresholdClassifier:
@@ -110,8 +195,7 @@ def with_threshold(model: Pipeline, threshold: float) -> FixedThresholdClassifie
     return decided.fit(None, [0, 1])
 
 
-def _matrix_facts(recipe: Recipe) -> dict[str, list]:
-    """Which matrix columns are categories, and the direction each must keep."""
-    numeric, categories = columns_by_kind(recipe.features)
-    directions = [recipe.features[name].monotone if recipe.is_monotone else 0 for name in numeric] + [0] * len(categories)
-    return {"is_category": [False] * len(numeric) + [True] * len(categories), "monotone": directions}
+def _class_weights(y) -> np.ndarray:
+    """Weight of each class code: inverse to its frequency, 1 on average over the rows (scikit-learn's "balanced")."""
+    counts = np.bincount(y)
+    return len(y) / (np.count_nonzero(counts) * np.maximum(counts, 1))

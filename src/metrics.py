@@ -1,64 +1,239 @@
-"""Scores of a binary classifier, under scikit-learn's names and with natural signs."""
+"""Scores of predictions for every task, under scikit-learn's names and with natural signs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
 import numpy as np
+from scipy.special import chdtrc, xlogy
+from scipy.stats import rankdata
 from sklearn import metrics
 
-POSITIVE = {"zero_division": 0.0}
+ALERT_RATE = 0.01
+TOP_SHARE = 0.1
 
-# Computed from the decision (0 or 1) and from the probability of 1.
-OF_LABELS = {
-    "accuracy": metrics.accuracy_score,
-    "precision": lambda y, p, **kw: metrics.precision_score(y, p, **POSITIVE, **kw),
-    "recall": lambda y, p, **kw: metrics.recall_score(y, p, **POSITIVE, **kw),
-    "f1": lambda y, p, **kw: metrics.f1_score(y, p, **POSITIVE, **kw),
-    "specificity": lambda y, p, **kw: metrics.recall_score(y, p, pos_label=0, **POSITIVE, **kw),
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says about some rows.
+
+    Attributes
+    ----------
+    score : ndarray
+        binary: probability of 1, shape (n_rows,). multiclass: probability of each class, shape (n_rows, n_classes).
+        regression: predicted value. anomaly: how unusual a row is, higher is more.
+    decision : ndarray of shape (n_rows,)
+        The class decided for; for regression the predicted value again.
+    """
+
+    score: np.ndarray
+    decision: np.ndarray
+
+
+def decide(task: str, score, threshold: float | None = None) -> Prediction:
+    """Turn scores into decisions: at a threshold, for the likeliest class, or as they are."""
+    if task == "multiclass":
+        return Prediction(score, score.argmax(axis=1))
+    if threshold is not None:
+        return Prediction(score, (score >= threshold).astype(np.int8))
+    return Prediction(score, score)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A function of the truth and of a prediction's score or decision.
+
+    Attributes
+    ----------
+    compute : callable
+        ``compute(y_true, given)``; metrics of a quantile take it as a third argument, those of decisions take
+        ``sample_weight``.
+    of : {"score", "decision"}
+    tasks : tuple of str
+    is_loss : bool
+        Lower is better.
+    needs : str, optional
+        Kind of target it is defined for: "quantile", "non_negative", "ordered" or "many_classes".
+    """
+
+    compute: Callable[..., float]
+    of: str
+    tasks: tuple[str, ...]
+    is_loss: bool = False
+    needs: str | None = None
+
+
+def lift(y_true, score, share: float = TOP_SHARE) -> float:
+    """Rate of positives among the highest-scored share of rows, relative to the rate among all."""
+    n_top = max(1, round(len(score) * share))
+    top = np.argsort(-score, kind="stable")[:n_top]
+    return float(np.mean(y_true[top]) / np.mean(y_true))
+
+
+def recall_at_alert_rate(y_true, score, share: float = ALERT_RATE) -> float:
+    """Share of the positives found when the highest-scored share of rows is looked at."""
+    n_alerts = max(1, round(len(score) * share))
+    alerts = np.argsort(-score, kind="stable")[:n_alerts]
+    return float(np.sum(y_true[alerts]) / np.sum(y_true))
+
+
+def expected_calibration_error(y_true, score, n_bins: int = 10) -> float:
+    """Mean distance of predicted from observed rates over bins that hold equally many rows.
+
+    References
+    ----------
+    Naeini, Cooper & Hauskrecht (2015), Obtaining well calibrated probabilities using Bayesian binning, AAAI, 2901-2907.
+    """
+    order = np.argsort(score, kind="stable")
+    bins = np.array_split(order, min(n_bins, len(order)))
+    return float(sum(len(rows) * abs(np.mean(score[rows]) - np.mean(y_true[rows])) for rows in bins) / len(order))
+
+
+def rank_correlation(y_true, value) -> float:
+    """Spearman's correlation; 0 where one side is constant."""
+    ranks = rankdata(y_true), rankdata(value)
+    spread = [np.std(rank) for rank in ranks]
+    return float(np.corrcoef(*ranks)[0, 1]) if min(spread) > 0 else 0.0
+
+
+def kupiec_p_value(y_true, value, quantile: float) -> float:
+    """How likely as many breaches of a predicted quantile are when it is right: the proportion-of-failures test.
+
+    Parameters
+    ----------
+    y_true, value : ndarray of shape (n_rows,)
+        Outcomes, and the level that a share `quantile` of them should stay at or below.
+    quantile : float
+        In (0, 1).
+
+    Returns
+    -------
+    float
+        p-value of a likelihood-ratio test with one degree of freedom; below 0.05 the level is refuted.
+
+    References
+    ----------
+    Kupiec (1995), Techniques for verifying the accuracy of risk measurement models, Journal of Derivatives 3, 73-84.
+    """
+    n_rows, n_breaches = len(y_true), int(np.sum(y_true > value))
+    expected, observed = 1 - quantile, n_breaches / n_rows
+    log_likelihood = lambda p: xlogy(n_breaches, p) + xlogy(n_rows - n_breaches, 1 - p)  # noqa: E731
+    return float(chdtrc(1, max(0.0, 2 * (log_likelihood(observed) - log_likelihood(expected)))))
+
+
+def _classes(y_true, score) -> dict:
+    return {"labels": np.arange(score.shape[1])} if score.ndim == 2 else {"labels": [0, 1]}
+
+
+def _averaged(function):
+    return lambda y, d, **weight: function(y, d, average="macro", zero_division=0.0, **weight)
+
+
+def _of_positive(function, positive: int = 1):
+    return lambda y, d, **weight: function(y, d, pos_label=positive, zero_division=0.0, **weight)
+
+
+CLASSES = ("binary", "multiclass")
+RANKED = ("binary", "anomaly")
+METRICS: dict[str, Metric] = {
+    "accuracy": Metric(metrics.accuracy_score, "decision", CLASSES),
+    "balanced_accuracy": Metric(metrics.balanced_accuracy_score, "decision", ("multiclass",)),
+    "precision": Metric(_of_positive(metrics.precision_score), "decision", ("binary",)),
+    "recall": Metric(_of_positive(metrics.recall_score), "decision", ("binary",)),
+    "f1": Metric(_of_positive(metrics.f1_score), "decision", ("binary",)),
+    "specificity": Metric(_of_positive(metrics.recall_score, positive=0), "decision", ("binary",)),
+    "precision_macro": Metric(_averaged(metrics.precision_score), "decision", ("multiclass",)),
+    "recall_macro": Metric(_averaged(metrics.recall_score), "decision", ("multiclass",)),
+    "f1_macro": Metric(_averaged(metrics.f1_score), "decision", ("multiclass",)),
+    "quadratic_kappa": Metric(
+        lambda y, d, **weight: metrics.cohen_kappa_score(y, d, weights="quadratic", **weight),
+        "decision",
+        ("multiclass",),
+        needs="ordered",
+    ),
+    "roc_auc": Metric(metrics.roc_auc_score, "score", RANKED),
+    "average_precision": Metric(metrics.average_precision_score, "score", RANKED),
+    "lift_at_10_percent": Metric(lift, "score", RANKED),
+    "recall_at_1_percent_alerts": Metric(recall_at_alert_rate, "score", RANKED),
+    "roc_auc_ovr": Metric(
+        lambda y, s: metrics.roc_auc_score(y, s, multi_class="ovr", **_classes(y, s)), "score", ("multiclass",)
+    ),
+    "top_3_accuracy": Metric(
+        lambda y, s: metrics.top_k_accuracy_score(y, s, k=3, **_classes(y, s)), "score", ("multiclass",), needs="many_classes"
+    ),
+    "log_loss": Metric(lambda y, s: metrics.log_loss(y, s, **_classes(y, s)), "score", CLASSES, is_loss=True),
+    "brier_score_loss": Metric(metrics.brier_score_loss, "score", ("binary",), is_loss=True),
+    "expected_calibration_error": Metric(expected_calibration_error, "score", ("binary",), is_loss=True),
+    "mae": Metric(metrics.mean_absolute_error, "score", ("regression",), is_loss=True),
+    "rmse": Metric(metrics.root_mean_squared_error, "score", ("regression",), is_loss=True),
+    "median_absolute_error": Metric(metrics.median_absolute_error, "score", ("regression",), is_loss=True),
+    "r2": Metric(metrics.r2_score, "score", ("regression",)),
+    "information_coefficient": Metric(rank_correlation, "score", ("regression",)),
+    "rmsle": Metric(
+        lambda y, v: metrics.root_mean_squared_log_error(y, np.maximum(v, 0)), "score", ("regression",), True, "non_negative"
+    ),
+    "pinball_loss": Metric(
+        lambda y, v, q: metrics.mean_pinball_loss(y, v, alpha=q), "score", ("regression",), is_loss=True, needs="quantile"
+    ),
+    "coverage": Metric(lambda y, v, q: float(np.mean(y <= v)), "score", ("regression",), needs="quantile"),
+    "kupiec_p_value": Metric(kupiec_p_value, "score", ("regression",), needs="quantile"),
 }
-OF_SCORES = {
-    "roc_auc": metrics.roc_auc_score,
-    "average_precision": metrics.average_precision_score,
-    "log_loss": lambda y, s, **kw: metrics.log_loss(y, s, labels=[0, 1], **kw),
-    "brier_score_loss": metrics.brier_score_loss,
+SCORING = {  # what cross-validation reports: the specification's lists
+    "binary": ["accuracy", "precision", "recall", "f1", "roc_auc"],
+    "multiclass": ["accuracy", "precision_macro", "recall_macro", "f1_macro", "roc_auc_ovr"],
+    "regression": ["mae", "rmse", "r2"],
 }
-LOSSES = {"log_loss", "brier_score_loss"}
 
 
-def binary_metrics(names, y_true, y_score, threshold: float) -> dict[str, float]:
-    """The named metrics.
+CLUSTER_LOSSES = ("davies_bouldin",)
+
+
+def metrics_for(task: str, kinds: Iterable[str] = ()) -> list[str]:
+    """Names of the metrics that are defined for a task and the kinds of its target ("quantile", "ordered", …)."""
+    return [name for name, metric in METRICS.items() if task in metric.tasks and metric.needs in {None, *kinds}]
+
+
+def compute(names: Iterable[str], y_true, prediction: Prediction, quantile: float | None = None) -> dict[str, float]:
+    """The named metrics of a prediction.
 
     Parameters
     ----------
     names : iterable of str
-        Keys of `OF_LABELS` or `OF_SCORES`.
+        Keys of `METRICS`.
     y_true : ndarray of shape (n_rows,)
-        0 or 1.
-    y_score : ndarray of shape (n_rows,)
-        Probability of 1, in [0, 1].
-    threshold : float
-        Scores at or above it are decided 1.
+        Class codes from 0, or values.
+    prediction : Prediction
+    quantile : float, optional
+        Level in (0, 1) that a quantile model predicts.
 
     Returns
     -------
     dict of str to float
     """
-    y_pred = (y_score >= threshold).astype(np.int8)
+    found = {}
+    for name in names:
+        metric = METRICS[name]
+        extra = (quantile,) if metric.needs == "quantile" else ()
+        found[name] = float(metric.compute(y_true, getattr(prediction, metric.of), *extra))
+    return found
+
+
+def confusion(y_true, decision, class_names: list[str] | None = None) -> dict[str, int]:
+    """Counts of true and decided classes; of a binary decision under the four usual names."""
+    if class_names is None:
+        tn, fp, fn, tp = metrics.confusion_matrix(y_true, decision, labels=[0, 1]).ravel()
+        counts = {"true_negatives": tn, "false_positives": fp, "false_negatives": fn, "true_positives": tp}
+        return {name: int(count) for name, count in counts.items()}
+    matrix = metrics.confusion_matrix(y_true, decision, labels=range(len(class_names)))
     return {
-        name: float(OF_LABELS[name](y_true, y_pred) if name in OF_LABELS else OF_SCORES[name](y_true, y_score))
-        for name in names
+        f"confusion_{true}_as_{decided}": int(matrix[i, j])
+        for i, true in enumerate(class_names)
+        for j, decided in enumerate(class_names)
     }
-
-
-def confusion(y_true, y_score, threshold: float) -> dict[str, int]:
-    """Counts of the four outcomes of a decision."""
-    tn, fp, fn, tp = metrics.confusion_matrix(y_true, y_score >= threshold, labels=[0, 1]).ravel()
-    return {"true_negatives": int(tn), "false_positives": int(fp), "false_negatives": int(fn), "true_positives": int(tp)}
-
-
-def greater_is_better(name: str) -> bool:
-    return name not in LOSSES
 
 
 def as_score(name: str, value: float) -> float:
     """A metric's value as a score: higher is better."""
-    return value if greater_is_better(name) else -value
+    is_loss = name in CLUSTER_LOSSES or (name in METRICS and METRICS[name].is_loss)
+    return -value if is_loss else value

@@ -36,28 +36,86 @@ def _logistic(params: Mapping[str, Any]) -> dict[str, Any]:
     return arguments
 
 
+def _linear(params: Mapping[str, Any]) -> dict[str, Any]:
+    """`normalize` is the pipeline's scaler, not the estimator's business; an `alpha` of 0 is ordinary least squares."""
+    return {name: value for name, value in params.items() if name != "normalize"}
+
+
 @dataclass(frozen=True)
 class Algorithm:
-    """Where an estimator lives and what it is always given, whatever its parameters.
+    """Where an estimator lives and how the pipeline has to treat it, whatever its parameters.
 
-    `scores_in_one_thread` is for estimators whose threads add up a score in the order they happen to finish: the last
-    bits of a probability would change from call to call.
+    Attributes
+    ----------
+    module : str
+    fixed : mapping
+        Arguments it is always given.
+    is_threaded : bool
+        Takes `n_jobs`.
+    is_random : bool
+        Takes `random_state`.
+    scores_in_one_thread : bool
+        Its threads add up a score in the order they happen to finish: the last bits would change from call to call.
+    rounds : str, optional
+        Which trainer of `src.rounds` fits it round by round.
+    quantile : callable, optional
+        Arguments that make it predict a quantile; None where it cannot.
+    arguments : callable
+        From our parameters to the estimator's.
     """
 
     module: str
     fixed: Mapping[str, Any]
-    is_threaded: bool
+    is_threaded: bool = False
+    is_random: bool = True
     scores_in_one_thread: bool = False
+    rounds: str | None = None
+    quantile: Callable[[float], dict[str, Any]] | None = None
     arguments: Callable[[Mapping[str, Any]], dict[str, Any]] = _as_given
 
 
-XGBOOST = Algorithm("xgboost", {"tree_method": "hist", "enable_categorical": True}, is_threaded=True)
-LIGHTGBM = Algorithm("lightgbm", {"deterministic": True, "force_row_wise": True, "verbose": -1}, is_threaded=True)
+XGBOOST = Algorithm(
+    "xgboost",
+    {"tree_method": "hist", "enable_categorical": True},
+    is_threaded=True,
+    rounds="xgboost",
+    quantile=lambda level: {"objective": "reg:quantileerror", "quantile_alpha": level},
+)
+LIGHTGBM = Algorithm(
+    "lightgbm",
+    {"deterministic": True, "force_row_wise": True, "verbose": -1},
+    is_threaded=True,
+    rounds="lightgbm",
+    quantile=lambda level: {"objective": "quantile", "alpha": level},
+)
+FOREST = Algorithm("sklearn.ensemble", {}, is_threaded=True, scores_in_one_thread=True)
+GRADIENT_BOOSTING = Algorithm(
+    "sklearn.ensemble", {}, rounds="gradient_boosting", quantile=lambda level: {"loss": "quantile", "alpha": level}
+)
+NEURAL_NETWORK = Algorithm(
+    "src.neural", {}, is_threaded=True, rounds="neural_network", quantile=lambda level: {"loss": "quantile", "quantile": level}
+)
+CLUSTERING = Algorithm("src.clustering", {})
 ESTIMATORS: dict[str, Algorithm] = {
     "XGBClassifier": XGBOOST,
+    "XGBRegressor": XGBOOST,
     "LGBMClassifier": LIGHTGBM,
-    "RandomForestClassifier": Algorithm("sklearn.ensemble", {}, is_threaded=True, scores_in_one_thread=True),
-    "LogisticRegression": Algorithm("sklearn.linear_model", {}, is_threaded=False, arguments=_logistic),
+    "LGBMRegressor": LIGHTGBM,
+    "RandomForestClassifier": FOREST,
+    "RandomForestRegressor": FOREST,
+    "GradientBoostingClassifier": GRADIENT_BOOSTING,
+    "GradientBoostingRegressor": GRADIENT_BOOSTING,
+    "LogisticRegression": Algorithm("sklearn.linear_model", {}, arguments=_logistic),
+    "NeuralNetworkClassifier": NEURAL_NETWORK,
+    "NeuralNetworkRegressor": NEURAL_NETWORK,
+    "KMeansClustering": CLUSTERING,
+    "DBSCANClustering": CLUSTERING,
+    "HierarchicalClustering": CLUSTERING,
+    "DummyClassifier": Algorithm("sklearn.dummy", {"strategy": "prior"}),
+    "DummyRegressor": Algorithm(
+        "sklearn.dummy", {}, is_random=False, quantile=lambda level: {"strategy": "quantile", "quantile": level}
+    ),
+    "Ridge": Algorithm("sklearn.linear_model", {}, arguments=_linear),
 }
 
 
@@ -71,7 +129,7 @@ def check_arguments(estimator: str, params: Mapping[str, Any]) -> None:
     ESTIMATORS[estimator].arguments(params)
 
 
-def make_estimator(estimator: str, params: Mapping[str, Any], random_state: int, n_threads: int):
+def make_estimator(estimator: str, params: Mapping[str, Any], random_state: int, n_threads: int, quantile: float | None = None):
     """Build an unfitted estimator.
 
     Parameters
@@ -83,6 +141,8 @@ def make_estimator(estimator: str, params: Mapping[str, Any], random_state: int,
     random_state : int
     n_threads : int
         Threads it may use, at least 1.
+    quantile : float, optional
+        Level in (0, 1) to predict instead of the mean.
 
     Returns
     -------
@@ -90,5 +150,8 @@ def make_estimator(estimator: str, params: Mapping[str, Any], random_state: int,
     """
     algorithm = ESTIMATORS[estimator]
     make = getattr(import_module(algorithm.module), estimator)
-    threads = {"n_jobs": n_threads} if algorithm.is_threaded else {}
-    return make(**algorithm.arguments(params), **algorithm.fixed, **threads, random_state=random_state)
+    arguments = {**algorithm.arguments(params), **algorithm.fixed}
+    arguments |= {"n_jobs": n_threads} if algorithm.is_threaded else {}
+    arguments |= {"random_state": random_state} if algorithm.is_random else {}
+    arguments |= algorithm.quantile(quantile) if quantile is not None else {}
+    return make(**arguments)

@@ -54,5 +54,7 @@ def frame_sha256(frame: pd.DataFrame) -> str:
         if isinstance(column.dtype, pd.CategoricalDtype):
             digest.update("\0".join(map(str, column.cat.categories)).encode())
             column = column.cat.codes
+        elif not isinstance(column.dtype, np.dtype) or column.dtype == object:
+            column = pd.Series(pd.util.hash_array(column.to_numpy(dtype=object)))
         digest.update(np.ascontiguousarray(column.to_numpy()).view(np.uint8))
     return digest.hexdigest()

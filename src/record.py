@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 def metadata(
     use_case: UseCase,
-    model: str,
-    config: dict[str, Any],
+    settings: dict[str, Any],
     recipe: Recipe,
     data: Dataset,
     valid: Validated,
@@ -32,6 +31,8 @@ def metadata(
     y: np.ndarray,
     fitted: Fitted,
     suspects: dict[str, float],
+    broken: dict[str, float],
+    baseline: str,
     durations_s: dict[str, float],
 ) -> dict[str, Any]:
     """Everything needed to say where a model came from and to train it again.
@@ -39,9 +40,7 @@ def metadata(
     Parameters
     ----------
     use_case : UseCase
-    model : str
-        Name of the model's file in `conf/model`.
-    config : dict
+    settings : dict
         The resolved configuration, as plain values.
     recipe, data, valid, parts, fitted
         What the steps of the run gave.
@@ -49,34 +48,54 @@ def metadata(
         Labels of all valid rows.
     suspects : dict of str to float
         Of `src.leakage`.
+    broken : dict of str to float
+        Largest step against its declared direction that each feature was found to take, of `src.monotone`.
+    baseline : str
+        What the model is measured against.
     durations_s : dict of str to float
         Seconds of each step.
     """
-    directions = {name: feature.monotone for name, feature in use_case.features.items() if feature.monotone}
-    notes = [*data.notes, *valid.notes]
+    directions = {name: feature.monotone for name, feature in recipe.features.items() if feature.monotone}
+    facts = facts_of_rows(use_case, settings, recipe, data, valid, durations_s)
     for name, auc in suspects.items():
-        notes.append(f"{name} alone ranks the target with ROC-AUC {auc:.3f}: is it known when the score is needed?")
-    return {
-        "use_case_id": use_case.id,
-        "use_case_key": use_case.key,
-        "model": model,
-        "algorithm": recipe.estimator,
-        "metric": use_case.metric,
-        "created_at": provenance.now(),
-        "config": config,
-        "data": {**data.provenance, "frame_sha256": provenance.frame_sha256(valid.frame)},
+        facts["notes"].append(f"{name} alone ranks the target with ROC-AUC {auc:.3f}: is it known when the score is needed?")
+    return facts | {
+        "baseline": baseline,
         "split": {
             "sha256": parts.sha256(),
             "n_rows": {name: len(rows) for name, rows in parts.parts().items()},
-            "positive_rate": {name: float(y[rows].mean()) for name, rows in parts.parts().items()},
+            "target_mean": {name: float(y[rows].mean()) for name, rows in parts.parts().items()},
         },
-        "feature_count": len(use_case.features),
         "monotone": directions,
         "monotone_is_enforced": recipe.is_monotone and bool(directions),
+        "monotone_violations": {name: step for name, step in broken.items() if step > 0},
         "best_iteration": fitted.best_iteration,
+    }
+
+
+def facts_of_rows(
+    use_case: UseCase,
+    settings: dict[str, Any],
+    recipe: Recipe,
+    data: Dataset,
+    valid: Validated,
+    durations_s: dict[str, float],
+) -> dict[str, Any]:
+    """What there is to say of every run, with labels or without: see `metadata`."""
+    return {
+        "use_case_id": use_case.id,
+        "use_case_key": use_case.key,
+        "model": settings["model"]["name"],
+        "algorithm": recipe.estimator,
+        "metric": use_case.metric,
+        "created_at": provenance.now(),
+        "config": settings,
+        "data": {**data.provenance, "frame_sha256": provenance.frame_sha256(valid.frame), "n_valid_rows": len(valid.frame)},
+        "feature_count": len(recipe.features),
+        "feature_names": list(recipe.features),
         "seed": recipe.random_state,
         "n_threads": recipe.n_threads,
-        "notes": notes,
+        "notes": [*data.notes, *valid.notes],
         "durations_s": durations_s,
         "environment": provenance.environment(),
     }
@@ -87,24 +106,43 @@ def write(
     model: Any,
     fitted: Fitted,
     metrics: dict[str, float],
-    cv_results: pd.DataFrame,
+    tables: dict[str, pd.DataFrame],
     parts: Split,
     facts: dict[str, Any],
     hydra_files: dict[str, str],
 ) -> None:
     """Write a run's files into an empty folder."""
+    write_model(folder, model, fitted.pipeline, metrics, tables, facts, hydra_files)
+    write_split(folder / "split.parquet", parts)
+
+
+def write_model(
+    folder: Path,
+    model: Any,
+    pipeline: Any,
+    metrics: dict[str, float],
+    tables: dict[str, pd.DataFrame],
+    facts: dict[str, Any],
+    hydra_files: dict[str, str],
+) -> None:
+    """The files that every run has, with labels or without."""
     artifacts.dump(folder / "model.skops", model)
-    for name, step in preprocessing_steps(fitted.model).items():
+    for name, step in preprocessing_steps(pipeline).items():
         artifacts.dump(folder / f"{name}.skops", step)
-    artifacts.write_json(folder / "feature_names.json", list(facts["config"]["use_case"]["features"]))
+    artifacts.write_json(folder / "feature_names.json", facts["feature_names"])
     artifacts.write_json(folder / "metrics.json", metrics)
     artifacts.write_json(folder / "metadata.json", facts)
-    cv_results.to_csv(folder / "cv_results.csv", index=False)
-    fitted.history.to_csv(folder / "history.csv", index=False)
-    write_split(folder / "split.parquet", parts)
+    for name, table in tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
     (folder / ".hydra").mkdir()
     for name, text in hydra_files.items():
         (folder / ".hydra" / name).write_text(text)
+
+
+def write_groups(folder: Path, model, metrics, tables, labels: np.ndarray, facts, hydra_files) -> None:
+    """Write a run without labels: `write_model`, and the cluster of every row (-1 is noise) in `clusters.parquet`."""
+    write_model(folder, model, model, metrics, tables, facts, hydra_files)
+    pq.write_table(pa.table({"cluster": labels.astype("int32")}), folder / "clusters.parquet", write_page_checksum=True)
 
 
 def preprocessing_steps(pipeline) -> dict[str, Any]:
@@ -128,11 +166,28 @@ def write_split(path: Path, parts: Split) -> None:
 def closing_line(facts: dict[str, Any], metrics: dict[str, float]) -> str:
     """Use case, model, score with its interval, and what it must be read beside."""
     metric = facts["metric"]
-    beside = f"prior {metrics[f'baseline_{metric}']:.3f}"
+    beside = f"{facts['baseline']} {metrics[f'baseline_{metric}']:.3f}"
     if f"ceiling_{metric}" in metrics:
         beside += f", ceiling {metrics[f'ceiling_{metric}']:.3f}"
     return (
         f"{facts['use_case_key']} · {facts['model']}   {metric} {metrics[f'test_{metric}']:.3f} "
         f"[{metrics[f'test_{metric}_ci_low']:.3f}, {metrics[f'test_{metric}_ci_high']:.3f}] "
         f"on {facts['split']['n_rows']['test']:,} {facts['data']['kind']} test rows   ({beside})"
+    )
+
+
+def closing_line_of_groups(facts: dict[str, Any], metrics: dict[str, float]) -> str:
+    """Use case, model, score, and what it must be read beside."""
+    metric, n_rows = facts["metric"], facts["data"]["n_valid_rows"]
+    found = f"{metrics['n_clusters']:.0f} clusters, noise {metrics['noise_rate']:.3f}"
+    if f"test_{metric}" in metrics:
+        score = (
+            f"{metrics[f'test_{metric}']:.3f} [{metrics[f'test_{metric}_ci_low']:.3f}, {metrics[f'test_{metric}_ci_high']:.3f}]"
+        )
+        beside = f"prior {metrics[f'baseline_{metric}']:.3f}; {found}"
+    else:
+        score = f"{metrics[metric]:.3f}" if metric in metrics else "is not defined"
+        beside = f"{found}, stability {metrics['stability']:.3f}"
+    return (
+        f"{facts['use_case_key']} · {facts['model']}   {metric} {score} on {n_rows:,} {facts['data']['kind']} rows   ({beside})"
     )

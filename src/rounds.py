@@ -1,8 +1,9 @@
-"""Train the boosters round by round: patience, the best round restored, the loss of every round."""
+"""Train round by round: patience, the best round restored, the loss of every round, for every library that has rounds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,93 +28,151 @@ class Patience:
     restore_best_weights: bool
 
 
+@dataclass(frozen=True)
+class Matrix:
+    """What the columns of a matrix are.
+
+    Attributes
+    ----------
+    is_category : list of bool
+    monotone : list of {-1, 0, 1}
+        Direction that each column's effect must keep.
+    """
+
+    is_category: list[bool]
+    monotone: list[int]
+
+
+class Part(NamedTuple):
+    """Rows whose loss is recorded each round."""
+
+    name: str
+    X: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None
+
+
 def fit_rounds(
-    estimator, library, X, y, stop, patience: Patience | None, with_train_loss: bool, is_category, monotone
+    estimator,
+    library: str,
+    loss: str,
+    X,
+    y,
+    stop,
+    patience: Patience | None,
+    with_train_loss: bool,
+    matrix: Matrix,
+    class_weight=None,
 ) -> tuple[pd.DataFrame, int]:
-    """Fit a booster in place.
+    """Fit an estimator in place.
 
     Parameters
     ----------
-    estimator : XGBModel or LGBMModel
+    estimator : BaseEstimator
         Unfitted.
-    library : {"xgboost", "lightgbm"}
+    library : {"xgboost", "lightgbm", "gradient_boosting", "neural_network"}
+    loss : {"log_loss", "multiclass_log_loss", "rmse", "pinball_loss"}
+        What is watched.
     X : ndarray of float32 of shape (n_rows, n_columns)
     y : ndarray of shape (n_rows,)
     stop : tuple of (ndarray, ndarray), optional
         Matrix and target of the rows whose loss is watched.
     patience : Patience or None
-        None, or no `stop`, trains `n_estimators` rounds.
+        None, or no `stop`, trains every round.
     with_train_loss : bool
-    is_category : list of bool of length n_columns
-    monotone : list of {-1, 0, 1} of length n_columns
+    matrix : Matrix
+    class_weight : ndarray of shape (n_classes,), optional
+        Weight of each class, in fitting and in the watched loss.
 
     Returns
     -------
     history : DataFrame
-        One row a round trained: `round` (from 1), `train_loss`, `val_loss` (log loss) and `learning_rate`.
+        One row a round trained: `round` (from 1), `train_loss`, `val_loss` and `learning_rate`.
     n_rounds : int
         Rounds the fitted model holds: with `restore_best_weights`, exactly the best number.
     """
-    train = {"xgboost": _fit_xgboost, "lightgbm": _fit_lightgbm}[library]
-    parts = ([("train", X, y)] if with_train_loss else []) + ([("val", *stop)] if stop else [])
-    losses, n_rounds = train(estimator, X, y, parts, patience if stop else None, is_category, monotone)
-    n_trained = max((len(loss) for loss in losses.values()), default=0)
+    train = Part("train", X, y, None if class_weight is None else class_weight[y])
+    parts = [train] if with_train_loss else []
+    if stop:
+        parts.append(Part("val", *stop, None if class_weight is None else class_weight[stop[1]]))
+    losses, n_rounds = TRAINERS[library](estimator, loss, train, parts, patience if stop else None, matrix)
+    n_trained = max((len(values) for values in losses.values()), default=0)
     history = pd.DataFrame(
         {
             "round": np.arange(1, n_trained + 1),
             "train_loss": losses.get("train", np.full(n_trained, np.nan)),
             "val_loss": losses.get("val", np.full(n_trained, np.nan)),
-            "learning_rate": estimator.get_params()["learning_rate"],
+            "learning_rate": losses.get("learning_rate", estimator.get_params()["learning_rate"]),
         }
     )
     return history, n_rounds
 
 
-def _fit_xgboost(estimator, X, y, parts, patience: Patience | None, is_category, monotone):
+XGBOOST_LOSSES = {"log_loss": "logloss", "multiclass_log_loss": "mlogloss", "rmse": "rmse", "pinball_loss": "quantile"}
+LIGHTGBM_LOSSES = {
+    "log_loss": "binary_logloss",
+    "multiclass_log_loss": "multi_logloss",
+    "rmse": "rmse",
+    "pinball_loss": "quantile",
+}
+
+
+def _fit_xgboost(estimator, loss, train: Part, parts: list[Part], patience: Patience | None, matrix: Matrix):
     from xgboost.callback import EarlyStopping
 
+    name = XGBOOST_LOSSES[loss]
     stopper = patience and EarlyStopping(
         rounds=patience.rounds,
         min_delta=patience.min_delta,
         save_best=patience.restore_best_weights,
-        metric_name="logloss",
+        metric_name=name,
         data_name=f"validation_{len(parts) - 1}",
     )
     estimator.set_params(
-        eval_metric="logloss",
+        eval_metric=name,
         callbacks=[stopper] if stopper else None,
-        feature_types=["c" if category else "q" for category in is_category],
-        monotone_constraints=tuple(monotone) if any(monotone) else None,
+        feature_types=["c" if category else "q" for category in matrix.is_category],
+        monotone_constraints=tuple(matrix.monotone) if any(matrix.monotone) else None,
     )
-    estimator.fit(X, y, eval_set=[(X_part, y_part) for _, X_part, y_part in parts], verbose=False)
+    estimator.fit(
+        train.X,
+        train.y,
+        sample_weight=train.weight,
+        eval_set=[(part.X, part.y) for part in parts],
+        sample_weight_eval_set=None if train.weight is None else [part.weight for part in parts],
+        verbose=False,
+    )
     estimator.set_params(callbacks=None)
     if patience and not patience.restore_best_weights:
         estimator.get_booster().set_attr(best_iteration=None, best_score=None)  # else predictions would skip later rounds
     results = estimator.evals_result() if parts else {}
-    losses = {name: results[f"validation_{i}"]["logloss"] for i, (name, _, _) in enumerate(parts)}
+    losses = {part.name: results[f"validation_{i}"][name] for i, part in enumerate(parts)}
     return losses, estimator.get_booster().num_boosted_rounds()
 
 
-def _fit_lightgbm(estimator, X, y, parts, patience: Patience | None, is_category, monotone):
+def _fit_lightgbm(estimator, loss, train: Part, parts: list[Part], patience: Patience | None, matrix: Matrix):
     import lightgbm
 
+    name = LIGHTGBM_LOSSES[loss]
     losses: dict[str, dict[str, list[float]]] = {}
     callbacks = [lightgbm.record_evaluation(losses)]
     if patience:
-        stop = lightgbm.early_stopping(patience.rounds, min_delta=patience.min_delta, verbose=False)
+        stop = lightgbm.early_stopping(patience.rounds, first_metric_only=True, min_delta=patience.min_delta, verbose=False)
         callbacks.append(stop if patience.restore_best_weights else _keeping_every_round(stop))
-    estimator.set_params(monotone_constraints=list(monotone) if any(monotone) else None)
+    # LightGBM watches its objective's own metric unless told not to
+    estimator.set_params(metric=name, monotone_constraints=list(matrix.monotone) if any(matrix.monotone) else None)
     estimator.fit(
-        X,
-        y,
-        eval_X=tuple(X_part for _, X_part, _ in parts) or None,
-        eval_y=tuple(y_part for _, _, y_part in parts) or None,
-        eval_names=[name for name, _, _ in parts] or None,
-        eval_metric="binary_logloss",
-        categorical_feature=[i for i, category in enumerate(is_category) if category] or "auto",
+        train.X,
+        train.y,
+        sample_weight=train.weight,
+        eval_X=tuple(part.X for part in parts) or None,
+        eval_y=tuple(part.y for part in parts) or None,
+        eval_sample_weight=None if train.weight is None else [part.weight for part in parts],
+        eval_names=[part.name for part in parts] or None,
+        categorical_feature=[i for i, category in enumerate(matrix.is_category) if category] or "auto",
         callbacks=callbacks,
     )
-    return {name: loss["binary_logloss"] for name, loss in losses.items()}, estimator.booster_.current_iteration()
+    return {part: values[name] for part, values in losses.items()}, estimator.booster_.current_iteration()
 
 
 def _keeping_every_round(stop):
@@ -128,3 +187,69 @@ def _keeping_every_round(stop):
 
     callback.order = stop.order
     return callback
+
+
+def _fit_gradient_boosting(estimator, loss, train: Part, parts: list[Part], patience: Patience | None, matrix: Matrix):
+    """scikit-learn's own early stopping cuts its own rows; its monitor lets the rows that are given decide."""
+    losses: dict[str, list[float]] = {part.name: [] for part in parts}
+    raw: dict[str, np.ndarray] = {}
+    best = [0, np.inf]
+
+    def after_round(i, fitted, _):
+        for part in parts:
+            if i == 0:
+                raw[part.name] = fitted._raw_predict_init(part.X)  # no public call gives the start that trees add to
+            for k, tree in enumerate(fitted.estimators_[i]):
+                raw[part.name][:, k] += fitted.learning_rate * tree.predict(part.X)
+            losses[part.name].append(_loss_of_raw(loss, part, raw[part.name], fitted))
+        if patience is None:
+            return False
+        if losses["val"][-1] < best[1] - patience.min_delta:
+            best[:] = i + 1, losses["val"][-1]
+        return i + 1 - best[0] >= patience.rounds
+
+    estimator.fit(train.X, train.y, sample_weight=train.weight, monitor=after_round)
+    if patience and patience.restore_best_weights:
+        estimator.estimators_ = estimator.estimators_[: best[0]]
+        estimator.train_score_ = estimator.train_score_[: best[0]]
+        estimator.n_estimators_ = best[0]
+    return losses, len(estimator.estimators_)
+
+
+def _loss_of_raw(loss: str, part: Part, raw, fitted) -> float:
+    """Loss of a sum of trees before it becomes a probability."""
+    from scipy.special import log_softmax
+
+    if loss == "log_loss":
+        losses = np.logaddexp(0, np.where(part.y == 1, -raw[:, 0], raw[:, 0]))
+    elif loss == "multiclass_log_loss":
+        losses = -log_softmax(raw, axis=1)[np.arange(len(part.y)), part.y]
+    else:
+        error = part.y - raw[:, 0]
+        if loss == "rmse":
+            return float(np.sqrt(np.mean(error**2)))
+        losses = np.where(error >= 0, fitted.alpha * error, (fitted.alpha - 1) * error)
+    return float(np.average(losses, weights=part.weight))
+
+
+def _fit_neural_network(estimator, loss, train: Part, parts: list[Part], patience: Patience | None, matrix: Matrix):
+    stop = next(((part.X, part.y, part.weight) for part in parts if part.name == "val"), None)
+    estimator.fit(
+        train.X,
+        train.y,
+        is_category=matrix.is_category,
+        stop=stop,
+        patience=patience,
+        with_train_loss=any(part.name == "train" for part in parts),
+        sample_weight=train.weight,
+    )
+    losses = {part.name: estimator.history_[f"{part.name}_loss"] for part in parts}
+    return losses | {"learning_rate": estimator.history_["learning_rate"]}, estimator.best_iteration_
+
+
+TRAINERS = {
+    "xgboost": _fit_xgboost,
+    "lightgbm": _fit_lightgbm,
+    "gradient_boosting": _fit_gradient_boosting,
+    "neural_network": _fit_neural_network,
+}

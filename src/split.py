@@ -6,7 +6,8 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.model_selection import train_test_split
+import pandas as pd
+from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
 from src.errors import ConfigError, DataError
 
@@ -37,19 +38,25 @@ class Split:
         return digest.hexdigest()
 
 
-def split(y, times, method: str, val_ratio: float, test_ratio: float, random_state: int | None) -> Split:
+def split(
+    y, method: str, val_ratio: float, test_ratio: float, random_state: int | None, task: str = "binary", times=None, keys=None
+) -> Split:
     """Split rows by the named method.
 
     Parameters
     ----------
     y : ndarray of shape (n_rows,)
-        Classes.
-    times : ndarray of datetime64 of shape (n_rows,), optional
-        Needed by `temporal`.
-    method : {"stratified", "random", "temporal"}
+        Class codes or values.
+    method : {"stratified", "random", "temporal", "group", "hashed"}
     val_ratio, test_ratio : float
         Shares of all rows, in (0, 1).
     random_state : int or None
+    task : str
+        Of a classification, every part must hold every class.
+    times : ndarray of datetime64 of shape (n_rows,), optional
+        Needed by `temporal`.
+    keys : ndarray of shape (n_rows,), optional
+        Needed by `group` (whom the row belongs to) and `hashed` (an unsigned 64-bit hash of what decides).
 
     Returns
     -------
@@ -58,14 +65,47 @@ def split(y, times, method: str, val_ratio: float, test_ratio: float, random_sta
     Raises
     ------
     DataError
-        If a class has too few members for every part to have one.
+        If a class or the groups are too few for every part to have some.
     """
     if method == "temporal":
         parts = temporal(times, val_ratio, test_ratio)
+    elif method == "group":
+        parts = grouped(keys, val_ratio, test_ratio, random_state)
+    elif method == "hashed":
+        parts = hashed(keys, val_ratio, test_ratio, random_state)
     else:
         parts = shuffled(y, val_ratio, test_ratio, random_state, stratify=method == "stratified")
-    check(parts, y)
+    check(parts, y, task)
     return parts
+
+
+def grouped(groups, val_ratio: float, test_ratio: float, random_state: int) -> Split:
+    """Draw whole groups; the ratios are shares of the groups."""
+    if len(np.unique(groups)) < 3:
+        raise DataError(f"{len(np.unique(groups))} groups cannot be split three ways: bring more, or choose another data_split")
+    rest_ratio = val_ratio + test_ratio
+    train, rest = _cut_groups(groups, rest_ratio, random_state)
+    val, test = (rest[rows] for rows in _cut_groups(groups[rest], test_ratio / rest_ratio, random_state))
+    return Split(train, val, test)
+
+
+def _cut_groups(groups, test_size: float, random_state: int) -> tuple[np.ndarray, np.ndarray]:
+    cut = GroupShuffleSplit(1, test_size=test_size, random_state=random_state)
+    return next(cut.split(np.arange(len(groups)), groups=groups))
+
+
+def row_keys(frame: pd.DataFrame, group_column: str | None) -> np.ndarray:
+    """What decides a row's part in a hashed split: its group where there are groups, else all its values."""
+    hashed_from = frame[group_column] if group_column else frame
+    return pd.util.hash_pandas_object(hashed_from, index=False).to_numpy()
+
+
+def hashed(keys, val_ratio: float, test_ratio: float, random_state: int) -> Split:
+    """Place every row by its key alone, so that rows that come later move none of the earlier ones."""
+    salted = pd.util.hash_array(keys ^ np.uint64(random_state))
+    place = salted / 2.0**64
+    is_test, is_val = place >= 1 - test_ratio, (place >= 1 - test_ratio - val_ratio) & (place < 1 - test_ratio)
+    return Split(np.flatnonzero(~is_test & ~is_val), np.flatnonzero(is_val), np.flatnonzero(is_test))
 
 
 def shuffled(y, val_ratio: float, test_ratio: float, random_state: int, stratify: bool) -> Split:
@@ -105,8 +145,8 @@ def temporal(times, val_ratio: float, test_ratio: float) -> Split:
     return Split(order[:cut_val], order[cut_val:cut_test], order[cut_test:])
 
 
-def check(parts: Split, y) -> None:
-    """Every row in one part and one only, and every class in every part.
+def check(parts: Split, y, task: str) -> None:
+    """Every row in one part and one only, some rows in every part, and every class in every part.
 
     Raises
     ------
@@ -115,10 +155,11 @@ def check(parts: Split, y) -> None:
     rows = np.concatenate(list(parts.parts().values()))
     if not np.array_equal(np.sort(rows), np.arange(len(y))):
         raise AssertionError("the parts of a split must be disjoint and complete")
-    n_classes = len(np.unique(y))
+    n_classes = 1 if task == "regression" else len(np.unique(y))
     for name, part in parts.parts().items():
         if len(np.unique(y[part])) < n_classes:
+            lacking = "no rows" if len(part) == 0 else f"{len(part)} rows that lack a class"
             raise DataError(
-                f"{name} has {len(part)} rows of a single class: it could not be scored.\n"
+                f"{name} has {lacking}: it could not be scored.\n"
                 "Bring more rows of the rare class, or keep classes together with data_split=stratified."
             )

@@ -9,7 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
-Task = Literal["binary"]
+Task = Literal["binary", "multiclass", "regression", "clustering", "anomaly"]
+# fmt: off
+Metric = Literal[
+    "accuracy", "balanced_accuracy", "precision", "recall", "f1", "specificity", "precision_macro", "recall_macro",
+    "f1_macro", "quadratic_kappa", "roc_auc", "average_precision", "lift_at_10_percent", "recall_at_1_percent_alerts",
+    "roc_auc_ovr", "top_3_accuracy", "log_loss", "brier_score_loss", "expected_calibration_error", "mae", "rmse",
+    "median_absolute_error", "r2", "information_coefficient", "rmsle", "pinball_loss", "coverage", "kupiec_p_value",
+    "silhouette", "davies_bouldin", "calinski_harabasz", "stability",
+]
+# fmt: on
 
 _CONTINUOUS = {
     "normal": {"mean", "std"},
@@ -27,6 +36,8 @@ _DISTRIBUTIONS = {
     "int": {*_CONTINUOUS, *_COUNTED},
     "bool": {"bernoulli"},
     "category": {"categorical"},
+    "text": set(),
+    "date": set(),
 }
 
 
@@ -161,7 +172,7 @@ class Feature(Facts):
 
     Attributes
     ----------
-    type : {"float", "int", "bool", "category"}
+    type : {"float", "int", "bool", "category", "text", "date"}
     min, max : float, optional
         Smallest and largest plausible value, in the unit the name ends with.
     categories : list of str, optional
@@ -174,7 +185,7 @@ class Feature(Facts):
         How to draw it, for use cases with a simulator.
     """
 
-    type: Literal["float", "int", "bool", "category"]
+    type: Literal["float", "int", "bool", "category", "text", "date"]
     description: str = ""
     min: float | None = None
     max: float | None = None
@@ -185,10 +196,9 @@ class Feature(Facts):
 
     @model_validator(mode="after")
     def _facts_agree(self):
-        if self.type == "category":
-            if self.min is not None or self.max is not None or self.monotone:
-                raise ValueError("a category has no min, max or monotone")
-        elif self.categories is not None:
+        if self.type in ("category", "text", "date") and (self.min is not None or self.max is not None or self.monotone):
+            raise ValueError(f"a {self.type} has no min, max or monotone")
+        if self.categories is not None and self.type != "category":
             raise ValueError(f"categories are for type category, not {self.type}")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"`min <= max` must hold, but got (min={self.min}, max={self.max})")
@@ -216,6 +226,59 @@ class Feature(Facts):
             raise ValueError(f"monotone is {self.monotone}, but the effect is u-shaped")
         if self.monotone and drawn.effect * self.monotone < 0:
             raise ValueError(f"monotone is {self.monotone}, but the effect is {drawn.effect}")
+        return self
+
+
+class Lag(Facts):
+    """A new feature from earlier rows: the value some rows back, or a statistic over a window of rows.
+
+    Rows count backwards from the row that is scored, among the rows of its entity that are earlier in time; rows of one
+    moment never see each other. `horizon` says which of them are known by then: a payment is known at once (1, the row
+    before), but a default that shows three monthly rows later must not be looked up before the third row back
+    (horizon 3). It matters most where `column` is the target.
+
+    Attributes
+    ----------
+    column : str
+        A numeric or boolean column of the table, or the target.
+    entity : str, optional
+        Column that says whose rows belong together, such as an account; None takes the whole table as one series.
+    periods : int, optional
+        How many rows back, at least `horizon`.
+    window : int, optional
+        How many rows a statistic covers; the newest of them is `horizon` rows back.
+    statistic : {"mean", "std", "min", "max", "sum"}, optional
+        Over the values in the window that are not missing; std is the sample's (divided by n - 1).
+    min_periods : int
+        Values that a window must hold; with fewer the feature is missing, and so is the std of one value.
+    horizon : int
+        Distance, in rows, to the newest row whose value is known when this row is scored.
+    """
+
+    column: str
+    entity: str | None = None
+    periods: Annotated[int, Field(ge=1)] | None = None
+    window: Annotated[int, Field(ge=2)] | None = None
+    statistic: Literal["mean", "std", "min", "max", "sum"] | None = None
+    min_periods: Annotated[int, Field(ge=1)] = 1
+    horizon: Annotated[int, Field(ge=1)] = 1
+
+    @model_validator(mode="after")
+    def _facts_agree(self):
+        if (self.periods is None) == (self.window is None):
+            raise ValueError("a lag needs either periods or a window")
+        if (self.window is None) != (self.statistic is None):
+            raise ValueError("a window and its statistic go together: give both or neither")
+        if self.min_periods > (self.window or 1):
+            at_most = "`min_periods <= window` must hold" if self.window else "min_periods is for a window"
+            raise ValueError(f"{at_most}, but got (min_periods={self.min_periods}, window={self.window})")
+        if self.periods is not None and self.periods < self.horizon:
+            raise ValueError(
+                f"`periods >= horizon` must hold, but got (periods={self.periods}, horizon={self.horizon}): "
+                "that value is not known yet"
+            )
+        if self.column == self.entity:
+            raise ValueError(f"{self.column} cannot be lagged within itself: it is the entity")
         return self
 
 
@@ -287,17 +350,30 @@ class UseCase(Facts):
     row : str
         What one row is, and when its target becomes known.
     target : str
-        Column to predict; 1 is the positive class.
+        Column to predict; of two classes, 1 is the positive one. Anomalies are found without it, it only judges them;
+        clusters have none.
     metric : str
-        Primary metric, by scikit-learn's name.
+        Primary metric, a name of `src.metrics.METRICS`.
+    classes : list of str, optional
+        Of a multiclass target; `is_ordered` says that their order, from low to high, means something.
+    quantile : float, optional
+        Level in (0, 1) of a regression target that is to be predicted instead of its mean.
+    target_transform : {"log1p"}, optional
+        What the model learns instead of the target itself; predictions are turned back.
+    target_min, target_max : float, optional
+        Bounds that a regression target, and so every prediction, keeps.
     cost : Cost, optional
         Chooses the decision threshold; without it F1 does.
     time_column : str, optional
         When the row happened. Never a feature; needed by `data_split=temporal`.
+    group_column : str, optional
+        Whom the row belongs to. Never a feature; needed by `data_split=group`.
     packaged : str, optional
         Name of the real data set that `data_source=packaged` reads.
     duplicates : {"drop", "keep", "refuse"}
         What to do with rows that repeat another row in every column.
+    lags : dict of str to Lag
+        Features that are computed from earlier rows, by name; they need a time column.
     """
 
     id: Annotated[str, StringConstraints(pattern=r"^UC-[A-Z]{4}-\d{3}$")]
@@ -306,23 +382,56 @@ class UseCase(Facts):
     department: Name
     row: str
     task: Task
-    target: str
-    metric: Literal["roc_auc", "average_precision", "accuracy", "f1", "log_loss", "brier_score_loss"]
+    target: str | None
+    metric: Metric
+    classes: Annotated[list[str], Field(min_length=3)] | None = None
+    is_ordered: bool = False
+    quantile: Annotated[float, Field(gt=0, lt=1)] | None = None
+    target_transform: Literal["log1p"] | None = None
+    target_min: float | None = None
+    target_max: float | None = None
     cost: Cost | None = None
     time_column: str | None = None
+    group_column: str | None = None
     packaged: Name | None = None
     duplicates: Literal["drop", "keep", "refuse"] = "drop"
     features: Annotated[dict[str, Feature], Field(min_length=1)]
+    lags: dict[str, Lag] = {}
     simulation: Simulation | None = None
 
     @model_validator(mode="after")
     def _facts_agree(self):
-        for column in (self.target, self.time_column):
+        for column in (self.target, self.time_column, self.group_column):
             if column in self.features:
-                raise ValueError(f"{column} cannot be a feature: it is the target or the time column")
+                raise ValueError(f"{column} cannot be a feature: it is the target, the time or the group column")
+        if (self.task == "clustering") != (self.target is None):
+            raise ValueError("task clustering has no target (null), every other task has one")
+        if (self.task == "multiclass") != (self.classes is not None):
+            raise ValueError("classes go with task multiclass, and only with it")
+        if self.is_ordered and self.classes is None:
+            raise ValueError("is_ordered says something about classes, and there are none")
+        about_numbers = (self.quantile, self.target_transform, self.target_min, self.target_max)
+        if self.task != "regression" and any(fact is not None for fact in about_numbers):
+            raise ValueError(f"quantile, target_transform, target_min and target_max go with task regression, not {self.task}")
+        if self.cost and self.task != "binary":
+            raise ValueError(f"cost goes with task binary, not {self.task}")
         for name in (self.cost.false_positive, self.cost.false_negative) if self.cost else ():
             if isinstance(name, str) and name not in self.features:
                 raise ValueError(f"cost names {name}, which is not a feature")
+        return self
+
+    @model_validator(mode="after")
+    def _lags_agree(self):
+        if self.lags and self.time_column is None:
+            raise ValueError("lags look back in time, so they need a time_column")
+        numbers = {self.target, *(name for name, feature in self.features.items() if feature.type in ("float", "int", "bool"))}
+        for name, lag in self.lags.items():
+            if name in {*self.features, self.target, self.time_column, self.group_column}:
+                raise ValueError(f"lag {name} has the name of a column")
+            if lag.column not in numbers:
+                raise ValueError(f"lag {name}: {lag.column} is neither a numeric feature nor the target")
+            if lag.entity not in {None, self.group_column, *self.features}:
+                raise ValueError(f"lag {name}: {lag.entity} is neither a feature nor the group_column")
         return self
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from conftest import ROOT
 
 ENTRIES = {"train.py", "command_line.py", "config.py"}
 MODULES = sorted((ROOT / "src").rglob("*.py"))
-HEAVY = ("sklearn", "pandas", "xgboost", "lightgbm", "scipy", "skops")
+HEAVY = ("sklearn", "pandas", "xgboost", "lightgbm", "scipy", "skops", "torch")
 
 
 def imports(path) -> set[str]:

@@ -53,7 +53,7 @@ def test_the_shell_completes_options(python):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["use_case=frod"], "use_case=frod is not known. Did you mean fraud?\nKnown: credit_risk_scoring, "),
+        (["use_case=frod"], "use_case=frod is not known. Did you mean fraud?\nKnown: account_opening, "),
         (["model=xgbost"], "model=xgbost is not known. Did you mean xgboost?"),
         (["modle=xgboost"], "modle is not known. Did you mean model"),
         (["model.params.max_dept=3", "model=xgboost"], "model.params.max_dept is not known. Did you mean model.params.max_"),

@@ -3,8 +3,9 @@ import yaml
 from conftest import ROOT, options
 from pydantic import TypeAdapter
 
-from src.config import Constraint
+from src.config import Constraint, Model
 from src.errors import ConfigError
+from src.models import ESTIMATORS
 
 GROUPS = [path.name for path in sorted((ROOT / "conf").iterdir()) if path.is_dir()]
 
@@ -21,9 +22,18 @@ def test_a_use_case_is_named_like_its_file(compose, use_case):
 
 
 @pytest.mark.parametrize("model", options("model"))
-def test_a_model_is_named_like_its_file_and_keeps_its_own_rules(compose, model):
-    config = compose(f"model={model}").model
-    assert config.name == model
+def test_a_model_of_any_task_is_named_like_its_file_and_names_estimators_we_know(model):
+    facts = yaml.safe_load((ROOT / "conf/model" / f"{model}.yaml").read_text())
+    assert facts["name"] == model
+    assert set(facts["estimator"].values()) <= set(ESTIMATORS)
+
+
+@pytest.mark.parametrize("model", options("model"))
+def test_a_model_keeps_its_own_rules(model):
+    facts = yaml.safe_load((ROOT / "conf/model" / f"{model}.yaml").read_text())
+    config = Model.model_validate({key: value for key, value in facts.items() if key != "defaults"})
+    for name, value in config.params.items():
+        TypeAdapter(config.constraints[name].annotation()).validate_python(value)
     assert set(config.params) == set(config.constraints)
     assert set(config.search_space) <= set(config.params)
     for name, values in config.grid.items():
@@ -57,11 +67,19 @@ def test_a_model_without_rounds_switches_early_stopping_off(compose):
         (["early_stopping=patience", "model=random_forest"], "does not train in rounds"),
         (["early_stopping=none", "early_stopping.min_delta=0.1"], "without patience has nothing to stop at"),
         (["data_split.test_ratio=0.3"], r"must sum to 1, but 0.8 \+ 0.1 \+ 0.3 = 1.2"),
-        (["data_split.test_ratio=0"], "data_split.test_ratio=0: must be greater than 0"),
+        (["data_split.test_ratio=0", "data_split.val_ratio=0.2"], "data_split.test_ratio=0: must be greater than 0"),
         (["data_split.random_state=null"], "data_split.random_state must be a number"),
         (["data_split=temporal"], "names no time_column"),
         (["use_case=fraud", "data_split.random_state=1"], "shuffles nothing"),
         (["use_case=fraud", "cv=stratified_kfold"], "Choose cv=time_series"),
+        (["data_split=group"], "data_split keeps groups together, but use_case=default_prediction names no group_column"),
+        (["cv=group_kfold"], "cv keeps groups together"),
+        (["data_split=none"], "is binary: choose data_split=stratified, random, temporal"),
+        (["use_case=market_risk_var", "data_split=stratified"], "predicts a number"),
+        (["use_case=market_risk_var", "calibration=sigmoid"], "calibration is for task binary"),
+        (["use_case=market_risk_var", "class_weight=balanced"], "class_weight is for classes"),
+        (["use_case=market_risk_var", "model=linear_regression"], "the quantile 0.99, which model=linear_regression cannot"),
+        (["use_case=market_risk_var", "model=logistic_regression"], "binary and multiclass, but use_case=market_risk_var"),
         (["use_case=fraud", "cv.shuffle=true"], "leave cv.shuffle at false"),
         (["cv=time_series"], "cv orders rows by time"),
         (["cv.n_folds=1"], "must be at least 2"),
@@ -95,12 +113,8 @@ def test_settings_that_cannot_work_are_refused_in_at_most_three_lines(compose, o
 
 
 def test_a_model_for_other_tasks_is_refused_with_those_that_fit(compose):
-    config = compose()
-    regression = config.model.model_copy(update={"estimator": {"regression": "XGBClassifier"}})
-    from src.config import check
-
-    with pytest.raises(ConfigError, match=r"is binary.\nChoose a model that fits binary: lightgbm, logistic_regression,"):
-        check(config.model_copy(update={"model": regression}))
+    with pytest.raises(ConfigError, match=r"is binary.\nChoose a model that fits binary: dummy, gradient_boosting, lightgbm,"):
+        compose("model=linear_regression")
 
 
 @pytest.mark.parametrize(

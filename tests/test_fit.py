@@ -7,7 +7,8 @@ from sklearn.metrics import log_loss
 
 from src.cross_validation import cross_validate, draw_folds, inner_split, make_splitter, mean_interval, summarise
 from src.errors import DataError
-from src.fit import Recipe, fit, with_threshold
+from src.fit import Recipe, fit, predict_score, with_threshold
+from src.metrics import compute, decide
 from src.rounds import Patience
 from src.use_case import Feature
 
@@ -15,6 +16,14 @@ BOOSTERS = {
     "xgboost": ("XGBClassifier", {"n_estimators": 300, "learning_rate": 0.2, "max_depth": 4, "subsample": 0.8}),
     "lightgbm": ("LGBMClassifier", {"n_estimators": 300, "learning_rate": 0.2, "num_leaves": 15}),
 }
+IMPUTED = {
+    "gradient_boosting": (
+        "GradientBoostingClassifier", {"n_estimators": 300, "learning_rate": 0.2, "max_depth": 3, "subsample": 0.8},
+    ),
+    "neural_network": ("NeuralNetworkClassifier", {"layers": 1, "neurons": 32, "learning_rate": 0.01, "max_epochs": 60}),
+}  # fmt: skip
+FAMILIES = BOOSTERS | IMPUTED
+LENGTH = {"neural_network": "max_epochs"}
 FEATURES = {
     "income": Feature(type="float", monotone=1),
     "age": Feature(type="float"),
@@ -32,13 +41,16 @@ FRAME = pd.DataFrame(
 LOGIT = FRAME.income + FRAME.age.fillna(0) ** 2 + (FRAME.region == "north") - 1
 Y = (RNG.random(N) < 1 / (1 + np.exp(-LOGIT))).astype(np.int8).to_numpy()
 FIT, STOP, NEW = np.arange(2000), np.arange(2000, 2500), np.arange(2500, 3000)
+KIND = {"multiclass": "Classifier", "regression": "Regressor"}
 PATIENCE = Patience(rounds=10, min_delta=0.0, restore_best_weights=True)
 
 
 def recipe(model: str, patience=PATIENCE, is_monotone=False, **params) -> Recipe:
-    estimator, defaults = BOOSTERS[model]
+    estimator, defaults = FAMILIES[model]
+    imputer, scaler, encoder = (None, None, "native") if model in BOOSTERS else ("median", "quantile", "ordinal")
     return Recipe(
-        estimator=estimator, params=defaults | params, features=FEATURES, imputer=None, scaler=None, encoder="native",
+        task="binary", estimator=estimator, params=defaults | params, features=FEATURES,
+        imputer=imputer, scaler=scaler, encoder=encoder,
         is_monotone=is_monotone, patience=patience, random_state=42, n_threads=2,
     )  # fmt: skip
 
@@ -47,22 +59,23 @@ def fit_on(rows, a_recipe, **kwargs):
     return fit(a_recipe, FRAME.iloc[rows], Y[rows], FRAME.iloc[STOP], Y[STOP], **kwargs)
 
 
-@pytest.mark.parametrize("model", BOOSTERS)
+@pytest.mark.parametrize("model", FAMILIES)
 def test_an_early_stopped_model_equals_one_trained_for_exactly_the_best_number_of_rounds(model):
     stopped = fit_on(FIT, recipe(model))
-    assert 1 < stopped.best_iteration < 290
-    exact = fit(recipe(model, patience=None, n_estimators=stopped.best_iteration), FRAME.iloc[FIT], Y[FIT])
+    assert 1 < stopped.best_iteration < len(stopped.history)
+    length = {LENGTH.get(model, "n_estimators"): stopped.best_iteration}
+    exact = fit(recipe(model, patience=None, **length), FRAME.iloc[FIT], Y[FIT])
     assert stopped.model.predict_proba(FRAME).tobytes() == exact.model.predict_proba(FRAME).tobytes()
 
 
-@pytest.mark.parametrize("model", BOOSTERS)
+@pytest.mark.parametrize("model", FAMILIES)
 def test_the_restored_round_is_the_one_with_the_least_loss_and_training_stopped_patience_later(model):
     fitted = fit_on(FIT, recipe(model))
     assert fitted.best_iteration == fitted.history["round"][fitted.history.val_loss.idxmin()]
     assert len(fitted.history) == fitted.best_iteration + PATIENCE.rounds
 
 
-@pytest.mark.parametrize("model", BOOSTERS)
+@pytest.mark.parametrize("model", [*BOOSTERS, "gradient_boosting"])
 def test_without_restoring_the_model_keeps_every_round_it_was_trained_for(model):
     kept = fit_on(FIT, recipe(model, patience=replace(PATIENCE, restore_best_weights=False)))
     exact = fit(recipe(model, patience=None, n_estimators=len(kept.history)), FRAME.iloc[FIT], Y[FIT])
@@ -75,19 +88,34 @@ def test_min_delta_stops_sooner(model):
     assert fit_on(FIT, recipe(model, patience=replace(PATIENCE, min_delta=0.005))).best_iteration < patient
 
 
-@pytest.mark.parametrize("model", BOOSTERS)
+@pytest.mark.parametrize("model", FAMILIES)
 def test_the_history_is_the_log_loss_of_the_model_after_each_round(model):
     fitted = fit_on(FIT, recipe(model), with_train_loss=True)
     last = fitted.history.iloc[fitted.best_iteration - 1]
     for loss, rows in (("train_loss", FIT), ("val_loss", STOP)):
         assert last[loss] == pytest.approx(log_loss(Y[rows], fitted.model.predict_proba(FRAME.iloc[rows])), rel=1e-5)
-    assert set(fitted.history.learning_rate) == {0.2}
+    assert set(fitted.history.learning_rate) == {FAMILIES[model][1]["learning_rate"]} or model == "neural_network"
 
 
 @pytest.mark.parametrize("model", BOOSTERS)
 def test_the_threads_do_not_change_the_model(model):
     one, two = (fit_on(FIT, replace(recipe(model), n_threads=n)).model.predict_proba(FRAME) for n in (1, 2))
     assert one.tobytes() == two.tobytes()
+
+
+@pytest.mark.parametrize("model", BOOSTERS)
+@pytest.mark.parametrize("loss", ["rmse", "pinball_loss", "multiclass_log_loss"])
+def test_other_losses_are_watched_and_restored_too(model, loss):
+    task = "multiclass" if loss == "multiclass_log_loss" else "regression"
+    target = np.digitize(LOGIT, [-1, 1]) if task == "multiclass" else LOGIT.to_numpy() + RNG.normal(size=N)
+    watched = replace(recipe(model), task=task, estimator=recipe(model).estimator.replace("Classifier", KIND[task]))
+    watched = replace(watched, quantile=0.8 if loss == "pinball_loss" else None)
+    parts = FRAME.iloc[FIT], target[FIT], FRAME.iloc[STOP], target[STOP]
+    stopped = fit(watched, *parts)
+    measured = {"rmse": "rmse", "pinball_loss": "pinball_loss", "multiclass_log_loss": "log_loss"}[loss]
+    prediction = decide(task, predict_score(stopped.model, FRAME.iloc[STOP], task))
+    found = compute([measured], target[STOP], prediction, watched.quantile)[measured]
+    assert stopped.history.val_loss.min() == pytest.approx(found, rel=1e-4)
 
 
 @pytest.mark.parametrize("model", BOOSTERS)
@@ -108,12 +136,12 @@ def test_the_threshold_moves_decisions_and_leaves_probabilities_alone():
 
 def folds_of(method="stratified_kfold", n_folds=4, times=None):
     splitter = make_splitter(method, n_folds, method == "stratified_kfold", 42 if method == "stratified_kfold" else None)
-    return draw_folds(splitter, Y, times)
+    return draw_folds(splitter, Y, "binary", times)
 
 
 def test_a_fold_stops_on_a_part_of_its_own_training_rows():
     for train, test in folds_of():
-        inner, stop = inner_split(train, Y, is_ordered=False, random_state=42)
+        inner, stop = inner_split(train, Y, False, 42)
         assert set(inner) | set(stop) == set(train)
         assert not set(inner) & set(stop)
         assert not set(stop) & set(test)
@@ -133,7 +161,7 @@ def test_folds_in_time_order_train_on_the_past_only():
     times = np.datetime64("2025-01-01", "s") + RNG.permutation(N) * np.timedelta64(1, "h")
     for train, test in folds_of("time_series", times=times):
         assert times[train].max() < times[test].min()
-        inner, stop = inner_split(train, Y, is_ordered=True, random_state=42)
+        inner, stop = inner_split(train, Y, True, 42)
         assert times[inner].max() < times[stop].min()
 
 
@@ -169,5 +197,25 @@ def test_a_class_with_fewer_members_than_folds_is_refused_with_a_number_that_wor
 
 def test_a_time_fold_without_positives_is_refused():
     y = np.array([0] * 50 + [1] * 50)
-    with pytest.raises(DataError, match="Fold 1 holds a single class"):
-        draw_folds(make_splitter("time_series", 4, False, None), y, np.arange(100).astype("datetime64[s]"))
+    with pytest.raises(DataError, match="Fold 1 lacks a class"):
+        draw_folds(make_splitter("time_series", 4, False, None), y, times=np.arange(100).astype("datetime64[s]"))
+
+
+@pytest.mark.parametrize("model", FAMILIES)
+def test_balanced_classes_weigh_the_same(model):
+    rare = np.flatnonzero((Y == 0) | (np.arange(N) % 10 == 0))
+    short = recipe(model, patience=None, **{LENGTH.get(model, "n_estimators"): 10})
+    models = [fit(replace(short, class_weight=w), FRAME.iloc[rare], Y[rare]).model for w in ("none", "balanced")]
+    plain, balanced = (predict_score(model, FRAME.iloc[rare], "binary").mean() for model in models)
+    assert plain == pytest.approx(Y[rare].mean(), abs=0.05)
+    assert balanced > 2 * plain
+
+
+def test_predictions_of_a_transformed_target_come_back_and_keep_their_bounds():
+    amount = np.exp(LOGIT.to_numpy())
+    regression = replace(recipe("lightgbm", patience=None, n_estimators=50), task="regression", estimator="LGBMRegressor")
+    plain = fit(regression, FRAME, np.log1p(amount)).model.predict(FRAME)
+    logged = fit(replace(regression, target_transform="log1p"), FRAME, amount).model.predict(FRAME)
+    np.testing.assert_allclose(logged, np.expm1(plain))
+    bounded = fit(replace(regression, target_transform="log1p", target_min=1.0, target_max=2.0), FRAME, amount).model
+    np.testing.assert_allclose(bounded.predict(FRAME), np.clip(logged, 1.0, 2.0))

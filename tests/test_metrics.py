@@ -1,12 +1,27 @@
+from typing import get_args
+
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn import metrics as sk
 
 from src import bootstrap, threshold
 from src.errors import DataError
-from src.evaluate import choose_threshold, evaluate
-from src.metrics import OF_LABELS, OF_SCORES, as_score, binary_metrics, confusion
-from src.use_case import Cost
+from src.evaluate import baselines, choose_threshold, costs_of, evaluate
+from src.metrics import (
+    METRICS,
+    SCORING,
+    as_score,
+    compute,
+    confusion,
+    decide,
+    expected_calibration_error,
+    kupiec_p_value,
+    lift,
+    metrics_for,
+    recall_at_alert_rate,
+)
+from src.use_case import Cost, Metric
 
 RNG = np.random.default_rng(1)
 Y = (RNG.random(400) < 0.3).astype(int)
@@ -15,17 +30,18 @@ SCORE = np.clip(np.round(0.3 + 0.25 * Y + 0.2 * RNG.normal(size=400), 2), 0, 1) 
 
 def test_metrics_of_a_case_worked_by_hand():
     y, score = np.array([1, 1, 0, 0, 0]), np.array([0.9, 0.4, 0.6, 0.2, 0.1])  # one caught, one missed, one false alert
-    found = binary_metrics([*OF_LABELS, "roc_auc"], y, score, threshold=0.5)
+    names = ["accuracy", "precision", "recall", "f1", "specificity", "roc_auc"]
+    found = compute(names, y, decide("binary", score, 0.5))
     assert found == pytest.approx(
         {"accuracy": 3 / 5, "precision": 1 / 2, "recall": 1 / 2, "f1": 1 / 2, "specificity": 2 / 3, "roc_auc": 5 / 6}
     )
-    assert confusion(y, score, 0.5) == {
+    assert confusion(y, score >= 0.5) == {
         "true_negatives": 2, "false_positives": 1, "false_negatives": 1, "true_positives": 1,
     }  # fmt: skip
 
 
 def test_a_model_without_alerts_has_precision_zero_and_no_warning(recwarn):
-    assert binary_metrics(["precision", "f1"], Y, np.zeros(400), 0.5) == {"precision": 0.0, "f1": 0.0}
+    assert compute(["precision", "f1"], Y, decide("binary", np.zeros(400), 0.5)) == {"precision": 0.0, "f1": 0.0}
     assert not recwarn
 
 
@@ -36,18 +52,26 @@ def test_losses_count_as_negative_scores():
 
 @pytest.mark.parametrize("metric", ["roc_auc", "average_precision"])
 def test_the_fast_bootstrap_equals_scikit_learn_on_every_resample(metric):
-    fast = bootstrap.RANKINGS[metric](metric, Y, SCORE, 0.5)
-    slow = bootstrap._by_scikit_learn(metric, Y, SCORE, 0.5)
+    fast = bootstrap.RANKINGS[metric](Y, SCORE)
     for seed in range(20):
         counts = np.bincount(np.random.default_rng(seed).integers(0, 400, 400), minlength=400).astype(float)
-        assert fast(counts) == pytest.approx(slow(counts), abs=1e-12)
+        assert fast(counts) == pytest.approx(METRICS[metric].compute(Y, SCORE, sample_weight=counts), abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", ["f1", "accuracy"])
+def test_a_bootstrap_of_decisions_counts_pairs_as_scikit_learn_counts_rows(metric):
+    prediction = decide("binary", SCORE, 0.5)
+    value_of = bootstrap._statistic(metric, Y, prediction, None)
+    rows = np.random.default_rng(0).integers(0, 400, 400)
+    assert value_of([rows]) == pytest.approx(METRICS[metric].compute(Y[rows], prediction.decision[rows]), abs=1e-12)
 
 
 @pytest.mark.parametrize("metric", ["roc_auc", "f1", "log_loss"])
 def test_a_bootstrap_interval_holds_the_estimate_and_narrows_with_more_rows(metric):
-    low, high = bootstrap.interval(metric, Y, SCORE, 0.5, seed=0, n_resamples=200)
-    assert low < binary_metrics([metric], Y, SCORE, 0.5)[metric] < high
-    low4, high4 = bootstrap.interval(metric, np.tile(Y, 4), np.tile(SCORE, 4), 0.5, seed=0, n_resamples=200)
+    low, high = bootstrap.interval(metric, "binary", Y, decide("binary", SCORE, 0.5), seed=0, n_resamples=200)
+    assert low < compute([metric], Y, decide("binary", SCORE, 0.5))[metric] < high
+    four = decide("binary", np.tile(SCORE, 4), 0.5)
+    low4, high4 = bootstrap.interval(metric, "binary", np.tile(Y, 4), four, seed=0, n_resamples=200)
     assert high4 - low4 == pytest.approx((high - low) / 2, rel=0.3)
 
 
@@ -56,9 +80,18 @@ def test_a_bootstrap_interval_covers_the_truth_as_often_as_it_says():
     for seed in range(100):
         rng = np.random.default_rng(seed)
         y = np.repeat([0, 1], 100)
-        low, high = bootstrap.interval("roc_auc", y, rng.normal(size=200) + y, 0.5, seed, n_resamples=200)
+        score = decide("binary", rng.normal(size=200) + y, 0.5)
+        low, high = bootstrap.interval("roc_auc", "binary", y, score, seed, n_resamples=200)
         covered += low < 0.7602 < high  # Phi(1 / sqrt(2))
     assert 87 <= covered <= 100
+
+
+def test_a_bootstrap_of_a_mean_agrees_with_the_normal_interval():
+    y = RNG.normal(size=2000)
+    low, high = bootstrap.interval("mae", "regression", y, decide("regression", np.zeros(2000)), seed=0)
+    error = np.abs(y)
+    half = 1.96 * error.std() / np.sqrt(2000)
+    assert (low, high) == pytest.approx((error.mean() - half, error.mean() + half), abs=0.1 * half)
 
 
 def test_the_f1_threshold_beats_every_other_one():
@@ -99,12 +132,89 @@ def test_mistakes_with_a_price_choose_another_threshold_than_f1():
 
 
 def test_evaluation_puts_baseline_ceiling_and_interval_beside_the_model():
-    found = evaluate("average_precision", Y, SCORE, 0.4, prior=0.3, seed=0, true_score=0.1 + 0.8 * Y, costs=(1.0, 5.0))
+    prior = baselines("binary", "average_precision", np.array([0, 0, 1, 0, 0, 1, 0, 0, 1, 0]), 400)
+    truth = decide("binary", 0.1 + 0.8 * Y, 0.4)
+    found = evaluate("average_precision", "binary", Y, decide("binary", SCORE, 0.4), prior, seed=0, ceiling=truth)
     assert found["test_average_precision"] == sk.average_precision_score(Y, SCORE)
     assert found["test_brier_score_loss"] == sk.brier_score_loss(Y, SCORE)
     assert found["baseline_average_precision"] == pytest.approx(Y.mean())
     assert found["baseline_log_loss"] == pytest.approx(sk.log_loss(Y, np.full(400, 0.3)))
     assert found["ceiling_roc_auc"] == 1.0
-    assert found["baseline_cost"] == min(5.0 * Y.sum(), 1.0 * (1 - Y).sum())
     assert found["test_average_precision_ci_low"] < found["test_average_precision"] < found["test_average_precision_ci_high"]
-    assert set(OF_SCORES) <= {name.removeprefix("test_") for name in found}
+    assert {name.removeprefix("test_") for name in found} >= set(metrics_for("binary"))
+
+
+def test_the_price_of_doing_without_a_model_is_the_cheaper_of_none_and_all():
+    assert costs_of(Y, SCORE, 0.4, (1.0, 5.0))["baseline_cost"] == min(5.0 * Y.sum(), 1.0 * (1 - Y).sum())
+    assert costs_of(Y, SCORE, 0.4, None) == {}
+
+
+def test_the_schema_of_a_use_case_knows_exactly_the_metrics_there_are():
+    assert set(get_args(Metric)) == {*METRICS, "silhouette", "davies_bouldin", "calinski_harabasz", "stability"}
+    assert all(set(names) <= set(metrics_for(task, ["ordered"])) for task, names in SCORING.items())
+
+
+# Classes and numbers
+
+CODES = RNG.integers(0, 5, 300)
+PROBABILITY = RNG.dirichlet(np.ones(5), 300)
+VALUE = np.abs(RNG.normal(size=300)) + 0.1
+GUESS = VALUE + 0.3 * RNG.normal(size=300)
+
+
+def test_metrics_of_many_classes_are_scikit_learns():
+    found = compute(metrics_for("multiclass", ["ordered", "many_classes"]), CODES, decide("multiclass", PROBABILITY))
+    decided = PROBABILITY.argmax(axis=1)
+    assert found["f1_macro"] == sk.f1_score(CODES, decided, average="macro")
+    assert found["roc_auc_ovr"] == sk.roc_auc_score(CODES, PROBABILITY, multi_class="ovr")
+    assert found["top_3_accuracy"] == np.mean([c in np.argsort(-p)[:3] for c, p in zip(CODES, PROBABILITY, strict=True)])
+    assert found["quadratic_kappa"] == sk.cohen_kappa_score(CODES, decided, weights="quadratic")
+
+
+def test_metrics_of_numbers_are_scikit_learns():
+    found = compute(metrics_for("regression", ["non_negative"]), VALUE, decide("regression", GUESS))
+    assert found["rmsle"] == sk.root_mean_squared_log_error(VALUE, np.maximum(GUESS, 0))
+    assert found["r2"] == sk.r2_score(VALUE, GUESS)
+    assert found["information_coefficient"] == pytest.approx(stats.spearmanr(VALUE, GUESS).statistic)
+    assert compute(["information_coefficient"], VALUE, decide("regression", np.ones(300)))["information_coefficient"] == 0
+
+
+def test_a_quantile_is_measured_by_its_loss_its_coverage_and_kupiecs_test():
+    level = np.full(1000, stats.norm.ppf(0.95))
+    y = stats.norm.ppf((np.arange(1000) + 0.5) / 1000)  # exactly 50 breaches
+    found = compute(metrics_for("regression", ["quantile"]), y, decide("regression", level), quantile=0.95)
+    assert found["coverage"] == 0.95
+    assert found["kupiec_p_value"] == pytest.approx(1.0)
+    assert found["pinball_loss"] == sk.mean_pinball_loss(y, level, alpha=0.95)
+    assert kupiec_p_value(y, level, 0.99) < 1e-6
+
+
+def test_kupiecs_test_of_a_case_worked_by_hand():
+    y, level = np.r_[np.ones(10), np.zeros(240)], np.full(250, 0.5)  # 10 breaches where 2.5 were expected
+    ratio = 2 * (10 * np.log(0.04 / 0.01) + 240 * np.log(0.96 / 0.99))
+    assert kupiec_p_value(y, level, 0.99) == pytest.approx(stats.chi2.sf(ratio, 1))
+
+
+def test_lift_recall_and_calibration_of_cases_worked_by_hand():
+    y = np.zeros(200)
+    y[[0, 1, 50, 199]] = 1
+    score = np.linspace(1, 0, 200)  # the two best rows are positive; 20 rows are a tenth
+    assert lift(y, score) == pytest.approx((2 / 20) / (4 / 200))
+    assert recall_at_alert_rate(y, score) == 2 / 4
+    assert expected_calibration_error(np.tile([0, 1], 50), np.full(100, 0.5)) == 0
+    assert expected_calibration_error(np.zeros(100), np.full(100, 0.3)) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(("metric", "name"), [("mae", "median"), ("rmse", "mean"), ("r2", "mean")])
+def test_the_baseline_of_a_number_is_the_constant_its_metric_likes_best(metric, name):
+    y_train = np.array([0.0, 1.0, 5.0])
+    (found,) = baselines("regression", metric, y_train, 2).items()
+    assert found[0] == name
+    assert found[1].score.tolist() == [{"median": 1.0, "mean": 2.0}[name]] * 2
+
+
+def test_the_baseline_of_classes_is_their_shares_and_of_a_quantile_that_quantile():
+    prior = baselines("multiclass", "f1_macro", np.array([0, 2, 2, 2]), 1, n_classes=3)["prior"]
+    assert prior.score.tolist() == [[0.25, 0.0, 0.75]]
+    assert prior.decision.tolist() == [2]
+    assert baselines("regression", "pinball_loss", np.arange(101.0), 1, quantile=0.9)["quantile"].score == [90.0]

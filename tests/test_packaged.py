@@ -1,4 +1,5 @@
 import hashlib
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -8,19 +9,42 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from src.data import packaged
 from src.data.validation import validate
 from src.errors import DataError, IntegrityError
 from src.use_case import UseCase
 
-CONF = Path(__file__).parents[1] / "conf" / "use_case"
-USE_CASES = {"gmsc": "default_prediction", "german_credit": "credit_scoring"}
+ROOT = Path(__file__).parents[1]
+CONF = ROOT / "conf" / "use_case"
+USE_CASES = ["default_prediction", "credit_scoring", "account_opening", "market_risk_var"]
 
 
 @pytest.fixture(scope="module")
 def borrowers():
     return packaged.load("gmsc", "default")
+
+
+@pytest.fixture(scope="module")
+def prospects():
+    return packaged.load("bank_marketing", "opened")
+
+
+@pytest.fixture(scope="module")
+def applicants():
+    return packaged.load("pakdd2009", "bad")
+
+
+def read_use_case(name):
+    return UseCase(**yaml.safe_load((CONF / f"{name}.yaml").read_text())["use_case"])
+
+
+def read_file(name, **read):
+    """The file of a data set as its package holds it, read without our code."""
+    entry = yaml.safe_load(packaged.CATALOGUE.read_text())[name]
+    folder = Path(importlib.util.find_spec(entry["package"]).submodule_search_locations[0])
+    return pd.read_csv(folder / entry["path"], keep_default_na=False, na_values=[""], **read)
 
 
 @pytest.fixture
@@ -39,7 +63,7 @@ def catalogue(tmp_path, monkeypatch):
         "read": {"sep": ";", "na_values": ["?"]},
         "target": "outcome",
         "positive": "bad",
-        "drop": ["id"],
+        "drop": {"id": "numbers the rows"},
         "rename": {"Late": "n_late", "grade": "grade"},
         "missing_codes": {"n_late": [98]},
         "shape": [4, 2],
@@ -61,11 +85,20 @@ def catalogue(tmp_path, monkeypatch):
 
 def test_the_names_are_known_without_importing_pandas():
     code = "import sys; from src.data import packaged; print(packaged.names()); sys.exit('pandas' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=CONF.parents[1])
-    assert (done.returncode, done.stdout.strip()) == (0, "['gmsc', 'german_credit']")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    known = ["gmsc", "german_credit", "bank_marketing", "pakdd2009", "us_portfolio_losses"]
+    assert (done.returncode, done.stdout.strip()) == (0, str(known))
 
 
-@pytest.mark.parametrize(("name", "shape", "positives"), [("gmsc", (150_000, 11), 10_026), ("german_credit", (1000, 21), 300)])
+@pytest.mark.parametrize(
+    ("name", "shape", "positives"),
+    [
+        ("gmsc", (150_000, 11), 10_026),
+        ("german_credit", (1000, 21), 300),
+        ("bank_marketing", (45_211, 16), 5_289),
+        ("pakdd2009", (39_988, 21), 7_917),
+    ],
+)
 def test_a_real_set_has_its_published_size_and_its_source_in_the_record(name, shape, positives):
     dataset = packaged.load(name, "bad")
     assert (dataset.frame.shape, dataset.frame["bad"].sum(), dataset.frame["bad"].dtype) == (shape, positives, "int8")
@@ -84,22 +117,103 @@ def test_codes_for_unknown_in_give_me_some_credit_are_missing_values(borrowers):
 
 
 def test_give_me_some_credit_has_609_repeated_rows(borrowers):
-    use_case = UseCase(**yaml.safe_load((CONF / "default_prediction.yaml").read_text())["use_case"])
+    use_case = read_use_case("default_prediction")
     kept = validate(borrowers.frame, use_case.features, "default", None, "drop")
     assert len(kept.frame) == 150_000 - 609
 
 
 @pytest.mark.parametrize("name", USE_CASES)
 def test_the_use_case_of_a_real_set_declares_its_columns_in_order_and_holds_on_every_row(name):
-    use_case = UseCase(**yaml.safe_load((CONF / f"{USE_CASES[name]}.yaml").read_text())["use_case"])
+    use_case = read_use_case(name)
     dataset = packaged.load(use_case.packaged, use_case.target)
-    kept = validate(dataset.frame, use_case.features, use_case.target, None, "keep")
-    assert list(dataset.frame) == list(kept.frame) == [*use_case.features, use_case.target]
+    time = use_case.time_column
+    kept = validate(dataset.frame, use_case.features, use_case.target, time, "keep", task=use_case.task)
+    expected = [*use_case.features, use_case.target, *([time] if time else [])]
+    assert list(dataset.frame) == list(kept.frame) == expected
     assert all(
         set(kept.frame[column].cat.categories) == set(dataset.frame[column])
         for column, feature in use_case.features.items()
         if feature.type == "category"
     )
+
+
+@pytest.mark.parametrize("name", ["gmsc", "german_credit", "bank_marketing", "pakdd2009"])
+def test_every_column_of_a_file_is_a_feature_or_the_target_or_left_out_for_a_reason(name):
+    entry = yaml.safe_load(packaged.CATALOGUE.read_text())[name]
+    columns = set(read_file(name, sep=entry["read"]["sep"], nrows=0))
+    assert columns == {*entry["rename"], entry["target"], *entry["drop"]}
+    assert all(entry["drop"].values())
+
+
+def test_how_long_the_call_took_is_no_feature_of_bank_marketing(prospects):
+    assert "known only when it is over" in prospects.provenance["left_out"]["duration"]
+    calls = read_file("bank_marketing", sep=";")
+    told = [column for column in prospects.frame.select_dtypes("number") if prospects.frame[column].equals(calls.duration)]
+    assert told == []
+
+
+def test_unknown_is_a_category_of_bank_marketing_and_no_earlier_campaign_is_a_gap(prospects):
+    frame = prospects.frame
+    unknown = {name: (frame[name] == "unknown").sum() for name in ("job", "education", "last_campaign_outcome")}
+    assert unknown == {"job": 288, "education": 1_857, "last_campaign_outcome": 36_959}
+    gaps = frame.isna().sum()
+    assert gaps[gaps > 0].to_dict() == {"days_since_last_campaign": 36_954}
+    assert (frame["n_contacts_before_campaign"][frame["days_since_last_campaign"].isna()] == 0).all()
+
+
+def test_the_rows_left_out_of_pakdd_are_the_twelve_whose_cells_are_shifted(applicants):
+    rows = read_file("pakdd2009", sep="\t", dtype=str)
+    shifted = rows["Unnamed: 27"].notna()
+    assert shifted.sum() == 12
+    assert set(rows["TARGET_LABEL_BAD=1"][shifted]) == {"N"}
+    kept = rows[~shifted].reset_index(drop=True)
+    np.testing.assert_array_equal(applicants.frame["bad"], kept["TARGET_LABEL_BAD=1"].astype(int))
+    np.testing.assert_array_equal(applicants.frame["net_income_brl"], kept["PERSONAL_NET_INCOME"].astype(float))
+
+
+def test_the_codes_of_pakdd_are_text(applicants):
+    frame = applicants.frame
+    codes = ["shop_code", "home_phone_area_code", "shop_rank", "profession_code"]
+    assert {name: frame[name].nunique() for name in codes} == dict(zip(codes, [31, 59, 3, 289], strict=True))
+    assert all(isinstance(value, str) for name in codes for value in frame[name].unique())
+
+
+def test_left_out_columns_of_pakdd_have_one_value(applicants):
+    rows = read_file("pakdd2009", sep="\t", dtype=str)
+    constant = [name for name, reason in applicants.provenance["left_out"].items() if reason == "one value in every row"]
+    assert rows[constant][rows["Unnamed: 27"].isna()].nunique(dropna=False).tolist() == [1] * 6
+
+
+def test_portfolio_losses_are_numbers_in_order_of_time_from_the_public_domain_copy():
+    dataset = packaged.load("us_portfolio_losses", "next_day_loss_pct")
+    days = dataset.frame["date"]
+    assert dataset.frame["next_day_loss_pct"].dtype == "float64"
+    assert days.is_monotonic_increasing
+    assert days.is_unique
+    assert (str(days.iloc[0].date()), str(days.iloc[-1].date())) == ("2000-05-31", "2013-02-28")
+    assert dataset.provenance["derivation"] == "portfolio_losses"
+    assert dataset.provenance["package"] == "bokeh-sampledata==2026.1"
+    assert "public domain" in dataset.provenance["licence"]
+
+
+def test_two_reads_give_the_same_bytes():
+    one, two = (packaged.load("us_portfolio_losses", "next_day_loss_pct").frame for _ in range(2))
+    assert all(one[name].to_numpy().tobytes() == two[name].to_numpy().tobytes() for name in one)
+
+
+def test_a_table_without_a_target_is_not_offered():
+    with pytest.raises(DataError, match=r"No real data set is called 'us_ohlcv'.*\nKnown: gmsc, .*us_portfolio_losses\.$"):
+        packaged.load("us_ohlcv", "loss")
+
+
+def test_the_notice_names_every_vendored_file_with_its_hash_and_nothing_else_is_there():
+    notice = (ROOT / "NOTICE").read_text()
+    files = list((packaged.CATALOGUE.parent / "vendored").iterdir())
+    assert files
+    assert all(f"src/data/vendored/{file.name}" in notice for file in files)
+    assert all(hashlib.sha256(file.read_bytes()).hexdigest() in notice for file in files)
+    entries = yaml.safe_load(packaged.CATALOGUE.read_text()).values()
+    assert {file.name for file in files} == {entry["vendored"] for entry in entries if "vendored" in entry}
 
 
 def test_a_set_is_read_as_its_entry_says_and_its_package_is_not_imported(catalogue):
@@ -145,3 +259,63 @@ def test_rows_that_are_not_the_expected_ones_fail_loudly(catalogue, change):
 def test_the_target_cannot_take_the_name_of_a_feature(catalogue):
     with pytest.raises(DataError, match="cannot be called grade"):
         packaged.load("tiny", "grade")
+
+
+def test_a_target_of_numbers_stays_as_it_is(catalogue):
+    catalogue(target="Late", positive=None, rename={"grade": "grade"}, missing_codes={}, shape=[3, 1], positive_rate=None,
+              target_mean=101 / 3, read={"sep": ";", "skiprows": [3]})  # fmt: skip
+    assert packaged.load("tiny", "n_late").frame["n_late"].tolist() == [3.0, 98.0, 0.0]
+
+
+def test_a_target_of_classes_stays_text(catalogue):
+    rates = {"none": 0.25, "NA": 0.25, "A": 0.5}
+    catalogue(target="grade", positive=None, rename={"id": "id"}, missing_codes={}, shape=[4, 1], positive_rate=None,
+              class_rates=rates)  # fmt: skip
+    assert packaged.load("tiny", "rating").frame["rating"].tolist() == ["none", "NA", "A", "A"]
+
+
+def test_classes_in_other_shares_fail_loudly(catalogue):
+    rates = {"none": 0.25, "NA": 0.5, "A": 0.25}
+    catalogue(target="grade", positive=None, rename={"id": "id"}, missing_codes={}, shape=[4, 1], positive_rate=None,
+              class_rates=rates)  # fmt: skip
+    with pytest.raises(DataError, match=r"with rate of A 0\.5, rate of none 0\.25, rate of NA 0\.25, but must be"):
+        packaged.load("tiny", "rating")
+
+
+def test_a_missing_label_is_no_negative(catalogue):
+    catalogue(target="Late", positive=3, rename={"grade": "grade"}, missing_codes={}, shape=[4, 1], positive_rate=0.25)
+    with pytest.raises(DataError, match=r"Rows of tiny without a label: 1\.\n"):
+        packaged.load("tiny", "late")
+
+
+@pytest.fixture
+def vendored(catalogue, tmp_path):
+    """The tiny set as a copy beside the catalogue; its package is gone."""
+    (tmp_path / "vendored").mkdir()
+    copy = tmp_path / "vendored" / "loans.csv"
+    shutil.copy(tmp_path / "tiny_credit_data" / "loans.csv", copy)
+    shutil.rmtree(tmp_path / "tiny_credit_data")
+    catalogue(vendored="loans.csv")
+    return copy
+
+
+def test_a_vendored_copy_is_read_without_its_package(vendored):
+    assert packaged.load("tiny", "bad").frame["bad"].tolist() == [1, 0, 0, 1]
+
+
+def test_a_changed_copy_is_refused_and_can_be_restored(vendored):
+    vendored.write_text(vendored.read_text().replace("3;bad", "4;bad"))
+    with pytest.raises(IntegrityError, match=r"\nType: git checkout -- .*vendored/loans\.csv$"):
+        packaged.load("tiny", "bad")
+
+
+def test_a_missing_copy_can_be_restored(vendored):
+    vendored.unlink()
+    with pytest.raises(DataError, match=r"which does not exist\.\nType: git checkout -- .*vendored/loans\.csv$"):
+        packaged.load("tiny", "bad")
+
+
+def test_an_unknown_key_of_an_entry_is_refused(catalogue):
+    catalogue(positiv="bad")
+    with pytest.raises(ValidationError, match="positiv"):
+        packaged.load("tiny", "bad")

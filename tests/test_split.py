@@ -1,22 +1,26 @@
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.model_selection import train_test_split
 
 from src.errors import DataError
-from src.split import split
+from src.split import row_keys, split
 
 RNG = np.random.default_rng(0)
 Y = (RNG.random(1000) < 0.2).astype(int)
 DAYS = np.datetime64("2025-01-01", "s") + RNG.integers(0, 90, 1000) * np.timedelta64(1, "D")
 
+COMPANY = RNG.integers(0, 120, 1000)
+KEYS = row_keys(pd.DataFrame({"amount": RNG.random(1000)}), None)
 
-def cut(method="stratified", y=Y, times=None, val_ratio=0.1, test_ratio=0.1, random_state=42):
-    return split(y, times, method, val_ratio, test_ratio, random_state)
+
+def cut(method="stratified", y=Y, val_ratio=0.1, test_ratio=0.1, random_state=42, **kwargs):
+    return split(y, method, val_ratio, test_ratio, random_state, **kwargs)
 
 
-@pytest.mark.parametrize("method", ["stratified", "random", "temporal"])
+@pytest.mark.parametrize("method", ["stratified", "random", "temporal", "group", "hashed"])
 def test_every_row_is_in_one_part_and_in_one_only(method):
-    parts = cut(method, times=DAYS)
+    parts = cut(method, times=DAYS, keys=KEYS if method == "hashed" else COMPANY)
     assert sorted(np.concatenate([parts.train, parts.val, parts.test])) == list(range(1000))
 
 
@@ -50,12 +54,12 @@ def test_a_class_with_too_few_members_is_named_by_its_size():
 
 
 def test_a_class_that_cannot_be_in_every_part_is_refused():
-    with pytest.raises(DataError, match="val has 10 rows of a single class: it could not be scored"):
+    with pytest.raises(DataError, match="val has 10 rows that lack a class: it could not be scored"):
         cut(y=np.array([1, 1] + [0] * 98))
 
 
 def test_a_random_split_that_leaves_a_part_with_one_class_is_refused():
-    with pytest.raises(DataError, match="rows of a single class: it could not be scored"):
+    with pytest.raises(DataError, match="rows that lack a class: it could not be scored"):
         cut("random", y=np.array([1, 1, 1] + [0] * 997))
 
 
@@ -67,3 +71,35 @@ def test_one_moment_in_time_cannot_be_cut():
 def test_too_few_rows_are_refused_in_words():
     with pytest.raises(DataError, match="4 rows, 1 of the rarest class"):
         cut(y=np.array([0, 1, 0, 0]))
+
+
+def test_no_company_is_in_two_parts():
+    parts = cut("group", keys=COMPANY)
+    members = [set(COMPANY[rows]) for rows in parts.parts().values()]
+    assert sum(map(len, members)) == len(set(COMPANY))
+    assert len(parts.test) == pytest.approx(100, abs=40)
+
+
+def test_two_groups_cannot_be_split_three_ways():
+    with pytest.raises(DataError, match="2 groups cannot be split three ways"):
+        cut("group", keys=np.arange(1000) % 2)
+
+
+def test_rows_that_come_later_move_none_of_the_earlier_ones():
+    before, after = (cut("hashed", y=Y[:n], keys=KEYS[:n]) for n in (700, 1000))
+    for name, rows in before.parts().items():
+        assert rows.tolist() == [row for row in after.parts()[name] if row < 700]
+
+
+def test_a_hashed_split_keeps_its_ratios_and_its_groups_together():
+    parts = cut("hashed", val_ratio=0.2, test_ratio=0.3, keys=KEYS)
+    assert len(parts.val) == pytest.approx(200, abs=45)
+    assert len(parts.test) == pytest.approx(300, abs=50)
+    frame = pd.DataFrame({"company": COMPANY, "amount": RNG.random(1000)})
+    parts = cut("hashed", keys=row_keys(frame, "company"))
+    assert not set(COMPANY[parts.train]) & set(COMPANY[parts.test])
+
+
+def test_a_split_of_numbers_needs_no_classes():
+    parts = cut("random", y=RNG.normal(size=1000), task="regression")
+    assert len(parts.train) == 800

@@ -8,7 +8,7 @@ import gzip
 import hashlib
 import io
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +18,8 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from src.data.dataset import Dataset
-from src.data.validation import DIGITS_LOST, shorten, target_fault
+from src.data.target import convert_target, shorten, target_fault
+from src.data.validation import DIGITS_LOST
 from src.errors import DataError, at_most
 from src.use_case import Feature
 
@@ -39,10 +40,19 @@ SIGNATURES = {
 EXPORT = "Export the table as CSV in UTF-8, or as Parquet."
 NO_NUMBER = pa.array(["NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None"])
 LARGEST_EXACT_INTEGER = 2**53
+TARGET_TYPES = {"binary": "bool", "multiclass": "category", "regression": "float"}
 BLOCK_BYTES = 1 << 24  # a row must fit into one block
 
 
-def load(path: str, features: Mapping[str, Feature], target: str, time_column: str | None = None) -> Dataset:
+def load(
+    path: str,
+    features: Mapping[str, Feature],
+    target: str | None,
+    time_column: str | None = None,
+    task: str = "binary",
+    classes: Sequence[str] | None = None,
+    group_column: str | None = None,
+) -> Dataset:
     """Read a table from a file; its rows are not compared with the declaration yet, `validate` does that.
 
     Parameters
@@ -50,11 +60,15 @@ def load(path: str, features: Mapping[str, Feature], target: str, time_column: s
     path : str
         A `.parquet`, `.csv` or `.csv.gz` file. CSV: UTF-8, comma, one header line, decimal point.
     features : mapping of str to Feature
-        Columns to read. In a CSV, only an empty cell of a category is missing ("NA" is a country); numbers may also be
-        missing as `NA`, `NaN`, `NULL` and the like. A column of numbers with other text stays text.
+        Columns to read. In a CSV, only an empty cell of a category, text or date is missing ("NA" is a country); numbers
+        may also be missing as `NA`, `NaN`, `NULL` and the like. A column of numbers with other text stays text, as
+        dates do.
     target : str
-        Column of 0 and 1, or of booleans, without gaps.
-    time_column : str, optional
+        Column without gaps: of 0 and 1 or booleans, of the declared classes, or of numbers.
+    time_column, group_column : str, optional
+    task : {"binary", "multiclass", "regression"}
+    classes : sequence of str, optional
+        Of a multiclass target.
         When the row happened.
 
     Returns
@@ -68,16 +82,17 @@ def load(path: str, features: Mapping[str, Feature], target: str, time_column: s
         If there is no such file, it is cut short or not a table, or columns or labels are missing. At most three lines.
     """
     raw = _read_bytes(Path(path))
-    needed = [*features, target, *([time_column] if time_column else [])]
+    needed = [name for name in (*features, target, time_column, group_column) if name]
     read = _read_parquet if path.lower().endswith(".parquet") else _read_csv
     table, columns = read(path, raw, needed)
     if table.num_rows == 0:
         raise DataError(f"{path} has a header but no rows.")
-    frame = _to_frame(path, table.select(needed), features, target)
-    fault = target_fault(frame[target])
-    if fault:
-        raise DataError(f"{target}: {fault}.\nThis is the target of {path}.")
-    frame[target] = frame[target].astype("int8")
+    frame = _to_frame(path, table.select(needed), features, {target: TARGET_TYPES.get(task, "bool"), group_column: "category"})
+    if target:
+        if fault := target_fault(frame[target], task, classes):
+            raise DataError(f"{target}: {fault}.\nThis is the target of {path}.")
+        if task != "multiclass":  # validation turns classes into codes
+            frame[target] = convert_target(frame[target], task)
     sha256 = hashlib.sha256(raw).hexdigest()
     provenance = {"kind": "file", "source": Path(path).name, "sha256": sha256, "rows": len(frame)}
     return Dataset(frame, provenance, notes=_notes(columns, needed))
@@ -255,8 +270,8 @@ def _digits_lost(given: pa.ChunkedArray, numbers: pa.ChunkedArray) -> str | None
     return f"{DIGITS_LOST} (row {row + 1}: {given[row]})"
 
 
-def _to_frame(path: str, table: pa.Table, features: Mapping[str, Feature], target: str) -> pd.DataFrame:
-    kinds = {name: feature.type for name, feature in features.items()} | {target: "bool"}
+def _to_frame(path: str, table: pa.Table, features: Mapping[str, Feature], others: Mapping[str, str]) -> pd.DataFrame:
+    kinds = {name: feature.type for name, feature in features.items()} | others
     is_csv = not path.lower().endswith(".parquet")
     columns, faults = {}, []
     for name in table.column_names:

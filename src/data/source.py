@@ -38,4 +38,12 @@ def load(kind: str, use_case: UseCase, name: str | None, path: str | None, rows:
         return simulate(use_case.features, use_case.simulation, use_case.target, use_case.time_column, rows, seed)
     from src.data import file
 
-    return file.load(path, use_case.features, use_case.target, use_case.time_column)
+    return file.load(
+        path,
+        use_case.features,
+        use_case.target,
+        use_case.time_column,
+        use_case.task,
+        use_case.classes,
+        use_case.group_column,
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from src.data.target import convert_target, shorten, target_fault
 from src.errors import DataError, at_most
 from src.use_case import Feature
 
@@ -28,7 +29,7 @@ class Validated:
     Attributes
     ----------
     frame : DataFrame of shape (n_kept, n_features + 1 or 2)
-        Features in declared order, target (int8), time column (datetime64) if any; index 0 … n_kept - 1.
+        Features in declared order, target, time column (datetime64) and group column if any; index 0 … n_kept - 1.
     rows : ndarray of shape (n_kept,)
         Positions of the kept rows in the frame that was given, ascending.
     notes : list of str
@@ -47,9 +48,12 @@ class _ColumnError(Exception):
 def validate(
     frame: pd.DataFrame,
     features: Mapping[str, Feature],
-    target: str,
+    target: str | None,
     time_column: str | None = None,
     duplicates: Literal["drop", "keep", "refuse"] = "drop",
+    task: str = "binary",
+    classes: Sequence[str] | None = None,
+    group_column: str | None = None,
 ) -> Validated:
     """Check the rows of any source and give each column the type that models are fed with.
 
@@ -62,12 +66,18 @@ def validate(
         Columns in the order that models see. float becomes float32. int becomes int32, or int64 beyond its range; with
         missing values float32, or float64 above 2**24. bool stays bool, or becomes float32 with missing values.
         category becomes a Categorical over the declared categories in their order, or over the sorted values found.
-    target : str
-        Column of 0 and 1 without gaps, both of them present.
+        text becomes pandas' str; date (dates, or ISO 8601 text) becomes datetime64[s], in UTC where it has an offset.
+    target : str, optional
+        Column without gaps; see `src.data.target`.
     time_column : str, optional
         Dates or ISO 8601 text without gaps; times with an offset become UTC.
     duplicates : {"drop", "keep", "refuse"}
         What to do with rows that repeat an earlier row in every declared column.
+    task : {"binary", "multiclass", "regression"}
+    classes : sequence of str, optional
+        Of a multiclass target.
+    group_column : str, optional
+        Whom a row belongs to; without gaps.
 
     Returns
     -------
@@ -78,10 +88,13 @@ def validate(
     DataError
         With up to three faults, one a line, and a count of the others. The first row of the data is row 1.
     """
-    declared = [*features, target, *([time_column] if time_column else [])]
+    others = ((target, _target(task, classes)), (time_column, _time), (group_column, _group))
+    converters = {name: CONVERTERS[feature.type] for name, feature in features.items()}
+    converters |= {name: convert for name, convert in others if name}
+    declared = list(converters)
     _check_columns(frame, features, declared)
     given = frame.set_axis(pd.RangeIndex(len(frame)))
-    converted, faults = _convert_all(given, features, target, time_column)
+    converted, faults = _convert_all(given, converters)
     table = pd.DataFrame(converted, index=given.index, copy=False)
     faults |= _schema_faults(table, given, features)
     repeats = np.zeros(len(table), dtype=bool) if faults else _repeats(table)
@@ -98,26 +111,6 @@ def validate(
     return Validated(_with_declared_categories(kept, features), rows, notes)
 
 
-def target_fault(labels: pd.Series) -> str | None:
-    """Say what is wrong with a binary target; None when every row is 0 or 1 (or a boolean) and both occur."""
-    missing = labels.isna().to_numpy()
-    if missing.any():
-        return f"{missing.sum():,} of {len(labels):,} labels are missing (row {missing.argmax() + 1} is the first)"
-    found = list(labels.unique())
-    if any(isinstance(value, str) or value not in (0, 1) for value in found):
-        shown = ", ".join(shorten(value) for value in found[:4]) + (", …" if len(found) > 4 else "")
-        return f"must be 0 or 1 with 1 for the positive class, but has {shown}"
-    if len(found) == 1:
-        return f"every row is {int(found[0])}, but both classes are needed to learn from"
-    return None
-
-
-def shorten(value: object) -> str:
-    """A value as one line of at most 40 characters."""
-    text = str(value) if isinstance(value, np.number | np.bool_) else repr(value)
-    return text if len(text) <= 40 else f"{text[:39]}…"
-
-
 def _check_columns(frame: pd.DataFrame, features: Mapping[str, Feature], declared: list[str]) -> None:
     if not features:
         raise DataError("The use case declares no feature, so nothing could be checked.")
@@ -130,13 +123,8 @@ def _check_columns(frame: pd.DataFrame, features: Mapping[str, Feature], declare
         raise DataError(at_most(3, faults, "columns"))
 
 
-def _convert_all(
-    frame: pd.DataFrame, features: Mapping[str, Feature], target: str, time_column: str | None
-) -> tuple[dict, dict[str, str]]:
+def _convert_all(frame: pd.DataFrame, converters: Mapping[str, Callable]) -> tuple[dict, dict[str, str]]:
     """Columns in their final types, and the faults of those that resist."""
-    converters = {name: CONVERTERS[feature.type] for name, feature in features.items()} | {target: _target}
-    if time_column:
-        converters[time_column] = _time
     converted, faults = {}, {}
     for name, convert in converters.items():
         column = frame[name]
@@ -244,28 +232,64 @@ def _category(column: pd.Series) -> pd.Categorical:
     return values
 
 
-def _target(column: pd.Series) -> pd.Series:
-    fault = target_fault(column)
-    if fault:
-        raise _ColumnError(fault)
-    return column.astype("int8")
+def _target(task: str, classes: Sequence[str] | None) -> Callable[[pd.Series], pd.Series]:
+    def convert(column: pd.Series) -> pd.Series:
+        if fault := target_fault(column, task, classes):
+            raise _ColumnError(fault)
+        return convert_target(column, task, classes)
+
+    return convert
+
+
+def _group(column: pd.Series) -> pd.Series:
+    missing = column.isna().to_numpy()
+    if missing.any():
+        raise _ColumnError(f"{missing.sum():,} rows belong to no group (row {missing.argmax() + 1} is the first)")
+    return column
 
 
 def _time(column: pd.Series) -> pd.Series:
     missing = column.isna().to_numpy()
     if missing.any():
         raise _ColumnError(f"{missing.sum():,} times are missing (row {missing.argmax() + 1} is the first)")
+    return _moments(column, "time", "2024-12-31T23:59:59")
+
+
+def _date(column: pd.Series) -> pd.Series:
+    if column.isna().all():
+        return pd.Series(pd.NaT, index=column.index, dtype="datetime64[s]")
+    return _moments(column, "date", "2024-12-31").astype("datetime64[s]")
+
+
+def _moments(column: pd.Series, noun: str, example: str) -> pd.Series:
+    """Dates, or ISO 8601 text, as moments in UTC; NaT where one is missing."""
+    missing = column.isna().to_numpy()
     if pd.api.types.is_numeric_dtype(column):
-        raise _ColumnError(f"a number is not a time ({_first(~missing, column)}); write it as 2024-12-31T23:59:59")
+        raise _ColumnError(f"a number is not a {noun} ({_first(~missing, column)}); write it as {example}")
     if not pd.api.types.is_datetime64_any_dtype(column):
         column, text = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True), column
-        unread = column.isna().to_numpy()
+        unread = column.isna().to_numpy() & ~missing
         if unread.any():
             raise _ColumnError(f"{_values(unread)} not in ISO 8601, such as 2024-12-31 ({_first(unread, text)})")
     return column if column.dt.tz is None else column.dt.tz_convert(None)
 
 
-CONVERTERS: dict[str, Callable] = {"float": _float, "int": _int, "bool": _bool, "category": _category}
+def _text(column: pd.Series) -> pd.Series:
+    values = column.astype(object)
+    other = np.array([not isinstance(value, str) for value in values], dtype=bool) & column.notna().to_numpy()
+    if other.any():
+        raise _ColumnError(f"{_values(other)} not text ({_first(other, column)})")
+    return values.astype("str")
+
+
+CONVERTERS: dict[str, Callable] = {
+    "float": _float,
+    "int": _int,
+    "bool": _bool,
+    "category": _category,
+    "text": _text,
+    "date": _date,
+}
 
 
 def _schema_faults(table: pd.DataFrame, given: pd.DataFrame, features: Mapping[str, Feature]) -> dict[str, str]:
@@ -293,7 +317,7 @@ def _checks(column: pd.Series, feature: Feature) -> list:
     import pandera.pandas as pandera
 
     checks = []
-    if column.dtype.kind == "f" or feature.type == "category":
+    if column.dtype.kind == "f" or feature.type in ("category", "text", "date"):
         share, most = float(column.isna().mean()), feature.max_missing
         too_many = f"{share:.3%} of the values are missing, at most {most:.3%} may be"
         fault = "every value is missing" if share == 1 else too_many
@@ -343,6 +367,8 @@ def _row_keys(table: pd.DataFrame, names: list[str], rows: np.ndarray) -> np.nda
 def _bits(column: pd.Series, rows: np.ndarray) -> np.ndarray:
     values = column.cat.codes.to_numpy() if isinstance(column.dtype, pd.CategoricalDtype) else column.to_numpy()
     values = values if len(rows) == len(values) else values[rows]
+    if values.dtype == object:
+        return pd.util.hash_array(values, categorize=False)
     if values.dtype.kind == "f":
         values = values + values.dtype.type(0)  # -0.0 equals 0.0
         values[np.isnan(values)] = np.nan  # one NaN equals another

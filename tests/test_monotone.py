@@ -1,0 +1,79 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.fit import Recipe, fit
+from src.monotone import violations
+from src.use_case import Feature
+
+FEATURES = {
+    "income": Feature(type="float", monotone=1),
+    "n_late": Feature(type="int", monotone=-1),
+    "is_owner": Feature(type="bool", monotone=1),
+    "age": Feature(type="float"),
+}
+RNG = np.random.default_rng(0)
+N = 600
+FRAME = pd.DataFrame(
+    {
+        "income": np.where(RNG.random(N) < 0.1, np.nan, RNG.normal(size=N)).astype("float32"),
+        "n_late": RNG.integers(0, 5, N).astype("int32"),
+        "is_owner": RNG.random(N) < 0.5,
+        "age": RNG.normal(size=N).astype("float32"),
+    }
+)
+
+
+def test_a_score_that_keeps_every_direction_has_no_violation():
+    found = violations(lambda f: f.income.fillna(0) - f.n_late**3 + f.is_owner + np.sin(9 * f.age), FRAME, FEATURES)
+    assert found == {"income": 0.0, "n_late": 0.0, "is_owner": 0.0}
+
+
+def test_the_largest_wrong_step_is_the_planted_one():
+    def score(frame):
+        return np.where(frame.n_late == 3, 5.0, -1.0 * frame.n_late) - 0.25 * frame.is_owner
+
+    assert violations(score, FRAME, FEATURES) == {"income": 0.0, "n_late": 7.0, "is_owner": 0.25}  # from -2 up to 5
+
+
+def test_a_violation_that_only_some_rows_show_is_found():
+    found = violations(lambda f: np.where(f.age > 1, -1, 1) * f.income.fillna(0), FRAME, FEATURES)
+    assert found["income"] > 0
+
+
+def test_only_values_that_occur_are_tried_in_their_own_type():
+    seen = []
+    violations(lambda f: seen.append(f) or np.zeros(len(f)), FRAME, FEATURES, n_rows=7, n_points=50)
+    tried = pd.concat(seen)
+    assert (tried.dtypes == FRAME.dtypes).all()
+    assert set(tried.n_late) == {0, 1, 2, 3, 4}
+    assert set(tried.income.dropna()) <= set(FRAME.income.dropna())
+
+
+def test_a_feature_with_a_single_value_has_no_step():
+    assert violations(lambda f: -f.n_late, FRAME.assign(n_late=2, income=np.nan), FEATURES)["n_late"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("score", "match"),
+    [
+        (lambda f: np.where(f.n_late == 0, np.nan, 1), "a score must be finite, but 200 of 1000 are not"),
+        (lambda f: np.zeros((len(f), 2)), r"one number a row, but 1000 rows gave an array of shape \(1000, 2\)"),
+    ],
+)
+def test_anything_but_one_finite_number_a_row_is_refused(score, match):
+    with pytest.raises(ValueError, match=match):
+        violations(score, FRAME, {"n_late": FEATURES["n_late"]})
+
+
+@pytest.mark.parametrize("is_monotone", [True, False])
+def test_a_booster_keeps_directions_when_it_is_told_to_and_breaks_them_on_noise_when_not(is_monotone):
+    y = (RNG.random(N) < 1 / (1 + np.exp(-FRAME.income.fillna(0)))).astype("int8").to_numpy()
+    recipe = Recipe(
+        task="binary", estimator="XGBClassifier", params={"n_estimators": 40, "learning_rate": 0.3, "max_depth": 6},
+        features=FEATURES, imputer=None, scaler=None, encoder="native", is_monotone=is_monotone, patience=None,
+        random_state=0, n_threads=1,
+    )  # fmt: skip
+    model = fit(recipe, FRAME, y).model
+    found = violations(lambda f: model.predict_proba(f)[:, 1], FRAME, FEATURES)
+    assert all(step == 0.0 if is_monotone else step > 0.01 for step in found.values())
