@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
+COMPLETION = Path(__file__).with_name("completion.bash")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 FORBIDDEN = {
     "_target_": "names code to run",
@@ -56,6 +57,9 @@ def run(task: TaskFunction, argv: list[str], help_text: str) -> int:
     try:
         if {"--help", "-h"} & set(argv):
             print(help_text + "\n\n" + groups_text(_config_dirs(argv)))
+            return 0
+        if argv in (["--shell-completion", "install=bash"], ["-sc", "install=bash"]):
+            print(COMPLETION.read_text(), end="")
             return 0
         refuse_code(argv)
         overrides = _compose_and_check(argv)

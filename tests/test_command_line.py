@@ -1,6 +1,8 @@
 """What a user's mistake looks like: a short message, exit code 2, nothing written."""
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -42,12 +44,18 @@ def test_the_composed_job_is_printed_without_running_it(python):
     assert "name: random_forest" in result.stdout
 
 
-def test_the_shell_completes_options(python):
-    line = "python -m src.train model=log"
-    env = {"COMP_LINE": "train.py model=log", "COMP_POINT": str(len(line))}
-    result = python("-m", "src.train", "--shell-completion", "query=bash", env=env)
-    assert result.stdout.split() == ["model=logistic_regression"]
-    assert "complete" in python("-m", "src.train", "--shell-completion", "install=bash").stdout
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [("model=log", "model=logistic_regression"), ("use_case=fraud model.params.max_d", "model.params.max_depth=")],
+)
+def test_bash_completes_what_was_typed(typed, completed):
+    script = (
+        f'eval "$({sys.executable} -m src.train --shell-completion install=bash)"\n'
+        f'COMP_LINE="{sys.executable} -m src.train {typed}" COMP_WORDS=("{sys.executable}"); _src_train\n'
+        'printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    result = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.split() == [completed]
 
 
 @pytest.mark.parametrize(
