@@ -155,7 +155,7 @@ def test_with_the_labels_permuted_every_interval_covers_one_half(compose, model,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("use_case", ["credit_risk_scoring", "credit_scoring", "default_prediction", "transaction_fraud"])
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", ["lightgbm", "logistic_regression", "random_forest", "xgboost"])
 def test_every_model_trains_on_every_use_case(train, tmp_path, use_case, model):
     result = train(f"use_case={use_case}", f"model={model}")
     assert result.returncode == 0, result.stderr
@@ -173,6 +173,29 @@ def test_xgboost_reaches_the_floor_of_give_me_some_credit(train, tmp_path):
 def test_german_credit_reaches_its_floor(german):
     metrics = json.loads((german("logistic_regression") / "metrics.json").read_text())
     assert metrics["cv_roc_auc"] >= 0.73
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("use_case", "model", "floor"),
+    [
+        ("default_prediction", "xgboost", 0.862),
+        ("default_prediction", "lightgbm", 0.862),
+        ("account_opening", "lightgbm", 0.79),
+        ("account_opening", "xgboost", 0.79),
+        ("credit_scoring", "logistic_regression", 0.77),
+    ],
+)
+def test_cross_validation_reaches_the_floor_of_each_real_set(train, tmp_path, use_case, model, floor):
+    assert train(f"use_case={use_case}", f"model={model}").returncode == 0
+    assert json.loads((tmp_path / "run/metrics.json").read_text())["cv_roc_auc"] >= floor
+
+
+def test_value_at_risk_of_real_shares_passes_kupiecs_test(train, tmp_path):
+    assert train("use_case=market_risk_var").returncode == 0
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert metrics["test_kupiec_p_value"] > 0.05
+    assert metrics["test_pinball_loss"] < metrics["baseline_pinball_loss"]
 
 
 @pytest.mark.slow
