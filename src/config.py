@@ -15,8 +15,9 @@ from pydantic import BaseModel, Field, ValidationError, create_model
 
 from src.data import packaged
 from src.errors import ConfigError, at_most
+from src.facts import Facts, Name
 from src.models import ESTIMATORS, check_arguments
-from src.use_case import Facts, Metric, Name, Task, UseCase
+from src.use_case import Metric, Task, UseCase
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 Seed = Annotated[int, Field(ge=0, lt=2**32)]

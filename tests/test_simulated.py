@@ -11,7 +11,8 @@ from sklearn.metrics import roc_auc_score
 
 from src.data.simulated import simulate
 from src.errors import ConfigError, DataError
-from src.use_case import Feature, Simulate, Simulation, UseCase
+from src.simulation import Simulate, Simulation
+from src.use_case import Feature, UseCase
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIRED_CREDIT_FEATURES = {

@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from src.data.columns import DIGITS_LOST
 from src.data.dataset import Dataset
 from src.data.target import convert_target, shorten, target_fault
-from src.data.validation import DIGITS_LOST
 from src.errors import DataError, at_most
 from src.use_case import Feature
 

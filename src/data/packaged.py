@@ -18,7 +18,7 @@ import yaml
 
 from src.data.dataset import Dataset
 from src.errors import DataError, IntegrityError
-from src.use_case import Facts
+from src.facts import Facts
 
 if TYPE_CHECKING:
     import pandas as pd

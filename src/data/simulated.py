@@ -23,7 +23,8 @@ from scipy.special import (
 
 from src.data.dataset import Dataset
 from src.errors import ConfigError, DataError
-from src.use_case import Feature, Simulate, Simulation
+from src.simulation import Simulate, Simulation
+from src.use_case import Feature
 
 HOUR_WEIGHTS = np.array([6, 4, 3, 2, 2, 4, 12, 26, 44, 56, 62, 68, 76, 70, 62, 60, 64, 74, 80, 72, 56, 40, 24, 12], dtype=float)
 WEEKDAY_WEIGHTS = np.array([1.0, 1.0, 1.02, 1.06, 1.18, 1.2, 0.8])

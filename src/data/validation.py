@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from numbers import Real
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from src.data.target import convert_target, shorten, target_fault
+from src.data.columns import CONVERTERS, ColumnError, as_group, as_target, as_time, first_of, how_many
 from src.errors import DataError, at_most
 from src.use_case import Feature
-
-INTEGERS_EXACT_UP_TO = {"float32": 2**24, "float64": 2**53}
-INT32 = np.iinfo("int32")
-DIGITS_LOST = "an integer of 2**53 or more loses digits in a model; declare a category"
-NUMBERS = (Real, Decimal, np.bool_)
-NUMERIC_OBJECTS = {"integer", "floating", "mixed-integer-float", "decimal", "boolean", "empty"}
 
 
 @dataclass(frozen=True)
@@ -39,10 +31,6 @@ class Validated:
     frame: pd.DataFrame
     rows: np.ndarray
     notes: list[str]
-
-
-class _ColumnError(Exception):
-    """A column that cannot be what it is declared to be."""
 
 
 def validate(
@@ -88,7 +76,7 @@ def validate(
     DataError
         With up to three faults, one a line, and a count of the others. The first row of the data is row 1.
     """
-    others = ((target, _target(task, classes)), (time_column, _time), (group_column, _group))
+    others = ((target, as_target(task, classes)), (time_column, as_time), (group_column, as_group))
     converters = {name: CONVERTERS[feature.type] for name, feature in features.items()}
     converters |= {name: convert for name, convert in others if name}
     declared = list(converters)
@@ -130,166 +118,11 @@ def _convert_all(frame: pd.DataFrame, converters: Mapping[str, Callable]) -> tup
         column = frame[name]
         try:
             result = convert(column)
-        except _ColumnError as error:
+        except ColumnError as error:
             faults[name] = str(error)
         else:
             converted[name] = column if result.dtype == column.dtype else result
     return converted, faults
-
-
-def _numbers(column: pd.Series) -> np.ndarray:
-    """Values of a numeric or boolean column, NaN where one is missing; text is never read as a number."""
-    inferred = pd.api.types.infer_dtype(column, skipna=True) if column.dtype == object else None
-    if inferred in NUMERIC_OBJECTS or (inferred and all(isinstance(value, NUMBERS) for value in column.dropna())):
-        values = column.to_numpy(dtype="float64", na_value=np.nan)
-    elif inferred or not pd.api.types.is_numeric_dtype(column) or column.dtype.kind == "c":
-        raise _ColumnError(_not_a_number(column))
-    elif isinstance(column.dtype, np.dtype):
-        values = column.to_numpy()
-    else:
-        values = column.to_numpy(dtype="float64", na_value=np.nan) if column.hasnans else column.to_numpy()
-    if inferred == "integer" or column.dtype.kind in "iu":
-        _check_digits_kept(column, values)
-    return values
-
-
-def _not_a_number(column: pd.Series) -> str:
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return "dates where numbers are expected"
-    unreadable = (pd.to_numeric(column.astype(object), errors="coerce").isna() & column.notna()).to_numpy()
-    row = unreadable.argmax() if unreadable.any() else column.notna().to_numpy().argmax()
-    count = f"{_values(unreadable)} not a number" if unreadable.any() else "numbers stored as text"
-    return f"{count} (row {row + 1}: {shorten(column.iloc[row])})"
-
-
-def _check_digits_kept(column: pd.Series, values: np.ndarray) -> None:
-    limit = INTEGERS_EXACT_UP_TO["float64"]
-    if np.fmax.reduce(values) >= limit or np.fmin.reduce(values) <= -limit:
-        beyond = (values >= limit) | (values <= -limit)
-        raise _ColumnError(f"{DIGITS_LOST} ({_first(beyond, column)})")
-
-
-def _values(bad: np.ndarray) -> str:
-    return "1 value is" if bad.sum() == 1 else f"{bad.sum():,} values are"
-
-
-def _first(bad: np.ndarray, column: pd.Series) -> str:
-    row = int(bad.argmax())
-    return f"row {row + 1}: {shorten(column.iloc[row])}"
-
-
-def _check_finite(values: np.ndarray, column: pd.Series) -> None:
-    infinite = np.isinf(values)
-    if infinite.any():
-        raise _ColumnError(f"{_values(infinite)} infinite or beyond float32 ({_first(infinite, column)})")
-
-
-def _float(column: pd.Series) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        values = _numbers(column).astype("float32", copy=False)
-    _check_finite(values, column)
-    return values
-
-
-def _int(column: pd.Series) -> np.ndarray:
-    values = _numbers(column)
-    if values.dtype.kind == "f":
-        _check_finite(values, column)
-        fraction = (values != np.floor(values)) & ~np.isnan(values)
-        if fraction.any():
-            raise _ColumnError(f"{_values(fraction)} not whole ({_first(fraction, column)})")
-        _check_digits_kept(column, values)
-    low, high = np.fmin.reduce(values), np.fmax.reduce(values)
-    if values.dtype.kind == "f" and np.isnan(values).any():
-        exact = max(-low, high) <= INTEGERS_EXACT_UP_TO["float32"] or np.isnan(low)
-        return values.astype("float32" if exact else "float64", copy=False)
-    return values.astype("int32" if INT32.min <= low and high <= INT32.max else "int64", copy=False)
-
-
-def _bool(column: pd.Series) -> np.ndarray:
-    values = _numbers(column)
-    if values.dtype.kind == "b":
-        return values
-    missing = np.isnan(values)
-    other = (values != 0) & (values != 1) & ~missing
-    if other.any():
-        raise _ColumnError(f"{_values(other)} neither true nor false ({_first(other, column)})")
-    return values.astype("float32" if missing.any() else "bool", copy=False)
-
-
-def _category(column: pd.Series) -> pd.Categorical:
-    """Categories are text; whole numbers are spelled out."""
-    values = column.array if isinstance(column.dtype, pd.CategoricalDtype) else pd.Categorical(column)
-    levels = values.categories
-    if levels.dtype.kind == "f" and np.all(levels == np.floor(levels)):
-        levels = levels.astype("int64")
-    if levels.dtype.kind in "iub":
-        return values.rename_categories(levels.astype(str))
-    other = np.array([not isinstance(level, str) for level in levels], dtype=bool)
-    if other.any():
-        bad = np.isin(values.codes, np.flatnonzero(other))
-        raise _ColumnError(f"{_values(bad)} neither text nor whole ({_first(bad, column)})")
-    return values
-
-
-def _target(task: str, classes: Sequence[str] | None) -> Callable[[pd.Series], pd.Series]:
-    def convert(column: pd.Series) -> pd.Series:
-        if fault := target_fault(column, task, classes):
-            raise _ColumnError(fault)
-        return convert_target(column, task, classes)
-
-    return convert
-
-
-def _group(column: pd.Series) -> pd.Series:
-    missing = column.isna().to_numpy()
-    if missing.any():
-        raise _ColumnError(f"{missing.sum():,} rows belong to no group (row {missing.argmax() + 1} is the first)")
-    return column
-
-
-def _time(column: pd.Series) -> pd.Series:
-    missing = column.isna().to_numpy()
-    if missing.any():
-        raise _ColumnError(f"{missing.sum():,} times are missing (row {missing.argmax() + 1} is the first)")
-    return _moments(column, "time", "2024-12-31T23:59:59")
-
-
-def _date(column: pd.Series) -> pd.Series:
-    if column.isna().all():
-        return pd.Series(pd.NaT, index=column.index, dtype="datetime64[s]")
-    return _moments(column, "date", "2024-12-31").astype("datetime64[s]")
-
-
-def _moments(column: pd.Series, noun: str, example: str) -> pd.Series:
-    """Dates, or ISO 8601 text, as moments in UTC; NaT where one is missing."""
-    missing = column.isna().to_numpy()
-    if pd.api.types.is_numeric_dtype(column):
-        raise _ColumnError(f"a number is not a {noun} ({_first(~missing, column)}); write it as {example}")
-    if not pd.api.types.is_datetime64_any_dtype(column):
-        column, text = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True), column
-        unread = column.isna().to_numpy() & ~missing
-        if unread.any():
-            raise _ColumnError(f"{_values(unread)} not in ISO 8601, such as 2024-12-31 ({_first(unread, text)})")
-    return column if column.dt.tz is None else column.dt.tz_convert(None)
-
-
-def _text(column: pd.Series) -> pd.Series:
-    values = column.astype(object)
-    other = np.array([not isinstance(value, str) for value in values], dtype=bool) & column.notna().to_numpy()
-    if other.any():
-        raise _ColumnError(f"{_values(other)} not text ({_first(other, column)})")
-    return values.astype("str")
-
-
-CONVERTERS: dict[str, Callable] = {
-    "float": _float,
-    "int": _int,
-    "bool": _bool,
-    "category": _category,
-    "text": _text,
-    "date": _date,
-}
 
 
 def _schema_faults(table: pd.DataFrame, given: pd.DataFrame, features: Mapping[str, Feature]) -> dict[str, str]:
@@ -336,7 +169,7 @@ def _said(error: Exception, column: pd.Series) -> str:
         return f"{error.check.error} (row {column.isna().to_numpy().argmax() + 1} is the first)"
     bad = np.zeros(len(column), dtype=bool)
     bad[error.failure_cases["index"].to_numpy(dtype="int64")] = True
-    return f"{_values(bad)} {error.check.error} ({_first(bad, column)})"
+    return f"{how_many(bad)} {error.check.error} ({first_of(bad, column)})"
 
 
 def _repeats(table: pd.DataFrame) -> np.ndarray:
