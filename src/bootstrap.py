@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from src.metrics import METRICS, Prediction, compute
+from src.metrics import METRICS, Prediction, coefficients, compute
 
 CONFIDENCE = 0.95
 
 
 def interval(
-    metric: str, task: str, y_true, prediction: Prediction, seed: int, n_resamples: int = 1000, quantile: float | None = None
+    metric: str,
+    task: str,
+    y_true,
+    prediction: Prediction,
+    seed: int,
+    n_resamples: int = 1000,
+    quantile: float | None = None,
+    periods=None,
 ) -> tuple[float, float]:
     """Percentile interval of a metric under resampling of the rows: class by class for two classes, else freely.
+
+    A metric that is a mean over periods is resampled period by period, for rows of one moment move together.
 
     Parameters
     ----------
@@ -24,6 +33,8 @@ def interval(
     seed : int
     n_resamples : int
     quantile : float, optional
+    periods : ndarray of shape (n_rows,), optional
+        When each row happened.
 
     Returns
     -------
@@ -36,6 +47,9 @@ def interval(
     pROC, BMC Bioinformatics 12:77.
     """
     rng = np.random.default_rng(seed)
+    if METRICS[metric].takes == "periods" and periods is not None:
+        each = coefficients(y_true, prediction.score, periods)
+        return _ends(each[rng.integers(0, len(each), (n_resamples, len(each)))].mean(axis=1))
     strata = (
         [np.flatnonzero(y_true == label) for label in (0, 1)] if task in ("binary", "anomaly") else [np.arange(len(y_true))]
     )
@@ -43,6 +57,10 @@ def interval(
     values = np.empty(n_resamples)
     for i in range(n_resamples):
         values[i] = value_of([members[rng.integers(0, len(members), len(members))] for members in strata])
+    return _ends(values)
+
+
+def _ends(values: np.ndarray) -> tuple[float, float]:
     low, high = np.quantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
 

@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, Field, ValidationError, create_model
 
 from src.data import packaged
+from src.device import cuda_devices
 from src.errors import ConfigError, at_most
 from src.facts import Facts, Name
 from src.models import ESTIMATORS, check_arguments
@@ -93,10 +94,14 @@ class Constraint(Facts):
 
 
 class Model(Facts):
-    """An algorithm: its estimator for each task, its parameters, their ranges and where tuning looks."""
+    """An algorithm: its estimator for each task, its parameters, their ranges and where tuning looks.
+
+    An ensemble also names the models it averages, for each task.
+    """
 
     name: Name
     estimator: Annotated[dict[Task, Literal[tuple(ESTIMATORS)]], Field(min_length=1)]
+    members: dict[Task, Annotated[list[Name], Field(min_length=1)]]
     preprocessing: Preprocessing
     trains_in_rounds: bool
     keeps_monotone: bool
@@ -117,8 +122,10 @@ class TrainingConfig(Facts):
     tracking: Tracking
     calibration: Literal["none", "sigmoid", "isotonic"]
     class_weight: Literal["none", "balanced"]
+    device: Literal["cpu", "cuda"]
     seed: Seed
     n_threads: Annotated[int, Field(ge=1)] | None
+    members: dict[Name, Model] = Field(default_factory=dict)  # of an ensemble, as their own files say; never given
 
 
 def read(cfg: DictConfig) -> TrainingConfig:
@@ -135,12 +142,29 @@ def read(cfg: DictConfig) -> TrainingConfig:
         values = OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:
         raise ConfigError(str(error).splitlines()[0]) from error
+    if "members" in values:
+        raise ConfigError("members is not a setting. Did you mean model.members?")
     config = _validate(TrainingConfig, values, at="")
     fields = {name: (constraint.annotation(), ...) for name, constraint in config.model.constraints.items()}
     params = create_model("Params", __base__=Facts, **fields)
     _validate(params, config.model.params, at="model.params.")
+    config = config.model_copy(update={"members": _members(config.model, config.use_case.task)})
     check(config)
     return config
+
+
+def _members(model: Model, task: str) -> dict[str, Model]:
+    """The models an ensemble averages, as their files in `conf/model` describe them."""
+    named = model.members.get(task, [])
+    for name in named:
+        if name not in models_for(task) or name == model.name:
+            fits = [fit for fit in models_for(task) if fit != model.name]
+            raise ConfigError(unknown(f"model.members.{task}", name, fits))
+    return {name: Model.model_validate(_model_facts(CONF / f"model/{name}.yaml")) for name in dict.fromkeys(named)}
+
+
+def _model_facts(path: Path) -> dict:
+    return {key: value for key, value in yaml.safe_load(path.read_text()).items() if key != "defaults"}
 
 
 def hydra_files(cfg: DictConfig, hydra_cfg: DictConfig) -> dict[str, str]:
@@ -160,6 +184,9 @@ def check(config: TrainingConfig) -> None:
     ConfigError
     """
     _check_model(config.model, config.use_case, config.early_stopping)
+    for model in (config.model, *config.members.values()):
+        _check_quantile(model, config.use_case)
+    _check_device(config)
     _check_data_source(config.data_source, config.use_case)
     _check_data_split(config.data_split, config.use_case)
     _check_cv(config.cv, config.data_split, config.use_case)
@@ -183,22 +210,45 @@ def _check_model(model: Model, use_case: UseCase, early_stopping: EarlyStopping)
             f"early_stopping.patience={early_stopping.patience}, but model={model.name} does not train in rounds.\n"
             "Leave early_stopping out, or choose early_stopping=none."
         )
-    if use_case.quantile is not None and ESTIMATORS[model.estimator[use_case.task]].quantile is None:
-        able = [name for name in models_for("regression") if _predicts_quantiles(name)]
+    if use_case.requires_monotone and not model.keeps_monotone:
+        able = [name for name in models_for(use_case.task) if _model_facts(CONF / f"model/{name}.yaml")["keeps_monotone"]]
         raise ConfigError(
-            f"use_case={use_case.key} predicts the quantile {use_case.quantile}, which model={model.name} cannot.\n"
+            f"use_case={use_case.key} requires the directions of its features, which model={model.name} cannot keep.\n"
             f"Choose a model that can: {', '.join(able)}."
         )
     check_arguments(model.estimator[use_case.task], model.params)
 
 
+def _check_quantile(model: Model, use_case: UseCase) -> None:
+    if use_case.quantile is None or ESTIMATORS[model.estimator[use_case.task]].can_predict(use_case.quantile):
+        return
+    able = [name for name, tasks in _estimators().items() if "regression" in tasks]
+    able = [name for name in able if ESTIMATORS[_estimators()[name]["regression"]].can_predict(use_case.quantile)]
+    raise ConfigError(
+        f"use_case={use_case.key} predicts the quantile {use_case.quantile}, which model={model.name} cannot.\n"
+        f"Choose a model that can: {', '.join(able)}."
+    )
+
+
+def _check_device(config: TrainingConfig) -> None:
+    """Refuse a device that is absent, or that neither the model nor a member of it could use."""
+    if config.device == "cpu":
+        return
+    task = config.use_case.task
+    names = [config.model.estimator[task], *(member.estimator[task] for member in config.members.values())]
+    if not any(ESTIMATORS[name].takes_device for name in names):
+        able = [name for name, tasks in _estimators().items() if task in tasks and ESTIMATORS[tasks[task]].takes_device]
+        raise ConfigError(
+            f"device={config.device}, but model={config.model.name} trains on the CPU only.\n"
+            f"Choose device=cpu, or a model that can use it: {', '.join(able) or 'there is none for ' + task}."
+        )
+    if not cuda_devices():
+        raise ConfigError("device=cuda, but NVIDIA's driver shows no CUDA device to this process.\nChoose device=cpu.")
+
+
 def models_for(task: str) -> list[str]:
     """Names of the models in `conf/model` that fit a task."""
     return [name for name, estimators in _estimators().items() if task in estimators]
-
-
-def _predicts_quantiles(model: str) -> bool:
-    return ESTIMATORS[_estimators()[model]["regression"]].quantile is not None
 
 
 def _estimators() -> dict[str, dict[str, str]]:

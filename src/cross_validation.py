@@ -19,7 +19,7 @@ from sklearn.model_selection import (
 )
 
 from src.errors import DataError
-from src.fit import Recipe, fit, predict_score
+from src.fit import Fitted, Recipe, fit, predict_score
 from src.metrics import compute, decide
 
 INNER_SIZE = 0.1  # share of a fold's training rows that decides its best round
@@ -102,7 +102,9 @@ def _check_every_class(y, folds) -> None:
             raise DataError(f"Fold {number} lacks a class: choose fewer folds with cv.n_folds=…, or cv=none")
 
 
-def cross_validate(recipe: Recipe, frame, y, folds, scoring: list[str], is_ordered: bool, groups=None) -> Iterator[dict]:
+def cross_validate(
+    recipe: Recipe, frame, y, folds, scoring: list[str], is_ordered: bool, groups=None, periods=None
+) -> Iterator[dict]:
     """Fit and score a recipe on each fold.
 
     Where the recipe stops early, each fold stops on a part cut from its own training rows, never on the rows that score
@@ -121,6 +123,8 @@ def cross_validate(recipe: Recipe, frame, y, folds, scoring: list[str], is_order
         Whether the training rows of a fold are in time order.
     groups : ndarray of shape (n_rows,), optional
         Keeps each group on one side of the cut for early stopping too.
+    periods : ndarray of shape (n_rows,), optional
+        When each row happened, for metrics that are taken moment by moment.
 
     Yields
     ------
@@ -131,12 +135,12 @@ def cross_validate(recipe: Recipe, frame, y, folds, scoring: list[str], is_order
     threshold = THRESHOLD if recipe.task == "binary" else None
     for number, (train, test) in enumerate(folds, start=1):
         start = time.perf_counter()
-        fitted = _fit_fold(recipe, frame, y, train, is_ordered, groups)
+        fitted = fit_fold(recipe, frame, y, train, is_ordered, groups)
         fit_time = time.perf_counter() - start
         scores = {}
         for part, rows in (("test", test), ("train", train)):
             prediction = decide(recipe.task, predict_score(fitted.model, frame.iloc[rows], recipe.task), threshold)
-            scored = compute(scoring, y[rows], prediction, recipe.quantile)
+            scored = compute(scoring, y[rows], prediction, recipe.quantile, None if periods is None else periods[rows])
             scores |= {f"{part}_{name}": value for name, value in scored.items()}
         yield {
             "fold": number,
@@ -149,7 +153,8 @@ def cross_validate(recipe: Recipe, frame, y, folds, scoring: list[str], is_order
         }
 
 
-def _fit_fold(recipe: Recipe, frame, y, train, is_ordered: bool, groups):
+def fit_fold(recipe: Recipe, frame, y, train, is_ordered: bool, groups) -> Fitted:
+    """Fit a recipe on the training rows of a fold, a part of which decides the best round: see `cross_validate`."""
     if recipe.patience is None:
         return fit(recipe, frame.iloc[train], y[train])
     labels = None if recipe.task == "regression" else y

@@ -21,6 +21,12 @@ class DataError(UserError):
     """A data source that is absent, unreadable or not what the use case declares."""
 
 
+class GateError(TrainingError):
+    """A model does not meet what its use case demands."""
+
+    exit_code = 3
+
+
 class IntegrityError(TrainingError):
     """Stored bytes are not the bytes that were written."""
 

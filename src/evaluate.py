@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
@@ -10,57 +12,62 @@ from src.calibration import reliability
 from src.metrics import Prediction, as_score, compute, confusion, decide, metrics_for
 
 
-def choose_threshold(y_val, score_val, costs=None) -> float:
-    """Probability from which a case is positive: the cheapest where mistakes have a price, else the one with the best F1.
+@dataclass(frozen=True)
+class Yardstick:
+    """How the answers to a use case are measured.
 
-    Parameters
+    Attributes
     ----------
-    y_val, score_val : ndarray of shape (n_rows,)
-        Of the val rows; test rows have no say.
-    costs : tuple of (false_positive, false_negative), optional
-        Each a float or an ndarray of shape (n_rows,).
+    metric : str
+        The primary one.
+    task : {"binary", "multiclass", "regression", "anomaly"}
+    kinds : tuple of str
+        What the target is beyond its task: see `src.metrics.Metric.needs`.
+    quantile : float, optional
+        Level that is predicted instead of the mean.
+    classes : tuple of str
+        Of a multiclass target, in the order of its codes.
     """
-    if costs is None:
-        return threshold.highest_f1(y_val, score_val)
-    return threshold.cheapest(y_val, score_val, *costs)
+
+    metric: str
+    task: str
+    kinds: tuple[str, ...] = ()
+    quantile: float | None = None
+    classes: tuple[str, ...] = ()
+
+    def score(self, y_true, prediction: Prediction, periods=None) -> float:
+        """The primary metric, higher is better."""
+        return as_score(self.metric, compute([self.metric], y_true, prediction, self.quantile, periods)[self.metric])
 
 
-def score_val(metric: str, y_val, prediction: Prediction, quantile: float | None = None) -> dict[str, float]:
-    """The primary metric on val, which chose the best round and the threshold: for comparing runs, not for reporting."""
-    value = compute([metric], y_val, prediction, quantile)[metric]
-    return {f"val_{metric}": value, "val_score": as_score(metric, value)}
-
-
-def kinds_of(task: str, y, n_classes: int | None, is_ordered: bool, quantile: float | None) -> list[str]:
-    """What a target is, beyond its task: see `src.metrics.Metric.needs`."""
+def make_yardstick(
+    metric: str, task: str, y, classes: list[str] | None = None, is_ordered: bool = False, quantile: float | None = None
+) -> Yardstick:
+    """Find out what kind of target `y` is."""
     kinds = {
         "quantile": quantile is not None,
         "ordered": is_ordered,
-        "many_classes": task == "multiclass" and n_classes > 3,
+        "many_classes": task == "multiclass" and len(classes) > 3,
         "non_negative": task == "regression" and float(np.min(y)) >= 0,
     }
-    return [kind for kind, holds in kinds.items() if holds]
+    return Yardstick(metric, task, tuple(kind for kind, holds in kinds.items() if holds), quantile, tuple(classes or ()))
 
 
 def evaluate(
-    metric: str,
-    task: str,
+    yardstick: Yardstick,
     y_true,
     prediction: Prediction,
     baselines: dict[str, Prediction],
     seed: int,
-    kinds: list[str] = (),
-    quantile: float | None = None,
-    class_names: list[str] | None = None,
     ceiling: Prediction | None = None,
+    periods=None,
 ) -> dict[str, float]:
     """Every metric of a model on test.
 
     Parameters
     ----------
-    metric : str
-        Primary metric; it gets a bootstrap interval.
-    task : {"binary", "multiclass", "regression", "anomaly"}
+    yardstick : Yardstick
+        Its primary metric gets a bootstrap interval.
     y_true : ndarray of shape (n_rows,)
         Class codes from 0, or values.
     prediction : Prediction
@@ -69,14 +76,10 @@ def evaluate(
         What one would answer without a model; the first is the one to beat, others are named in their metrics.
     seed : int
         Of the bootstrap.
-    kinds : list of str
-        Of `kinds_of`.
-    quantile : float, optional
-        Level that a quantile model predicts.
-    class_names : list of str, optional
-        Of a multiclass target, in the order of its codes.
     ceiling : Prediction, optional
         What knowing the truth behind a simulation would answer: no model can be expected to do better.
+    periods : ndarray of shape (n_rows,), optional
+        When each row happened, where several rows share a moment.
 
     Returns
     -------
@@ -84,18 +87,26 @@ def evaluate(
         `test_<metric>`, `baseline_<metric>`, `<name>_<metric>` of further baselines, `ceiling_<metric>`, and the counts of
         the confusion matrix.
     """
-    names = metrics_for(task, kinds)
-    values = {f"test_{name}": value for name, value in compute(names, y_true, prediction, quantile).items()}
-    low, high = bootstrap.interval(metric, task, y_true, prediction, seed, quantile=quantile)
+    metric, task, quantile = yardstick.metric, yardstick.task, yardstick.quantile
+    answers = {"test": prediction}
+    answers |= {name if position else "baseline": answer for position, (name, answer) in enumerate(baselines.items())}
+    answers |= {} if ceiling is None else {"ceiling": ceiling}
+    values = {}
+    for prefix, answer in answers.items():
+        found = compute(metrics_for(task, yardstick.kinds), y_true, answer, quantile, periods)
+        values |= {f"{prefix}_{name}": value for name, value in found.items()}
+    low, high = bootstrap.interval(metric, task, y_true, prediction, seed, quantile=quantile, periods=periods)
     values |= {f"test_{metric}_ci_low": low, f"test_{metric}_ci_high": high}
     if task in ("binary", "multiclass"):
-        values |= {f"test_{name}": n for name, n in confusion(y_true, prediction.decision, class_names).items()}
-    for position, (baseline, answer) in enumerate(baselines.items()):
-        prefix = "baseline" if position == 0 else baseline
-        values |= {f"{prefix}_{name}": value for name, value in compute(names, y_true, answer, quantile).items()}
-    if ceiling is not None:
-        values |= {f"ceiling_{name}": value for name, value in compute(names, y_true, ceiling, quantile).items()}
+        counts = confusion(y_true, prediction.decision, list(yardstick.classes) or None)
+        values |= {f"test_{name}": n for name, n in counts.items()}
     return values
+
+
+def score_val(yardstick: Yardstick, y_val, prediction: Prediction, periods=None) -> dict[str, float]:
+    """The primary metric on val, which chose the best round and the threshold: for comparing runs, not for reporting."""
+    score = yardstick.score(y_val, prediction, periods)
+    return {f"val_{yardstick.metric}": as_score(yardstick.metric, score), "val_score": score}
 
 
 def costs_of(y_true, score, decided_at: float, costs) -> dict[str, float]:
@@ -104,6 +115,13 @@ def costs_of(y_true, score, decided_at: float, costs) -> dict[str, float]:
         return {}
     nothing, everything = (threshold.cost(y_true, np.full(len(y_true), p), 0.5, *costs) for p in (0.0, 1.0))
     return {"test_cost": threshold.cost(y_true, score, decided_at, *costs), "baseline_cost": min(nothing, everything)}
+
+
+def costs_of_classes(y_true, decision, costs: np.ndarray | None) -> dict[str, float]:
+    """What the decisions cost, and the cheapest of deciding always the same; nothing without costs."""
+    if costs is None:
+        return {}
+    return {"test_cost": float(costs[y_true, decision].sum()), "baseline_cost": float(costs[y_true].sum(axis=0).min())}
 
 
 def before_calibration(y_true, score) -> dict[str, float]:
@@ -119,36 +137,58 @@ def reliability_curves(y_true, before, after) -> pd.DataFrame:
     return pd.concat(curves, names=["calibration"]).reset_index(level=0)
 
 
-def baselines(
-    task: str, metric: str, y_train, n_rows: int, n_classes: int | None = None, quantile: float | None = None
-) -> dict[str, Prediction]:
-    """What somebody would answer who knows the training labels and nothing about the row.
+def baseline_scores(yardstick: Yardstick, y_train, n_rows: int, forecasts: dict | None = None) -> dict[str, np.ndarray]:
+    """What somebody would answer who knows the training labels, and earlier values of a series, but no model.
 
     Parameters
     ----------
-    task : {"binary", "multiclass", "regression"}
-    metric : str
-        Decides which constant is the fair one: the mean for squared errors, the median for absolute ones, the quantile for
-        its own loss.
+    yardstick : Yardstick
+        Its metric decides which constant is the fair one: the mean for squared errors, the median for absolute ones, the
+        quantile for its own loss.
     y_train : ndarray of shape (n_train,)
     n_rows : int
         Rows to answer for.
-    n_classes : int, optional
-        Of a multiclass target.
-    quantile : float, optional
+    forecasts : dict of str to ndarray of shape (n_rows,), optional
+        Naive forecasts; where they are missing, for want of history, the constant stands in.
 
     Returns
     -------
-    dict of str to Prediction
-        One constant: "prior", "mean", "median" or "quantile".
+    dict of str to ndarray
+        Scores of the constant ("prior", "mean", "median" or "quantile") and of the forecasts, by name.
     """
-    if task == "binary":
-        return {"prior": decide(task, np.full(n_rows, np.mean(y_train)), threshold=0.5)}
-    if task == "multiclass":
-        shares = np.bincount(y_train, minlength=n_classes) / len(y_train)
-        return {"prior": decide(task, np.tile(shares, (n_rows, 1)))}
-    name, constant = _constant(metric, y_train, quantile)
-    return {name: decide(task, np.full(n_rows, constant))}
+    if yardstick.task in ("binary", "anomaly"):
+        return {"prior": np.full(n_rows, np.mean(y_train))}
+    if yardstick.task == "multiclass":
+        shares = np.bincount(y_train, minlength=len(yardstick.classes)) / len(y_train)
+        return {"prior": np.tile(shares, (n_rows, 1))}
+    name, constant = _constant(yardstick.metric, y_train, yardstick.quantile)
+    filled = {key: np.where(np.isnan(values), constant, values) for key, values in (forecasts or {}).items()}
+    return {name: np.full(n_rows, constant), **filled}
+
+
+def best_first(
+    yardstick: Yardstick, scores: dict[str, np.ndarray], y_val, val, periods: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """Baselines in the order in which they do on val: the first is the one a model has to beat.
+
+    Parameters
+    ----------
+    yardstick : Yardstick
+    scores : dict of str to ndarray
+        Of all rows.
+    y_val : ndarray of shape (n_val,)
+    val : ndarray of int
+        Positions of the val rows.
+    periods : ndarray, optional
+        Of the val rows.
+    """
+    on_val = {name: yardstick.score(y_val, as_baseline(yardstick, score[val]), periods) for name, score in scores.items()}
+    return {name: scores[name] for name in sorted(scores, key=lambda name: -on_val[name])}
+
+
+def as_baseline(yardstick: Yardstick, score: np.ndarray) -> Prediction:
+    """A baseline's decisions: two classes are told apart at one half."""
+    return decide(yardstick.task, score, threshold=0.5 if yardstick.task in ("binary", "anomaly") else None)
 
 
 def _constant(metric: str, y_train, quantile: float | None) -> tuple[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,6 +50,12 @@ class Recipe:
         What is learnt instead of the target.
     target_min, target_max : float, optional
         Bounds that predictions keep.
+    device : {"cpu", "cuda"}
+        Where a model that can is trained.
+    order_column, group_column : str, optional
+        Column of the table that says when a row happened, or whom it belongs to, where folds must respect it.
+    members : mapping of str to Recipe
+        What an ensemble averages, by name; nothing for every other estimator.
     """
 
     task: str
@@ -68,6 +74,10 @@ class Recipe:
     target_transform: str | None = None
     target_min: float | None = None
     target_max: float | None = None
+    device: str = "cpu"
+    order_column: str | None = None
+    group_column: str | None = None
+    members: Mapping[str, Recipe] = field(default_factory=dict)
 
     @property
     def loss(self) -> str:
@@ -83,7 +93,7 @@ class Fitted:
 
     Attributes
     ----------
-    model : Pipeline or OnTargetScale
+    model : Pipeline, OnTargetScale or ensemble of them
         Takes a table, gives probabilities or values.
     history : DataFrame
         `round`, `train_loss`, `val_loss` and `learning_rate` of every round trained; no rows for a model without rounds.
@@ -146,12 +156,18 @@ def fit(recipe: Recipe, frame, y, stop_frame=None, y_stop=None, with_train_loss:
     -------
     Fitted
     """
+    if recipe.members:
+        from src.ensemble import fit_ensemble
+
+        return fit_ensemble(recipe, frame, y, stop_frame, y_stop)
     if recipe.target_transform:
         y, y_stop = (None if part is None else TO_LEARN[recipe.target_transform](part) for part in (y, y_stop))
     features = make_features(recipe.features, recipe.imputer, recipe.scaler, recipe.encoder, random_state=recipe.random_state)
     X = features.fit_transform(frame, y)
     algorithm = ESTIMATORS[recipe.estimator]
-    estimator = make_estimator(recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads, recipe.quantile)
+    estimator = make_estimator(
+        recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads, recipe.quantile, recipe.device
+    )
     history, best_iteration = pd.DataFrame(columns=["round", "train_loss", "val_loss", "learning_rate"]), None
     weight = _class_weights(y) if recipe.class_weight == "balanced" else None
     if algorithm.rounds:

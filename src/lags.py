@@ -143,3 +143,39 @@ def _deviation(values: np.ndarray, series: _Series, distances: range, mean: np.n
         squares += np.nan_to_num((_back(values, series, distance) - mean) ** 2)
     variance = np.divide(squares, count - 1, out=np.full(len(values), np.nan), where=count > 1)
     return np.sqrt(variance)
+
+
+def naive_forecasts(
+    frame: pd.DataFrame, target: str, time_column: str, entity: str | None, horizon: int, season: int | None
+) -> dict[str, np.ndarray]:
+    """Forecasts that need no model: the last value that is known, and the value one season back.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n_rows, n_columns)
+        Rows in any order.
+    target, time_column : str
+    entity : str, optional
+        Column that says whose rows make one series.
+    horizon : int
+        Rows back to the newest target that is known.
+    season : int, optional
+        Rows in a season.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_rows,)
+        "last_value" and, with a season, "seasonal_naive"; NaN where the history is too short.
+
+    References
+    ----------
+    Hyndman & Athanasopoulos (2021), Forecasting: principles and practice, 3rd edition, section 5.2.
+    """
+    series = _series(frame, entity, time_column)
+    values = frame[target].to_numpy(dtype="float64")[series.order]
+    found = {}
+    for name, periods in (("last_value", horizon), ("seasonal_naive", season)):
+        if periods is not None:
+            found[name] = np.full(len(frame), np.nan)
+            found[name][series.order] = _back(values, series, periods)
+    return found

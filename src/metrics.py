@@ -10,8 +10,12 @@ from scipy.special import chdtrc, xlogy
 from scipy.stats import rankdata
 from sklearn import metrics
 
+from src.threshold import cheapest_class
+
 ALERT_RATE = 0.01
 TOP_SHARE = 0.1
+HIGH_RECALL = 0.99
+FEWEST_OF_PERIOD = 3  # rows of one moment that can be ranked
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,10 @@ class Prediction:
     decision: np.ndarray
 
 
-def decide(task: str, score, threshold: float | None = None) -> Prediction:
-    """Turn scores into decisions: at a threshold, for the likeliest class, or as they are."""
+def decide(task: str, score, threshold: float | None = None, costs=None) -> Prediction:
+    """Turn scores into decisions: at a threshold, for the likeliest or (with costs) the cheapest class, or as they are."""
     if task == "multiclass":
-        return Prediction(score, score.argmax(axis=1))
+        return Prediction(score, score.argmax(axis=1) if costs is None else cheapest_class(score, costs))
     if threshold is not None:
         return Prediction(score, (score >= threshold).astype(np.int8))
     return Prediction(score, score)
@@ -47,14 +51,16 @@ class Metric:
     Attributes
     ----------
     compute : callable
-        ``compute(y_true, given)``; metrics of a quantile take it as a third argument, those of decisions take
-        ``sample_weight``.
+        ``compute(y_true, given)``; metrics of a quantile or of periods take them as a third argument, those of decisions
+        take ``sample_weight``.
     of : {"score", "decision"}
     tasks : tuple of str
     is_loss : bool
         Lower is better.
     needs : str, optional
         Kind of target it is defined for: "quantile", "non_negative", "ordered" or "many_classes".
+    takes : {"quantile", "periods"}, optional
+        Third argument.
     """
 
     compute: Callable[..., float]
@@ -62,6 +68,7 @@ class Metric:
     tasks: tuple[str, ...]
     is_loss: bool = False
     needs: str | None = None
+    takes: str | None = None
 
 
 def lift(y_true, score, share: float = TOP_SHARE) -> float:
@@ -76,6 +83,13 @@ def recall_at_alert_rate(y_true, score, share: float = ALERT_RATE) -> float:
     n_alerts = max(1, round(len(score) * share))
     alerts = np.argsort(-score, kind="stable")[:n_alerts]
     return float(np.sum(y_true[alerts]) / np.sum(y_true))
+
+
+def alert_rate_at_recall(y_true, score, recall: float = HIGH_RECALL) -> float:
+    """Share of rows that must be looked at, the highest-scored first, to find a share of the positives."""
+    positives = np.sort(score[np.asarray(y_true) == 1])
+    lowest = positives[len(positives) - int(np.ceil(recall * len(positives)))]
+    return float(np.mean(score >= lowest))
 
 
 def expected_calibration_error(y_true, score, n_bins: int = 10) -> float:
@@ -95,6 +109,33 @@ def rank_correlation(y_true, value) -> float:
     ranks = rankdata(y_true), rankdata(value)
     spread = [np.std(rank) for rank in ranks]
     return float(np.corrcoef(*ranks)[0, 1]) if min(spread) > 0 else 0.0
+
+
+def information_coefficient(y_true, value, periods=None) -> float:
+    """Rank correlation of forecast and outcome within each period, averaged over the periods.
+
+    Parameters
+    ----------
+    y_true, value : ndarray of shape (n_rows,)
+    periods : ndarray of shape (n_rows,), optional
+        When each row happened; None takes all rows as one period.
+
+    References
+    ----------
+    Grinold & Kahn (1999), Active portfolio management, 2nd edition, McGraw-Hill, ch. 6.
+    """
+    if periods is None:
+        return rank_correlation(y_true, value)
+    return float(np.mean(coefficients(y_true, value, periods)))
+
+
+def coefficients(y_true, value, periods) -> np.ndarray:
+    """Rank correlation within each period of at least three rows; a single 0 where no period has as many."""
+    _, code = np.unique(periods, return_inverse=True)
+    order = np.argsort(code, kind="stable")
+    blocks = np.split(order, np.flatnonzero(np.diff(code[order])) + 1)
+    found = [rank_correlation(y_true[rows], value[rows]) for rows in blocks if len(rows) >= FEWEST_OF_PERIOD]
+    return np.array(found or [0.0])
 
 
 def kupiec_p_value(y_true, value, quantile: float) -> float:
@@ -156,6 +197,7 @@ METRICS: dict[str, Metric] = {
     "average_precision": Metric(metrics.average_precision_score, "score", RANKED),
     "lift_at_10_percent": Metric(lift, "score", RANKED),
     "recall_at_1_percent_alerts": Metric(recall_at_alert_rate, "score", RANKED),
+    "alert_rate_at_99_percent_recall": Metric(alert_rate_at_recall, "score", RANKED, is_loss=True),
     "roc_auc_ovr": Metric(
         lambda y, s: metrics.roc_auc_score(y, s, multi_class="ovr", **_classes(y, s)), "score", ("multiclass",)
     ),
@@ -169,15 +211,15 @@ METRICS: dict[str, Metric] = {
     "rmse": Metric(metrics.root_mean_squared_error, "score", ("regression",), is_loss=True),
     "median_absolute_error": Metric(metrics.median_absolute_error, "score", ("regression",), is_loss=True),
     "r2": Metric(metrics.r2_score, "score", ("regression",)),
-    "information_coefficient": Metric(rank_correlation, "score", ("regression",)),
+    "information_coefficient": Metric(information_coefficient, "score", ("regression",), takes="periods"),
     "rmsle": Metric(
         lambda y, v: metrics.root_mean_squared_log_error(y, np.maximum(v, 0)), "score", ("regression",), True, "non_negative"
     ),
     "pinball_loss": Metric(
-        lambda y, v, q: metrics.mean_pinball_loss(y, v, alpha=q), "score", ("regression",), is_loss=True, needs="quantile"
+        lambda y, v, q: metrics.mean_pinball_loss(y, v, alpha=q), "score", ("regression",), True, "quantile", "quantile"
     ),
-    "coverage": Metric(lambda y, v, q: float(np.mean(y <= v)), "score", ("regression",), needs="quantile"),
-    "kupiec_p_value": Metric(kupiec_p_value, "score", ("regression",), needs="quantile"),
+    "coverage": Metric(lambda y, v, q: float(np.mean(y <= v)), "score", ("regression",), False, "quantile", "quantile"),
+    "kupiec_p_value": Metric(kupiec_p_value, "score", ("regression",), False, "quantile", "quantile"),
 }
 SCORING = {  # what cross-validation reports: the specification's lists
     "binary": ["accuracy", "precision", "recall", "f1", "roc_auc"],
@@ -194,7 +236,9 @@ def metrics_for(task: str, kinds: Iterable[str] = ()) -> list[str]:
     return [name for name, metric in METRICS.items() if task in metric.tasks and metric.needs in {None, *kinds}]
 
 
-def compute(names: Iterable[str], y_true, prediction: Prediction, quantile: float | None = None) -> dict[str, float]:
+def compute(
+    names: Iterable[str], y_true, prediction: Prediction, quantile: float | None = None, periods=None
+) -> dict[str, float]:
     """The named metrics of a prediction.
 
     Parameters
@@ -206,15 +250,17 @@ def compute(names: Iterable[str], y_true, prediction: Prediction, quantile: floa
     prediction : Prediction
     quantile : float, optional
         Level in (0, 1) that a quantile model predicts.
+    periods : ndarray of shape (n_rows,), optional
+        When each row happened, where several rows share a moment.
 
     Returns
     -------
     dict of str to float
     """
-    found = {}
+    third, found = {"quantile": quantile, "periods": periods}, {}
     for name in names:
         metric = METRICS[name]
-        extra = (quantile,) if metric.needs == "quantile" else ()
+        extra = (third[metric.takes],) if metric.takes else ()
         found[name] = float(metric.compute(y_true, getattr(prediction, metric.of), *extra))
     return found
 

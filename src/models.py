@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from src.errors import ConfigError
@@ -60,6 +61,12 @@ class Algorithm:
         Which trainer of `src.rounds` fits it round by round.
     quantile : callable, optional
         Arguments that make it predict a quantile; None where it cannot.
+    median : mapping, optional
+        Arguments that make it predict the median, where that is the one quantile it can.
+    takes_device : bool
+        Can be trained on a CUDA device.
+    extra : str, optional
+        Extra of `EXTRAS` that must be installed.
     arguments : callable
         From our parameters to the estimator's.
     """
@@ -71,15 +78,28 @@ class Algorithm:
     scores_in_one_thread: bool = False
     rounds: str | None = None
     quantile: Callable[[float], dict[str, Any]] | None = None
+    median: Mapping[str, Any] | None = None
+    takes_device: bool = False
+    extra: str | None = None
     arguments: Callable[[Mapping[str, Any]], dict[str, Any]] = _as_given
 
+    def can_predict(self, quantile: float) -> bool:
+        return self.quantile is not None or (quantile == MEDIAN and self.median is not None)
 
+    def learning(self, quantile: float) -> Mapping[str, Any]:
+        """Arguments that make it predict a quantile."""
+        return self.quantile(quantile) if self.quantile else self.median
+
+
+MEDIAN = 0.5
+EXTRAS = {"neural": {"torch": "torch==2.13.0", "skorch": "skorch==1.4.0"}}
 XGBOOST = Algorithm(
     "xgboost",
     {"tree_method": "hist", "enable_categorical": True},
     is_threaded=True,
     rounds="xgboost",
     quantile=lambda level: {"objective": "reg:quantileerror", "quantile_alpha": level},
+    takes_device=True,
 )
 LIGHTGBM = Algorithm(
     "lightgbm",
@@ -88,12 +108,21 @@ LIGHTGBM = Algorithm(
     rounds="lightgbm",
     quantile=lambda level: {"objective": "quantile", "alpha": level},
 )
-FOREST = Algorithm("sklearn.ensemble", {}, is_threaded=True, scores_in_one_thread=True)
+FOREST = Algorithm("sklearn.ensemble", {}, is_threaded=True, scores_in_one_thread=True, median={"criterion": "absolute_error"})
+HIST_GRADIENT_BOOSTING = Algorithm(
+    "sklearn.ensemble", {}, rounds="hist_gradient_boosting", quantile=lambda level: {"loss": "quantile", "quantile": level}
+)
 GRADIENT_BOOSTING = Algorithm(
     "sklearn.ensemble", {}, rounds="gradient_boosting", quantile=lambda level: {"loss": "quantile", "alpha": level}
 )
 NEURAL_NETWORK = Algorithm(
-    "src.neural", {}, is_threaded=True, rounds="neural_network", quantile=lambda level: {"loss": "quantile", "quantile": level}
+    "src.neural",
+    {},
+    is_threaded=True,
+    rounds="neural_network",
+    quantile=lambda level: {"loss": "quantile", "quantile": level},
+    takes_device=True,
+    extra="neural",
 )
 CLUSTERING = Algorithm("src.clustering", {})
 ESTIMATORS: dict[str, Algorithm] = {
@@ -105,6 +134,8 @@ ESTIMATORS: dict[str, Algorithm] = {
     "RandomForestRegressor": FOREST,
     "GradientBoostingClassifier": GRADIENT_BOOSTING,
     "GradientBoostingRegressor": GRADIENT_BOOSTING,
+    "HistGradientBoostingClassifier": HIST_GRADIENT_BOOSTING,
+    "HistGradientBoostingRegressor": HIST_GRADIENT_BOOSTING,
     "LogisticRegression": Algorithm("sklearn.linear_model", {}, arguments=_logistic),
     "NeuralNetworkClassifier": NEURAL_NETWORK,
     "NeuralNetworkRegressor": NEURAL_NETWORK,
@@ -115,21 +146,54 @@ ESTIMATORS: dict[str, Algorithm] = {
     "DummyRegressor": Algorithm(
         "sklearn.dummy", {}, is_random=False, quantile=lambda level: {"strategy": "quantile", "quantile": level}
     ),
+    "EnsembleClassifier": Algorithm("src.ensemble", {}),
+    "EnsembleRegressor": Algorithm("src.ensemble", {}, quantile=lambda level: {}),
     "Ridge": Algorithm("sklearn.linear_model", {}, arguments=_linear),
 }
 
 
 def check_arguments(estimator: str, params: Mapping[str, Any]) -> None:
-    """Refuse parameters that are each in range but exclude one another.
+    """Refuse parameters that are each in range but exclude one another, and an estimator whose packages are absent.
 
     Raises
     ------
     ConfigError
     """
-    ESTIMATORS[estimator].arguments(params)
+    algorithm = ESTIMATORS[estimator]
+    if algorithm.extra and any(_is_absent(package) for package in EXTRAS[algorithm.extra]):
+        packages = " ".join(EXTRAS[algorithm.extra].values())
+        raise ConfigError(
+            f"{estimator} needs the extra {algorithm.extra}, which is not installed.\n"
+            f"Type: make setup EXTRAS={algorithm.extra}   (or: pip install {packages})"
+        )
+    algorithm.arguments(params)
 
 
-def make_estimator(estimator: str, params: Mapping[str, Any], random_state: int, n_threads: int, quantile: float | None = None):
+def _is_absent(package: str) -> bool:
+    try:
+        return find_spec(package) is None
+    except (ImportError, ValueError):
+        return True
+
+
+def level_to_learn(estimator: str, metric: str, quantile: float | None) -> float | None:
+    """The quantile an estimator should learn: the one that is asked for, or the median where errors count absolutely.
+
+    None stands for the mean, which an estimator learns that has no median.
+    """
+    if quantile is None and metric in ("mae", "median_absolute_error") and ESTIMATORS[estimator].can_predict(MEDIAN):
+        return MEDIAN
+    return quantile
+
+
+def make_estimator(
+    estimator: str,
+    params: Mapping[str, Any],
+    random_state: int,
+    n_threads: int,
+    quantile: float | None = None,
+    device: str = "cpu",
+):
     """Build an unfitted estimator.
 
     Parameters
@@ -143,6 +207,8 @@ def make_estimator(estimator: str, params: Mapping[str, Any], random_state: int,
         Threads it may use, at least 1.
     quantile : float, optional
         Level in (0, 1) to predict instead of the mean.
+    device : {"cpu", "cuda"}
+        Where it is trained.
 
     Returns
     -------
@@ -153,5 +219,6 @@ def make_estimator(estimator: str, params: Mapping[str, Any], random_state: int,
     arguments = {**algorithm.arguments(params), **algorithm.fixed}
     arguments |= {"n_jobs": n_threads} if algorithm.is_threaded else {}
     arguments |= {"random_state": random_state} if algorithm.is_random else {}
-    arguments |= algorithm.quantile(quantile) if quantile is not None else {}
+    arguments |= algorithm.learning(quantile) if quantile is not None else {}
+    arguments |= {"device": device} if algorithm.takes_device else {}
     return make(**arguments)

@@ -7,10 +7,51 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from src.errors import GateError
+from src.fit import predict_score
+
 if TYPE_CHECKING:
     import pandas as pd
 
     from src.use_case import Feature
+
+
+TOLERANCE = 1e-6  # of a score: trees add up in float32
+
+
+def check_directions(
+    model, task: str, frame: pd.DataFrame, features: Mapping[str, Feature], is_required: bool
+) -> dict[str, float]:
+    """Probe a fitted model's directions; see `violations`.
+
+    Parameters
+    ----------
+    model : classifier or regressor
+        Takes a table.
+    task : str
+        Several classes have no direction.
+    frame : DataFrame
+        Training rows.
+    features : mapping of str to Feature
+    is_required : bool
+        Whether a wrong step is an error.
+
+    Raises
+    ------
+    GateError
+        If a direction is required and broken.
+    """
+    if task == "multiclass":
+        return {}
+    found = violations(lambda rows: predict_score(model, rows, task), frame, features)
+    if is_required and (broken := {name: step for name, step in found.items() if not step <= TOLERANCE}):
+        name, step = max(broken.items(), key=lambda item: item[1])
+        raise GateError(
+            f"The fitted model breaks a required direction: {name} moves its score by {step:.3g} against "
+            f"monotone={features[name].monotone}{f' (and {len(broken) - 1} more features)' if len(broken) > 1 else ''}.\n"
+            "Nothing was written. Choose another model, or set use_case.requires_monotone=false."
+        )
+    return found
 
 
 def violations(

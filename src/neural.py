@@ -5,7 +5,6 @@ What is fitted is held as plain values and numpy arrays: a saved model needs PyT
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from types import ModuleType
 
 import numpy as np
@@ -14,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from src.errors import ConfigError
+from src.models import check_arguments
 
 EMBEDDINGS = ("piecewise_linear", "periodic", "none")
 SCHEDULES = ("none", "cosine", "plateau")
@@ -35,23 +35,12 @@ def check_device(device: str) -> None:
     ConfigError
         If PyTorch or skorch is not installed, or there is no CUDA device.
     """
-    if any(_is_absent(name) for name in ("torch", "skorch")):
-        raise ConfigError(
-            "model=neural_network needs PyTorch; install it with: pip install torch==2.13.0 skorch==1.4.0\n"
-            "(or `make setup EXTRAS=neural`)"
-        )
+    check_arguments("NeuralNetworkClassifier", {})
     if device == "cuda":
         import torch
 
         if not torch.cuda.is_available():
-            raise ConfigError("model.params.device=cuda, but PyTorch finds no CUDA device here: choose model.params.device=cpu")
-
-
-def _is_absent(name: str) -> bool:
-    try:
-        return find_spec(name) is None
-    except (ImportError, ValueError):
-        return True
+            raise ConfigError("device=cuda, but PyTorch finds no CUDA device here: choose device=cpu")
 
 
 def _network(device: str) -> ModuleType:

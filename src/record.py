@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from src.data.dataset import Dataset
-    from src.data.validation import Validated
     from src.fit import Fitted, Recipe
     from src.split import Split
+    from src.table import Table
     from src.use_case import UseCase
 
 
@@ -26,9 +26,8 @@ def metadata(
     settings: dict[str, Any],
     recipe: Recipe,
     data: Dataset,
-    valid: Validated,
+    table: Table,
     parts: Split,
-    y: np.ndarray,
     fitted: Fitted,
     suspects: dict[str, float],
     broken: dict[str, float],
@@ -42,10 +41,8 @@ def metadata(
     use_case : UseCase
     settings : dict
         The resolved configuration, as plain values.
-    recipe, data, valid, parts, fitted
+    recipe, data, table, parts, fitted
         What the steps of the run gave.
-    y : ndarray of shape (n_rows,)
-        Labels of all valid rows.
     suspects : dict of str to float
         Of `src.leakage`.
     broken : dict of str to float
@@ -56,7 +53,7 @@ def metadata(
         Seconds of each step.
     """
     directions = {name: feature.monotone for name, feature in recipe.features.items() if feature.monotone}
-    facts = facts_of_rows(use_case, settings, recipe, data, valid, durations_s)
+    facts = facts_of_rows(use_case, settings, recipe, data, table, durations_s)
     for name, auc in suspects.items():
         facts["notes"].append(f"{name} alone ranks the target with ROC-AUC {auc:.3f}: is it known when the score is needed?")
     return facts | {
@@ -64,12 +61,13 @@ def metadata(
         "split": {
             "sha256": parts.sha256(),
             "n_rows": {name: len(rows) for name, rows in parts.parts().items()},
-            "target_mean": {name: float(y[rows].mean()) for name, rows in parts.parts().items()},
+            "target_mean": {name: float(table.y[rows].mean()) for name, rows in parts.parts().items()},
         },
         "monotone": directions,
         "monotone_is_enforced": recipe.is_monotone and bool(directions),
         "monotone_violations": {name: step for name, step in broken.items() if step > 0},
         "best_iteration": fitted.best_iteration,
+        "ensemble_weights": getattr(fitted.model, "weights", None),
     }
 
 
@@ -78,7 +76,7 @@ def facts_of_rows(
     settings: dict[str, Any],
     recipe: Recipe,
     data: Dataset,
-    valid: Validated,
+    table: Table,
     durations_s: dict[str, float],
 ) -> dict[str, Any]:
     """What there is to say of every run, with labels or without: see `metadata`."""
@@ -90,12 +88,16 @@ def facts_of_rows(
         "metric": use_case.metric,
         "created_at": provenance.now(),
         "config": settings,
-        "data": {**data.provenance, "frame_sha256": provenance.frame_sha256(valid.frame), "n_valid_rows": len(valid.frame)},
+        "data": {
+            **data.provenance,
+            "frame_sha256": provenance.frame_sha256(table.valid.frame),
+            "n_valid_rows": len(table.frame),
+        },
         "feature_count": len(recipe.features),
         "feature_names": list(recipe.features),
         "seed": recipe.random_state,
         "n_threads": recipe.n_threads,
-        "notes": [*data.notes, *valid.notes],
+        "notes": [*data.notes, *table.valid.notes],
         "durations_s": durations_s,
         "environment": provenance.environment(),
     }
@@ -146,7 +148,9 @@ def write_groups(folder: Path, model, metrics, tables, labels: np.ndarray, facts
 
 
 def preprocessing_steps(pipeline) -> dict[str, Any]:
-    """The fitted scaler and encoder inside a pipeline, those of them that it has."""
+    """The fitted scaler and encoder inside a pipeline, those of them that it has; an ensemble's stay inside its members."""
+    if not hasattr(pipeline, "named_steps"):
+        return {}
     columns = pipeline.named_steps["features"].named_transformers_
     found = {"encoder": columns.get("category")}
     if "number" in columns:

@@ -70,7 +70,7 @@ def fit_rounds(
     ----------
     estimator : BaseEstimator
         Unfitted.
-    library : {"xgboost", "lightgbm", "gradient_boosting", "neural_network"}
+    library : {"xgboost", "lightgbm", "gradient_boosting", "hist_gradient_boosting", "neural_network"}
     loss : {"log_loss", "multiclass_log_loss", "rmse", "pinball_loss"}
         What is watched.
     X : ndarray of float32 of shape (n_rows, n_columns)
@@ -142,7 +142,7 @@ def _fit_xgboost(estimator, loss, train: Part, parts: list[Part], patience: Pati
         sample_weight_eval_set=None if train.weight is None else [part.weight for part in parts],
         verbose=False,
     )
-    estimator.set_params(callbacks=None)
+    estimator.set_params(callbacks=None, device="cpu")  # rows are scored on the CPU, whatever trained the trees
     if patience and not patience.restore_best_weights:
         estimator.get_booster().set_attr(best_iteration=None, best_score=None)  # else predictions would skip later rounds
     results = estimator.evals_result() if parts else {}
@@ -216,6 +216,44 @@ def _fit_gradient_boosting(estimator, loss, train: Part, parts: list[Part], pati
     return losses, len(estimator.estimators_)
 
 
+def _fit_hist_gradient_boosting(estimator, loss, train: Part, parts: list[Part], patience: Patience | None, matrix: Matrix):
+    """scikit-learn compares the last rounds with one another where patience compares with the best, and keeps them all."""
+    val = next((part for part in parts if part.name == "val"), None)
+    estimator.set_params(
+        early_stopping=val is not None,
+        categorical_features=matrix.is_category if any(matrix.is_category) else None,
+        monotonic_cst=list(matrix.monotone) if any(matrix.monotone) else None,
+    )
+    if val is None:
+        estimator.fit(train.X, train.y, sample_weight=train.weight)
+        return {}, estimator.n_iter_
+    best = [0, np.inf]
+
+    def should_stop(scores) -> bool:
+        n_rounds, value = len(scores) - 1, _in_unit_of(loss, -scores[-1])  # the first score is that of no round
+        if patience is None or n_rounds == 0:
+            return False
+        if value < best[1] - patience.min_delta:
+            best[:] = n_rounds, value
+        return n_rounds - best[0] >= patience.rounds
+
+    estimator._should_stop = should_stop  # no public setting says what counts as an improvement
+    estimator.fit(train.X, train.y, sample_weight=train.weight, X_val=val.X, y_val=val.y, sample_weight_val=val.weight)
+    del estimator._should_stop
+    recorded = {"train": estimator.train_score_, "val": estimator.validation_score_}
+    losses = {part.name: [_in_unit_of(loss, -score) for score in recorded[part.name][1:]] for part in parts}
+    if patience and patience.restore_best_weights:
+        estimator._predictors = estimator._predictors[: best[0]]
+        estimator.train_score_ = estimator.train_score_[: best[0] + 1]
+        estimator.validation_score_ = estimator.validation_score_[: best[0] + 1]
+    return losses, estimator.n_iter_
+
+
+def _in_unit_of(loss: str, value: float) -> float:
+    """scikit-learn halves the squared error."""
+    return float(np.sqrt(2 * value)) if loss == "rmse" else float(value)
+
+
 def _loss_of_raw(loss: str, part: Part, raw, fitted) -> float:
     """Loss of a sum of trees before it becomes a probability."""
     from scipy.special import log_softmax
@@ -251,5 +289,6 @@ TRAINERS = {
     "xgboost": _fit_xgboost,
     "lightgbm": _fit_lightgbm,
     "gradient_boosting": _fit_gradient_boosting,
+    "hist_gradient_boosting": _fit_hist_gradient_boosting,
     "neural_network": _fit_neural_network,
 }

@@ -1,10 +1,67 @@
-"""Choose the probability from which a case is decided positive."""
+"""Turn probabilities into decisions: the threshold of two classes, the cheapest of several."""
 
 from __future__ import annotations
 
 import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
 
 from src.errors import DataError
+
+
+class CheapestClass(ClassifierMixin, BaseEstimator):
+    """A fitted classifier that decides for the class of least expected cost; its probabilities stay as they are.
+
+    Parameters
+    ----------
+    model : classifier
+        Fitted on class codes from 0.
+    costs : ndarray of shape (n_classes, n_classes)
+        Of each true class (row) when a class (column) is decided for.
+
+    References
+    ----------
+    Elkan (2001), The foundations of cost-sensitive learning, IJCAI, 973-978.
+    """
+
+    def __init__(self, model, costs):
+        self.model = model
+        self.costs = costs
+
+    def predict_proba(self, X) -> np.ndarray:
+        return self.model.predict_proba(X)
+
+    def predict(self, X) -> np.ndarray:
+        return self.classes_[cheapest_class(self.predict_proba(X), self.costs)]
+
+    @property
+    def classes_(self) -> np.ndarray:
+        return self.model.classes_
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+
+def cheapest_class(probability, costs) -> np.ndarray:
+    """Code of the class of least expected cost, for each row; of equally cheap ones the first."""
+    return (probability @ costs).argmin(axis=1)
+
+
+def cost_array(costs: dict[str, dict[str, float]], classes: list[str]) -> np.ndarray:
+    """Costs by true class (row) and class decided for (column), 0 where nothing is said."""
+    return np.array([[costs.get(true, {}).get(decided, 0.0) for decided in classes] for true in classes], dtype=float)
+
+
+def choose(y_val, score_val, costs=None) -> float:
+    """Probability from which a case is positive: the cheapest where mistakes have a price, else the one with the best F1.
+
+    Parameters
+    ----------
+    y_val, score_val : ndarray of shape (n_rows,)
+        Of the val rows; test rows have no say.
+    costs : tuple of (false_positive, false_negative), optional
+        Each a float or an ndarray of shape (n_rows,).
+    """
+    return highest_f1(y_val, score_val) if costs is None else cheapest(y_val, score_val, *costs)
 
 
 def highest_f1(y_true, y_score) -> float:

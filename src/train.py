@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from src import command_line
 
 if TYPE_CHECKING:
+    import pandas as pd
     from omegaconf import DictConfig
 
-    from src.config import TrainingConfig
+    from src.config import Model, TrainingConfig
     from src.fit import Recipe
+    from src.table import Table
     from src.use_case import Feature
 
 log = logging.getLogger(__name__)
@@ -52,66 +54,69 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
     from src.calibration import calibrate
     from src.cross_validation import summarise
     from src.data import source
-    from src.data.validation import validate
     from src.fit import fit, predict_score, with_threshold
-    from src.lags import add_lags, lag_features
     from src.metrics import SCORING, decide
-    from src.monotone import violations
+    from src.monotone import check_directions
     from src.progress import Steps
     from src.split import row_keys, split
+    from src.table import make_table
 
-    use_case, task, metric = config.use_case, config.use_case.task, config.use_case.metric
+    use_case, task = config.use_case, config.use_case.task
     with Steps(f"{use_case.key} · {config.model.name}") as steps:
         with steps.step("load"):
             data = source.load(use_case=use_case, **config.data_source.model_dump())
         with steps.step("validate"):
-            columns = use_case.target, use_case.time_column, use_case.duplicates, task, use_case.classes, use_case.group_column
-            valid = validate(data.frame, use_case.features, *columns)
-            features = {**use_case.features, **lag_features(use_case.lags)}
-            frame = add_lags(valid.frame, use_case.lags, use_case.time_column) if use_case.lags else valid.frame
-            recipe, y = make_recipe(config, features), frame[use_case.target].to_numpy()
-            times, groups = (frame[name].to_numpy() if name else None for name in (use_case.time_column, use_case.group_column))
+            table = make_table(data, use_case)
+            recipe = make_recipe(config, table.features)
+            yardstick = evaluate.make_yardstick(
+                use_case.metric, task, table.y, use_case.classes, use_case.is_ordered, use_case.quantile
+            )
         with steps.step("split"):
-            keys = row_keys(frame, use_case.group_column) if config.data_split.method == "hashed" else groups
-            parts = split(y, **config.data_split.model_dump(exclude={"train_ratio"}), task=task, times=times, keys=keys)
-            train, y_train = frame.iloc[parts.train], y[parts.train]
-            val, y_val = frame.iloc[parts.val], y[parts.val]
-            suspects = leakage.suspects(train[list(features)], y_train, config.seed) if task == "binary" else {}
+            is_hashed = config.data_split.method == "hashed"
+            keys = row_keys(table.frame, use_case.group_column) if is_hashed else table.groups
+            how = config.data_split.model_dump(exclude={"train_ratio"})
+            parts = split(table.y, **how, task=task, times=table.times, keys=keys)
+            (train, y_train), (val, y_val) = table.rows(parts.train), table.rows(parts.val)
+            suspects = leakage.suspects(train[list(table.features)], y_train, config.seed) if task == "binary" else {}
 
-        scoring = list(dict.fromkeys([*(config.cv.scoring or SCORING[task]), metric]))
         with steps.step("cross-validate", total=config.cv.n_folds) as advance:
-            of_train = [None if values is None else values[parts.train] for values in (times, groups)]
-            cv_results = score_folds(config, recipe, train, y_train, *of_train, scoring, advance)
+            scoring = list(dict.fromkeys([*(config.cv.scoring or SCORING[task]), use_case.metric]))
+            cv_results = score_folds(config, recipe, table, parts.train, scoring, advance)
         with steps.step("fit"):
             fitted = fit(recipe, train, y_train, val, y_val, with_train_loss=True)
+            broken = check_directions(fitted.model, task, train, table.features, use_case.requires_monotone)
         with steps.step("decide"):
-            model, decided_at = fitted.model, None
+            model, decided_at, costs = fitted.model, None, None
             if config.calibration != "none":
                 model = calibrate(model, config.calibration, val, y_val)
             val_score = predict_score(model, val, task)
             if task == "binary":
-                decided_at = evaluate.choose_threshold(y_val, val_score, threshold.prices(use_case.cost, val))
+                decided_at = threshold.choose(y_val, val_score, threshold.prices(use_case.cost, val))
                 model = with_threshold(model, decided_at)
+            if use_case.cost_matrix:
+                costs = threshold.cost_array(use_case.cost_matrix.costs, use_case.classes)
+                model = threshold.CheapestClass(model, costs)
+            baselines = evaluate.baseline_scores(yardstick, y_train, len(table.y), table.forecasts)
+            baselines = evaluate.best_first(yardstick, baselines, y_val, parts.val, table.periods(parts.val))
 
         with steps.step("evaluate"):
-            test, y_test = frame.iloc[parts.test], y[parts.test]
+            test, y_test = table.rows(parts.test)
             test_score = predict_score(model, test, task)
-            n_classes = len(use_case.classes or ())
-            answers = evaluate.baselines(task, metric, y_train, len(y_test), n_classes, use_case.quantile)
+            ceiling = None if table.true_score is None else table.true_score[parts.test]
+            decided = decide(task, test_score, decided_at, costs)
             metrics = evaluate.evaluate(
-                metric,
-                task,
+                yardstick,
                 y_test,
-                decide(task, test_score, decided_at),
-                answers,
+                decided,
+                {name: evaluate.as_baseline(yardstick, score[parts.test]) for name, score in baselines.items()},
                 config.seed,
-                evaluate.kinds_of(task, y, n_classes, use_case.is_ordered, use_case.quantile),
-                use_case.quantile,
-                use_case.classes,
-                None if data.true_score is None else decide(task, data.true_score[valid.rows][parts.test], decided_at),
+                None if ceiling is None else decide(task, ceiling, decided_at, costs),
+                table.periods(parts.test),
             )
-            metrics |= evaluate.score_val(metric, y_val, decide(task, val_score, decided_at), use_case.quantile)
-            metrics |= {} if cv_results.empty else summarise(cv_results, scoring, metric)
+            decided_on_val = decide(task, val_score, decided_at, costs)
+            metrics |= evaluate.score_val(yardstick, y_val, decided_on_val, table.periods(parts.val))
+            metrics |= {} if cv_results.empty else summarise(cv_results, scoring, use_case.metric)
+            metrics |= evaluate.costs_of_classes(y_test, decided.decision, costs)
             tables = {"cv_results": cv_results, "history": fitted.history}
             if task == "binary":
                 metrics |= {"threshold": decided_at}
@@ -121,15 +126,9 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
                 tables["reliability"] = evaluate.reliability_curves(y_test, before, test_score)
 
         with steps.step("write"), artifacts.published(run_dir) as folder:
-            settings = config.model_dump(mode="json")
-            baseline = next(iter(answers))
-            broken = (
-                violations(lambda rows: predict_score(fitted.model, rows, task), train, features)
-                if task != "multiclass"
-                else {}
-            )
+            settings, baseline = config.model_dump(mode="json"), next(iter(baselines))
             facts = record.metadata(
-                use_case, settings, recipe, data, valid, parts, y, fitted, suspects, broken, baseline, steps.durations_s
+                use_case, settings, recipe, data, table, parts, fitted, suspects, broken, baseline, steps.durations_s
             )
             record.write(folder, model, fitted, metrics, tables, parts, facts, hydra_files)
     for note in facts["notes"]:
@@ -144,36 +143,35 @@ def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, st
     from src import artifacts, evaluate, record
     from src.cluster_metrics import clustering_metrics, profiles, stability
     from src.data import source
-    from src.data.validation import validate
     from src.fit import fit_unsupervised
-    from src.lags import add_lags, lag_features
     from src.metrics import as_score, decide
     from src.models import make_estimator
     from src.progress import Steps
+    from src.table import make_table
 
     use_case, metric = config.use_case, config.use_case.metric
     with Steps(f"{use_case.key} · {config.model.name}") as steps:
         with steps.step("load"):
             data = source.load(use_case=use_case, **config.data_source.model_dump())
         with steps.step("validate"):
-            task = "binary" if use_case.task == "anomaly" else "clustering"  # what labels look like
-            columns = use_case.target, use_case.time_column, use_case.duplicates, task, None, use_case.group_column
-            valid = validate(data.frame, use_case.features, *columns)
-            features = {**use_case.features, **lag_features(use_case.lags)}
-            frame = add_lags(valid.frame, use_case.lags, use_case.time_column) if use_case.lags else valid.frame
-            recipe = make_recipe(config, features)
+            table = make_table(data, use_case)
+            recipe = make_recipe(config, table.features)
         with steps.step("fit"):
-            model = fit_unsupervised(recipe, frame)
+            model = fit_unsupervised(recipe, table.frame)
         with steps.step("evaluate"):
-            X, labels = model.named_steps["features"].transform(frame), model.named_steps["estimator"].labels_
+            X, labels = model.named_steps["features"].transform(table.frame), model.named_steps["estimator"].labels_
             metrics = clustering_metrics(X, labels, config.seed)
-            tables = {"profiles": profiles(frame[list(features)], labels)}
+            tables = {"profiles": profiles(table.frame[list(table.features)], labels)}
             if use_case.task == "anomaly":
-                y, score = frame[use_case.target].to_numpy(), model.score_samples(frame)
-                answers = evaluate.baselines("binary", metric, y, len(y))
-                ceiling = None if data.true_score is None else decide("anomaly", data.true_score[valid.rows])
+                yardstick = evaluate.make_yardstick(metric, "anomaly", table.y)
+                baselines = evaluate.baseline_scores(yardstick, table.y, len(table.y))
                 metrics |= evaluate.evaluate(
-                    metric, "anomaly", y, decide("anomaly", score), answers, config.seed, ceiling=ceiling
+                    yardstick,
+                    table.y,
+                    decide("anomaly", model.score_samples(table.frame)),
+                    {name: evaluate.as_baseline(yardstick, score) for name, score in baselines.items()},
+                    config.seed,
+                    None if table.true_score is None else decide("anomaly", table.true_score),
                 )
         if use_case.task == "clustering":
             with steps.step("repeat"):
@@ -184,8 +182,7 @@ def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, st
                 metrics["stability"] = stability(fit_predict_new, X, config.seed)
 
         with steps.step("write"), artifacts.published(run_dir) as folder:
-            settings = config.model_dump(mode="json")
-            facts = record.facts_of_rows(use_case, settings, recipe, data, valid, steps.durations_s)
+            facts = record.facts_of_rows(use_case, config.model_dump(mode="json"), recipe, data, table, steps.durations_s)
             record.write_groups(folder, model, metrics, tables, labels, facts, hydra_files)
     for note in facts["notes"]:
         log.info(note)
@@ -194,7 +191,7 @@ def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, st
     return as_score(metric, metrics[metric] if metric in metrics else metrics[f"test_{metric}"])
 
 
-def score_folds(config: TrainingConfig, recipe: Recipe, train, y_train, times, groups, scoring, advance):
+def score_folds(config: TrainingConfig, recipe: Recipe, table: Table, train, scoring: list[str], advance) -> pd.DataFrame:
     """Cross-validate on the train part, as a table with a row for each fold; empty for `cv=none`."""
     import pandas as pd
 
@@ -202,12 +199,13 @@ def score_folds(config: TrainingConfig, recipe: Recipe, train, y_train, times, g
 
     if config.cv.method == "none":
         return pd.DataFrame()
-    is_ordered = config.cv.method == "time_series"
-    groups = groups if "group" in config.cv.method else None
+    frame, y = table.rows(train)
+    times = table.times[train] if config.cv.method == "time_series" else None
+    groups = table.groups[train] if "group" in config.cv.method else None
     splitter = make_splitter(**config.cv.model_dump(exclude={"scoring"}))
-    folds = draw_folds(splitter, y_train, recipe.task, times if is_ordered else None, groups)
+    folds = draw_folds(splitter, y, recipe.task, times, groups)
     rows = []
-    for row in cross_validate(recipe, train, y_train, folds, scoring, is_ordered, groups):
+    for row in cross_validate(recipe, frame, y, folds, scoring, times is not None, groups, table.periods(train)):
         rows.append(row)
         advance()
     return pd.DataFrame(rows)
@@ -215,28 +213,41 @@ def score_folds(config: TrainingConfig, recipe: Recipe, train, y_train, times, g
 
 def make_recipe(config: TrainingConfig, features: dict[str, Feature]) -> Recipe:
     """Everything about the model that a fold, a trial and the final fit have in common."""
+    from dataclasses import replace
+
+    recipe = _recipe_of(config, config.model, features)
+    members = {name: _recipe_of(config, model, features) for name, model in config.members.items()}
+    return replace(recipe, members=members)
+
+
+def _recipe_of(config: TrainingConfig, model: Model, features: dict[str, Feature]) -> Recipe:
     from src.fit import Recipe
+    from src.models import level_to_learn
     from src.rounds import Patience
 
-    stop, use_case = config.early_stopping, config.use_case
-    preprocessing = config.model.preprocessing.model_dump()
-    if not config.model.params.get("normalize", True):
+    stop, use_case, cv = config.early_stopping, config.use_case, config.cv
+    estimator, preprocessing = model.estimator[use_case.task], model.preprocessing.model_dump()
+    if not model.params.get("normalize", True):
         preprocessing["scaler"] = None
+    stops = stop.patience is not None and model.trains_in_rounds
     return Recipe(
         task=use_case.task,
-        estimator=config.model.estimator[use_case.task],
-        params=config.model.params,
+        estimator=estimator,
+        params=model.params,
         features=features,
         **preprocessing,
-        is_monotone=config.model.keeps_monotone,
-        patience=stop.patience and Patience(stop.patience, stop.min_delta, stop.restore_best_weights),
+        is_monotone=model.keeps_monotone,
+        patience=Patience(stop.patience, stop.min_delta, stop.restore_best_weights) if stops else None,
         random_state=config.seed,
         n_threads=config.n_threads or command_line.usable_cores(),
         class_weight=config.class_weight,
-        quantile=use_case.quantile,
+        quantile=level_to_learn(estimator, use_case.metric, use_case.quantile),
         target_transform=use_case.target_transform,
         target_min=use_case.target_min,
         target_max=use_case.target_max,
+        device=config.device,
+        order_column=use_case.time_column if "time_series" in cv.method or config.data_split.method == "temporal" else None,
+        group_column=use_case.group_column if "group" in cv.method or config.data_split.method == "group" else None,
     )
 
 

@@ -12,9 +12,9 @@ Task = Literal["binary", "multiclass", "regression", "clustering", "anomaly"]
 Metric = Literal[
     "accuracy", "balanced_accuracy", "precision", "recall", "f1", "specificity", "precision_macro", "recall_macro",
     "f1_macro", "quadratic_kappa", "roc_auc", "average_precision", "lift_at_10_percent", "recall_at_1_percent_alerts",
-    "roc_auc_ovr", "top_3_accuracy", "log_loss", "brier_score_loss", "expected_calibration_error", "mae", "rmse",
-    "median_absolute_error", "r2", "information_coefficient", "rmsle", "pinball_loss", "coverage", "kupiec_p_value",
-    "silhouette", "davies_bouldin", "calinski_harabasz", "stability",
+    "alert_rate_at_99_percent_recall", "roc_auc_ovr", "top_3_accuracy", "log_loss", "brier_score_loss",
+    "expected_calibration_error", "mae", "rmse", "median_absolute_error", "r2", "information_coefficient", "rmsle",
+    "pinball_loss", "coverage", "kupiec_p_value", "silhouette", "davies_bouldin", "calinski_harabasz", "stability",
 ]
 # fmt: on
 
@@ -142,6 +142,44 @@ class Cost(Facts):
     unit: str
 
 
+class CostMatrix(Facts):
+    """What each decision costs for each true class.
+
+    Attributes
+    ----------
+    costs : dict of str to dict of str to float
+        By true class, then by the class decided for; what is left out costs nothing.
+    unit : str
+    """
+
+    costs: dict[str, dict[str, Annotated[float, Field(ge=0)]]]
+    unit: str
+
+
+class Series(Facts):
+    """What a forecast without a model would look back at.
+
+    Attributes
+    ----------
+    entity : str, optional
+        Column that says whose rows make one series; None takes the whole table as one.
+    horizon : int
+        How many rows back the newest target is that is known when a row is scored: its value is the "last value" forecast.
+    season : int, optional
+        How many rows back the same season was; the "seasonal naive" forecast.
+    """
+
+    entity: str | None = None
+    horizon: Annotated[int, Field(ge=1)] = 1
+    season: Annotated[int, Field(ge=2)] | None = None
+
+    @model_validator(mode="after")
+    def _season_is_known(self):
+        if self.season is not None and self.season < self.horizon:
+            raise ValueError(f"`season >= horizon` must hold, but got (season={self.season}, horizon={self.horizon})")
+        return self
+
+
 class UseCase(Facts):
     """One of the bank's prediction problems.
 
@@ -165,7 +203,9 @@ class UseCase(Facts):
     target_min, target_max : float, optional
         Bounds that a regression target, and so every prediction, keeps.
     cost : Cost, optional
-        Chooses the decision threshold; without it F1 does.
+        Chooses the decision threshold of two classes; without it F1 does.
+    cost_matrix : CostMatrix, optional
+        Chooses the class of least expected cost; without it the likeliest class is chosen.
     time_column : str, optional
         When the row happened. Never a feature; needed by `data_split=temporal`.
     group_column : str, optional
@@ -176,6 +216,10 @@ class UseCase(Facts):
         What to do with rows that repeat another row in every column.
     lags : dict of str to Lag
         Features that are computed from earlier rows, by name; they need a time column.
+    series : Series, optional
+        For a number in time order: forecasts without a model that the model has to beat.
+    requires_monotone : bool
+        Refuse models that cannot keep the directions of the features, and a fitted one that breaks them.
     """
 
     id: Annotated[str, StringConstraints(pattern=r"^UC-[A-Z]{4}-\d{3}$")]
@@ -193,12 +237,15 @@ class UseCase(Facts):
     target_min: float | None = None
     target_max: float | None = None
     cost: Cost | None = None
+    cost_matrix: CostMatrix | None = None
     time_column: str | None = None
     group_column: str | None = None
     packaged: Name | None = None
     duplicates: Literal["drop", "keep", "refuse"] = "drop"
     features: Annotated[dict[str, Feature], Field(min_length=1)]
     lags: dict[str, Lag] = Field(default_factory=dict)
+    series: Series | None = None
+    requires_monotone: bool = False
     simulation: Simulation | None = None
 
     @model_validator(mode="after")
@@ -220,6 +267,19 @@ class UseCase(Facts):
         for name in (self.cost.false_positive, self.cost.false_negative) if self.cost else ():
             if isinstance(name, str) and name not in self.features:
                 raise ValueError(f"cost names {name}, which is not a feature")
+        for true, costs in self.cost_matrix.costs.items() if self.cost_matrix else ():
+            if unknown := sorted({true, *costs} - set(self.classes or ())):
+                raise ValueError(f"cost_matrix names {unknown[0]}, which is not one of the classes")
+        if self.requires_monotone and (self.task == "multiclass" or not any(f.monotone for f in self.features.values())):
+            raise ValueError("requires_monotone needs a feature with a direction, and a score with one")
+        return self
+
+    @model_validator(mode="after")
+    def _series_agrees(self):
+        if self.series and (self.task != "regression" or self.time_column is None):
+            raise ValueError("series goes with task regression and a time_column")
+        if self.series and self.series.entity not in {None, self.group_column, *self.features}:
+            raise ValueError(f"series: {self.series.entity} is neither a feature nor the group_column")
         return self
 
     @model_validator(mode="after")

@@ -1,6 +1,9 @@
+import multiprocessing
 import os
 import subprocess
 import sys
+import tempfile
+import traceback
 from pathlib import Path
 
 import pytest
@@ -8,10 +11,23 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 
 ROOT = Path(__file__).resolve().parents[1]
+TIMEOUT_S = 300
+WARM = ["src.train", "src.config", "src.data.file", "src.data.simulated", "src.table", "src.calibration", "src.monotone"]
+WARM += ["src.cross_validation", "src.record", "src.leakage", "src.clustering", "src.ensemble", "src.network", "src.progress"]
+WARM += ["hydra._internal.hydra", "hydra._internal.utils", "skops.io", "xgboost.callback", "lightgbm", "sklearn.ensemble"]
+FORKSERVER = multiprocessing.get_context("forkserver")
 
 
 def options(group: str) -> list[str]:
     return sorted(path.stem for path in (ROOT / "conf" / group).glob("*.yaml"))
+
+
+def pytest_configure(config):
+    """Give each of several workers a core of its own: two threads on a busy core wait for one another."""
+    worker, cores = os.environ.get("PYTEST_XDIST_WORKER"), sorted(os.sched_getaffinity(0))
+    if worker:
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+    FORKSERVER.set_forkserver_preload(WARM)
 
 
 @pytest.fixture
@@ -33,17 +49,71 @@ def python():
     def run(*arguments: str, **kwargs) -> subprocess.CompletedProcess:
         env = os.environ | {"COLUMNS": "200"} | kwargs.pop("env", {})
         return subprocess.run(
-            [sys.executable, *map(str, arguments)], cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, **kwargs
+            [sys.executable, *map(str, arguments)],
+            cwd=ROOT,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            **kwargs,
         )
 
     return run
 
 
 @pytest.fixture
-def train(python, tmp_path):
+def train(tmp_path):
     """Run `python -m src.train` into a folder of its own."""
 
     def run(*overrides: str) -> subprocess.CompletedProcess:
-        return python("-m", "src.train", f"hydra.run.dir={tmp_path}/run", *overrides)
+        return run_warm(f"hydra.run.dir={tmp_path}/run", *overrides)
 
     return run
+
+
+def run_warm(*arguments: str) -> subprocess.CompletedProcess:
+    """`python -m src.train` in a process of its own, which need not import the libraries first."""
+    arguments = [str(argument) for argument in arguments]
+    return subprocess.CompletedProcess(arguments, *elsewhere(_train, arguments))
+
+
+def elsewhere(function, *arguments):
+    """What a function gives in a new process, forked from one that has imported the libraries and done nothing else."""
+    reader, writer = FORKSERVER.Pipe(duplex=False)
+    process = FORKSERVER.Process(target=_answer, args=(writer, function, arguments))
+    process.start()
+    writer.close()
+    if not reader.poll(TIMEOUT_S):
+        process.kill()
+        raise TimeoutError(f"{function.__name__}{arguments} took more than {TIMEOUT_S} s")
+    try:
+        return reader.recv()
+    except EOFError:
+        process.join()
+        raise AssertionError(f"{function.__name__}{arguments} ended with exit code {process.exitcode}") from None
+
+
+def _answer(writer, function, arguments) -> None:
+    os.chdir(ROOT)
+    writer.send(function(*arguments))
+
+
+def _train(arguments: list[str]) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error."""
+    from src import command_line, train
+
+    os.environ["COLUMNS"] = "200"
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        os.dup2(out.fileno(), 1)
+        os.dup2(err.fileno(), 2)
+        sys.stdout, sys.stderr = (os.fdopen(descriptor, "w", closefd=False) for descriptor in (1, 2))
+        try:
+            code = command_line.run(train.main, arguments, train.HELP)
+        except SystemExit as stop:
+            code = stop.code
+        except BaseException:
+            traceback.print_exc()
+            code = 1
+        sys.stdout.flush()
+        sys.stderr.flush()
+        return code or 0, *(file.seek(0) or file.read() for file in (out, err))

@@ -22,8 +22,15 @@ IMPUTED = {
     ),
     "neural_network": ("NeuralNetworkClassifier", {"layers": 1, "neurons": 32, "learning_rate": 0.01, "max_epochs": 60}),
 }  # fmt: skip
-FAMILIES = BOOSTERS | IMPUTED
-LENGTH = {"neural_network": "max_epochs"}
+HISTOGRAMS = {
+    "hist_gradient_boosting": (
+        "HistGradientBoostingClassifier", {"max_iter": 300, "learning_rate": 0.2, "max_leaf_nodes": 15, "max_features": 0.8},
+    ),
+}  # fmt: skip
+FAMILIES = BOOSTERS | IMPUTED | HISTOGRAMS
+MONOTONE = [*BOOSTERS, *HISTOGRAMS]
+LENGTH = {"neural_network": "max_epochs", "hist_gradient_boosting": "max_iter"}
+PREPROCESSING = dict.fromkeys(BOOSTERS, (None, None, "native")) | dict.fromkeys(HISTOGRAMS, (None, None, "ordinal"))
 FEATURES = {
     "income": Feature(type="float", monotone=1),
     "age": Feature(type="float"),
@@ -47,7 +54,7 @@ PATIENCE = Patience(rounds=10, min_delta=0.0, restore_best_weights=True)
 
 def recipe(model: str, patience=PATIENCE, is_monotone=False, **params) -> Recipe:
     estimator, defaults = FAMILIES[model]
-    imputer, scaler, encoder = (None, None, "native") if model in BOOSTERS else ("median", "quantile", "ordinal")
+    imputer, scaler, encoder = PREPROCESSING.get(model, ("median", "quantile", "ordinal"))
     return Recipe(
         task="binary", estimator=estimator, params=defaults | params, features=FEATURES,
         imputer=imputer, scaler=scaler, encoder=encoder,
@@ -75,14 +82,15 @@ def test_the_restored_round_is_the_one_with_the_least_loss_and_training_stopped_
     assert len(fitted.history) == fitted.best_iteration + PATIENCE.rounds
 
 
-@pytest.mark.parametrize("model", [*BOOSTERS, "gradient_boosting"])
+@pytest.mark.parametrize("model", [*MONOTONE, "gradient_boosting"])
 def test_without_restoring_the_model_keeps_every_round_it_was_trained_for(model):
     kept = fit_on(FIT, recipe(model, patience=replace(PATIENCE, restore_best_weights=False)))
-    exact = fit(recipe(model, patience=None, n_estimators=len(kept.history)), FRAME.iloc[FIT], Y[FIT])
+    length = {LENGTH.get(model, "n_estimators"): len(kept.history)}
+    exact = fit(recipe(model, patience=None, **length), FRAME.iloc[FIT], Y[FIT])
     np.testing.assert_array_equal(kept.model.predict_proba(FRAME), exact.model.predict_proba(FRAME))
 
 
-@pytest.mark.parametrize("model", BOOSTERS)
+@pytest.mark.parametrize("model", MONOTONE)
 def test_min_delta_stops_sooner(model):
     patient = fit_on(FIT, recipe(model)).best_iteration
     assert fit_on(FIT, recipe(model, patience=replace(PATIENCE, min_delta=0.005))).best_iteration < patient
@@ -97,13 +105,13 @@ def test_the_history_is_the_log_loss_of_the_model_after_each_round(model):
     assert set(fitted.history.learning_rate) == {FAMILIES[model][1]["learning_rate"]} or model == "neural_network"
 
 
-@pytest.mark.parametrize("model", BOOSTERS)
+@pytest.mark.parametrize("model", MONOTONE)
 def test_the_threads_do_not_change_the_model(model):
     one, two = (fit_on(FIT, replace(recipe(model), n_threads=n)).model.predict_proba(FRAME) for n in (1, 2))
     assert one.tobytes() == two.tobytes()
 
 
-@pytest.mark.parametrize("model", BOOSTERS)
+@pytest.mark.parametrize("model", MONOTONE)
 @pytest.mark.parametrize("loss", ["rmse", "pinball_loss", "multiclass_log_loss"])
 def test_other_losses_are_watched_and_restored_too(model, loss):
     task = "multiclass" if loss == "multiclass_log_loss" else "regression"
@@ -118,7 +126,7 @@ def test_other_losses_are_watched_and_restored_too(model, loss):
     assert stopped.history.val_loss.min() == pytest.approx(found, rel=1e-4)
 
 
-@pytest.mark.parametrize("model", BOOSTERS)
+@pytest.mark.parametrize("model", MONOTONE)
 def test_a_declared_direction_holds_for_every_row(model):
     fitted = fit_on(FIT, recipe(model, is_monotone=True))
     grid = np.linspace(-3, 3, 30)

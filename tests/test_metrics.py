@@ -7,15 +7,17 @@ from sklearn import metrics as sk
 
 from src import bootstrap, threshold
 from src.errors import DataError
-from src.evaluate import baselines, choose_threshold, costs_of, evaluate
+from src.evaluate import as_baseline, baseline_scores, best_first, costs_of, costs_of_classes, evaluate, make_yardstick
 from src.metrics import (
     METRICS,
     SCORING,
+    alert_rate_at_recall,
     as_score,
     compute,
     confusion,
     decide,
     expected_calibration_error,
+    information_coefficient,
     kupiec_p_value,
     lift,
     metrics_for,
@@ -128,13 +130,15 @@ def test_a_price_that_a_row_lacks_is_refused():
 
 
 def test_mistakes_with_a_price_choose_another_threshold_than_f1():
-    assert choose_threshold(Y, SCORE, (1.0, 20.0)) < choose_threshold(Y, SCORE)
+    assert threshold.choose(Y, SCORE, (1.0, 20.0)) < threshold.choose(Y, SCORE)
 
 
 def test_evaluation_puts_baseline_ceiling_and_interval_beside_the_model():
-    prior = baselines("binary", "average_precision", np.array([0, 0, 1, 0, 0, 1, 0, 0, 1, 0]), 400)
+    yardstick = make_yardstick("average_precision", "binary", Y)
+    scores = baseline_scores(yardstick, np.array([0, 0, 1, 0, 0, 1, 0, 0, 1, 0]), 400)
+    prior = {name: as_baseline(yardstick, score) for name, score in scores.items()}
     truth = decide("binary", 0.1 + 0.8 * Y, 0.4)
-    found = evaluate("average_precision", "binary", Y, decide("binary", SCORE, 0.4), prior, seed=0, ceiling=truth)
+    found = evaluate(yardstick, Y, decide("binary", SCORE, 0.4), prior, seed=0, ceiling=truth)
     assert found["test_average_precision"] == sk.average_precision_score(Y, SCORE)
     assert found["test_brier_score_loss"] == sk.brier_score_loss(Y, SCORE)
     assert found["baseline_average_precision"] == pytest.approx(Y.mean())
@@ -208,13 +212,66 @@ def test_lift_recall_and_calibration_of_cases_worked_by_hand():
 @pytest.mark.parametrize(("metric", "name"), [("mae", "median"), ("rmse", "mean"), ("r2", "mean")])
 def test_the_baseline_of_a_number_is_the_constant_its_metric_likes_best(metric, name):
     y_train = np.array([0.0, 1.0, 5.0])
-    (found,) = baselines("regression", metric, y_train, 2).items()
+    (found,) = baseline_scores(make_yardstick(metric, "regression", y_train), y_train, 2).items()
     assert found[0] == name
-    assert found[1].score.tolist() == [{"median": 1.0, "mean": 2.0}[name]] * 2
+    assert found[1].tolist() == [{"median": 1.0, "mean": 2.0}[name]] * 2
 
 
 def test_the_baseline_of_classes_is_their_shares_and_of_a_quantile_that_quantile():
-    prior = baselines("multiclass", "f1_macro", np.array([0, 2, 2, 2]), 1, n_classes=3)["prior"]
-    assert prior.score.tolist() == [[0.25, 0.0, 0.75]]
-    assert prior.decision.tolist() == [2]
-    assert baselines("regression", "pinball_loss", np.arange(101.0), 1, quantile=0.9)["quantile"].score == [90.0]
+    y = np.array([0, 2, 2, 2])
+    yardstick = make_yardstick("f1_macro", "multiclass", y, classes=["a", "b", "c"])
+    prior = baseline_scores(yardstick, y, 1)["prior"]
+    assert prior.tolist() == [[0.25, 0.0, 0.75]]
+    assert as_baseline(yardstick, prior).decision.tolist() == [2]
+    yardstick = make_yardstick("pinball_loss", "regression", y, quantile=0.9)
+    assert baseline_scores(yardstick, np.arange(101.0), 1)["quantile"] == [90.0]
+
+
+def test_the_baseline_to_beat_is_the_one_that_does_best_on_val_and_a_gap_in_history_is_filled_with_the_constant():
+    y = np.array([1.0, 2.0, 3.0, 10.0, 11.0, 12.0])
+    yardstick = make_yardstick("mae", "regression", y)
+    scores = baseline_scores(yardstick, y[:3], 6, {"last_value": np.append(np.nan, y[:-1])})
+    assert scores["last_value"].tolist() == [2.0, 1.0, 2.0, 3.0, 10.0, 11.0]
+    assert list(best_first(yardstick, scores, y[4:], np.array([4, 5]))) == ["last_value", "median"]
+
+
+def test_the_information_coefficient_is_the_mean_rank_correlation_of_each_period():
+    y, value = np.array([1.0, 2, 3, 4, 1, 2, 3, 7, 8]), np.array([1.0, 2, 3, 4, 3, 2, 1, 5, 5])
+    month = np.array([1, 1, 1, 1, 2, 2, 2, 3, 3])  # 1 and -1; two rows of the third month cannot be ranked
+    assert information_coefficient(y, value, month) == 0
+    assert information_coefficient(y, value) == pytest.approx(stats.spearmanr(y, value).statistic)
+
+
+def test_the_interval_of_a_mean_over_periods_is_drawn_period_by_period():
+    periods = np.repeat(np.arange(40), 25)
+    y = RNG.normal(size=1000)
+    value = y * np.where(periods % 2, 1, -1) + RNG.normal(size=1000)
+    each = [stats.spearmanr(y[periods == p], value[periods == p]).statistic for p in range(40)]
+    low, high = bootstrap.interval("information_coefficient", "regression", y, decide("regression", value), 0, periods=periods)
+    half = 1.96 * np.std(each) / np.sqrt(40)
+    assert (low, high) == pytest.approx((np.mean(each) - half, np.mean(each) + half), abs=0.15 * half)
+
+
+def test_the_alert_rate_at_a_recall_of_a_case_worked_by_hand():
+    y, score = np.array([1, 0, 1, 0, 0, 1, 0, 0]), np.array([8, 7, 6, 5, 4, 3, 2, 1])
+    assert alert_rate_at_recall(y, score) == 6 / 8  # all three, down to the score of 3
+    assert alert_rate_at_recall(y, score, recall=0.5) == 3 / 8
+
+
+KYC = {"pass": {"fail": 1.0}, "fail": {"pass": 50.0}}  # a wrong pass costs most
+
+
+def test_the_cheapest_class_weighs_costs_against_probabilities():
+    costs = threshold.cost_array(KYC, ["pass", "fail"])
+    assert costs.tolist() == [[0.0, 1.0], [50.0, 0.0]]
+    decided = threshold.cheapest_class(np.array([[0.99, 0.01], [0.97, 0.03]]), costs)
+    assert decided.tolist() == [0, 1]  # 0.01 * 50 = 0.5 < 0.99, but 0.03 * 50 = 1.5 > 0.97
+    assert costs_of_classes(np.array([0, 1]), decided, costs) == {"test_cost": 0.0, "baseline_cost": 1.0}
+
+
+def test_no_other_decision_has_less_expected_cost():
+    costs = RNG.uniform(0, 9, (5, 5))
+    decided = threshold.cheapest_class(PROBABILITY, costs)
+    for k in range(5):
+        expected = lambda d: (PROBABILITY * costs[:, d].T).sum(axis=1)  # noqa: E731
+        assert (expected(decided) <= expected(np.full(300, k)) + 1e-12).all()

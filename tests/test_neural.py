@@ -229,7 +229,7 @@ def test_a_learning_rate_that_explodes_is_refused():
 def test_a_graphics_card_that_is_not_there_is_refused():
     if torch.cuda.is_available():
         pytest.skip("this machine has one")
-    with pytest.raises(ConfigError, match=r"model\.params\.device=cuda, but PyTorch finds no CUDA device here"):
+    with pytest.raises(ConfigError, match=r"device=cuda, but PyTorch finds no CUDA device here"):
         classifier(device="cuda").fit(X, Y)
 
 
@@ -245,8 +245,8 @@ def test_without_torch_the_module_imports_and_says_what_to_install(python):
         "except ConfigError as error: print(error)"
     )
     message = python("-c", code).stdout
-    assert "model=neural_network needs PyTorch; install it with: pip install torch==2.13.0 skorch==1.4.0" in message
-    assert "make setup EXTRAS=neural" in message
+    assert "NeuralNetworkClassifier needs the extra neural, which is not installed" in message
+    assert "Type: make setup EXTRAS=neural   (or: pip install torch==2.13.0 skorch==1.4.0)" in message
 
 
 def test_importing_the_estimators_does_not_import_torch(python):
