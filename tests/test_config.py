@@ -101,6 +101,23 @@ def test_a_model_without_rounds_switches_early_stopping_off(compose):
         (["data_source=file"], "data_source.path must be given"),
         (["use_case=fraud", "data_source.rows=0"], "data_source.rows=0: must be greater than or equal to 1"),
         (["use_case.key=../../x"], "use_case.key=../../x: String should match"),
+        (
+            ["device=cuda"],
+            "device=cuda, but model=random_forest trains on the CPU only.\nChoose .*: neural_network, xgboost",
+        ),
+        (
+            ["model=ensemble", "model.members.binary=[lightgbm,linear_regression]"],
+            "model.members.binary=linear_regression is not",
+        ),
+        (["model=ensemble", "+members={}"], "members is not a setting. Did you mean model.members?"),
+        (
+            ["use_case=market_risk_var", "model=ensemble"],
+            "0.99, which model=linear_regression cannot.\nChoose a model that can: ",
+        ),
+        (
+            ["+use_case.requires_monotone=true"],
+            "which model=random_forest cannot keep.\nChoose a model that can: hist_gradient_boost",
+        ),
         (["model.name=a/b"], "model.name=a/b: String should match"),
         (["model.estimator.binary=os.system"], "model.estimator.binary=os.system: must be 'XGBClassifier'"),
     ],
@@ -113,7 +130,7 @@ def test_settings_that_cannot_work_are_refused_in_at_most_three_lines(compose, o
 
 
 def test_a_model_for_other_tasks_is_refused_with_those_that_fit(compose):
-    with pytest.raises(ConfigError, match=r"is binary.\nChoose a model that fits binary: dummy, gradient_boosting, lightgbm,"):
+    with pytest.raises(ConfigError, match=r"is binary.\nChoose a model that fits binary: dummy, ensemble, gradient_boosting,"):
         compose("model=linear_regression")
 
 

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from src.errors import DataError
-from src.lags import add_lags, lag_features
+from src.lags import add_lags, lag_features, naive_forecasts
 from src.use_case import Lag
 
 STATISTICS = {"mean": np.mean, "std": lambda kept: np.std(kept, ddof=1), "min": np.min, "max": np.max, "sum": np.sum}
@@ -162,3 +162,16 @@ def test_a_lag_that_the_table_cannot_give_is_refused(lags, match):
 def test_a_lag_that_contradicts_itself_is_refused(facts, match):
     with pytest.raises(ValidationError, match=match):
         Lag(column="amount", **facts)
+
+
+def test_naive_forecasts_are_the_values_a_plain_loop_finds():
+    frame = pd.DataFrame(
+        {
+            "branch": ["a", "b", "a", "a", "b", "a"],
+            "month": pd.to_datetime(["2024-03-01", "2024-01-01", "2024-01-01", "2024-02-01", "2024-02-01", "2024-04-01"]),
+            "deposits_eur": [3.0, 10.0, 1.0, 2.0, 11.0, 4.0],
+        }
+    )
+    found = naive_forecasts(frame, "deposits_eur", "month", "branch", horizon=1, season=3)
+    np.testing.assert_array_equal(found["last_value"], [2.0, np.nan, np.nan, 1.0, 10.0, 3.0])
+    np.testing.assert_array_equal(found["seasonal_naive"], [np.nan] * 5 + [1.0])

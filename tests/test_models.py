@@ -44,7 +44,7 @@ CASES = {
     },
     "regression": {
         "target": "loss_eur", "metric": "rmse", "split": "temporal", "cv": "time_series",
-        "more": "target_transform: log1p\n  target_min: 0\n  time_column: day",
+        "more": "target_transform: log1p\n  target_min: 0\n  time_column: day\n  series: {season: 7}",
     },
     "clustering": {"target": "null", "metric": "silhouette", "split": "none", "cv": "none", "more": ""},
     "anomaly": {"target": "odd", "metric": "average_precision", "split": "none", "cv": "none", "more": ""},
@@ -109,6 +109,9 @@ def test_a_model_trains_saves_loads_elsewhere_and_beats_the_baseline(train, case
         assert metrics[f"test_{metric}"] == pytest.approx(metrics[f"baseline_{metric}"], rel=0.2)
     else:
         assert as_score(metric, metrics[f"test_{metric}"]) > as_score(metric, metrics[f"baseline_{metric}"])
+    if task == "regression":
+        assert metrics["baseline_rmse"] < metrics["last_value_rmse"]  # rows of a day have nothing to do with each other
+        assert "seasonal_naive_rmse" in metrics
 
 
 @pytest.mark.parametrize(("model", "task"), [(m, t) for m in ESTIMATORS for t in CASES if (m, t) not in PAIRS])

@@ -2,8 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from src.errors import GateError
 from src.fit import Recipe, fit
-from src.monotone import violations
+from src.monotone import check_directions, violations
 from src.use_case import Feature
 
 FEATURES = {
@@ -77,3 +78,16 @@ def test_a_booster_keeps_directions_when_it_is_told_to_and_breaks_them_on_noise_
     model = fit(recipe, FRAME, y).model
     found = violations(lambda f: model.predict_proba(f)[:, 1], FRAME, FEATURES)
     assert all(step == 0.0 if is_monotone else step > 0.01 for step in found.values())
+
+
+class Falling:
+    """A regressor whose score falls where income rises."""
+
+    def predict(self, frame):
+        return -0.5 * frame.income.fillna(0).to_numpy()
+
+
+def test_a_required_direction_that_the_fitted_model_breaks_ends_the_run():
+    with pytest.raises(GateError, match=r"income moves its score by .* against monotone=1\.\nNothing was written"):
+        check_directions(Falling(), "regression", FRAME, FEATURES, is_required=True)
+    assert check_directions(Falling(), "regression", FRAME, FEATURES, is_required=False)["income"] > 0

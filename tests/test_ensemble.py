@@ -1,0 +1,64 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import log_loss
+from test_fit import FIT, FRAME, NEW, STOP, Y, recipe
+
+from src.ensemble import fit_ensemble, greedy_weights, inner_folds, out_of_fold
+from src.fit import fit
+
+RNG = np.random.default_rng(0)
+MEMBERS = {"xgboost": recipe("xgboost"), "lightgbm": recipe("lightgbm")}
+ENSEMBLE = replace(
+    recipe("xgboost"), estimator="EnsembleClassifier", params={"n_folds": 3, "n_picks": 10}, members=MEMBERS, patience=None
+)
+
+
+def test_the_weights_of_a_case_worked_by_hand():
+    y = np.array([0.0, 2.0])
+    predictions = {"low": np.array([-1.0, 1.0]), "high": np.array([1.0, 3.0]), "wild": np.array([9.0, -9.0])}
+    weights = greedy_weights(predictions, y, "rmse", n_picks=7)
+    assert weights == {"low": 0.5, "high": 0.5}  # their mean is exact: later picks could only spoil it
+
+
+def test_the_weighted_mean_is_no_worse_than_any_member_on_the_rows_that_chose_it():
+    y = RNG.integers(0, 2, 500)
+    predictions = {
+        name: np.clip(0.5 + k * (y - 0.5) + 0.2 * RNG.normal(size=500), 0.01, 0.99) for k, name in enumerate("abc", 1)
+    }
+    weights = greedy_weights(predictions, y, "log_loss", n_picks=20)
+    mean = sum(weight * predictions[name] for name, weight in weights.items())
+    assert sum(weights.values()) == pytest.approx(1)
+    assert log_loss(y, mean) <= min(log_loss(y, score) for score in predictions.values())
+
+
+def test_out_of_fold_scores_are_those_of_models_that_never_saw_the_row():
+    frame, y = FRAME.iloc[FIT], Y[FIT]
+    folds = inner_folds(ENSEMBLE, frame, y, 3)
+    changed = y.copy()
+    changed[folds[0][1]] = 1 - changed[folds[0][1]]
+    n_first = len(folds[0][1])
+    before, after = (out_of_fold(MEMBERS["lightgbm"], frame, labels, folds) for labels in (y, changed))
+    np.testing.assert_array_equal(before[:n_first], after[:n_first])
+    assert (before[n_first:] != after[n_first:]).any()
+
+
+def test_a_fitted_ensemble_is_the_weighted_mean_of_its_members_fitted_alone():
+    fitted = fit_ensemble(ENSEMBLE, FRAME.iloc[FIT], Y[FIT], FRAME.iloc[STOP], Y[STOP])
+    alone = {name: fit(member, FRAME.iloc[FIT], Y[FIT], FRAME.iloc[STOP], Y[STOP]).model for name, member in MEMBERS.items()}
+    expected = sum(w * alone[name].predict_proba(FRAME.iloc[NEW]).astype(float) for name, w in fitted.model.weights.items())
+    np.testing.assert_array_equal(fitted.model.predict_proba(FRAME.iloc[NEW]), expected)
+    assert set(fitted.history.member) == set(fitted.model.weights)
+
+
+def test_in_time_order_the_folds_of_an_ensemble_are_scored_on_newer_rows():
+    frame = FRAME.assign(day=RNG.permutation(len(FRAME)).astype("datetime64[D]"))
+    for train, held_out in inner_folds(replace(ENSEMBLE, order_column="day"), frame, Y, 4):
+        assert frame.day.iloc[train].max() < frame.day.iloc[held_out].min()
+
+
+def test_groups_stay_together_in_the_folds_of_an_ensemble():
+    frame = FRAME.assign(company=RNG.integers(0, 60, len(FRAME)))
+    for train, held_out in inner_folds(replace(ENSEMBLE, group_column="company"), frame, Y, 4):
+        assert not set(frame.company.iloc[train]) & set(frame.company.iloc[held_out])
