@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from src.facts import Facts, Name, Share
-from src.simulation import DISTRIBUTIONS, Interaction, Simulate, Simulation
+from src.simulation import DISTRIBUTIONS, Simulate, Simulation
+from src.simulation.agreement import check_agreement
 
 Task = Literal["binary", "multiclass", "regression", "clustering", "anomaly"]
 # fmt: off
@@ -65,8 +66,10 @@ class Feature(Facts):
             raise ValueError(f"distribution {drawn.distribution} cannot draw type {self.type}")
         if drawn.decimals is not None and self.type != "float":
             raise ValueError(f"decimals are for type float, not {self.type}")
-        if self.type == "category" and len(self.categories or ()) != len(drawn.probabilities):
+        if drawn.distribution == "categorical" and len(self.categories or ()) != len(drawn.probabilities):
             raise ValueError(f"{len(self.categories or ())} categories, but {len(drawn.probabilities)} probabilities")
+        if drawn.distribution == "zipf" and self.categories is not None:
+            raise ValueError("distribution zipf names its own categories: leave them out")
         if self.type == "bool" and drawn.missing_rate:
             raise ValueError("a bool cannot be missing; declare a category with the categories yes and no")
         if drawn.missing_rate and drawn.missing_rate >= self.max_missing:
@@ -74,6 +77,8 @@ class Feature(Facts):
                 "`missing_rate < max_missing` must hold, "
                 f"but got (missing_rate={drawn.missing_rate}, max_missing={self.max_missing})"
             )
+        if self.monotone and drawn.effects:
+            raise ValueError(f"monotone is {self.monotone}, but the effects differ by class")
         if self.monotone and drawn.shape == "u_shape" and drawn.effect:
             raise ValueError(f"monotone is {self.monotone}, but the effect is u-shaped")
         if self.monotone and drawn.effect * self.monotone < 0:
@@ -298,40 +303,6 @@ class UseCase(Facts):
 
     @model_validator(mode="after")
     def _simulation_agrees(self):
-        if self.simulation is None:
-            return self
-        if undrawn := [name for name, feature in self.features.items() if feature.simulate is None]:
-            raise ValueError(f"a simulation draws every feature, but these have no simulate: {', '.join(undrawn)}")
-        if (self.time_column is None) != (self.simulation.start is None):
-            raise ValueError("a time_column and the simulation's start and end go together: give both or neither")
-        for name, feature in self.features.items():
-            drawn = feature.simulate
-            if drawn.missing_with == name or drawn.missing_with not in (None, *self.features):
-                raise ValueError(f"{name}: missing_with={drawn.missing_with} is not another feature")
-            if drawn.distribution in ("hour", "weekday") and self.time_column is None:
-                raise ValueError(f"{name}: distribution {drawn.distribution} needs a time_column")
-        for interaction in self.simulation.interactions:
-            self._check_interaction(interaction)
-        for name, feature in self.features.items():
-            self._check_monotone(name, feature)
+        if self.simulation is not None:
+            check_agreement(self)
         return self
-
-    def _check_interaction(self, interaction: Interaction) -> None:
-        for name in interaction.features:
-            if name not in self.features:
-                raise ValueError(f"an interaction names {name}, which is not a feature")
-            if self.features[name].type == "category" and not any(self.features[name].simulate.category_scores()):
-                raise ValueError(f"{name} is in an interaction, so its categories need different effects")
-
-    def _check_monotone(self, name: str, feature: Feature) -> None:
-        """Refuse a declared sign that an interaction can turn: slope = effect + sum of effect * the other's value."""
-        mine = [interaction for interaction in self.simulation.interactions if name in interaction.features]
-        if not feature.monotone or not mine:
-            return
-        slope = feature.monotone * feature.simulate.effect if feature.simulate.shape == "linear" else 0.0
-        for interaction in mine:
-            other = next(one for one in interaction.features if one != name)
-            reached = self.features[other].simulate.interaction_range()
-            slope += min(feature.monotone * interaction.effect * value for value in reached)
-        if slope < 0:
-            raise ValueError(f"{name}: monotone is {feature.monotone}, but its interactions can turn the sign")

@@ -18,8 +18,11 @@ class Dataset:
     ----------
     frame : DataFrame of shape (n_rows, n_features + 1 or 2)
         The declared features, the target and, where the use case names one, the time column; index 0 … n_rows - 1.
-    true_score : ndarray of shape (n_rows,), optional
-        Probability of the positive class in [0, 1] that drew each label; only a simulator knows it.
+    true_score : ndarray of shape (n_rows,) or (n_rows, n_classes), optional
+        The best answer that knowing the truth gives, which only a simulator can: the probability of the positive or of
+        each class that drew the label, the prediction that the use case's metric likes best, the probability of an anomaly.
+    true_groups : ndarray of shape (n_rows,), optional
+        Codes of the groups that a simulator mixed, of a clustering.
     provenance : dict
         Plain facts for the record: `kind` ("real", "simulated" or "file"), `source`, `sha256` of the raw bytes,
         `citation`, `licence` and so on.
@@ -30,4 +33,5 @@ class Dataset:
     frame: pd.DataFrame
     provenance: dict
     true_score: np.ndarray | None = None
+    true_groups: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)

@@ -35,7 +35,7 @@ def load(kind: str, use_case: UseCase, name: str | None, path: str | None, rows:
     if kind == "simulated":
         from src.data.simulated import simulate
 
-        return simulate(use_case.features, use_case.simulation, use_case.target, use_case.time_column, rows, seed)
+        return simulate(use_case, rows, seed)
     from src.data import file
 
     return file.load(
