@@ -42,7 +42,7 @@ def read_use_case(name):
 
 def read_file(name, **read):
     """The file of a data set as its package holds it, read without our code."""
-    entry = yaml.safe_load(packaged.CATALOGUE.read_text())[name]
+    entry = yaml.safe_load((packaged.CATALOGUE / f"{name}.yaml").read_text())
     folder = Path(importlib.util.find_spec(entry["package"]).submodule_search_locations[0])
     return pd.read_csv(folder / entry["path"], keep_default_na=False, na_values=[""], **read)
 
@@ -72,13 +72,15 @@ def catalogue(tmp_path, monkeypatch):
         "licence": "CC0",
         "note": None,
     }
-    path = tmp_path / "packaged.yaml"
+    folder = tmp_path / "catalogue"
+    folder.mkdir()
 
     def write(**changes):
-        path.write_text(yaml.safe_dump({"tiny": entry | changes}))
+        (folder / "tiny.yaml").write_text(yaml.safe_dump(entry | changes))
 
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(packaged, "CATALOGUE", path)
+    monkeypatch.setattr(packaged, "CATALOGUE", folder)
+    monkeypatch.setattr(packaged, "VENDORED", tmp_path / "vendored")
     write()
     return write
 
@@ -86,7 +88,7 @@ def catalogue(tmp_path, monkeypatch):
 def test_the_names_are_known_without_importing_pandas():
     code = "import sys; from src.data import packaged; print(packaged.names()); sys.exit('pandas' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
-    known = ["gmsc", "german_credit", "bank_marketing", "pakdd2009", "us_portfolio_losses"]
+    known = ["bank_marketing", "german_credit", "gmsc", "pakdd2009", "us_portfolio_losses"]
     assert (done.returncode, done.stdout.strip()) == (0, str(known))
 
 
@@ -139,7 +141,7 @@ def test_the_use_case_of_a_real_set_declares_its_columns_in_order_and_holds_on_e
 
 @pytest.mark.parametrize("name", ["gmsc", "german_credit", "bank_marketing", "pakdd2009"])
 def test_every_column_of_a_file_is_a_feature_or_the_target_or_left_out_for_a_reason(name):
-    entry = yaml.safe_load(packaged.CATALOGUE.read_text())[name]
+    entry = yaml.safe_load((packaged.CATALOGUE / f"{name}.yaml").read_text())
     columns = set(read_file(name, sep=entry["read"]["sep"], nrows=0))
     assert columns == {*entry["rename"], entry["target"], *entry["drop"]}
     assert all(entry["drop"].values())
@@ -202,17 +204,17 @@ def test_two_reads_give_the_same_bytes():
 
 
 def test_a_table_without_a_target_is_not_offered():
-    with pytest.raises(DataError, match=r"No real data set is called 'us_ohlcv'.*\nKnown: gmsc, .*us_portfolio_losses\.$"):
+    with pytest.raises(DataError, match=r"No real data set is called 'us_ohlcv'.*\nKnown: bank_marketing, german_credit, "):
         packaged.load("us_ohlcv", "loss")
 
 
 def test_the_notice_names_every_vendored_file_with_its_hash_and_nothing_else_is_there():
     notice = (ROOT / "NOTICE").read_text()
-    files = list((packaged.CATALOGUE.parent / "vendored").iterdir())
+    files = list(packaged.VENDORED.iterdir())
     assert files
     assert all(f"src/data/vendored/{file.name}" in notice for file in files)
     assert all(hashlib.sha256(file.read_bytes()).hexdigest() in notice for file in files)
-    entries = yaml.safe_load(packaged.CATALOGUE.read_text()).values()
+    entries = [yaml.safe_load(path.read_text()) for path in packaged.CATALOGUE.rglob("*.yaml")]
     assert {file.name for file in files} == {entry["vendored"] for entry in entries if "vendored" in entry}
 
 
@@ -318,4 +320,12 @@ def test_a_missing_copy_can_be_restored(vendored):
 def test_an_unknown_key_of_an_entry_is_refused(catalogue):
     catalogue(positiv="bad")
     with pytest.raises(ValidationError, match="positiv"):
+        packaged.load("tiny", "bad")
+
+
+def test_rows_without_a_target_are_for_clusters_only(catalogue):
+    catalogue(target=None, positive=None, positive_rate=None)
+    dataset = packaged.load("tiny", None)
+    assert list(dataset.frame) == ["n_late", "grade"]
+    with pytest.raises(DataError, match=r"tiny has no target, so bad cannot be predicted from it: it is for task clustering\."):
         packaged.load("tiny", "bad")

@@ -1,7 +1,8 @@
 """Real data sets that ship inside Python packages, read by path and never by importing the package.
 
 Loaders inside old packages fail on today's pandas; their files do not. Where the owner allows it, a copy of the file lies
-in `vendored/` instead.
+in `vendored/` instead. `catalogue/` has a file of facts for each data set, which `Entry` explains; in its folder `tables/`
+are those that other sets are derived from, and that nobody can train on.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ from src.facts import Facts
 if TYPE_CHECKING:
     import pandas as pd
 
-CATALOGUE = Path(__file__).with_suffix(".yaml")
+CATALOGUE = Path(__file__).parent / "catalogue"
+VENDORED = Path(__file__).parent / "vendored"
 COMPRESSION = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zip": "zip"}
 
 
 class Entry(Facts):
-    """One data set of the catalogue.
+    """The facts of one data set, as its file in the catalogue states them.
 
     Attributes
     ----------
@@ -38,7 +40,7 @@ class Entry(Facts):
     path : str
         The file inside that package.
     vendored : str, optional
-        Name of our copy of the file, in `vendored/` beside the catalogue; without it the package must be installed.
+        Name of our copy of the file in `vendored/`; without it the package must be installed.
     sha256 : str
         Of the file as it is, compressed or not.
     read : dict
@@ -54,7 +56,7 @@ class Entry(Facts):
     derived_from : str, optional
         Another entry, whose facts hold here too unless this one says otherwise.
     target : str, optional
-        Column that holds the target; None for a table that only others are derived from.
+        Column that holds the target; None for rows to be put into groups, and for a table.
     positive : int or str, optional
         The target's value in the positive class.
     time_column : str, optional
@@ -62,7 +64,7 @@ class Entry(Facts):
     shape : list of int
         Rows and features that must be read.
     positive_rate, target_mean, class_rates : float, float, dict of str to float, optional
-        What the target must be: the one that is given makes it binary, a number or a class.
+        What the target must be: the one that is given makes it binary, a number or a class. None without a target.
     note : str, optional
         What every reader of the results should know.
     """
@@ -97,25 +99,27 @@ class Entry(Facts):
     @property
     def expected(self) -> dict[str, float]:
         """Facts about the target, as `_found` computes them."""
+        if self.target is None:
+            return {}
         if self.class_rates is not None:
             return {f"rate of {name}": rate for name, rate in self.class_rates.items()}
         return {"target mean": self.target_mean} if self.positive_rate is None else {"positive rate": self.positive_rate}
 
 
 def names() -> list[str]:
-    """Names of the data sets with a target in the catalogue, in its order. Reads one small YAML file."""
-    return [name for name, facts in _catalogue().items() if facts["target"] is not None]
+    """Names of the data sets that rows can be loaded from, in order of the alphabet. Opens no file."""
+    return sorted(path.stem for path in CATALOGUE.glob("*.yaml"))
 
 
-def load(name: str, target: str) -> Dataset:
+def load(name: str, target: str | None) -> Dataset:
     """Read a real data set.
 
     Parameters
     ----------
     name : str
         One of `names()`.
-    target : str
-        What to call the target column in the frame.
+    target : str, optional
+        What to call the target column in the frame; None leaves it out.
 
     Returns
     -------
@@ -134,44 +138,45 @@ def load(name: str, target: str) -> Dataset:
     """
     entry = _entry(name)
     table, notes = _table(name, entry)
-    labels = table.pop(entry.target)
+    if target is not None and entry.target is None:
+        raise DataError(f"{name} has no target, so {target} cannot be predicted from it: it is for task clustering.")
+    labels = None if entry.target is None else _labels(name, entry, table.pop(entry.target))
     if target in table:
         raise DataError(f"The target of {name} cannot be called {target}: one of its other columns is.")
-    if labels.isna().any():
-        raise DataError(f"Rows of {name} without a label: {labels.isna().sum():,}.\nLeave them out in {CATALOGUE.name}.")
-    labels = _as_target(labels, entry)
     features = table.drop(columns=[entry.time_column] if entry.time_column else [])
-    _check_expected(name, entry, features.shape, _found(labels, entry))
-    frame = features.assign(**{target: labels})
+    _check_expected(name, entry, features.shape, {} if labels is None else _found(labels, entry))
+    frame = features if target is None else features.assign(**{target: labels})
     if entry.time_column:
         frame[entry.time_column] = table[entry.time_column]
     return Dataset(frame, _provenance(name, entry, n_rows=len(frame)), notes=[*notes, *filter(None, [entry.note])])
 
 
-def _catalogue() -> dict:
-    """All entries, with the facts that they take over from another."""
-    entries = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
-    return {name: entries.get(facts.get("derived_from"), {}) | facts for name, facts in entries.items()}
-
-
 def _entry(name: str) -> Entry:
-    catalogue, known = _catalogue(), names()
+    known = names()
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0)
         raise DataError(f"No real data set is called {name!r}. Did you mean {near[0]}?\nKnown: {', '.join(known)}.")
-    return Entry(**catalogue[name])
+    facts = _facts(f"{name}.yaml")
+    origin = facts.get("derived_from")
+    return Entry(**(facts if origin is None else _facts(f"{origin}.yaml", f"tables/{origin}.yaml") | facts))
+
+
+def _facts(*paths: str) -> dict[str, Any]:
+    """What the first of these files that is in the catalogue states."""
+    path = next(CATALOGUE / path for path in paths if (CATALOGUE / path).is_file())
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def _table(name: str, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
     """The columns that are kept, under our names, and what was done to them."""
     frame = _parse(_verified_bytes(name, entry), entry)
-    target = [] if entry.derivation else [entry.target]
+    target = [] if entry.derivation or entry.target is None else [entry.target]
     table = frame[[*entry.rename, *target]].rename(columns=entry.rename)
     notes = _blank_missing_codes(table, entry.missing_codes)
     if entry.derivation:
-        from src.data.derived import DERIVATIONS
+        from src.data.derived import derive
 
-        table = DERIVATIONS[entry.derivation](table)
+        table = derive(entry.derivation, table)
     return table, notes
 
 
@@ -192,7 +197,7 @@ def _verified_bytes(name: str, entry: Entry) -> bytes:
 def _find(name: str, entry: Entry) -> tuple[Path, str]:
     """Path of the file, and the command that restores it."""
     if entry.vendored is not None:
-        path = CATALOGUE.parent / "vendored" / entry.vendored
+        path = VENDORED / entry.vendored
         restore = f"git checkout -- {path}"
         if not path.is_file():
             raise DataError(f"The data set {name} belongs in {path}, which does not exist.\nType: {restore}")
@@ -232,7 +237,12 @@ def _blank_missing_codes(frame: pd.DataFrame, missing_codes: dict[str, list]) ->
     return notes
 
 
-def _as_target(labels: pd.Series, entry: Entry) -> pd.Series:
+def _labels(name: str, entry: Entry, labels: pd.Series) -> pd.Series:
+    """The target in its type."""
+    if labels.isna().any():
+        raise DataError(
+            f"Rows of {name} without a label: {labels.isna().sum():,}.\nLeave them out in {CATALOGUE.name}/{name}.yaml."
+        )
     if entry.positive_rate is not None:
         return (labels == entry.positive).astype("int8")
     return labels.astype("float64" if entry.class_rates is None else "str")
@@ -252,14 +262,15 @@ def _check_expected(name: str, entry: Entry, shape: tuple[int, int], found: dict
     if list(shape) != entry.shape or not same:
         rows, features = entry.shape
         raise DataError(
-            f"{name} was read as {shape[0]} rows x {shape[1]} features with {_listed(found)}, "
-            f"but must be {rows} x {features} with {_listed(entry.expected)}.\n"
-            f"The file is the right one: correct the entry of {name} in {CATALOGUE.name}."
+            f"{name} was read as {shape[0]} rows x {shape[1]} features{_listed(found)}, "
+            f"but must be {rows} x {features}{_listed(entry.expected)}.\n"
+            f"The file is the right one: correct the facts in {CATALOGUE.name}/{name}.yaml."
         )
 
 
 def _listed(facts: dict[str, float]) -> str:
-    return ", ".join(f"{fact} {value:.6g}" for fact, value in facts.items())
+    listed = ", ".join(f"{fact} {value:.6g}" for fact, value in facts.items())
+    return listed and f" with {listed}"
 
 
 def _provenance(name: str, entry: Entry, n_rows: int) -> dict:

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from src.data import packaged
-from src.data.derived import portfolio_losses
+from src.data.derived.shares import portfolio_losses
 from src.errors import DataError
 
 COLUMNS = ["date", "ticker", "open_usd", "high_usd", "low_usd", "close_usd", "volume", "adjusted_close_usd"]
@@ -12,7 +12,7 @@ COLUMNS = ["date", "ticker", "open_usd", "high_usd", "low_usd", "close_usd", "vo
 @pytest.fixture(scope="module")
 def prices():
     """The five shares, read without the catalogue."""
-    path = packaged.CATALOGUE.parent / "vendored" / "us_ohlcv.csv.gz"
+    path = packaged.VENDORED / "us_ohlcv.csv.gz"
     table = pd.read_csv(path, parse_dates=["Date"])
     names = ["Date", "Ticker", "Open", "High", "Low", "Close", "Volume", "Adj Close"]
     return table[names].set_axis(COLUMNS, axis=1)

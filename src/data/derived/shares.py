@@ -1,4 +1,4 @@
-"""Rows made from the rows of another table: features known when the row happens, a target that is not known yet."""
+"""Days of a portfolio of shares, from their daily prices."""
 
 from __future__ import annotations
 
@@ -83,6 +83,3 @@ def _check_every_share_trades_on(prices: pd.DataFrame) -> None:
     gone = (has_price.cummax() & ~has_price).any()
     if gone.any():
         raise DataError(f"{gone.idxmax()} has no price on a day after its first, so the portfolio's loss is not known.")
-
-
-DERIVATIONS = {"portfolio_losses": portfolio_losses}
