@@ -1,0 +1,175 @@
+"""How fast each model fits and scores, and what it holds in memory, beside the bare library on the same rows.
+
+    python bench/models.py [--rows 10000 100000] [--models xgboost kmeans] [--repeats 2]
+
+Each fit is a process of its own, ours and the bare one in turn; importing libraries and reading the table are not counted.
+Both get the same parameters, preprocessing, patience and threads. Printed are the best of the repeats, the ratio of fitting
+plus scoring, and the peak memory of each process. A dash: the bare library has no such step, or would need a matrix of all
+pairs of rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+SEED = 42
+SCORED_ROWS = 100_000
+FIXED = {"kmeans": {"n_clusters": 6}, "hierarchical": {"n_clusters": 6}, "dbscan": {"eps": 7.0, "min_samples": 30}}
+NEEDS_ALL_PAIRS = {("dbscan", 100_000), ("hierarchical", 100_000)}
+MODELS = sorted(path.stem for path in (ROOT / "conf/model").glob("*.yaml"))
+
+
+def facts_of(model: str) -> dict:
+    return yaml.safe_load((ROOT / f"conf/model/{model}.yaml").read_text())
+
+
+def use_case():
+    from src.use_case import UseCase
+
+    return UseCase.model_validate(yaml.safe_load((ROOT / "conf/use_case/credit_risk_scoring.yaml").read_text())["use_case"])
+
+
+def write_table(path: Path, rows: int) -> None:
+    from src.data import source
+
+    source.load("simulated", use_case(), None, None, rows, SEED).frame.to_parquet(path)
+
+
+def params_of(model: str, epochs: int | None) -> dict:
+    params = facts_of(model)["params"] | FIXED.get(model, {})
+    if model == "ensemble":
+        params["members"] = {name: facts_of(name)["params"] for name in facts_of(model)["members"]["binary"]}
+    return params | ({"max_epochs": epochs} if epochs else {})
+
+
+def recipe_of(model: str, features, threads: int):
+    from src.fit import Recipe
+    from src.rounds import Patience
+
+    def one(name: str, task: str) -> Recipe:
+        facts = facts_of(name)
+        stop = yaml.safe_load((ROOT / "conf/early_stopping/patience.yaml").read_text())
+        patience = Patience(stop["patience"], stop["min_delta"], stop["restore_best_weights"])
+        return Recipe(
+            task=task, estimator=facts["estimator"][task], params=facts["params"] | FIXED.get(name, {}), features=features,
+            **facts["preprocessing"], is_monotone=False, patience=patience if facts["trains_in_rounds"] else None,
+            random_state=SEED, n_threads=threads,
+        )  # fmt: skip
+
+    from dataclasses import replace
+
+    facts = facts_of(model)
+    task = next(name for name in ("binary", "regression", "clustering") if name in facts["estimator"])
+    members = {name: one(name, task) for name in facts["members"].get(task, [])}
+    return replace(one(model, task), members=members)
+
+
+def ours(model: str, train, y, val, y_val, threads: int):
+    """A function that scores a table, and how many rounds were trained."""
+    from src.fit import fit, fit_unsupervised, predict_score
+
+    recipe = recipe_of(model, use_case().features, threads)
+    if recipe.task == "clustering":
+        return fit_unsupervised(recipe, train).predict, None
+    target = (y, y_val) if recipe.task == "binary" else (y.astype(float), y_val.astype(float))
+    fitted = fit(recipe, train, target[0], val, target[1])
+    return lambda frame: predict_score(fitted.model, frame, recipe.task), len(fitted.history)
+
+
+def measure(kind: str, model: str, path: str, threads: int, epochs: int | None) -> dict:
+    """Fit and score in this process."""
+    import bare_models
+    import numpy as np
+    import pandas as pd
+
+    from src.data.validation import validate
+
+    facts = use_case()
+    frame = validate(pd.read_parquet(path), facts.features, facts.target).frame
+    y = frame.pop(facts.target).to_numpy()
+    n_val = len(frame) // 10
+    train, y_train, val, y_val = frame.iloc[n_val:], y[n_val:], frame.iloc[:n_val], y[:n_val]
+    __import__({"xgboost": "xgboost", "lightgbm": "lightgbm", "neural_network": "src.network"}.get(model, "sklearn.ensemble"))
+    start, rounds = time.perf_counter(), None
+    if kind == "ours":
+        predict, rounds = ours(model, train, y_train, val, y_val, threads)
+    else:
+        patience = yaml.safe_load((ROOT / "conf/early_stopping/patience.yaml").read_text())
+        fit = getattr(bare_models, model)
+        predict = fit(train, y_train, val, y_val, params_of(model, epochs), patience, threads, SEED)
+    fit_s = time.perf_counter() - start
+    scored = frame.iloc[np.resize(np.arange(len(frame)), SCORED_ROWS)]
+    start = time.perf_counter()
+    if predict is not None:
+        predict(scored)
+    score_s = time.perf_counter() - start if predict is not None else None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"fit_s": fit_s, "score_s": score_s, "peak_mib": peak, "rounds": rounds}
+
+
+def run(kind: str, model: str, path: Path, threads: int, epochs: int | None = None) -> dict:
+    command = [sys.executable, __file__, "--measure", json.dumps([kind, model, str(path), threads, epochs])]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def best(runs: list[dict]) -> dict:
+    times = {name: min((one[name] for one in runs if one[name] is not None), default=None) for name in ("fit_s", "score_s")}
+    return times | {"peak_mib": max(one["peak_mib"] for one in runs)}
+
+
+def row_of(model: str, rows: int, mine: dict, bare: dict | None) -> list[str]:
+    shown = [model, f"{rows:,}", f"{mine['fit_s']:.2f}", f"{SCORED_ROWS / mine['score_s']:,.0f}", f"{mine['peak_mib']:.0f}"]
+    if bare is None:
+        return [*shown, "-", "-", "-", "-"]
+    can_score = bare["score_s"] is not None
+    total = [one["fit_s"] + (one["score_s"] if can_score else 0) for one in (mine, bare)]
+    speed = f"{SCORED_ROWS / bare['score_s']:,.0f}" if can_score else "-"
+    return [*shown, f"{bare['fit_s']:.2f}", speed, f"{bare['peak_mib']:.0f}", f"{total[0] / total[1]:.2f}"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
+    parser.add_argument("--repeats", type=int, default=2)
+    args = parser.parse_args()
+    threads = len(os.sched_getaffinity(0))
+    columns = ["model", "rows", "fit s", "rows/s scored", "peak MiB", "bare: fit s", "rows/s scored", "peak MiB", "ratio"]
+    table = Table(*columns, title=f"{threads} threads, 45 columns, best of {args.repeats}")
+    with tempfile.TemporaryDirectory() as folder:
+        for rows in args.rows:
+            path = Path(folder, f"{rows}.parquet")
+            write_table(path, rows)
+            for model in track(args.models, f"{rows:,} rows", console=Console(stderr=True)):
+                mine, bare = [], []
+                for _ in range(args.repeats):
+                    mine.append(run("ours", model, path, threads))
+                    if (model, rows) not in NEEDS_ALL_PAIRS:
+                        epochs = mine[-1]["rounds"] if model == "neural_network" else None
+                        bare.append(run("bare", model, path, threads, epochs))
+                table.add_row(*row_of(model, rows, best(mine), best(bare) if bare else None))
+    Console(width=130).print(table)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--measure"]:
+        print(json.dumps(measure(*json.loads(sys.argv[2]))))
+    else:
+        main()
