@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 
 import yaml
@@ -80,11 +81,11 @@ def recipe_of(model: str, features, threads: int):
     return replace(one(model, task), members=members)
 
 
-def ours(model: str, train, y, val, y_val, threads: int):
+def ours(model: str, features, train, y, val, y_val, threads: int):
     """A function that scores a table, and how many rounds were trained."""
     from src.fit import fit, fit_unsupervised, predict_score
 
-    recipe = recipe_of(model, use_case().features, threads)
+    recipe = recipe_of(model, features, threads)
     if recipe.task == "clustering":
         return fit_unsupervised(recipe, train).predict, None
     target = (y, y_val) if recipe.task == "binary" else (y.astype(float), y_val.astype(float))
@@ -105,10 +106,13 @@ def measure(kind: str, model: str, path: str, threads: int, epochs: int | None) 
     y = frame.pop(facts.target).to_numpy()
     n_val = len(frame) // 10
     train, y_train, val, y_val = frame.iloc[n_val:], y[n_val:], frame.iloc[:n_val], y[:n_val]
-    __import__({"xgboost": "xgboost", "lightgbm": "lightgbm", "neural_network": "src.network"}.get(model, "sklearn.ensemble"))
+    import_module(
+        {"xgboost": "xgboost", "lightgbm": "lightgbm", "neural_network": "src.network"}.get(model, "sklearn.ensemble")
+    )
+    import_module("src.fit")
     start, rounds = time.perf_counter(), None
     if kind == "ours":
-        predict, rounds = ours(model, train, y_train, val, y_val, threads)
+        predict, rounds = ours(model, facts.features, train, y_train, val, y_val, threads)
     else:
         patience = yaml.safe_load((ROOT / "conf/early_stopping/patience.yaml").read_text())
         fit = getattr(bare_models, model)

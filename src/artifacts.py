@@ -40,6 +40,7 @@ TRUSTED = [  # types, beyond skops' own list, that a model file may hold; never 
     "src.ensemble.EnsembleClassifier",
     "src.ensemble.EnsembleRegressor",
     "src.features.AsNumbers",
+    "src.features.CategoryCodes",
     "src.features.CategoryEncoder",
     "src.features.DateParts",
     "src.features.TextTerms",

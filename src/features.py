@@ -18,7 +18,6 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import (
     OneHotEncoder,
-    OrdinalEncoder,
     PowerTransformer,
     QuantileTransformer,
     StandardScaler,
@@ -137,6 +136,47 @@ class DateParts(TransformerMixin, BaseEstimator):
         values = np.column_stack([np.asarray(part, dtype=float) for part in parts])
         values[missing] = np.nan
         return np.column_stack([values, missing]) if has_indicator else values
+
+
+class CategoryCodes(TransformerMixin, BaseEstimator):
+    """Categories as the positions of their values in sorted order.
+
+    scikit-learn's OrdinalEncoder gives the same numbers, but compares every cell as an object: it took half of the time in
+    which a booster scores 100,000 rows of 45 columns.
+
+    Parameters
+    ----------
+    unknown : float
+        Code of a missing value and of one that was not seen in fitting.
+
+    Attributes
+    ----------
+    categories_ : list of ndarray
+        Values found in each column.
+    """
+
+    def __init__(self, unknown: float = -1.0):
+        self.unknown = unknown
+
+    def fit(self, X, y=None):
+        self.n_features_in_ = X.shape[1]
+        self.categories_ = [np.sort(X[name].dropna().unique().astype(object)) for name in X]
+        return self
+
+    def transform(self, X):
+        columns = (X.iloc[:, i] for i in range(X.shape[1]))
+        codes = [_codes(column, pd.Index(known)) for column, known in zip(columns, self.categories_, strict=True)]
+        matrix = np.column_stack(codes).astype(np.float32)
+        matrix[matrix < 0] = self.unknown
+        return matrix
+
+
+def _codes(column: pd.Series, known: pd.Index) -> np.ndarray:
+    """Position of each value among the known ones, -1 where it is missing or not among them."""
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return known.get_indexer(column.astype(object))
+    of_category = known.get_indexer(column.cat.categories.astype(object))
+    return np.append(of_category, -1)[column.cat.codes.to_numpy()]
 
 
 class CategoryEncoder(TransformerMixin, BaseEstimator):
@@ -451,10 +491,7 @@ def _make_date_step(imputer: str | None, scaler: str | None, is_linear: bool, dt
 def _make_encoder(encoder: str):
     if encoder == "one_hot":
         return OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=MAX_ONE_HOT, sparse_output=False)
-    unknown = np.nan if encoder == "native" else -1
-    return OrdinalEncoder(
-        handle_unknown="use_encoded_value", unknown_value=unknown, encoded_missing_value=unknown, dtype=np.float32
-    )
+    return CategoryCodes(np.nan if encoder == "native" else -1.0)
 
 
 def _make_target_encoder(is_scaled: bool, y: np.ndarray, random_state: int) -> Pipeline:

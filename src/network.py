@@ -358,8 +358,10 @@ def settings(device: str, n_threads: int | None, seed: int | None = None) -> Ite
             if seed is not None:
                 torch.manual_seed(seed)
             torch.set_num_threads(n_threads or threads)
-            torch.use_deterministic_algorithms(True)
+            if device == "cuda":  # the CPU's are; asking for them anyway imports PyTorch's compiler, which takes seconds
+                torch.use_deterministic_algorithms(True)
             yield
         finally:
             torch.set_num_threads(threads)
-            torch.use_deterministic_algorithms(deterministic)
+            if device == "cuda":
+                torch.use_deterministic_algorithms(deterministic)

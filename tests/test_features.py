@@ -12,7 +12,7 @@ from src import artifacts
 from src.data import file
 from src.data.validation import validate
 from src.errors import DataError
-from src.features import MAX_ONE_HOT, make_features, matrix_columns, matrix_facts
+from src.features import MAX_ONE_HOT, CategoryCodes, make_features, matrix_columns, matrix_facts
 from src.use_case import Feature
 
 FEATURES = {
@@ -362,3 +362,16 @@ def test_what_is_not_a_text_or_a_date_is_named_with_its_row(column, values, matc
     good = {"note": ["a", "b", "c"], "opened_on": ["2024-01-01", "2024-01-02", None], "default": [0, 1, 0]}
     with pytest.raises(DataError, match=match):
         validate(pd.DataFrame(good | {column: values}), TEXT_AND_DATE, "default")
+
+
+def test_category_codes_are_those_of_scikit_learns_ordinal_encoder():
+    from sklearn.preprocessing import OrdinalEncoder
+
+    rng = np.random.default_rng(0)
+    seen, new = (rng.choice(values, 300) for values in (["b", "a", "Z", None], ["a", "c", "b", None]))
+    frame = pd.DataFrame({"region": pd.Categorical(seen, ["unused", "b", "a", "Z"]), "job": pd.Series(seen, dtype="str")})
+    later = pd.DataFrame({"region": pd.Categorical(new, ["c", "b", "a"]), "job": pd.Series(new, dtype="str")})
+    library = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1).fit(frame)
+    ours = CategoryCodes().fit(frame)
+    np.testing.assert_array_equal(ours.transform(frame), library.transform(frame))
+    np.testing.assert_array_equal(ours.transform(later), library.transform(later))
