@@ -142,7 +142,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
 def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) -> float:
     """Fill `run_dir` with clusters or anomalies, found in all rows without labels; labels, where there are any, only judge."""
     from src import artifacts, evaluate, record
-    from src.cluster_metrics import clustering_metrics, profiles, stability
+    from src.cluster_metrics import agreement, clustering_metrics, profiles, stability
     from src.data import source
     from src.data.validation import validate
     from src.fit import fit_unsupervised
@@ -168,6 +168,8 @@ def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, st
             X, labels = model.named_steps["features"].transform(frame), model.named_steps["estimator"].labels_
             metrics = clustering_metrics(X, labels, config.seed)
             tables = {"profiles": profiles(frame[list(features)], labels)}
+            if data.true_groups is not None:
+                metrics["adjusted_rand_score"] = agreement(data.true_groups[valid.rows], labels)
             if use_case.task == "anomaly":
                 y, score = frame[use_case.target].to_numpy(), model.score_samples(frame)
                 answers = evaluate.baselines("binary", metric, y, len(y))
