@@ -136,6 +136,11 @@ def stability(
     return float(np.mean(agreements))
 
 
+def agreement(true_groups, labels) -> float:
+    """Adjusted Rand index (Hubert & Arabie 1985) of clusters with the groups that a simulator mixed; noise is one cluster."""
+    return float(adjusted_rand_score(true_groups, labels))
+
+
 def profiles(frame: pd.DataFrame, labels) -> pd.DataFrame:
     """Describe each cluster in the words of the table it came from.
 

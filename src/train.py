@@ -141,7 +141,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
 def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) -> float:
     """Fill `run_dir` with clusters or anomalies, found in all rows without labels; labels, where there are any, only judge."""
     from src import artifacts, evaluate, record
-    from src.cluster_metrics import clustering_metrics, profiles, stability
+    from src.cluster_metrics import agreement, clustering_metrics, profiles, stability
     from src.data import source
     from src.fit import fit_unsupervised
     from src.metrics import as_score, decide
@@ -162,6 +162,8 @@ def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, st
             X, labels = model.named_steps["features"].transform(table.frame), model.named_steps["estimator"].labels_
             metrics = clustering_metrics(X, labels, config.seed)
             tables = {"profiles": profiles(table.frame[list(table.features)], labels)}
+            if data.true_groups is not None:
+                metrics["adjusted_rand_score"] = agreement(data.true_groups[table.valid.rows], labels)
             if use_case.task == "anomaly":
                 yardstick = evaluate.make_yardstick(metric, "anomaly", table.y)
                 baselines = evaluate.baseline_scores(yardstick, table.y, len(table.y))

@@ -65,13 +65,9 @@ HAND_MADE = {
 PERIOD = {"start": "2025-01-01", "end": "2025-03-31"}
 
 
-def features_of(facts: dict) -> dict[str, Feature]:
-    return {name: Feature.model_validate(fact) for name, fact in facts.items()}
-
-
 def draw(facts=HAND_MADE, n_rows=20_000, seed=42, time_column=None, **simulation):
-    simulation = Simulation.model_validate({"rows": n_rows, "positive_rate": 0.2, **simulation})
-    return simulate(features_of(facts), simulation, "defaulted", time_column, n_rows, seed)
+    simulation = {"rows": 10, "positive_rate": 0.2, **simulation}
+    return simulate(use_case(features=facts, time_column=time_column, simulation=simulation), n_rows, seed)
 
 
 def one(distribution, type="float", **facts):
@@ -102,8 +98,7 @@ def read_use_case(key: str) -> UseCase:
 @pytest.fixture(scope="module", params=["credit_risk_scoring", "transaction_fraud"])
 def shipped(request):
     facts = read_use_case(request.param)
-    rows = simulate(facts.features, facts.simulation, facts.target, facts.time_column, 40_000, seed=42)
-    return facts, rows
+    return facts, simulate(facts, 40_000, seed=42)
 
 
 # ---- one seed, one table
@@ -338,8 +333,8 @@ def test_category_effects_are_differences_of_log_odds():
 
 
 def test_an_interaction_makes_one_effect_depend_on_the_other_value():
-    interactions = [{"features": ["income", "late_payments"], "effect": 0.5}]
-    rows = draw(interactions=interactions)
+    facts = {name: feature | {"monotone": 0} for name, feature in HAND_MADE.items()}
+    rows = draw(facts, interactions=[{"features": ["income", "late_payments"], "effect": 0.5}])
     late = rows.frame["late_payments"] >= 2
     score, income = pd.Series(rows.true_score), rows.frame["income"]
     slopes = [np.corrcoef(np.log(income[part]), np.log(score[part] / (1 - score[part])))[0, 1] for part in (late, ~late)]
@@ -396,24 +391,18 @@ def test_fraud_is_a_short_name_of_transaction_fraud():
 # ---- what is refused
 
 
-def test_a_feature_without_simulation_facts_is_refused():
-    with pytest.raises(DataError, match="have no `simulate`: x"):
-        draw({"x": {"type": "float"}})
+def test_a_use_case_without_a_simulation_draws_nothing():
+    with pytest.raises(DataError, match="use_case=loans has no simulation"):
+        simulate(use_case(simulation=None), 10, seed=1)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [
-        ({"n_rows": 0}, "rows must be at least 1, but got 0"),
-        ({"seed": -1}, "seed must not be negative"),
-        ({"time_column": "paid_at"}, "start and end go together"),
-    ],
+    [({"n_rows": 0}, "rows must be at least 1, but got 0"), ({"seed": -1}, "seed must not be negative")],
 )
 def test_a_draw_that_cannot_work_is_refused(changes, message):
-    simulation = Simulation(rows=10, positive_rate=0.2)
-    arguments = {"time_column": None, "n_rows": 10, "seed": 1} | changes
     with pytest.raises(ConfigError, match=message):
-        simulate(features_of(HAND_MADE), simulation, "defaulted", **arguments)
+        draw(**changes)
 
 
 @pytest.mark.parametrize(
