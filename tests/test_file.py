@@ -252,3 +252,15 @@ def test_text_in_a_column_of_numbers_reaches_the_validation_with_its_row(tmp_pat
     frame = load(write(tmp_path, "rows.csv", HEADER + '1,DE,0\n"1,234",FR,1\n'), SMALL, "default").frame
     with pytest.raises(DataError, match=r"^amount_eur: 1 value is not a number \(row 2: '1,234'\)"):
         validate(frame, SMALL, "default")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_protected_columns_are_read_and_codes_keep_their_zeros(tmp_path, ending):
+    path = tmp_path / f"loans.{ending}"
+    table = FRAME.assign(nationality=["007", None, "7"])
+    table.to_csv(path, index=False) if ending == "csv" else table.to_parquet(path)
+    dataset = load(str(path), FEATURES, "default", protected=["nationality"])
+    kept = validate(dataset.frame, FEATURES, "default", protected=["nationality"]).frame
+    assert list(kept) == [*FEATURES, "default", "nationality"]
+    assert kept["nationality"].cat.categories.tolist() == ["007", "7"]
+    assert kept["nationality"].isna().tolist() == [False, True, False]

@@ -254,3 +254,24 @@ def test_a_feature_of_any_numeric_type_becomes_float32(dtype):
 def test_an_integer_beside_a_gap_does_not_lose_digits_unseen():
     frame = GOOD.assign(amount_eur=pd.Series([1, None, 2**53 + 1, 4], dtype="Int64"))
     refusal_of(frame, r"^amount_eur: an integer of 2\*\*53 or more loses digits .*\(row 3: 9007199254740993\)")
+
+
+def test_a_protected_column_is_kept_as_a_category_and_may_have_gaps():
+    kept = validate(GOOD.assign(sex=["m", "f", None, "f"], race=[1, 0, 0, 1]), FEATURES, "default", protected=["sex", "race"])
+    assert list(kept.frame) == [*FEATURES, "default", "sex", "race"]
+    assert kept.frame["sex"].tolist()[:2] == ["m", "f"]
+    assert kept.frame["sex"].isna().tolist() == [False, False, True, False]
+    assert [kept.frame[name].cat.categories.tolist() for name in ("sex", "race")] == [["f", "m"], ["0", "1"]]
+
+
+def test_rows_that_differ_in_a_protected_column_only_are_no_duplicates():
+    twice = pd.concat([GOOD, GOOD]).assign(sex=["f"] * 4 + ["m"] * 4)
+    assert len(validate(twice, FEATURES, "default", protected=["sex"]).frame) == 8
+
+
+def test_a_missing_protected_column_is_named():
+    refusal_of(GOOD, "sex: there is no such column", protected=["sex"])
+
+
+def test_a_protected_column_cannot_be_a_feature():
+    refusal_of(GOOD, "country is protected, so it cannot be a feature", protected=["country"])

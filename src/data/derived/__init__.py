@@ -10,6 +10,12 @@ if TYPE_CHECKING:
 
 # The module, beside this one, that holds the function of this name. It takes the columns of a table under our names.
 DERIVATIONS = {
+    "customer_groups": "customers",
+    "customer_inactivity": "customers",
+    "customer_spend": "customers",
+    "message_sentiment": "messages",
+    "message_signals": "messages",
+    "negative_messages": "messages",
     "portfolio_losses": "shares",
 }
 

@@ -1,0 +1,34 @@
+import pytest
+import yaml
+from conftest import ROOT
+from pydantic import ValidationError
+
+from src.use_case import UseCase
+
+LOANS = yaml.safe_load((ROOT / "conf/use_case/fair_lending.yaml").read_text())["use_case"]
+PAYMENTS = yaml.safe_load((ROOT / "conf/use_case/transaction_fraud.yaml").read_text())["use_case"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "column"),
+    [
+        (LOANS, "loan_kusd"),
+        (LOANS, "approved"),
+        (PAYMENTS | {"simulation": None}, "paid_at"),
+    ],
+    ids=["feature", "target", "time"],
+)
+def test_a_protected_column_has_no_other_part_to_play(facts, column):
+    with pytest.raises(ValidationError, match=f"{column} is protected: it cannot be a feature, a lag, the target, the time"):
+        UseCase(**facts | {"protected": [column]})
+
+
+def test_no_lag_looks_back_within_a_protected_column():
+    lags = {"amount_before_eur": {"column": "amount_eur", "entity": "sex", "periods": 1}}
+    with pytest.raises(ValidationError, match="lag amount_before_eur looks back within a protected column"):
+        UseCase(**PAYMENTS | {"protected": ["sex"], "lags": lags, "simulation": None})
+
+
+def test_protected_columns_cannot_be_drawn():
+    with pytest.raises(ValidationError, match="a simulation draws no protected columns"):
+        UseCase(**PAYMENTS | {"protected": ["sex"]})
