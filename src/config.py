@@ -119,6 +119,7 @@ class TrainingConfig(Facts):
     class_weight: Literal["none", "balanced"]
     seed: Seed
     n_threads: Annotated[int, Field(ge=1)] | None
+    resume: bool
 
 
 def read(cfg: DictConfig) -> TrainingConfig:
