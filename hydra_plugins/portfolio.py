@@ -2,7 +2,7 @@
 
 Hydra accepts sweepers from this package only. It differs from Hydra's basic sweeper, whose options and grammar it shares,
 in what happens after the command line was read: the jobs were composed and checked already (`src.portfolio.plan`), those
-that were refused or had finished are left out, and a batch that broke is launched once more for the jobs without a result.
+that were refused or had finished are left out, and when a batch breaks, the jobs without a result are launched once more.
 """
 
 from concurrent.futures import BrokenExecutor
@@ -30,15 +30,29 @@ class PortfolioSweeper(BasicSweeper):
         self.planned = task_function.planned
 
     def sweep(self, arguments):
-        sweep_dir = Path(self.config.hydra.sweep.dir)
-        OmegaConf.save(self.config, sweep_dir / "multirun.yaml")
-        returns = []
-        for _ in range(ATTEMPTS):
-            waiting = [job for job in self.planned if job.is_waiting(sweep_dir)]
-            for batch in self.split_overrides_to_chunks(waiting, self.max_batch_size) if waiting else ():
-                try:
-                    overrides = [list(job.launched_as) for job in batch]
-                    returns.append(self.launcher.launch(overrides, initial_job_idx=batch[0].number))
-                except BrokenExecutor:  # a worker of the launcher died: loky does not say which, and stops the others
-                    continue
-        return returns
+        self.sweep_dir = Path(self.config.hydra.sweep.dir)
+        OmegaConf.save(self.config, self.sweep_dir / "multirun.yaml")
+        self.given_up, self.returns = set(), []
+        broken_before_a_job_began = 0
+        while broken_before_a_job_began < ATTEMPTS and not all(map(self._launched, self._batches())):
+            suspects = [job for job in self._waiting() if job.has_begun(self.sweep_dir)]
+            broken_before_a_job_began += not suspects
+            for job in suspects:  # each alone, so that no other can be its victim
+                if not self._launched([job]):
+                    self.given_up.add(job.number)
+        return self.returns
+
+    def _waiting(self):
+        return [job for job in self.planned if job.is_waiting(self.sweep_dir) and job.number not in self.given_up]
+
+    def _batches(self):
+        waiting = self._waiting()
+        return self.split_overrides_to_chunks(waiting, self.max_batch_size) if waiting else []
+
+    def _launched(self, batch):
+        """Whether a batch came to its end; loky stops all jobs when a worker dies, and does not say whose it was."""
+        try:
+            self.returns.append(self.launcher.launch([list(job.launched_as) for job in batch], batch[0].number))
+        except BrokenExecutor:
+            return False
+        return True

@@ -31,12 +31,17 @@ from src.portfolio import record
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-# What nearly every job imports; a name that is absent only costs time
-PRELOADED = [
-    "src.artifacts", "src.calibration", "src.config", "src.cross_validation", "src.data.file", "src.data.packaged",
-    "src.data.simulated", "src.data.source", "src.data.validation", "src.evaluate", "src.fit", "src.leakage", "src.monotone",
-    "src.portfolio.job", "src.record", "src.split", "hydra.core.hydra_config", "lightgbm", "skops.io",
-    "sklearn.ensemble", "sklearn.linear_model", "xgboost",
+PRELOADED = {  # what nearly every job of an entry imports; a name that is absent only costs time
+    "src.train": [
+        "src.artifacts", "src.calibration", "src.config", "src.cross_validation", "src.data.file", "src.data.packaged",
+        "src.data.simulated", "src.data.source", "src.data.validation", "src.evaluate", "src.fit", "src.leakage",
+        "src.monotone", "src.record", "src.split", "lightgbm", "skops.io", "sklearn.ensemble", "sklearn.linear_model",
+        "xgboost",
+    ],
+}  # fmt: skip
+FOR_EVERY_ENTRY = [
+    "src.portfolio.job", "hydra.core.hydra_config", "threadpoolctl",
+    "joblib.externals.loky",  # whose workers tell their children a start method that only it knows
 ]  # fmt: skip
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 MB = 1_000_000
@@ -55,10 +60,13 @@ class Job:
         Threads of each job that does not say `n_threads` itself; None leaves it the machine's cores.
     planned : list of Planned
         The jobs, where they are known beforehand: see `src.portfolio.plan`.
+    workers_are_children : bool
+        Whether the launcher's processes, if it has any, are children of this one and should not outlive it.
     """
 
-    def __init__(self, module: str, name: str, code: str, n_threads: int | None, planned: list):
+    def __init__(self, module: str, name: str, code: str, n_threads: int | None, planned: list, workers_are_children: bool):
         self.module, self.name, self.code, self.n_threads, self.planned = module, name, code, n_threads, planned
+        self.workers_are_children = workers_are_children
         self.sweep_pid = os.getpid()
         self.__module__ = module  # Hydra names the job after the module of its function
 
@@ -97,12 +105,12 @@ class Job:
         """Wait for the child's end; if this process is told to stop, or the sweep is gone, the child ends first."""
         from omegaconf import OmegaConf
 
-        _start_server()
+        _start_server(self.module)
         plain = [OmegaConf.to_container(part, resolve=False) for part in (cfg, hydra_cfg)]  # plugins' own types cannot travel
         arguments = self.module, self.name, *plain, base, run_dir
         child = multiprocessing.get_context("forkserver").Process(target=work, args=arguments)
         child.start()
-        is_worker = os.getppid() == self.sweep_pid
+        is_worker = self.workers_are_children and os.getpid() != self.sweep_pid
         try:
             while child.exitcode is None:
                 child.join(timeout=0.5)
@@ -115,9 +123,9 @@ class Job:
         return child.exitcode
 
 
-def _start_server() -> None:
+def _start_server(module: str) -> None:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
+    context.set_forkserver_preload([*FOR_EVERY_ENTRY, *PRELOADED.get(module, [])])
     before = os.environ.get("OPENBLAS_NUM_THREADS")
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a process that forks should have no threads; each child sets its own number
     try:

@@ -66,6 +66,10 @@ class Planned:
         parts = (self.use_case, self.model, *(f"{key}={value}" for key, value in self.differs.items()))
         return " · ".join(filter(None, parts))
 
+    def has_begun(self, sweep_dir: Path) -> bool:
+        """Whether it was started; jobs that are waiting and had begun are those that were cut off."""
+        return record.log_path(sweep_dir / self.subdir).exists()
+
     def is_waiting(self, sweep_dir: Path) -> bool:
         """Whether it is to be run, and nothing is known yet of what became of it."""
         return self.refusal is None and not self.is_finished and not record.record_path(sweep_dir / self.subdir).exists()

@@ -70,7 +70,8 @@ def sweep(
             record.write(sweep_dir / FILE, command.facts())
         for left_out, kept in planned.same:
             print(f"{left_out} is the same job as {kept}: it runs once.", file=sys.stderr)
-        job = Job(command.module, task.__name__, code, n_threads, planned.jobs or [])
+        is_local = planned.cfg.hydra.launcher._target_ == LOCAL_WORKERS
+        job = Job(command.module, task.__name__, code, n_threads, planned.jobs or [], is_local)
         argv = [*flags, *command.settings, f"hydra.sweep.dir='{sweep_dir}'", *workers]
         try:
             with display.watching(planned.jobs, sweep_dir):

@@ -1,0 +1,185 @@
+"""Sweeps, as a user types them: of real trainings, and of jobs that misbehave in every way."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+# An entry like src.train, whose jobs take no time and do what their seed says
+ENTRY = """
+import json, multiprocessing, os, signal, sys, time
+from pathlib import Path
+from src import artifacts, command_line
+
+SEEDS_THAT = json.loads(os.environ["SEEDS_THAT"])
+
+
+def main(cfg):
+    from hydra.core.hydra_config import HydraConfig
+
+    run_dir = Path(HydraConfig.get().runtime.output_dir)
+    calls = Path(os.environ["CALLS"], str(cfg.seed))
+    calls.mkdir(exist_ok=True)
+    calls.joinpath(str(time.monotonic_ns())).write_text(str(os.getpid()))
+    print("something that a job says")
+    if cfg.seed in SEEDS_THAT.get("raise", []):
+        raise ZeroDivisionError("no customers")
+    if cfg.seed in SEEDS_THAT.get("die", []):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if cfg.seed in SEEDS_THAT.get("exit", []):
+        os._exit(3)
+    if cfg.seed in SEEDS_THAT.get("kill their worker once", []) and len(list(calls.iterdir())) == 1:
+        os.kill(multiprocessing.parent_process().pid, signal.SIGKILL)
+        time.sleep(30)
+    if cfg.seed in SEEDS_THAT.get("kill their worker", []):
+        os.kill(multiprocessing.parent_process().pid, signal.SIGKILL)
+        time.sleep(30)
+    if cfg.seed in SEEDS_THAT.get("wait", []) and not Path(os.environ["CALLS"], "go").exists():
+        time.sleep(60)
+    if cfg.seed in SEEDS_THAT.get("need 300 MB", []):
+        bytearray(300_000_000).count(1)
+    facts = {"use_case_key": cfg.use_case.key, "model": cfg.model.name, "metric": "roc_auc", "n_threads": cfg.n_threads}
+    with artifacts.published(run_dir) as folder:
+        artifacts.write_json(folder / "metadata.json", facts | {"openmp": os.environ["OMP_NUM_THREADS"]})
+        artifacts.write_json(folder / "metrics.json", {"test_roc_auc": 0.5 + cfg.seed / 100})
+    return 0.5 + cfg.seed / 100
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.run(main, sys.argv[1:], ""))
+"""
+JOINT = "hydra/launcher=joblib"
+
+
+@pytest.fixture
+def toy(tmp_path):
+    """Start a sweep of jobs that do what their seed says: toy("seed=range(4)", die=[2]); gives the running process."""
+    (tmp_path / "toy.py").write_text(ENTRY)
+    (tmp_path / "calls").mkdir()
+
+    def start(*overrides: str, **seeds_that) -> subprocess.Popen:
+        env = os.environ | {
+            "PYTHONPATH": f"{tmp_path}:{ROOT}",
+            "CALLS": str(tmp_path / "calls"),
+            "SEEDS_THAT": json.dumps({key.replace("_", " "): value for key, value in seeds_that.items()}),
+        }
+        command = [sys.executable, "-m", "toy", "--multirun", "use_case=credit_scoring", "model=dummy"]
+        return subprocess.Popen(
+            [*command, f"hydra.sweep.dir={tmp_path}/sweep", *overrides],
+            cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+
+    return start
+
+
+@pytest.fixture
+def sweep(toy, tmp_path):
+    """Run a toy sweep to its end; gives exit code, stdout, stderr and the status of each seed."""
+
+    def run(*overrides: str, **seeds_that):
+        process = toy(*overrides, **seeds_that)
+        said, complained = process.communicate(timeout=120)
+        assert "Traceback" not in complained, complained
+        return process.returncode, said, complained
+
+    return run
+
+
+def table(folder: Path) -> list[dict]:
+    return json.loads((folder / "sweep/results.json").read_text())
+
+
+def statuses(folder: Path) -> dict[int, str]:
+    return {int(row["differs"]["seed"]): row["status"] for row in table(folder)}
+
+
+def calls(folder: Path) -> dict[int, int]:
+    return {int(path.name): len(list(path.iterdir())) for path in (folder / "calls").iterdir() if path.is_dir()}
+
+
+@pytest.mark.parametrize("launcher", [[], [JOINT]], ids=["one after the other", "side by side"])
+def test_jobs_that_raise_or_die_stop_no_other(sweep, tmp_path, launcher):
+    code, said, complained = sweep("seed=range(6)", *launcher, **{"raise": [1], "die": [2], "exit": [4]})
+    assert code == 5
+    assert statuses(tmp_path) == {0: "ok", 1: "failed", 2: "failed", 3: "ok", 4: "failed", 5: "ok"}
+    assert {seed: row["reason"] for seed, row in zip(range(6), table(tmp_path), strict=True) if row["reason"]} == {
+        1: "ZeroDivisionError: no customers",
+        2: "its process was killed by SIGKILL, perhaps for want of memory",
+        4: "its process ended with exit code 3 and without a result",
+    }
+    assert "3 of 6 jobs failed" in complained
+    assert said.splitlines()[-1] == "sweep/results.md"
+    assert "something that a job says" not in said + complained
+    assert "in main\n    raise ZeroDivisionError" in (tmp_path / "sweep/credit_scoring/dummy/seed=1.log").read_text()
+
+
+def test_the_command_that_is_printed_runs_only_the_failed_jobs(sweep, tmp_path):
+    _, _, complained = sweep("seed=1,2,3", "cv=none,stratified_kfold", **{"raise": [1, 3]})
+    (command,) = [line for line in complained.splitlines() if line.startswith("  python -m toy")]
+    again = shlex.split(command)[3:]
+    assert again == ["--multirun", "use_case=credit_scoring", "model=dummy", "seed=1,3", "cv=none,stratified_kfold"]
+    before = calls(tmp_path)
+    code, _, _ = sweep(*again[3:], f"hydra.sweep.dir={tmp_path}/again")
+    assert code == 0
+    assert {seed: n - before[seed] for seed, n in calls(tmp_path).items()} == {1: 2, 2: 0, 3: 2}
+
+
+def test_a_worker_of_the_launcher_that_dies_takes_no_job_along(sweep, tmp_path):
+    code, _, _ = sweep("seed=range(4)", JOINT, kill_their_worker_once=[1])
+    assert code == 0
+    assert set(statuses(tmp_path).values()) == {"ok"}
+
+
+def test_a_job_that_always_kills_its_worker_is_named(sweep, tmp_path):
+    code, _, complained = sweep("seed=range(4)", JOINT, kill_their_worker=[3])
+    assert code == 5
+    assert statuses(tmp_path) == {0: "ok", 1: "ok", 2: "ok", 3: "failed"}
+    assert "seed=3: the process that was to run it died, twice" in complained
+
+
+@pytest.mark.parametrize(
+    ("launcher", "stop"),
+    [([], signal.SIGTERM), ([JOINT], signal.SIGINT), ([JOINT], signal.SIGKILL)],
+    ids=["one after the other, SIGTERM", "side by side, SIGINT", "side by side, SIGKILL"],
+)
+def test_an_interrupted_sweep_is_resumed_and_ends_with_the_same_table(toy, sweep, tmp_path, launcher, stop):
+    process = toy("seed=range(4)", *launcher, wait=[2, 3])
+    until(lambda: {0, 1, 2} <= set(calls(tmp_path)) and len(list(tmp_path.glob("sweep/*/*/*.json"))) == 2)
+    (os.killpg if stop == signal.SIGINT else os.kill)(process.pid, stop)
+    _, complained = process.communicate(timeout=60)
+    assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[stop]
+    assert "Traceback" not in complained
+    assert ("resume=true" in complained) == (stop != signal.SIGKILL)
+    until(lambda: not any(alive(pid) for pid in pids_of(tmp_path)))
+    (tmp_path / "calls/go").touch()
+    code, _, _ = sweep("seed=range(4)", *launcher, "resume=true")
+    assert code == 0
+    assert {seed: n for seed, n in calls(tmp_path).items() if seed < 2} == {0: 1, 1: 1}
+    assert [(row["differs"], row["status"], row["value"], row["run_dir"]) for row in table(tmp_path)] == [
+        ({"seed": str(seed)}, "ok", 0.5 + seed / 100, f"credit_scoring/dummy/seed={seed}") for seed in range(4)
+    ]
+
+
+def until(is_so, timeout_s=60):
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.05)
+
+
+def pids_of(folder: Path) -> list[int]:
+    return [int(call.read_text()) for path in (folder / "calls").iterdir() if path.is_dir() for call in path.iterdir()]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
