@@ -45,6 +45,7 @@ FOR_EVERY_ENTRY = [
 ]  # fmt: skip
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 MB = 1_000_000
+GRACE_S = 2
 
 
 class Job:
@@ -119,6 +120,8 @@ class Job:
         finally:
             if child.exitcode is None:
                 child.terminate()
+                child.join(GRACE_S)
+                child.kill()  # deep inside a library it hears nothing else
                 child.join()
         return child.exitcode
 
