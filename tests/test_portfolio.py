@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from src.portfolio import results
+
 # An entry like src.train, whose jobs take no time and do what their seed says
 ENTRY = """
 import json, multiprocessing, os, signal, sys, time
@@ -183,3 +185,88 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_a_real_portfolio_ends_with_a_table_of_scores_and_of_what_each_job_took(python, tmp_path):
+    result = python(
+        "-m", "src.train", "--multirun", "use_case=credit_scoring", "model=dummy,logistic_regression,linear_regression",
+        "cv=none", JOINT, f"hydra.sweep.dir={tmp_path}/sweep",
+    )  # fmt: skip
+    assert result.returncode == 5
+    assert "model=linear_regression fits regression, but use_case=credit_scoring is binary" in result.stderr
+    assert "Traceback" not in result.stderr
+    dummy, logistic, linear = sorted(table(tmp_path), key=lambda row: row["model"] != "dummy" and row["status"])
+    assert [row["status"] for row in (dummy, logistic, linear)] == ["ok", "ok", "refused"]
+    metrics = json.loads((tmp_path / "sweep/credit_scoring/logistic_regression/metrics.json").read_text())
+    assert logistic["value"] == metrics["test_roc_auc"]
+    assert (logistic["ci_low"], logistic["ci_high"]) == (metrics["test_roc_auc_ci_low"], metrics["test_roc_auc_ci_high"])
+    assert logistic["baseline"] == dummy["value"] == 0.5
+    assert 0 < dummy["seconds"] < 60
+    facts = json.loads((tmp_path / "sweep/credit_scoring/dummy/metadata.json").read_text())
+    assert facts["n_threads"] == max(1, len(os.sched_getaffinity(0)) // 2)
+    for name in ("results.csv", "results.md"):
+        text = (tmp_path / "sweep" / name).read_text()
+        assert all(word in text for word in ("credit_analysis", "logistic_regression", "0.5", "refused"))
+    assert result.stdout.count("logistic_regression   roc_auc") == 1
+
+
+def test_jobs_times_threads_are_at_most_the_cores_and_the_peak_is_the_jobs_own(sweep, tmp_path):
+    sweep("seed=range(3)", JOINT, "hydra.launcher.n_jobs=2", **{"need_300_MB": [1]})
+    share = max(1, len(os.sched_getaffinity(0)) // 2)
+    for seed in range(3):
+        facts = json.loads((tmp_path / f"sweep/credit_scoring/dummy/seed={seed}/metadata.json").read_text())
+        assert (facts["n_threads"], facts["openmp"]) == (share, str(share))
+    peaks = [row["peak_mb"] for row in table(tmp_path)]
+    assert 300 < peaks[1] < 450
+    assert max(peaks[0], peaks[2]) < 200
+
+
+def test_a_job_whose_settings_or_files_changed_is_not_finished(sweep, tmp_path):
+    sweep("seed=0,1,2", "cv=none")
+    folder = tmp_path / "sweep/credit_scoring/dummy"
+    (folder / "seed=1/metrics.json").write_text('{"test_roc_auc": 0.99}')
+    assert sweep("seed=0,1,2", "cv=none", "resume=true")[0] == 0
+    assert calls(tmp_path) == {0: 1, 1: 2, 2: 1}
+    assert [row["value"] for row in table(tmp_path)] == [0.5, 0.51, 0.52]
+    code, said, complained = sweep("seed=0,1", "cv=none", "resume=true")
+    assert (code, said) == (2, "")
+    assert "holds another sweep, so it cannot be continued" in complained
+
+
+def test_without_an_earlier_sweep_resume_says_so_and_starts(sweep):
+    code, _, complained = sweep("resume=true")
+    assert code == 0
+    assert complained.startswith("Nothing to resume: no sweep in ")
+
+
+def test_jobs_that_are_the_same_run_once_and_those_that_differ_never_share_a_folder(compose, tmp_path):
+    from src.compose import CONF
+    from src.portfolio.plan import plan
+
+    def folders(*overrides):
+        return [job.subdir for job in plan(list(overrides), [CONF], "", lambda done, total: None).jobs]
+
+    assert folders("use_case=fraud,transaction_fraud") == ["transaction_fraud/xgboost"]
+    assert folders("model=xgboost", "model.params.max_depth=3,4", "cv.n_folds=3") == [
+        "default_prediction/xgboost/max_depth=3",
+        "default_prediction/xgboost/max_depth=4",
+    ]
+    assert folders("use_case=credit_scoring", "data_source=file", "data_source.path='/a b','/a?b'") == [
+        "credit_scoring/logistic_regression/path=_a_b/0",
+        "credit_scoring/logistic_regression/path=_a_b/1",
+    ]
+    with pytest.raises(Exception, match=r"is one folder for two jobs: .* and .*\nLeave it out\."):
+        folders("seed=1,2", "hydra.sweep.subdir=here")
+
+
+@pytest.mark.parametrize(
+    ("jobs", "expected"),
+    [
+        ([("a=1", "b=1"), ("a=1", "b=2"), ("a=2", "b=1"), ("a=2", "b=2")], ["p a=1,2 b=1,2 s"]),
+        ([("a=1", "b=1"), ("a=2", "b=1"), ("a=2", "b=2")], ["p a=1,2 b=1 s", "p a=2 b=2 s"]),
+        ([("a='x y'", "b=1")], ["p 'a='\"'\"'x y'\"'\"'' b=1 s"]),
+    ],
+    ids=["a product", "what is left of one", "quotes"],
+)
+def test_commands_mean_exactly_the_jobs_they_are_made_of(jobs, expected):
+    assert results.commands(jobs, "p", ["s"]) == expected
