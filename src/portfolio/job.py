@@ -74,33 +74,42 @@ class Job:
     def __call__(self, cfg: DictConfig) -> float | None:
         """Run the job, leave its record, give its score; None if it failed."""
         from hydra.core.hydra_config import HydraConfig
-        from omegaconf import OmegaConf
 
         run_dir = Path(HydraConfig.get().runtime.output_dir)
+        facts = {"overrides": list(HydraConfig.get().overrides.task), "score": None}
+        record.record_path(run_dir).unlink(missing_ok=True)
+        start = time.perf_counter()
+        try:
+            facts |= self._prepared(cfg)
+            died = why_it_died(self._run_in_child(cfg, HydraConfig.instance().cfg, facts, run_dir))
+        except Exception as error:  # no memory for another process, a full disk: still no reason to stop the others
+            died = said(error)
+        ended = record.read(run_dir)
+        if ended is None:
+            ended = facts | {"status": "failed", "reason": died, "seconds": round(time.perf_counter() - start, 3)}
+            record.write(record.record_path(run_dir), ended)
+            artifacts.remove_empty(run_dir)
+        return ended["score"]
+
+    def _prepared(self, cfg: DictConfig) -> dict[str, Any]:
+        """Set what this job's place in the sweep decides, in Hydra's configuration and in its own; give its facts."""
+        from hydra.core.hydra_config import HydraConfig
+        from omegaconf import OmegaConf, open_dict, read_write
+
+        number = next((job.number for job in self.planned if job.subdir == HydraConfig.get().sweep.subdir), None)
+        if number is not None:  # Hydra counts what it launches, which is less than what was planned when a sweep goes on
+            with read_write(HydraConfig.get().job), open_dict(HydraConfig.get().job):
+                HydraConfig.get().job.num, HydraConfig.get().job.id = number, str(number)
         settings = OmegaConf.to_container(cfg, resolve=True)
         if cfg.n_threads is None and self.n_threads:
             cfg.n_threads = self.n_threads
-        base = {
+        return {
             "fingerprint": record.fingerprint(settings, self.code),
-            "overrides": list(HydraConfig.get().overrides.task),
             "department": settings["use_case"]["department"],
             "use_case": settings["use_case"]["key"],
             "model": settings["model"]["name"],
             "n_threads": cfg.n_threads or len(os.sched_getaffinity(0)),
         }
-        record.record_path(run_dir).unlink(missing_ok=True)
-        start = time.perf_counter()
-        try:
-            died = why_it_died(self._run_in_child(cfg, HydraConfig.instance().cfg, base, run_dir))
-        except Exception as error:  # no memory for another process, a full disk: still no reason to stop the others
-            died = f"{type(error).__name__}: {error}"
-        ended = record.read(run_dir)
-        if ended is None:
-            seconds = round(time.perf_counter() - start, 3)
-            ended = base | {"status": "failed", "reason": died, "score": None, "seconds": seconds}
-            record.write(record.record_path(run_dir), ended)
-            artifacts.remove_empty(run_dir)
-        return ended["score"]
 
     def _run_in_child(self, cfg: DictConfig, hydra_cfg: DictConfig, base: dict[str, Any], run_dir: Path) -> int:
         """Wait for the child's end; if this process is told to stop, or the sweep is gone, the child ends first."""
@@ -143,6 +152,11 @@ def why_it_died(exit_code: int) -> str:
         return f"its process ended with exit code {exit_code} and without a result"
     name = signal.Signals(-exit_code).name
     return f"its process was killed by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")
+
+
+def said(error: Exception) -> str:
+    """One line about an exception."""
+    return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}".removesuffix(": ")
 
 
 def work(module: str, name: str, cfg: dict, hydra_cfg: dict, base: dict[str, Any], run_dir: Path) -> None:
@@ -196,8 +210,7 @@ def _outcome(module: str, name: str, cfg: DictConfig, run_dir: Path) -> dict[str
         return {"status": status, "reason": " ".join(str(error).split()), "score": None}
     except Exception as error:  # of whatever kind: the other jobs must not suffer from it, and the log has the traceback
         traceback.print_exc()
-        said = next(iter(str(error).splitlines()), "")
-        return {"status": "failed", "reason": f"{type(error).__name__}: {said}".removesuffix(": "), "score": None}
+        return {"status": "failed", "reason": said(error), "score": None}
     finally:
         logging.shutdown()
         with contextlib.suppress(OSError):

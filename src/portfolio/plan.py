@@ -6,10 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from src.compose import ForbiddenError, check_job, compose_job, composer, parse, without_hydra
+from src.data.packaged import CATALOGUE
 from src.errors import ConfigError
 from src.portfolio import record
 
@@ -39,6 +43,8 @@ class Planned:
         Its run folder inside the sweep folder.
     fingerprint : str
         See `record.fingerprint`.
+    n_cells : int
+        Values in its table, as far as they are known beforehand: a guess at which jobs take long.
     refusal : str or None
         Why it cannot be run.
     is_finished : bool
@@ -53,6 +59,7 @@ class Planned:
     model: str = ""
     subdir: str = ""
     fingerprint: str = ""
+    n_cells: int = 0
     refusal: str | None = None
     is_finished: bool = False
 
@@ -189,7 +196,21 @@ def _checked(planned: Planned, cfg: DictConfig, code: str) -> Planned:
     HydraConfig.instance().set_config(cfg)
     settings = OmegaConf.to_container(without_hydra(cfg), resolve=True)
     subdir = str(OmegaConf.select(cfg, "hydra.sweep.subdir"))
-    return replace(planned, subdir=subdir, fingerprint=record.fingerprint(settings, code))
+    fingerprint, n_cells = record.fingerprint(settings, code), _n_cells(settings)
+    return replace(planned, subdir=subdir, fingerprint=fingerprint, n_cells=n_cells)
+
+
+def _n_cells(settings: dict[str, Any]) -> int:
+    source = settings["data_source"]
+    if source["kind"] == "file":
+        return Path(source["path"]).stat().st_size // 8 if Path(source["path"]).is_file() else 0
+    rows = source["rows"] if source["kind"] == "simulated" else _packaged_rows()[source["name"]]
+    return (rows or 0) * len(settings["use_case"]["features"])
+
+
+@cache
+def _packaged_rows() -> dict[str, int]:
+    return {name: facts["shape"][0] for name, facts in yaml.safe_load(CATALOGUE.read_text()).items()}
 
 
 def _all_refused(jobs: list[Planned]) -> str:

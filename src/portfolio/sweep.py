@@ -65,7 +65,10 @@ def sweep(
     sweep_dir, is_continued = _choose_folder(command, planned)
     with _only_one(sweep_dir):
         if planned.jobs is not None:
-            planned = replace(planned, jobs=_prepare(planned.jobs, sweep_dir, is_continued))
+            jobs = _prepare(planned.jobs, sweep_dir, is_continued)
+            if workers:  # the long ones first, so that none of them is left for the end, when the other cores are idle
+                jobs = sorted(jobs, key=lambda job: -job.n_cells)
+            planned = replace(planned, jobs=jobs)
         if not is_continued:
             record.write(sweep_dir / FILE, command.facts())
         for left_out, kept in planned.same:
