@@ -162,7 +162,11 @@ def _expand(overrides: list[Override], params: dict[str, str]) -> list[list[str]
     try:
         (jobs,) = BasicSweeper.split_arguments(parser.parse_overrides(texts), None)
     except HydraException as error:
-        raise ConfigError(f"{str(error).splitlines()[0]}: only hydra/sweeper=optuna does") from error
+        searched = " ".join(one.input_line for one in overrides if one.is_sweep_override() and not one.is_discrete_sweep())
+        raise ConfigError(
+            f"{searched or str(error).splitlines()[0]} is to be searched, not a list of jobs.\n"
+            "Write choices (key=1,2) or a range (key=range(1,9)), or choose hydra/sweeper=optuna."
+        ) from error
     if not jobs:
         raise ConfigError(f"There is no job in {' '.join(texts)}: a choice or a pattern matches nothing")
     return jobs
