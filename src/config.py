@@ -125,6 +125,7 @@ class TrainingConfig(Facts):
     device: Literal["cpu", "cuda"]
     seed: Seed
     n_threads: Annotated[int, Field(ge=1)] | None
+    resume: bool
     members: dict[Name, Model] = Field(default_factory=dict)  # of an ensemble, as their own files say; never given
 
 

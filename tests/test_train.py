@@ -3,7 +3,6 @@
 import fcntl
 import hashlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -220,15 +219,3 @@ def test_xgboost_comes_close_to_the_best_reachable_score_of_simulated_loans(trai
     assert train("use_case=credit_risk_scoring", "model=xgboost", "data_source.rows=100000").returncode == 0
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
     assert metrics["ceiling_roc_auc"] - metrics["test_roc_auc"] <= 0.02
-
-
-def test_a_sweep_trains_every_combination(python, tmp_path):
-    result = python(
-        "-m", "src.train", "--multirun", "use_case=credit_scoring", "cv=none", "model=xgboost,logistic_regression",
-        f"hydra.sweep.dir={tmp_path}",
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    assert {json.loads((tmp_path / f"{n}/metadata.json").read_text())["model"] for n in (0, 1)} == {
-        "xgboost", "logistic_regression",
-    }  # fmt: skip
-    assert os.environ.get("HYDRA_FULL_ERROR") is None
