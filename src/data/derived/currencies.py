@@ -23,7 +23,7 @@ def currency_directions(rates: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame of shape (n_rows, 22)
+    DataFrame of shape (n_rows, 23)
         A row for each pair and day from the 253rd fixing on to the last but one.
 
         - `date`, `pair`

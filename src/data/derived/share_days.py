@@ -11,8 +11,8 @@ from src.data.derived.panel import stack
 def share_directions(prices: pd.DataFrame) -> pd.DataFrame:
     """Days of a share at the close, and whether it closes higher on the next trading day.
 
-    Prices are adjusted for splits and dividends, by the ratio of the adjusted to the quoted close of their day; traded value
-    is in the money of the day. Returns are simple, in per cent.
+    Returns, simple and in per cent, come from closes that are adjusted for splits and dividends, and an open is adjusted like
+    the close of its day. What happens within a day comes from quoted prices, and so does the traded value.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def share_directions(prices: pd.DataFrame) -> pd.DataFrame:
     """
     by_share = prices.pivot(index="date", columns="ticker")
     close, quoted = by_share["adjusted_close_usd"], by_share["close_usd"]
-    open_, high, low = (by_share[name] * close / quoted for name in ("open_usd", "high_usd", "low_usd"))
+    open_, high, low = by_share["open_usd"], by_share["high_usd"], by_share["low_usd"]
     returns = 100 * close.pct_change(fill_method=None)
     traded = quoted * by_share["volume"]
     squared_range = np.log(high / low) ** 2 / (4 * np.log(2))
@@ -47,12 +47,12 @@ def share_directions(prices: pd.DataFrame) -> pd.DataFrame:
     figures = {
         "return_today_pct": returns,
         **{f"return_{n}d_ago_pct": returns.shift(n) for n in (1, 2, 3, 4)},
-        "gap_at_open_pct": 100 * (open_ / close.shift(1) - 1),
-        "return_since_open_pct": 100 * (close / open_ - 1),
+        "gap_at_open_pct": 100 * (open_ * close / quoted / close.shift(1) - 1),
+        "return_since_open_pct": 100 * (quoted / open_ - 1),
         **{f"momentum_{n}d_pct": 100 * close.pct_change(n, fill_method=None) for n in (5, 21, 63, 126)},
         "gap_to_mean_21d_pct": 100 * (close / close.rolling(21).mean() - 1),
         "drawdown_63d_pct": 100 * (1 - close / close.rolling(63).max()),
-        "place_in_day_range": ((close - low) / (high - low)).where(high > low, 0.5),
+        "place_in_day_range": ((quoted - low) / (high - low)).where(high > low, 0.5),
         **{f"volatility_{n}d_pct": returns.rolling(n).std() for n in (5, 21, 63)},
         "range_volatility_5d_pct": 100 * np.sqrt(squared_range.rolling(5).mean()),
         **{f"traded_value_ratio_{n}d": traded.rolling(n).mean() / traded.rolling(63).mean() for n in (1, 5)},
