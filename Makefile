@@ -7,13 +7,14 @@ INSTALLED := .venv/.installed
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
-setup: $(INSTALLED) $(EXTRAS:%=.venv/.%) ## create .venv from requirements.lock (instant when it is there); EXTRAS=neural adds PyTorch
+setup: $(INSTALLED) $(EXTRAS:%=.venv/.%) ## create .venv from the lock files (instant when it is there); EXTRAS=neural adds PyTorch
 
-$(INSTALLED): requirements.lock
+$(INSTALLED): requirements.lock requirements-data.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; choose one with: make setup PYTHON=python3.11"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-data.lock
 	@touch $@
 
 .venv/.%: $(INSTALLED)
@@ -38,10 +39,12 @@ lint: setup ## ruff: check and format
 bench: setup ## measure our overhead against a bare script
 	$(BIN)/python bench/overhead.py $(ARGS)
 
+PINNED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	--custom-compile-command "make lock" --quiet
 lock: ## pin the dependencies of pyproject.toml anew
 	$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
-	.venv-lock/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet -o requirements.lock
+	.venv-lock/bin/uv pip compile pyproject.toml --extra dev $(PINNED) -o requirements.lock
+	.venv-lock/bin/uv pip compile --group data --no-deps $(PINNED) -o requirements-data.lock
 	rm -rf .venv-lock
 
 clean: ## remove what runs leave behind, except runs/
