@@ -4,7 +4,7 @@ import pytest
 
 from src.data.derived.asset_years import SECTORS, asset_years
 
-ASSETS = sorted([*sum(SECTORS.values(), []), "GE"])
+ASSETS = sorted([*(asset for members in SECTORS.values() for asset in members), "GE"])
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,9 @@ def test_deposits_that_double_in_december_worked_by_hand():
     assert row_of(rows, "1984-12-01", "time_bank")["deposit_volume_eur"] == 10_000_000
 
 
-@pytest.mark.parametrize(("month", "product"), [("1984-01-01", "demand"), ("1996-04-01", "savings_thrift"), ("2020-03-01", "time_bank")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("month", "product"), [("1984-01-01", "demand"), ("1996-04-01", "savings_thrift"), ("2020-03-01", "time_bank")]
+)
 def test_figures_equal_those_of_a_plain_loop(series, rows, month, product):
     row, volume = row_of(rows, month, product), series[product].to_list()
     place = series["month"].to_list().index(pd.Timestamp(month))

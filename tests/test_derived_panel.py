@@ -9,7 +9,8 @@ PRICE = pd.DataFrame({"b": [1.0, 2.0, 3.0], "a": [10.0, np.nan, 30.0]}, index=DA
 
 def test_rows_stand_in_order_of_time_then_name_and_those_with_a_gap_are_left_out():
     rows = stack({"price": PRICE, "weekday": pd.Series(DAYS.day_of_week, DAYS)}, time="day", entity="asset")
-    expected = [(DAYS[0], "a", 10.0, 0), (DAYS[0], "b", 1.0, 0), (DAYS[1], "b", 2.0, 1), (DAYS[2], "a", 30.0, 2), (DAYS[2], "b", 3.0, 2)]  # fmt: skip
+    first, second, third = DAYS
+    expected = [(first, "a", 10, 0), (first, "b", 1, 0), (second, "b", 2, 1), (third, "a", 30, 2), (third, "b", 3, 2)]
     assert list(rows.itertuples(index=False, name=None)) == expected
     assert rows.dtypes.astype(str).to_list()[1:] == ["str", "float64", "int32"]
 

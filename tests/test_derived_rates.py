@@ -28,7 +28,7 @@ def test_the_margin_of_a_deposit_worked_by_hand():
     april = row_of(rows, "1984-04-01", "5y")
     assert april["margin_now_pp"] == 2.25  # 6.5 - 4.25
     assert april["deposit_margin_bp"] == pytest.approx(275)  # 7 - 4.25: the deposit's rate is fixed in April
-    assert (april["prime_change_1m_pp"], april["deposit_rate_change_1m_pp"], april["deposit_rate_change_3m_pp"]) == (0.5, 0.25, 0.25)  # fmt: skip
+    assert (april["prime_change_1m_pp"], april["prime_change_3m_pp"], april["deposit_rate_change_1m_pp"]) == (0.5, 0.5, 0.25)
     assert row_of(rows, "1984-04-01", "3m")["deposit_margin_bp"] == pytest.approx(400)
     assert rows["month"].unique().tolist() == [months[3], months[4]]
 
@@ -60,9 +60,9 @@ def test_the_change_of_a_balance_sheet_worked_by_hand():
     table = pd.DataFrame({tenor: [4.0, 6.0] * 7 + [4.0] for tenor in CURVE_Y}, index=months).rename_axis("month")
     rows = eve_changes(table.reset_index())
     row = row_of(rows, "2001-01-01", "matched_bank")  # at 4 %; it is 6 % a month later
-    loss = {n_years: 100 - (2 * sum(1.03**-n for n in range(1, 2 * n_years + 1)) + 100 / 1.03 ** (2 * n_years)) for n_years in (2, 5, 10)}  # fmt: skip
-    on_bills = 100 - 101 / 1.015
-    assert row["eve_change_pct"] == pytest.approx(-(0.05 * sum(loss.values()) - 0.05 * on_bills) / 0.10)
+    prices = [2 * sum(1.03**-n for n in range(1, last + 1)) + 100 / 1.03**last for last in (4, 10, 20)]  # 2, 5 and 10 years
+    losses, loss_on_bills = [100 - price for price in prices], 100 - 101 / 1.015
+    assert row["eve_change_pct"] == pytest.approx(-(0.05 * sum(losses) - 0.05 * loss_on_bills) / 0.10)
     assert row["yield_10y_change_pp"] == -2
     assert row["eve_change_1m_pct"] > 0 > row["eve_change_1m_ago_pct"]
 
