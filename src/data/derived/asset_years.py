@@ -22,7 +22,9 @@ def asset_years(prices: pd.DataFrame) -> pd.DataFrame:
 
     Returns are daily, simple, and weekends do not count. The market is the mean of all other shares; a sector is the mean
     of its shares, without the share itself. What two shares share beyond the market is seen in residual correlations: those
-    of what is left of the share's and the sector's returns after a regression on the mean of all shares.
+    of what is left of the share's and the sector's returns after a regression on the mean of all shares. A relative figure is
+    one minus the mean of all shares in the year: in a crisis all correlations rise, which says nothing about who belongs
+    together.
 
     Parameters
     ----------
@@ -35,13 +37,14 @@ def asset_years(prices: pd.DataFrame) -> pd.DataFrame:
         A row for each share and year; years that the prices do not cover from their first to their last month are left out.
 
         - `year_end` (last trading day), `asset`
-        - `market_correlation`, and `technology_correlation`, `financials_`, `retail_`, `energy_`, `health_`, `staples_`:
-          residual correlation with the sector.
-        - `mean_correlation`, `highest_correlation`: with each other share.
-        - `relative_volatility`: sample standard deviation of the daily returns, over the mean of all shares' in the year.
+        - `technology_correlation`, `financials_`, `retail_`, `energy_`, `health_`, `staples_`: residual correlation with the
+          sector.
+        - `relative_market_correlation`
+        - `relative_mean_correlation`, `relative_highest_correlation`: with each other share.
         - `beta`: to the market.
-        - `downside_ratio`: root mean square of the losses over that of all returns.
-        - `drawdown_pct`: largest fall below an earlier close of the year.
+        - `volatility_ratio`: sample standard deviation of the daily returns, over the mean of all shares' in the year.
+        - `relative_downside`: root mean square of the losses over that of all returns.
+        - `relative_drawdown_pp`: largest fall below an earlier close of the year, in per cent.
 
     References
     ----------
@@ -65,15 +68,18 @@ def _year(daily: pd.DataFrame, returns: pd.DataFrame) -> tuple[pd.Timestamp, pd.
     residual = returns - np.outer(mean - mean.mean(), returns.apply(lambda share: share.cov(mean)) / mean.var())
     pairs = returns.corr().where(~np.eye(n_assets, dtype=bool))
     spread = returns.std()
+    relative = {
+        "relative_market_correlation": returns.corrwith(others),
+        "relative_mean_correlation": pairs.mean(),
+        "relative_highest_correlation": pairs.max(),
+        "relative_downside": np.sqrt((returns.clip(upper=0) ** 2).mean() / (returns**2).mean()),
+        "relative_drawdown_pp": 100 * (1 - daily / daily.cummax()).max(),
+    }
     columns = {
-        "market_correlation": returns.corrwith(others),
         **{f"{sector}_correlation": _sector_correlation(residual, members) for sector, members in SECTORS.items()},
-        "mean_correlation": pairs.mean(),
-        "highest_correlation": pairs.max(),
-        "relative_volatility": spread / spread.mean(),
         "beta": returns.corrwith(others) * spread / others.std(),
-        "downside_ratio": np.sqrt((returns.clip(upper=0) ** 2).mean() / (returns**2).mean()),
-        "drawdown_pct": 100 * (1 - daily / daily.cummax()).max(),
+        "volatility_ratio": spread / spread.mean(),
+        **{name: figure - figure.mean() for name, figure in relative.items()},
     }
     return daily.index[-1], pd.DataFrame(columns)
 
