@@ -81,8 +81,8 @@ def factor_months(prices: pd.DataFrame, funds: pd.DataFrame) -> pd.DataFrame:
     No accounts of the companies are at hand. So value, size, quality and low volatility are seen as in returns-based style
     analysis: a share has a high value exposure when it moves with the value fund, whatever its price-to-book ratio is. An
     exposure is the slope, over 252 days, of the share's daily return minus the mean of all shares on the fund's daily
-    return minus the mean of all funds. Every figure but the market's is then a rank among the shares of the month, from 0
-    (lowest) to 1 (highest).
+    return minus the mean of all funds. Every figure is then a rank among the shares of the month, from 0 (lowest) to 1
+    (highest).
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def factor_months(prices: pd.DataFrame, funds: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame of shape (n_rows, 17)
+    DataFrame of shape (n_rows, 15)
         A row for each share and month with 252 returns of the funds behind it, but the last month.
 
         - `month_end` (its last trading day), `asset`
@@ -102,7 +102,6 @@ def factor_months(prices: pd.DataFrame, funds: pd.DataFrame) -> pd.DataFrame:
         - `momentum_12m_1m_rank`, `return_1m_rank`, `return_6m_rank`
         - `long_term_loser_rank`: of minus the return from 60 to 12 months ago, which moves with value (De Bondt & Thaler).
         - `volatility_12m_rank`, `beta_12m_rank` (to the mean of all shares), `drawdown_12m_rank`
-        - `value_spread_12m_pct`, `market_return_12m_pct`: value fund minus the mean of all funds; mean of all shares.
         - `forward_return_1m`: the target, return over the next month, as a fraction.
 
     References
@@ -130,11 +129,8 @@ def factor_months(prices: pd.DataFrame, funds: pd.DataFrame) -> pd.DataFrame:
         "beta_12m_rank": _beta(returns, market),
         "drawdown_12m_rank": 1 - daily / daily.rolling(YEAR_DAYS).max(),
     }
-    growth = (1 + relative["value"] / 100).rolling(YEAR_DAYS).apply(np.prod, raw=True)
     figures = {
         **{name: _ranks(figure.reindex(close.index)) for name, figure in to_rank.items()},
-        "value_spread_12m_pct": 100 * (growth.reindex(close.index) - 1),
-        "market_return_12m_pct": 100 * ((close / close.shift(12)).mean(axis=1) - 1),
         "forward_return_1m": close.shift(-1) / close - 1,
     }
     return stack(figures, time="month_end", entity="asset")
