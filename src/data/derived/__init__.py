@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 DERIVATIONS = {
     "asset_months": "asset_months",
     "asset_years": "asset_years",
+    "cash_months": "cash",
     "currency_directions": "currencies",
     "currency_volatility": "currencies",
     "deposit_margins": "rates",
     "deposit_months": "deposits",
     "eve_changes": "rates",
     "factor_months": "asset_months",
+    "index_days": "index_days",
     "portfolio_losses": "shares",
     "share_directions": "share_days",
 }
