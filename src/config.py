@@ -139,8 +139,32 @@ def read(cfg: DictConfig) -> TrainingConfig:
     fields = {name: (constraint.annotation(), ...) for name, constraint in config.model.constraints.items()}
     params = create_model("Params", __base__=Facts, **fields)
     _validate(params, config.model.params, at="model.params.")
+    config = _on_proxy(config)
     check(config)
     return config
+
+
+def _on_proxy(config: TrainingConfig) -> TrainingConfig:
+    """Where `data_source.name` chooses a proxy, give the use case its columns instead of its own."""
+    name, use_case = config.data_source.name, config.use_case
+    if config.data_source.kind != "packaged" or name not in use_case.proxies:
+        return config
+    facts = packaged.facts_of_proxy(name)
+    paid = (use_case.cost.false_positive, use_case.cost.false_negative) if use_case.cost else ()
+    if lacking := [column for column in paid if isinstance(column, str) and column not in facts["features"]]:
+        raise ConfigError(
+            f"use_case={use_case.key} counts costs by {lacking[0]}, which data_source.name={name} has not got.\n"
+            "Add use_case.cost=null: F1 then chooses the decision threshold."
+        )
+    by_time = (config.data_split.method == "temporal" or config.cv.method == "time_series") and facts["time_column"] is None
+    if by_time or "group" in config.data_split.method or "group" in config.cv.method:
+        instead = ("random", "kfold") if use_case.task == "regression" else ("stratified", "stratified_kfold")
+        raise ConfigError(
+            f"data_source.name={name} has no {'time' if by_time else 'group'} column, which data_split and cv go by here.\n"
+            f"Add: data_split={instead[0]} cv={instead[1]}"
+        )
+    use_case = _validate(UseCase, use_case.model_dump() | facts, at="use_case.")
+    return config.model_copy(update={"use_case": use_case})
 
 
 def hydra_files(cfg: DictConfig, hydra_cfg: DictConfig) -> dict[str, str]:
@@ -212,13 +236,14 @@ def _check_data_source(source: DataSource, use_case: UseCase) -> None:
         raise ConfigError(f"data_source={source.kind} does not understand data_source.{extra[0]}: leave it out")
     if source.kind == "simulated" and use_case.simulation is None:
         raise ConfigError(f"use_case={use_case.key} declares no simulation. Choose data_source=packaged or data_source=file.")
-    if source.kind == "packaged" and source.name is None:
+    fits = [name for name in (use_case.packaged, *use_case.proxies) if name]
+    if source.kind == "packaged" and source.name not in fits:
+        given = f"data_source.name={source.name}" if source.name else "data_source=packaged without data_source.name"
+        choices = f"data_source.name={' or '.join(fits)}, or " if fits else ""
         raise ConfigError(
-            f"use_case={use_case.key} names no packaged data set.\n"
-            "Choose data_source=simulated or data_source=file data_source.path=…"
+            f"{given} does not fit use_case={use_case.key}.\n"
+            f"Choose {choices}data_source={'simulated' if use_case.simulation else 'file data_source.path=…'}."
         )
-    if source.kind == "packaged" and source.name not in packaged.names():
-        raise ConfigError(unknown("data_source.name", source.name, packaged.names()))
     if source.kind == "simulated" and source.rows is not None and source.seed is None:
         raise ConfigError("data_source=simulated needs data_source.seed, for example 42")
 

@@ -170,8 +170,13 @@ class UseCase(Facts):
         When the row happened. Never a feature; needed by `data_split=temporal`.
     group_column : str, optional
         Whom the row belongs to. Never a feature; needed by `data_split=group`.
+    protected : list of str
+        Columns of the table, such as race or sex, that are kept for figures on fairness and are never features.
     packaged : str, optional
         Name of the real data set that `data_source=packaged` reads.
+    proxies : list of str
+        Real data sets that `data_source.name` may choose instead, although their rows are something else and their columns
+        others: the catalogue's facts about a set then replace the features and all that names a column.
     duplicates : {"drop", "keep", "refuse"}
         What to do with rows that repeat another row in every column.
     lags : dict of str to Lag
@@ -195,7 +200,9 @@ class UseCase(Facts):
     cost: Cost | None = None
     time_column: str | None = None
     group_column: str | None = None
+    protected: list[str] = Field(default_factory=list)
     packaged: Name | None = None
+    proxies: list[Name] = Field(default_factory=list)
     duplicates: Literal["drop", "keep", "refuse"] = "drop"
     features: Annotated[dict[str, Feature], Field(min_length=1)]
     lags: dict[str, Lag] = Field(default_factory=dict)
@@ -220,6 +227,17 @@ class UseCase(Facts):
         for name in (self.cost.false_positive, self.cost.false_negative) if self.cost else ():
             if isinstance(name, str) and name not in self.features:
                 raise ValueError(f"cost names {name}, which is not a feature")
+        return self
+
+    @model_validator(mode="after")
+    def _protected_agree(self):
+        others = {*self.features, *self.lags, self.target, self.time_column, self.group_column}
+        if used := [column for column in self.protected if column in others]:
+            raise ValueError(f"{used[0]} is protected: it cannot be a feature, a lag, the target, the time or the group column")
+        if read := [name for name, lag in self.lags.items() if lag.entity in self.protected]:
+            raise ValueError(f"lag {read[0]} looks back within a protected column")
+        if self.protected and self.simulation:
+            raise ValueError("a simulation draws no protected columns")
         return self
 
     @model_validator(mode="after")

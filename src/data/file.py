@@ -52,6 +52,7 @@ def load(
     task: str = "binary",
     classes: Sequence[str] | None = None,
     group_column: str | None = None,
+    protected: Sequence[str] = (),
 ) -> Dataset:
     """Read a table from a file; its rows are not compared with the declaration yet, `validate` does that.
 
@@ -69,12 +70,13 @@ def load(
     task : {"binary", "multiclass", "regression"}
     classes : sequence of str, optional
         Of a multiclass target.
-        When the row happened.
+    protected : sequence of str
+        Columns for figures on fairness; read as categories.
 
     Returns
     -------
     Dataset
-        Features in declared order, target (int8), time column as the file has it.
+        Features in declared order, target (int8), time column as the file has it, group and protected columns.
 
     Raises
     ------
@@ -82,12 +84,13 @@ def load(
         If there is no such file, it is cut short or not a table, or columns or labels are missing. At most three lines.
     """
     raw = _read_bytes(Path(path))
-    needed = [name for name in (*features, target, time_column, group_column) if name]
+    needed = [name for name in (*features, target, time_column, group_column, *protected) if name]
     read = _read_parquet if path.lower().endswith(".parquet") else _read_csv
     table, columns = read(path, raw, needed)
     if table.num_rows == 0:
         raise DataError(f"{path} has a header but no rows.")
-    frame = _to_frame(path, table.select(needed), features, {target: TARGET_TYPES.get(task, "bool"), group_column: "category"})
+    others = dict.fromkeys([group_column, *protected], "category") | {target: TARGET_TYPES.get(task, "bool")}
+    frame = _to_frame(path, table.select(needed), features, others)
     if target:
         if fault := target_fault(frame[target], task, classes):
             raise DataError(f"{target}: {fault}.\nThis is the target of {path}.")

@@ -13,7 +13,7 @@ import importlib.util
 import io
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 from pydantic import Field
@@ -21,6 +21,7 @@ from pydantic import Field
 from src.data.dataset import Dataset
 from src.errors import DataError, IntegrityError
 from src.facts import Facts
+from src.use_case import Feature
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +67,14 @@ class Entry(Facts):
         When the row happened; it stays in the frame and is no feature.
     shape : list of int
         Rows and features that must be read.
+    row : str, optional
+        What one row is, and when its target becomes known; for a set that may stand in for others, as the next three are.
+    features : dict of str to Feature, optional
+        The columns that a model may use, by our names.
+    protected : list of str
+        Columns that are kept for figures on fairness, and are no features.
+    duplicates : {"drop", "keep"}
+        Whether rows that repeat an earlier one in every column are copies, or others that look the same.
     positive_rate, target_mean, class_rates : float, float, dict of str to float, optional
         What the target must be: the one that is given makes it binary, a number or a class. None without a target.
     note : str, optional
@@ -81,13 +90,17 @@ class Entry(Facts):
     read: dict[str, Any]
     drop: dict[str, str]
     rename: dict[str, str]
-    missing_codes: dict[str, list[int | str]]
+    missing_codes: dict[str, list[int | float | str]]
     derivation: str | None = None
     derived_from: str | None = None
     tables: dict[str, str] = Field(default_factory=dict)
     target: str | None
     positive: int | str | None = None
     time_column: str | None = None
+    row: str | None = None
+    features: dict[str, Feature] | None = None
+    protected: list[str] = Field(default_factory=list)
+    duplicates: Literal["drop", "keep"] = "drop"
     shape: list[int]
     positive_rate: float | None = None
     target_mean: float | None = None
@@ -153,6 +166,34 @@ def load(name: str, target: str | None) -> Dataset:
     if entry.time_column:
         frame[entry.time_column] = table[entry.time_column]
     return Dataset(frame, _provenance(name, entry, n_rows=len(frame)), notes=[*notes, *filter(None, [entry.note])])
+
+
+def facts_of_proxy(name: str) -> dict[str, Any]:
+    """What takes the place of a use case's own facts when it trains on rows of another kind.
+
+    Parameters
+    ----------
+    name : str
+        One of `names()`, with `features`.
+
+    Returns
+    -------
+    dict of str to Any
+        Values of `UseCase` by name: features, and all that describes the rows or may name a column.
+    """
+    entry = _entry(name)
+    if entry.features is None:
+        raise DataError(f"{name} cannot be a proxy: {CATALOGUE.name}/{name}.yaml declares no features.")
+    return {
+        "row": entry.row,
+        "features": entry.features,
+        "protected": entry.protected,
+        "time_column": entry.time_column,
+        "duplicates": entry.duplicates,
+        "group_column": None,
+        "lags": {},
+        "simulation": None,
+    }
 
 
 def _entry(name: str) -> Entry:

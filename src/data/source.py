@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ def load(kind: str, use_case: UseCase, name: str | None, path: str | None, rows:
     ----------
     kind : {"packaged", "simulated", "file"}
     use_case : UseCase
+        On a proxy, with the facts of `packaged.facts_of_proxy`.
     name : str, optional
         Data set, for `packaged`.
     path : str, optional
@@ -31,7 +33,11 @@ def load(kind: str, use_case: UseCase, name: str | None, path: str | None, rows:
     if kind == "packaged":
         from src.data import packaged
 
-        return packaged.load(name, use_case.target)
+        data = packaged.load(name, use_case.target)
+        if name not in use_case.proxies:
+            return data
+        proxy = f"A proxy: the rows are real, but not those of {use_case.name}. A row is {use_case.row}."
+        return replace(data, provenance=data.provenance | {"proxy_for": use_case.key}, notes=[proxy, *data.notes])
     if kind == "simulated":
         from src.data.simulated import simulate
 
@@ -46,4 +52,5 @@ def load(kind: str, use_case: UseCase, name: str | None, path: str | None, rows:
         use_case.task,
         use_case.classes,
         use_case.group_column,
+        use_case.protected,
     )

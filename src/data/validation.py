@@ -21,7 +21,8 @@ class Validated:
     Attributes
     ----------
     frame : DataFrame of shape (n_kept, n_features + 1 or 2)
-        Features in declared order, target, time column (datetime64) and group column if any; index 0 … n_kept - 1.
+        Features in declared order, target, time column (datetime64), group column and protected columns if any; index
+        0 … n_kept - 1.
     rows : ndarray of shape (n_kept,)
         Positions of the kept rows in the frame that was given, ascending.
     notes : list of str
@@ -42,6 +43,7 @@ def validate(
     task: str = "binary",
     classes: Sequence[str] | None = None,
     group_column: str | None = None,
+    protected: Sequence[str] = (),
 ) -> Validated:
     """Check the rows of any source and give each column the type that models are fed with.
 
@@ -66,6 +68,9 @@ def validate(
         Of a multiclass target.
     group_column : str, optional
         Whom a row belongs to; without gaps.
+    protected : sequence of str
+        Columns for figures on fairness, no features; they become a Categorical over the sorted values found, and a value
+        may be missing where somebody did not say.
 
     Returns
     -------
@@ -79,6 +84,9 @@ def validate(
     others = ((target, as_target(task, classes)), (time_column, as_time), (group_column, as_group))
     converters = {name: CONVERTERS[feature.type] for name, feature in features.items()}
     converters |= {name: convert for name, convert in others if name}
+    if used := [name for name in protected if name in converters]:
+        raise DataError(f"{used[0]} is protected, so it cannot be a feature, the target, the time or the group column.")
+    converters |= {name: CONVERTERS["category"] for name in protected}
     declared = list(converters)
     _check_columns(frame, features, declared)
     given = frame.set_axis(pd.RangeIndex(len(frame)))
@@ -96,7 +104,8 @@ def validate(
     notes = [*_notes_on_columns(frame, table, features, declared), *_note_on_repeats(repeats, duplicates)]
     rows = np.arange(len(table)) if duplicates == "keep" else np.flatnonzero(~repeats)
     kept = table if len(rows) == len(table) else table.take(rows).reset_index(drop=True)
-    return Validated(_with_declared_categories(kept, features), rows, notes)
+    wanted = {name: feature.categories for name, feature in features.items() if feature.type == "category"}
+    return Validated(_with_categories(kept, wanted | dict.fromkeys(protected)), rows, notes)
 
 
 def _check_columns(frame: pd.DataFrame, features: Mapping[str, Feature], declared: list[str]) -> None:
@@ -227,12 +236,12 @@ def _note_on_repeats(repeats: np.ndarray, duplicates: str) -> list[str]:
     return [f"{subject} an earlier row in every column: {done}."]
 
 
-def _with_declared_categories(table: pd.DataFrame, features: Mapping[str, Feature]) -> pd.DataFrame:
+def _with_categories(table: pd.DataFrame, declared: Mapping[str, list[str] | None]) -> pd.DataFrame:
+    """Columns of categories over those that are declared, or over the sorted values found."""
     changed = {}
-    for name, feature in features.items():
-        if feature.type == "category":
-            column = table[name].cat
-            wanted = feature.categories or sorted(column.remove_unused_categories().cat.categories)
-            if list(column.categories) != wanted or column.ordered:
-                changed[name] = column.set_categories(wanted, ordered=False)
+    for name, categories in declared.items():
+        column = table[name].cat
+        wanted = categories or sorted(column.remove_unused_categories().cat.categories)
+        if list(column.categories) != wanted or column.ordered:
+            changed[name] = column.set_categories(wanted, ordered=False)
     return table.assign(**changed)
