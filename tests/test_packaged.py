@@ -18,7 +18,10 @@ from src.use_case import UseCase
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf" / "use_case"
-USE_CASES = ["default_prediction", "credit_scoring", "account_opening", "market_risk_var"]
+USE_CASES = [
+    "default_prediction", "credit_scoring", "account_opening", "market_risk_var", "loan_approval", "fair_lending", "cross_sell",
+    "churn_prediction", "clv_prediction", "segmentation", "sentiment_analysis",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +43,15 @@ def read_use_case(name):
     return UseCase(**yaml.safe_load((CONF / f"{name}.yaml").read_text())["use_case"])
 
 
+def read_facts(name):
+    """What the catalogue says about a set, with what it takes over from another."""
+    facts = yaml.safe_load(next(packaged.CATALOGUE.rglob(f"{name}.yaml")).read_text())
+    return read_facts(facts["derived_from"]) | facts if "derived_from" in facts else facts
+
+
 def read_file(name, **read):
     """The file of a data set as its package holds it, read without our code."""
-    entry = yaml.safe_load((packaged.CATALOGUE / f"{name}.yaml").read_text())
+    entry = read_facts(name)
     folder = Path(importlib.util.find_spec(entry["package"]).submodule_search_locations[0])
     return pd.read_csv(folder / entry["path"], keep_default_na=False, na_values=[""], **read)
 
@@ -86,11 +95,10 @@ def catalogue(tmp_path, monkeypatch):
 
 
 def test_the_names_are_known_without_importing_pandas():
-    code = "import sys; from src.data import packaged; print(*packaged.names()); sys.exit('pandas' in sys.modules)"
+    code = "import sys; from src.data import packaged; print(packaged.names()); sys.exit('pandas' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
-    names = done.stdout.split()
-    assert (done.returncode, names) == (0, sorted(names))
-    assert {"bank_marketing", "german_credit", "gmsc", "pakdd2009", "us_portfolio_losses"} <= set(names)
+    files = packaged.CATALOGUE.glob("*.yaml")
+    assert (done.returncode, done.stdout.strip()) == (0, str(sorted(file.stem for file in files)))
 
 
 @pytest.mark.parametrize(
@@ -100,6 +108,14 @@ def test_the_names_are_known_without_importing_pandas():
         ("german_credit", (1000, 21), 300),
         ("bank_marketing", (45_211, 16), 5_289),
         ("pakdd2009", (39_988, 21), 7_917),
+        ("loanapp", (1_989, 43), 1_745),
+        ("loanapp_denials", (1_989, 43), 244),
+        ("crx", (653, 13), 296),
+        ("caravan", (5_822, 46), 348),
+        ("tv_churn", (9_379, 46), 449),
+        ("phishing", (1_250, 10), 548),
+        ("pira401k", (9_275, 8), 2_359),
+        ("p401k", (9_275, 7), 2_562),
     ],
 )
 def test_a_real_set_has_its_published_size_and_its_source_in_the_record(name, shape, positives):
@@ -130,19 +146,24 @@ def test_the_use_case_of_a_real_set_declares_its_columns_in_order_and_holds_on_e
     use_case = read_use_case(name)
     dataset = packaged.load(use_case.packaged, use_case.target)
     time = use_case.time_column
-    kept = validate(dataset.frame, use_case.features, use_case.target, time, "keep", task=use_case.task)
-    expected = [*use_case.features, use_case.target, *([time] if time else [])]
-    assert list(dataset.frame) == list(kept.frame) == expected
+    about = {"task": use_case.task, "classes": use_case.classes, "protected": use_case.protected}
+    kept = validate(dataset.frame, use_case.features, use_case.target, time, "keep", **about)
+    assert list(kept.frame) == [*use_case.features, *filter(None, [use_case.target, time]), *use_case.protected]
+    assert set(dataset.frame) == set(kept.frame)
+    assert use_case.protected or list(dataset.frame) == list(kept.frame)
     assert all(
-        set(kept.frame[column].cat.categories) == set(dataset.frame[column])
+        set(kept.frame[column].cat.categories) == set(dataset.frame[column].astype(str))
         for column, feature in use_case.features.items()
         if feature.type == "category"
     )
 
 
-@pytest.mark.parametrize("name", ["gmsc", "german_credit", "bank_marketing", "pakdd2009"])
+@pytest.mark.parametrize(
+    "name",
+    ["gmsc", "german_credit", "bank_marketing", "pakdd2009", "loanapp", "caravan", "tv_churn", "phishing", "pira401k", "p401k"],
+)
 def test_every_column_of_a_file_is_a_feature_or_the_target_or_left_out_for_a_reason(name):
-    entry = yaml.safe_load((packaged.CATALOGUE / f"{name}.yaml").read_text())
+    entry = read_facts(name)
     columns = set(read_file(name, sep=entry["read"]["sep"], nrows=0))
     assert columns == {*entry["rename"], entry["target"], *entry["drop"]}
     assert all(entry["drop"].values())
@@ -330,3 +351,86 @@ def test_rows_without_a_target_are_for_clusters_only(catalogue):
     assert list(dataset.frame) == ["n_late", "grade"]
     with pytest.raises(DataError, match=r"tiny has no target, so bad cannot be predicted from it: it is for task clustering\."):
         packaged.load("tiny", "bad")
+
+
+@pytest.fixture(scope="module")
+def mortgages():
+    return packaged.load("loanapp", "approved")
+
+
+def test_the_verdicts_of_underwriter_and_insurer_are_no_features_of_loanapp(mortgages):
+    file, frame = read_file("loanapp"), mortgages.frame
+    verdicts = ["action", "reject", "gdlin", "review", "typur", "inson"]
+    assert set(verdicts) <= set(mortgages.provenance["left_out"])
+    told = [name for name in frame.drop(columns="approved") for verdict in verdicts if (frame[name] == file[verdict]).all()]
+    assert told == []
+
+
+def test_mortgage_insurance_that_loanapp_calls_approved_was_denied():
+    file = read_file("loanapp")
+    assert file.groupby("inson")["approve"].agg(["sum", "size"]).loc[1].tolist() == [2, 30]
+
+
+def test_codes_for_unknown_in_loanapp_are_missing_values(mortgages):
+    coded = mortgages.frame[["liquid_assets_kusd", "n_credit_lines", "term_months"]]
+    assert (coded.isna().sum().tolist(), coded.max().tolist()) == ([9, 1, 4], [8_650, 55, 480])
+
+
+@pytest.mark.parametrize("name", ["loan_approval", "fair_lending"])
+def test_who_applied_is_kept_and_is_no_feature_of_a_decision_on_a_loan(mortgages, name):
+    use_case = read_use_case(name)
+    protected = ["is_black", "is_hispanic", "is_male", "is_married", "is_older_than_median"]
+    assert use_case.protected == protected
+    kept = validate(mortgages.frame, use_case.features, "approved", protected=protected).frame
+    rates = {column: kept.groupby(column, observed=True)["approved"].mean().round(2).tolist() for column in protected[:2]}
+    assert rates == {"is_black": [0.90, 0.68], "is_hispanic": [0.88, 0.77]}
+    assert kept["is_male"].isna().sum() == 15
+    file = read_file("loanapp")
+    assert not any(
+        (kept[feature] == file[race]).all() for feature in use_case.features for race in ("black", "hispan", "min30")
+    )
+
+
+def test_columns_of_crx_without_their_decimal_points_are_left_out():
+    frame, entry = packaged.load("crx", "approved").frame, read_facts("crx")
+    file = pd.read_csv(packaged.VENDORED / "crx.dat", skiprows=18, header=None)
+    assert file.loc[:2, 1].tolist() == [3_083, 5_867, 245]  # 30.83, 58.67 and 24.50 at their owner
+    assert {name for name, reason in entry["drop"].items() if "decimal points" in reason} == {"A2", "A3", "A8"}
+    np.testing.assert_array_equal(frame[["a11", "a14", "a15"]], file[[10, 13, 14]])
+    np.testing.assert_array_equal(frame["approved"], file[15] == "positive")
+
+
+@pytest.mark.parametrize(("name", "n_rows"), [("cross_sell", 5_153), ("churn_prediction", 7_749)])
+def test_rows_that_repeat_another_one_cannot_stand_in_train_and_in_test(name, n_rows):
+    use_case = read_use_case(name)
+    frame = packaged.load(use_case.packaged, use_case.target).frame
+    kept = validate(frame, use_case.features, use_case.target, None, use_case.duplicates).frame
+    assert (len(kept), kept.duplicated().sum()) == (n_rows, 0)
+
+
+def test_phishing_has_587_repeated_rows_and_38_patterns_with_both_labels():
+    frame, facts = packaged.load("phishing", "is_fraud").frame, packaged.facts_of_proxy("phishing")
+    kept = validate(frame, facts["features"], "is_fraud", None, facts["duplicates"]).frame
+    assert len(kept) == 1_250 - 587
+    assert (kept.groupby(list(facts["features"]))["is_fraud"].nunique() == 2).sum() == 38
+
+
+@pytest.mark.parametrize(("name", "told"), [("p401k", ["e401k", "nettfa"]), ("pira401k", ["nettfa"])])
+def test_eligibility_and_assets_that_hold_the_account_are_no_features(name, told):
+    dataset, file = packaged.load(name, "has_account"), read_file(name)
+    assert set(told) <= set(dataset.provenance["left_out"])
+    assert (file["p401k"] <= file["e401k"]).all()  # nobody takes part who may not
+    assert not any((dataset.frame[column] == file[one]).all() for column in dataset.frame for one in told)
+
+
+def test_costs_of_decisions_are_no_features_of_tv_churn():
+    dataset, file = packaged.load("tv_churn", "churned"), read_file("tv_churn")
+    assert list(dataset.frame) == [*(f"x{n}" for n in range(1, 47) if n != 14), "churned"]
+    assert (file["x14"] == 1 - file["x3"]).all()
+
+
+def test_religion_is_no_feature_of_caravan():
+    dataset = packaged.load("caravan", "bought")
+    reasons = dataset.provenance["left_out"]
+    assert [name for name in reasons if name.startswith("MGOD")] == ["MGODRK", "MGODPR", "MGODOV", "MGODGE"]
+    assert len(dataset.frame.columns) == 46

@@ -139,10 +139,10 @@ def test_an_unfinished_run_leaves_the_earlier_one_as_it_was(german):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_with_the_labels_permuted_every_interval_covers_one_half(compose, model, tmp_path):
-    from src.data import packaged, source
+    from src.data import source
 
     use_case = compose("use_case=default_prediction").use_case
-    frame = source.load("packaged", use_case, packaged.names()[0], None, None, None).frame.sample(8000, random_state=0)
+    frame = source.load("packaged", use_case, use_case.packaged, None, None, None).frame.sample(8000, random_state=0)
     frame["default"] = np.random.default_rng(0).permutation(frame["default"].to_numpy())
     frame.to_parquet(tmp_path / "permuted.parquet")
     overrides = ["data_source=file", f"data_source.path={tmp_path}/permuted.parquet", f"model={model}"]

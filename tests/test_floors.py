@@ -1,0 +1,64 @@
+"""What cross-validation with the defaults must reach on each real set of customers, credit and text.
+
+Measured means of ten folds, less about two standard errors, in the order of data_source: a lower score means that rows,
+columns or a model went astray.
+"""
+
+import json
+
+import pytest
+
+PROXY = ["use_case=credit_risk_scoring", "data_source=packaged"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("overrides", "metric", "floor"),
+    [
+        (["use_case=loan_approval"], "roc_auc", 0.79),
+        (["use_case=loan_approval", "model=lightgbm"], "roc_auc", 0.80),
+        (["use_case=fair_lending"], "roc_auc", 0.79),
+        (["use_case=loan_approval", "data_source.name=crx"], "roc_auc", 0.89),
+        (["use_case=cross_sell"], "roc_auc", 0.71),
+        (["use_case=cross_sell", "data_source.name=pira401k"], "roc_auc", 0.75),
+        (["use_case=cross_sell", "data_source.name=p401k"], "roc_auc", 0.65),
+        (["use_case=churn_prediction"], "roc_auc", 0.67),
+        (["use_case=churn_prediction", "data_source.name=cdnow_inactivity"], "roc_auc", 0.795),
+        (["use_case=sentiment_analysis"], "f1_macro", 0.56),
+        ([*PROXY, "data_source.name=pakdd2009"], "roc_auc", 0.66),
+        ([*PROXY, "data_source.name=gmsc"], "roc_auc", 0.858),
+        ([*PROXY, "data_source.name=phishing", "use_case.proxies=[phishing]"], "roc_auc", 0.94),
+        ([*PROXY, "data_source.name=loanapp_denials", "use_case.proxies=[loanapp_denials]"], "roc_auc", 0.80),
+        (
+            [*PROXY, "data_source.name=vader_negative", "use_case.proxies=[vader_negative]", "model=logistic_regression"],
+            "roc_auc",
+            0.85,
+        ),
+    ],
+    ids=lambda case: " ".join(case) if isinstance(case, list) else "",
+)
+def test_cross_validation_reaches_the_floor(train, tmp_path, overrides, metric, floor):
+    result = train(*overrides)
+    assert result.returncode == 0, result.stderr
+    assert " real test rows" in result.stdout + result.stderr
+    assert json.loads((tmp_path / "run/metrics.json").read_text())[f"cv_{metric}"] >= floor
+
+
+@pytest.mark.slow
+def test_the_value_of_customers_is_told_better_than_by_a_constant(train, tmp_path):
+    assert train("use_case=clv_prediction").returncode == 0
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert metrics["cv_mae"] < 19.5
+    assert metrics["test_mae"] < metrics["baseline_mae"]
+
+
+def test_the_closing_line_of_a_proxy_says_real_and_a_note_says_of_what(train, tmp_path):
+    overrides = ["data_source.name=crx", "model=dummy", "cv=none"]
+    result = train("use_case=loan_approval", *overrides)
+    assert result.returncode == 0, result.stderr
+    said = result.stdout + result.stderr
+    assert "A proxy: the rows are real, but not those of Loan Approval Prediction. A row is an application for a credit" in said
+    assert "on 66 real test rows" in said
+    metadata = json.loads((tmp_path / "run/metadata.json").read_text())
+    assert metadata["notes"][0].startswith("A proxy: ")
+    assert "proxy_for" in json.dumps(metadata)

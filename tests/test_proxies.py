@@ -1,0 +1,91 @@
+import pytest
+import yaml
+from conftest import ROOT, options
+
+from src.data import packaged, source
+from src.data.validation import validate
+from src.errors import ConfigError, DataError
+from src.use_case import UseCase
+
+USE_CASES = {
+    name: yaml.safe_load((ROOT / f"conf/use_case/{name}.yaml").read_text()).get("use_case") for name in options("use_case")
+}
+PAIRS = [(name, proxy) for name, facts in USE_CASES.items() if facts for proxy in facts.get("proxies", [])]
+
+
+@pytest.mark.parametrize(("name", "proxy"), PAIRS)
+def test_every_proxy_of_every_use_case_holds_on_every_row(name, proxy):
+    use_case = UseCase(**UseCase(**USE_CASES[name]).model_dump() | packaged.facts_of_proxy(proxy))
+    data = source.load("packaged", use_case, proxy, None, None, None)
+    about = {"task": use_case.task, "classes": use_case.classes, "protected": use_case.protected}
+    kept = validate(data.frame, use_case.features, use_case.target, use_case.time_column, use_case.duplicates, **about)
+    assert list(kept.frame) == [*use_case.features, use_case.target, *use_case.protected]
+    assert not [note for note in kept.notes if "not declared" in note]
+    assert data.notes[0].startswith(f"A proxy: the rows are real, but not those of {use_case.name}. A row is ")
+    assert (data.provenance["kind"], data.provenance["proxy_for"]) == ("real", name)
+
+
+@pytest.mark.parametrize(
+    ("name", "use_case"), [("gmsc", "default_prediction"), ("loanapp", "loan_approval"), ("tv_churn", "churn_prediction")]
+)
+def test_a_set_that_is_a_proxy_elsewhere_has_the_same_features_where_it_is_at_home(name, use_case):
+    assert packaged.facts_of_proxy(name)["features"] == UseCase(**USE_CASES[use_case]).features
+
+
+def test_a_proxy_gives_the_use_case_its_columns_and_keeps_the_rest(compose):
+    own = compose("use_case=credit_risk_scoring").use_case
+    config = compose("use_case=credit_risk_scoring", "data_source=packaged", "data_source.name=pakdd2009")
+    assert list(config.use_case.features)[:2] == ["shop_code", "shop_rank"]
+    assert (config.use_case.target, config.use_case.key, config.use_case.metric) == (own.target, own.key, own.metric)
+    assert config.use_case.simulation is None
+    assert "store card in Brazil" in config.use_case.row
+
+
+def test_a_proxy_brings_its_own_rule_for_rows_that_look_the_same(compose):
+    assert compose("use_case=churn_prediction").use_case.duplicates == "drop"
+    assert compose("use_case=churn_prediction", "data_source.name=cdnow_inactivity").use_case.duplicates == "keep"
+
+
+def test_phishing_is_not_bank_data(compose):
+    config = compose(
+        "use_case=credit_risk_scoring", "data_source=packaged", "use_case.proxies=[phishing]", "data_source.name=phishing"
+    )
+    data = source.load(use_case=config.use_case, **config.data_source.model_dump())
+    assert "this is not bank data" in data.notes[0]
+    assert data.notes[1].startswith("Not bank data.")
+
+
+PHISHING = ["use_case=fraud", "data_source=packaged", "data_source.name=phishing", "+use_case.proxies=[phishing]"]
+AT_RANDOM = ["data_split=stratified", "cv=stratified_kfold"]
+FREE = "use_case.cost=null"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["use_case=loan_approval", "data_source.name=gmsc"],
+            "gmsc does not fit .*\n.*name=loanapp or crx, or data_source=file",
+        ),
+        (["use_case=credit_risk_scoring", "data_source=packaged"], "without data_source.name.*\n.*=pakdd2009 or gmsc, or"),
+        ([*PHISHING, *AT_RANDOM], "costs by amount_eur, which .*\nAdd use_case.cost=null"),
+        ([*PHISHING, FREE, *AT_RANDOM, "use_case.target=https_level"], "use_case.*: https_level cannot be a feature"),
+        ([*PHISHING, FREE], "phishing has no time column.*\nAdd: data_split=stratified cv=stratified_kfold"),
+        ([*PHISHING, FREE, "data_split=group", "cv=group_kfold"], "phishing has no group column.*\nAdd: data_split=stratified"),
+    ],
+    ids=["not named", "no name", "cost", "target", "time", "group"],
+)
+def test_a_proxy_that_cannot_work_is_refused_with_what_to_type(compose, overrides, message):
+    with pytest.raises(ConfigError, match=message) as refused:
+        compose(*overrides)
+    assert len(str(refused.value).splitlines()) <= 3
+
+
+def test_what_a_refused_proxy_says_to_type_works(compose):
+    config = compose(*PHISHING, FREE, *AT_RANDOM)
+    assert (config.use_case.time_column, config.use_case.lags, len(config.use_case.features)) == (None, {}, 9)
+
+
+def test_a_set_without_features_cannot_be_a_proxy():
+    with pytest.raises(DataError, match=r"caravan cannot be a proxy: catalogue/caravan\.yaml declares no features\."):
+        packaged.facts_of_proxy("caravan")
