@@ -57,6 +57,8 @@ class Entry(Facts):
         Name in `src.data.derived.DERIVATIONS` of what makes the rows from the renamed columns of the file.
     derived_from : str, optional
         Another entry, whose facts hold here too unless this one says otherwise.
+    tables : dict of str to str
+        Further tables that the derivation takes, by the name of its argument: entries in `tables/`.
     target : str, optional
         Column that holds the target; None for rows to be put into groups, and for a table.
     positive : int or str, optional
@@ -91,6 +93,7 @@ class Entry(Facts):
     missing_codes: dict[str, list[int | float | str]]
     derivation: str | None = None
     derived_from: str | None = None
+    tables: dict[str, str] = Field(default_factory=dict)
     target: str | None
     positive: int | str | None = None
     time_column: str | None = None
@@ -205,6 +208,10 @@ def _entry(name: str) -> Entry:
     return Entry(**(facts if origin is None else _facts(f"{origin}.yaml", f"tables/{origin}.yaml") | facts))
 
 
+def _table_entry(name: str) -> Entry:
+    return Entry(**_facts(f"tables/{name}.yaml"))
+
+
 def _facts(*paths: str) -> dict[str, Any]:
     """What the first of these files that is in the catalogue states."""
     path = next(CATALOGUE / path for path in paths if (CATALOGUE / path).is_file())
@@ -220,7 +227,8 @@ def _table(name: str, entry: Entry) -> tuple[pd.DataFrame, list[str]]:
     if entry.derivation:
         from src.data.derived import derive
 
-        table = derive(entry.derivation, table)
+        others = {argument: _table(other, _table_entry(other))[0] for argument, other in entry.tables.items()}
+        table = derive(entry.derivation, table, **others)
     return table, notes
 
 
@@ -327,6 +335,7 @@ def _provenance(name: str, entry: Entry, n_rows: int) -> dict:
         "rows": n_rows,
         "left_out": entry.drop,
         "derivation": entry.derivation,
+        "tables": {name: _table_entry(name).sha256 for name in entry.tables.values()},
         "citation": entry.citation,
         "licence": entry.licence,
     }
