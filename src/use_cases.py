@@ -16,7 +16,7 @@ import yaml
 from src.errors import ConfigError
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
-PACKAGED = Path(__file__).parent / "data" / "packaged.yaml"
+CATALOGUE = Path(__file__).parent / "data" / "catalogue"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "use_cases.md"
 COLUMNS = ("id", "key", "department", "task", "metric", "model", "data", "rows")
 FILTERS = ("department", "task", "data", "model", "metric")
@@ -73,12 +73,12 @@ def catalogue(config_dirs: Iterable[Path]) -> list[dict[str, Any]]:
     list of dict
         With the keys of `COLUMNS`, and `name`, `row`, `target` and `short_names`.
     """
-    packaged, defaults = _load(PACKAGED), _defaults(_load(CONF / "config.yaml"))
+    defaults = _defaults(_load(CONF / "config.yaml"))
     entries, short_names = {}, {}
     for path in sorted(path for folder in config_dirs for path in (folder / "use_case").glob("*.yaml")):
         values = _load(path)
         if "use_case" in values:
-            entries[path.stem] = _facts(path.stem, values["use_case"], defaults | _defaults(values), packaged)
+            entries[path.stem] = _facts(path.stem, values["use_case"], defaults | _defaults(values))
         else:
             short_names[path.stem] = next(entry for entry in values["defaults"] if entry != "_self_")
     for short, key in short_names.items():
@@ -97,10 +97,9 @@ def _defaults(values: dict[str, Any]) -> dict[str, str]:
     return {key.removeprefix("override ").strip().removeprefix("/"): value for key, value in pairs}
 
 
-def _facts(option: str, use_case: dict[str, Any], choices: dict[str, str], packaged: dict[str, Any]) -> dict[str, Any]:
+def _facts(option: str, use_case: dict[str, Any], choices: dict[str, str]) -> dict[str, Any]:
     kind, simulation = choices["data_source"], use_case.get("simulation") or {}
-    source = packaged.get(use_case.get("packaged"), {})
-    rows = {"packaged": source.get("shape", [None])[0], "simulated": simulation.get("rows")}.get(kind)
+    rows = {"packaged": _rows_of(use_case.get("packaged")), "simulated": simulation.get("rows")}.get(kind)
     return {
         "id": use_case["id"],
         "key": option,
@@ -115,6 +114,10 @@ def _facts(option: str, use_case: dict[str, Any], choices: dict[str, str], packa
         "target": use_case["target"],
         "short_names": [],
     }
+
+
+def _rows_of(packaged: str | None) -> int | None:
+    return _load(CATALOGUE / f"{packaged}.yaml")["shape"][0] if packaged else None
 
 
 def chosen(entries: list[dict[str, Any]], filters: list[str]) -> list[dict[str, Any]]:

@@ -61,7 +61,7 @@ def test_bash_completes_what_was_typed(typed, completed):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["use_case=frod"], "use_case=frod is not known. Did you mean fraud?\nKnown: account_opening, "),
+        (["use_case=frod"], "use_case=frod is not known. Did you mean fraud?\nTo list them: python -m src.train --help"),
         (["model=xgbost"], "model=xgbost is not known. Did you mean xgboost?"),
         (["modle=xgboost"], "modle is not known. Did you mean model"),
         (["model.params.max_dept=3", "model=xgboost"], "model.params.max_dept is not known. Did you mean model.params.max_"),

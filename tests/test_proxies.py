@@ -19,7 +19,8 @@ def test_every_proxy_of_every_use_case_holds_on_every_row(name, proxy):
     data = source.load("packaged", use_case, proxy, None, None, None)
     about = {"task": use_case.task, "classes": use_case.classes, "protected": use_case.protected}
     kept = validate(data.frame, use_case.features, use_case.target, use_case.time_column, use_case.duplicates, **about)
-    assert list(kept.frame) == [*use_case.features, use_case.target, *use_case.protected]
+    times = [use_case.time_column] if use_case.time_column else []
+    assert list(kept.frame) == [*use_case.features, use_case.target, *times, *use_case.protected]
     assert not [note for note in kept.notes if "not declared" in note]
     assert data.notes[0].startswith(f"A proxy: the rows are real, but not those of {use_case.name}. A row is ")
     assert (data.provenance["kind"], data.provenance["proxy_for"]) == ("real", name)
