@@ -90,6 +90,10 @@ class KMeansClustering(ClusterMixin, BaseEstimator):
         self.labels_ = _nearest_label(X, self.cluster_centers_)
         return self
 
+    def chosen_params(self) -> dict[str, int]:
+        """What fitting chose where the parameters left it open."""
+        return {"n_clusters": self.n_clusters_}
+
     def predict(self, X):
         """Cluster of the nearest centre, for each row."""
         check_is_fitted(self)
@@ -176,6 +180,10 @@ class DBSCANClustering(ClusterMixin, BaseEstimator):
         self._label(points, core, row_point)
         self._keep_few()
         return self
+
+    def chosen_params(self) -> dict[str, float]:
+        """What fitting chose where the parameters left it open."""
+        return {"eps": self.eps_, "min_samples": self.min_samples_}
 
     def predict(self, X):
         """Cluster of the nearest core row if it is within `eps_`, else -1, for each row."""
@@ -302,6 +310,10 @@ class HierarchicalClustering(ClusterMixin, BaseEstimator):
         self.labels_ = self.representative_labels_[nearest]
         self.cluster_centers_ = np.array([X[self.labels_ == label].mean(axis=0) for label in range(self.n_clusters_)])
         return self
+
+    def chosen_params(self) -> dict[str, int]:
+        """What fitting chose where the parameters left it open."""
+        return {"n_clusters": self.n_clusters_}
 
     def predict(self, X):
         """Cluster of the nearest training row or micro-centre, for each row."""

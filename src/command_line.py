@@ -29,7 +29,6 @@ FORBIDDEN = {
     "hydra.searchpath": "brings in configuration from elsewhere; use --config-dir",
     "oc.env": "would write an environment variable into saved files",
 }
-INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 
 
 def run(task: TaskFunction, argv: list[str], help_text: str) -> int:
@@ -50,7 +49,7 @@ def run(task: TaskFunction, argv: list[str], help_text: str) -> int:
         0 good, 1 run failed, 2 bad configuration or input, 4 integrity check failed, 5 some jobs of a sweep failed,
         130 interrupted, 143 terminated.
     """
-    signal.signal(signal.SIGTERM, _stop)
+    received = _unwind_on_signals()
     try:
         if {"--help", "-h"} & set(argv):
             print(help_text + "\n\n" + groups_text(_config_dirs(argv)))
@@ -69,14 +68,35 @@ def run(task: TaskFunction, argv: list[str], help_text: str) -> int:
     except TrainingError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("Interrupted: nothing was written, an earlier result is as it was.", file=sys.stderr)
-        return INTERRUPTED
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            received.append(signal.SIGINT)
+        if not received:
+            raise
+        if received[-1] == signal.SIGINT:
+            print("Interrupted: nothing was written, an earlier result is as it was.", file=sys.stderr)
+        return 128 + received[-1]  # as a shell reports it
 
 
-def _stop(signal_number, frame):
-    """Unwind, so that whatever is being written is taken back."""
-    sys.exit(128 + signal_number)
+def _unwind_on_signals() -> list[int]:
+    """Let Ctrl-C and SIGTERM raise, so that whatever is being written is taken back; gives a list that will name them.
+
+    What is raised inside a callback of compiled code comes out of it as some other error: the list knows better.
+    """
+    received: list[int] = []
+
+    def interrupt(number, frame):
+        received.append(number)
+        raise KeyboardInterrupt
+
+    def stop(number, frame):
+        received.append(number)
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, stop)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupt)
+    return received
 
 
 def usable_cores() -> int:

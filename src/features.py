@@ -375,6 +375,7 @@ def make_features(
     encoder: str,
     random_state: int = 0,
     takes_sparse: bool | None = None,
+    flags_missing: bool = True,
 ) -> ColumnTransformer:
     """Build the unfitted step that turns a table into a matrix: numeric columns, parts of dates, categories, text.
 
@@ -385,7 +386,8 @@ def make_features(
     features : mapping of str to Feature
         Columns to use; others are ignored.
     imputer : {"median", None}
-        None leaves missing values to the estimator. "median" adds a column of 0 and 1 for what was missing.
+        None leaves missing values to the estimator. "median" adds a column of 0 and 1 for what was missing, unless
+        `flags_missing` says no.
     scaler : {"standard", "power", "quantile", None}
         "power" makes skewed columns more normal before it standardises them (Yeo & Johnson 2000, Biometrika 87, 954-959).
         "quantile" gives every number the normal value of its rank, then standardises, for flags and heaped values do not
@@ -398,6 +400,8 @@ def make_features(
     takes_sparse : bool, optional
         Whether the estimator takes a sparse matrix; None means that it does where categories are "one_hot". Text is
         sparse TF-IDF then, and otherwise 32 dense directions of it; without text the matrix is always dense.
+    flags_missing : bool
+        False for distances: scaled, the flag of a rare gap lies many standard deviations off and would decide alone.
 
     Returns
     -------
@@ -407,13 +411,13 @@ def make_features(
     dates, texts = _of_type("date", features), _of_type("text", features)
     is_sparse = encoder == "one_hot" if takes_sparse is None else takes_sparse
     dtype = "float64" if scaler else "float32"
-    impute = [("imputer", SimpleImputer(strategy=imputer, add_indicator=True))] if imputer else []
+    impute = [("imputer", SimpleImputer(strategy=imputer, add_indicator=flags_missing))] if imputer else []
     scale = [("scaler", _make_scaler(scaler, random_state))] if scaler else []
     transformers = []
     if numeric:
         transformers.append(("number", Pipeline([("numbers", AsNumbers(dtype)), *impute, *scale]), numeric))
     if dates:
-        transformers.append(("date", _make_date_step(imputer, scaler, encoder == "one_hot", dtype), dates))
+        transformers.append(("date", _make_date_step(imputer, scaler, encoder == "one_hot", dtype, flags_missing), dates))
     if categories:
         transformers.append(("category", CategoryEncoder(encoder, scaler is not None, random_state), categories))
     if texts:
@@ -479,8 +483,8 @@ def _make_scaler(scaler: str, random_state: int):
     return {"standard": StandardScaler, "power": PowerTransformer}[scaler]()
 
 
-def _make_date_step(imputer: str | None, scaler: str | None, is_linear: bool, dtype: str) -> Pipeline:
-    steps = [("parts", DateParts(is_linear, imputer is not None, dtype))]
+def _make_date_step(imputer: str | None, scaler: str | None, is_linear: bool, dtype: str, flags_missing: bool) -> Pipeline:
+    steps = [("parts", DateParts(is_linear, flags_missing and imputer is not None, dtype))]
     if imputer:
         steps.append(("imputer", SimpleImputer(strategy=imputer, keep_empty_features=True)))
     if scaler:
@@ -518,6 +522,6 @@ def _number_columns(fitted: Pipeline, names: list[str]) -> list[MatrixColumn]:
     if imputer is None:
         return [MatrixColumn(name, name, is_value=True) for name in names]
     kept = [name for name, median in zip(names, imputer.statistics_, strict=True) if not np.isnan(median)]
-    flagged = [names[i] for i in imputer.indicator_.features_]
+    flagged = [names[i] for i in imputer.indicator_.features_] if imputer.add_indicator else []
     values = [MatrixColumn(name, name, is_value=True) for name in kept]
     return [*values, *(MatrixColumn(f"{name}=(missing)", name) for name in flagged)]

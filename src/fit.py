@@ -190,7 +190,13 @@ def fit(recipe: Recipe, frame, y, stop_frame=None, y_stop=None, with_train_loss:
 def fit_unsupervised(recipe: Recipe, frame) -> Pipeline:
     """Fit a recipe without labels: clusters, or what is normal."""
     features = make_features(
-        recipe.features, recipe.imputer, recipe.scaler, recipe.encoder, random_state=recipe.random_state, takes_sparse=False
+        recipe.features,
+        recipe.imputer,
+        recipe.scaler,
+        recipe.encoder,
+        random_state=recipe.random_state,
+        takes_sparse=False,
+        flags_missing=False,
     )
     X = features.fit_transform(frame)
     estimator = make_estimator(recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads)

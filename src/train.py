@@ -50,7 +50,7 @@ def main(cfg: DictConfig) -> float:
 
 def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) -> float:
     """Fill `run_dir` and return the primary metric on val as a score, higher is better."""
-    from src import artifacts, evaluate, leakage, record, threshold
+    from src import artifacts, evaluate, fairness, leakage, record, threshold
     from src.calibration import calibrate
     from src.cross_validation import summarise
     from src.data import source
@@ -124,12 +124,19 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
                 before = predict_score(fitted.model, test, task)
                 metrics |= evaluate.before_calibration(y_test, before) if config.calibration != "none" else {}
                 tables["reliability"] = evaluate.reliability_curves(y_test, before, test_score)
+            unfair = []
+            if task == "binary" and use_case.protected:
+                groups = {name: test[name] for name in use_case.protected}
+                tables["fairness"] = fairness.group_rates(y_test, decided.decision, test_score, groups)
+                metrics |= fairness.disparities(tables["fairness"])
+                unfair = fairness.notes_on_fairness(tables["fairness"])
 
         with steps.step("write"), artifacts.published(run_dir) as folder:
             settings, baseline = config.model_dump(mode="json"), next(iter(baselines))
             facts = record.metadata(
                 use_case, settings, recipe, data, table, parts, fitted, suspects, broken, baseline, steps.durations_s
             )
+            facts["notes"] += unfair
             record.write(folder, model, fitted, metrics, tables, parts, facts, hydra_files)
     for note in facts["notes"]:
         log.info(note)
@@ -177,9 +184,10 @@ def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, st
                 )
         if use_case.task == "clustering":
             with steps.step("repeat"):
+                params = {**recipe.params, **model.named_steps["estimator"].chosen_params()}
 
                 def fit_predict_new(X_fit, X_new, seed):
-                    return make_estimator(recipe.estimator, recipe.params, seed, recipe.n_threads).fit(X_fit).predict(X_new)
+                    return make_estimator(recipe.estimator, params, seed, recipe.n_threads).fit(X_fit).predict(X_new)
 
                 metrics["stability"] = stability(fit_predict_new, X, config.seed)
 

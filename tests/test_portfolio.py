@@ -134,7 +134,7 @@ def test_side_by_side_too_and_the_command_that_is_printed_runs_only_the_failed_j
 
 
 def test_a_job_that_always_kills_its_worker_is_named_and_takes_no_other_along(sweep, tmp_path):
-    code, _, complained = sweep("seed=range(3)", JOINT, kill_their_worker=[1])
+    code, _, complained = sweep("seed=range(3)", JOINT, "hydra.launcher.n_jobs=2", kill_their_worker=[1])
     assert code == 5
     assert statuses(tmp_path) == {0: "ok", 1: "failed", 2: "ok"}
     assert "seed=1: the process that was to run it died, twice" in complained
@@ -142,7 +142,7 @@ def test_a_job_that_always_kills_its_worker_is_named_and_takes_no_other_along(sw
 
 @pytest.mark.slow
 def test_a_worker_that_dies_once_costs_no_job(sweep, tmp_path):
-    code, _, _ = sweep("seed=range(3)", JOINT, kill_their_worker_once=[1])
+    code, _, _ = sweep("seed=range(3)", JOINT, "hydra.launcher.n_jobs=2", kill_their_worker_once=[1])
     assert code == 0
     assert set(statuses(tmp_path).values()) == {"ok"}
 

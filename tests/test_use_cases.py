@@ -39,7 +39,7 @@ def test_filters_narrow_the_catalogue_down(entries):
     ("text", "message"),
     [
         ("departmnt=treasury", "departmnt=treasury is not a filter. Did you mean department?"),
-        ("task=binray", "task=binray: no use case has it. Did you mean binary?\nKnown: binary, "),
+        ("task=binray", "task=binray: no use case has it. Did you mean binary?\nKnown: anomaly, binary, "),
         ("real", "real is not a filter.\nA filter is written key=value: department, task, data, model, metric"),
     ],
 )

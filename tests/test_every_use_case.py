@@ -1,0 +1,65 @@
+"""The bank's list of use cases (use_cases.csv) against the files in conf/use_case, and against what they train."""
+
+import csv
+import json
+
+import pytest
+from conftest import ROOT, options
+
+ASKED = {row["key"]: row for row in csv.DictReader((ROOT / "tests/use_cases.csv").open())}
+SHORT_NAMES = {"fraud"}
+FEW_FEATURES = {"default_prediction": 10, "sentiment_analysis": 1}  # real sets that hold no more
+MARKET_DIRECTIONS = ["fx_prediction", "stock_prediction"]
+
+
+def test_every_use_case_of_the_bank_has_a_file_and_no_other_has():
+    assert len(ASKED) == 64
+    assert set(options("use_case")) == {*ASKED, *SHORT_NAMES}
+
+
+@pytest.mark.parametrize("key", ASKED)
+def test_a_use_case_is_what_the_bank_asked_for(compose, key):
+    config, asked = compose(f"use_case={key}"), ASKED[key]
+    use_case = config.use_case
+    assert (use_case.id, use_case.key, use_case.name, use_case.department) == (
+        asked["id"], key, asked["name"], asked["department"],
+    )  # fmt: skip
+    assert (use_case.task, use_case.target or "", use_case.metric) == (asked["task"], asked["target"], asked["primary_metric"])
+    assert (config.model.name, config.data_split.method) == (asked["default_model"], asked["data_split"])
+    assert len(use_case.features) == FEW_FEATURES.get(key, len(use_case.features))
+    assert 12 <= len(use_case.features) <= 45 or key in FEW_FEATURES
+    if asked["task"] == "multiclass":
+        assert use_case.is_ordered == ("ordered" in asked["base_rate_or_classes"])
+        assert len(use_case.classes) == int(asked["base_rate_or_classes"].split()[0].rstrip(":"))
+    if use_case.simulation and asked["task"] == "binary":
+        assert use_case.simulation.positive_rate == float(asked["base_rate_or_classes"])
+
+
+def test_credit_risk_scoring_has_exactly_the_features_of_its_specification(compose):
+    features = compose("use_case=credit_risk_scoring").use_case.features
+    named = "age income employment_status credit_score debt_to_income loan_amount loan_purpose credit_history_length"
+    named += " num_credit_accounts payment_history utilization_ratio"
+    assert len(features) == 45
+    assert set(named.split()) <= set(features)
+
+
+@pytest.mark.slow
+def test_the_whole_portfolio_beats_its_baselines_and_stays_below_its_ceilings(python, tmp_path):
+    command = ["--multirun", "use_case=glob(*,exclude=fraud)", "hydra/launcher=joblib", f"hydra.sweep.dir={tmp_path}"]
+    result = python("-m", "src.train", *command, timeout=3600)
+    assert result.returncode == 0, result.stderr[-3000:]
+    for folder in (path.parent for path in tmp_path.rglob("metrics.json")):
+        metrics, facts = (json.loads((folder / f"{name}.json").read_text()) for name in ("metrics", "metadata"))
+        key, metric = facts["use_case_key"], facts["metric"]
+        if ASKED[key]["task"] == "clustering":
+            assert metrics[metric] > 0.15, key
+            assert metrics["stability"] > 0.6, key
+            continue
+        low, high, baseline = (
+            metrics[name] for name in (f"test_{metric}_ci_low", f"test_{metric}_ci_high", f"baseline_{metric}")
+        )
+        if key in MARKET_DIRECTIONS:
+            assert 0.47 <= metrics["test_roc_auc"] <= 0.56, key
+        else:
+            is_better = low > baseline if metrics[f"test_{metric}"] > baseline else None
+            assert is_better or high < baseline, key
