@@ -81,9 +81,12 @@ def run(task: TaskFunction, argv: list[str], help_text: str) -> int:
 def _unwind_on_signals() -> list[int]:
     """Let Ctrl-C and SIGTERM raise, so that whatever is being written is taken back; gives a list that will name them.
 
-    What is raised inside a callback of compiled code comes out of it as some other error: the list knows better.
+    What is raised inside a callback of compiled code is printed there and comes out of it as some other error: the list
+    knows better.
     """
     received: list[int] = []
+    print_ignored = sys.unraisablehook
+    sys.unraisablehook = lambda ignored: None if received else print_ignored(ignored)
 
     def interrupt(number, frame):
         received.append(number)
