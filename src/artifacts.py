@@ -53,6 +53,8 @@ TRUSTED = [  # types, beyond skops' own list, that a model file may hold; never 
     "xgboost.sklearn.XGBRegressor",
 ]
 RENAME_EXCHANGE = 2
+_STAGING: set[Path] = set()
+_CLAIMED: set[Path] = set()
 
 
 @contextlib.contextmanager
@@ -73,6 +75,7 @@ def published(run_dir: Path) -> Iterator[Path]:
     run_dir.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(run_dir)
     staging = Path(tempfile.mkdtemp(prefix=f".{run_dir.name}-{os.getpid()}-", dir=run_dir.parent))
+    _STAGING.add(staging)
     try:
         yield staging
         _write_manifest(staging)
@@ -80,6 +83,15 @@ def published(run_dir: Path) -> Iterator[Path]:
         _replace(run_dir, staging)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+        _STAGING.discard(staging)
+
+
+def abandon() -> None:
+    """Take back what unfinished runs of this process have made; it is about to end without unwinding."""
+    for staging in _STAGING:
+        shutil.rmtree(staging, ignore_errors=True)
+    for run_dir in _CLAIMED:
+        remove_empty(run_dir)
 
 
 def check_replaceable(run_dir: Path) -> None:
@@ -91,6 +103,7 @@ def check_replaceable(run_dir: Path) -> None:
     """
     if run_dir.exists() and not (run_dir / MANIFEST).is_file() and (not run_dir.is_dir() or any(run_dir.iterdir())):
         raise ConfigError(f"{run_dir} exists and is not a run folder: choose another with hydra.run.dir=…")
+    _CLAIMED.add(run_dir)
 
 
 def remove_empty(run_dir: Path) -> None:

@@ -7,6 +7,7 @@ Hydra has made anything.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -18,8 +19,11 @@ from src.compose import CONF, check_job, compose_job, composer, options, parse
 from src.errors import ConfigError, TrainingError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from hydra.types import TaskFunction
 
+INTERRUPTED = "Interrupted: nothing was written, an earlier result is as it was."
 COMPLETION = Path(__file__).with_name("completion.bash")
 FORBIDDEN = {
     "_target_": "names code to run",
@@ -49,7 +53,11 @@ def run(task: TaskFunction, argv: list[str], help_text: str) -> int:
         0 good, 1 run failed, 2 bad configuration or input, 4 integrity check failed, 5 some jobs of a sweep failed,
         130 interrupted, 143 terminated.
     """
-    received = _unwind_on_signals()
+    with _signals(_leave if not is_sweep(argv) else _unwind):
+        return _run(task, argv, help_text)
+
+
+def _run(task: TaskFunction, argv: list[str], help_text: str) -> int:
     try:
         if {"--help", "-h"} & set(argv):
             print(help_text + "\n\n" + groups_text(_config_dirs(argv)))
@@ -68,38 +76,39 @@ def run(task: TaskFunction, argv: list[str], help_text: str) -> int:
     except TrainingError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
-            received.append(signal.SIGINT)
-        if not received:
-            raise
-        if received[-1] == signal.SIGINT:
-            print("Interrupted: nothing was written, an earlier result is as it was.", file=sys.stderr)
-        return 128 + received[-1]  # as a shell reports it
+    except KeyboardInterrupt:
+        print(INTERRUPTED, file=sys.stderr)
+        return 128 + signal.SIGINT  # as a shell reports it
 
 
-def _unwind_on_signals() -> list[int]:
-    """Let Ctrl-C and SIGTERM raise, so that whatever is being written is taken back; gives a list that will name them.
+@contextlib.contextmanager
+def _signals(handler: Callable) -> Iterator[None]:
+    """Answer Ctrl-C and SIGTERM for a while."""
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
-    What is raised inside a callback of compiled code is printed there and comes out of it as some other error: the list
-    knows better.
+
+def _leave(number: int, frame) -> None:
+    """End a single run at once, with nothing half-written left.
+
+    An exception would have to find its way out of compiled code: raised inside a callback of XGBoost it came out as another
+    error, or the process crashed.
     """
-    received: list[int] = []
-    print_ignored = sys.unraisablehook
-    sys.unraisablehook = lambda ignored: None if received else print_ignored(ignored)
+    if artifacts := sys.modules.get("src.artifacts"):
+        artifacts.abandon()
+    print(INTERRUPTED, file=sys.stderr, flush=True)
+    os._exit(128 + number)
 
-    def interrupt(number, frame):
-        received.append(number)
+
+def _unwind(number: int, frame) -> None:
+    """Let a sweep end its jobs first."""
+    if number == signal.SIGINT:
         raise KeyboardInterrupt
-
-    def stop(number, frame):
-        received.append(number)
-        sys.exit(128 + number)
-
-    signal.signal(signal.SIGTERM, stop)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, interrupt)
-    return received
+    sys.exit(128 + number)
 
 
 def usable_cores() -> int:
