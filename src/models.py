@@ -176,14 +176,15 @@ def _is_absent(package: str) -> bool:
         return True
 
 
-def level_to_learn(estimator: str, metric: str, quantile: float | None) -> float | None:
+def level_to_learn(estimator: str, metric: str, quantile: float | None, requires_monotone: bool = False) -> float | None:
     """The quantile an estimator should learn: the one that is asked for, or the median where errors count absolutely.
 
-    None stands for the mean, which an estimator learns that has no median.
+    None stands for the mean: of an estimator that has no median, and where directions are required. No booster keeps
+    directions in a quantile: XGBoost and scikit-learn set the leaves anew after the tree has kept them, LightGBM refuses.
     """
-    if quantile is None and metric in ("mae", "median_absolute_error") and ESTIMATORS[estimator].can_predict(MEDIAN):
-        return MEDIAN
-    return quantile
+    if requires_monotone or quantile is not None or metric not in ("mae", "median_absolute_error"):
+        return quantile
+    return MEDIAN if ESTIMATORS[estimator].can_predict(MEDIAN) else None
 
 
 def make_estimator(

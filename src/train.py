@@ -240,18 +240,19 @@ def _recipe_of(config: TrainingConfig, model: Model, features: dict[str, Feature
     if not model.params.get("normalize", True):
         preprocessing["scaler"] = None
     stops = stop.patience is not None and model.trains_in_rounds
+    level = level_to_learn(estimator, use_case.metric, use_case.quantile, use_case.requires_monotone)
     return Recipe(
         task=use_case.task,
         estimator=estimator,
         params=model.params,
         features=features,
         **preprocessing,
-        is_monotone=model.keeps_monotone,
+        is_monotone=model.keeps_monotone and level is None,
         patience=Patience(stop.patience, stop.min_delta, stop.restore_best_weights) if stops else None,
         random_state=config.seed,
         n_threads=config.n_threads or command_line.usable_cores(),
         class_weight=config.class_weight,
-        quantile=level_to_learn(estimator, use_case.metric, use_case.quantile),
+        quantile=level,
         target_transform=use_case.target_transform,
         target_min=use_case.target_min,
         target_max=use_case.target_max,

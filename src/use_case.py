@@ -284,6 +284,8 @@ class UseCase(Facts):
                 raise ValueError(f"cost_matrix names {unknown[0]}, which is not one of the classes")
         if self.requires_monotone and (self.task == "multiclass" or not any(f.monotone for f in self.features.values())):
             raise ValueError("requires_monotone needs a feature with a direction, and a score with one")
+        if self.requires_monotone and self.quantile is not None:
+            raise ValueError("requires_monotone does not go with a quantile: no model keeps directions in one")
         return self
 
     @model_validator(mode="after")

@@ -47,14 +47,14 @@ def python():
     """Run Python from the repository's root, as a user would: python("-m", "src.train", "--help")."""
 
     def run(*arguments: str, **kwargs) -> subprocess.CompletedProcess:
-        env = os.environ | {"COLUMNS": "200"} | kwargs.pop("env", {})
+        kwargs = {"timeout": TIMEOUT_S, "env": {}, **kwargs}
+        env = os.environ | {"COLUMNS": "200"} | kwargs.pop("env")
         return subprocess.run(
             [sys.executable, *map(str, arguments)],
             cwd=ROOT,
             env=env,
             capture_output=True,
             text=True,
-            timeout=TIMEOUT_S,
             **kwargs,
         )
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from src.facts import Facts
 from src.simulation.margin import Outcome
 
-Frequency = Literal["hour", "day", "business_day", "week", "month", "quarter"]
+Frequency = Literal["hour", "day", "business_day", "week", "month", "quarter", "year"]
 Day = Annotated[date, Field(strict=False)]
 # what repeats within a season can only be seen at periods shorter than it
 SEASONS = {
@@ -174,8 +174,8 @@ class Simulation(Facts):
     start, end : date, optional
         First and last day of the time column; the use case must name one.
     frequency : str, optional
-        Regular periods within start and end: hour (its start), day and business_day (that day), week (its Sunday), month
-        and quarter (its last day). Without it rows happen at random moments.
+        Regular periods within start and end: hour (its start), day and business_day (that day), week (its Sunday), month,
+        quarter and year (its last day). Without it rows happen at random moments.
     hours : list of int, optional
         First and last hour of the day that frequency hour has; without it all 24.
     season : Season
