@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from src.metrics import METRICS, Prediction, coefficients, compute
+from src.metrics import METRICS, Prediction, as_score, coefficients, compute
 
 CONFIDENCE = 0.95
 
@@ -46,18 +46,41 @@ def interval(
     Efron & Tibshirani (1993), An introduction to the bootstrap, ch. 13; drawn within classes as in Robin et al. (2011),
     pROC, BMC Bioinformatics 12:77.
     """
+    return _ends(_resample(metric, task, y_true, [prediction], seed, n_resamples, quantile, periods)[:, 0])
+
+
+def intervals(
+    metric: str, task: str, y_true, prediction: Prediction, baseline: Prediction, seed: int, n_resamples: int = 1000,
+    quantile: float | None = None, periods=None,
+) -> tuple[tuple[float, float], tuple[float, float]]:  # fmt: skip
+    """`interval`, and the interval of what the prediction gains on a baseline in the same resamples.
+
+    Two scores of the same rows rise and fall together, so that their difference is known better than either.
+
+    Returns
+    -------
+    value, gain : tuple of (low, high)
+        A gain above 0 is better than the baseline, whichever way the metric points.
+    """
+    values = _resample(metric, task, y_true, [prediction, baseline], seed, n_resamples, quantile, periods)
+    return _ends(values[:, 0]), _ends(as_score(metric, values[:, 0]) - as_score(metric, values[:, 1]))
+
+
+def _resample(metric, task, y_true, predictions: list[Prediction], seed, n_resamples, quantile, periods) -> np.ndarray:
+    """The metric of each prediction in each resample, of shape (n_resamples, n_predictions)."""
     rng = np.random.default_rng(seed)
     if METRICS[metric].takes == "periods" and periods is not None:
-        each = coefficients(y_true, prediction.score, periods)
-        return _ends(each[rng.integers(0, len(each), (n_resamples, len(each)))].mean(axis=1))
+        each = np.column_stack([coefficients(y_true, prediction.score, periods) for prediction in predictions])
+        return each[rng.integers(0, len(each), (n_resamples, len(each)))].mean(axis=1)
     strata = (
         [np.flatnonzero(y_true == label) for label in (0, 1)] if task in ("binary", "anomaly") else [np.arange(len(y_true))]
     )
-    value_of = _statistic(metric, y_true, prediction, quantile)
-    values = np.empty(n_resamples)
+    statistics = [_statistic(metric, y_true, prediction, quantile) for prediction in predictions]
+    values = np.empty((n_resamples, len(predictions)))
     for i in range(n_resamples):
-        values[i] = value_of([members[rng.integers(0, len(members), len(members))] for members in strata])
-    return _ends(values)
+        drawn = [members[rng.integers(0, len(members), len(members))] for members in strata]
+        values[i] = [value_of(drawn) for value_of in statistics]
+    return values
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:

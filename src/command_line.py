@@ -53,32 +53,32 @@ def run(task: TaskFunction, argv: list[str], help_text: str) -> int:
         0 good, 1 run failed, 2 bad configuration or input, 4 integrity check failed, 5 some jobs of a sweep failed,
         130 interrupted, 143 terminated.
     """
-    with _signals(_leave if not is_sweep(argv) else _unwind):
-        return _run(task, argv, help_text)
-
-
-def _run(task: TaskFunction, argv: list[str], help_text: str) -> int:
     try:
-        if {"--help", "-h"} & set(argv):
-            print(help_text + "\n\n" + groups_text(_config_dirs(argv)))
-            return 0
-        if argv in (["--shell-completion", "install=bash"], ["-sc", "install=bash"]):
-            print(COMPLETION.read_text(), end="")
-            return 0
-        refuse_code(argv)
-        overrides = _compose_and_check(argv)
-        flags = [argument for argument in argv if argument not in overrides]
-        if is_sweep(argv):
-            from src.portfolio.sweep import sweep
-
-            return sweep(task, overrides, flags, _config_dirs(argv), hand_over)
-        return hand_over(_quietly(task), [*flags, *overrides])
+        with _signals(_unwind if is_sweep(argv) else _leave):
+            return _run(task, argv, help_text)
     except TrainingError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print(INTERRUPTED, file=sys.stderr)
         return 128 + signal.SIGINT  # as a shell reports it
+
+
+def _run(task: TaskFunction, argv: list[str], help_text: str) -> int:
+    if {"--help", "-h"} & set(argv):
+        print(help_text + "\n\n" + groups_text(_config_dirs(argv)))
+        return 0
+    if argv in (["--shell-completion", "install=bash"], ["-sc", "install=bash"]):
+        print(COMPLETION.read_text(), end="")
+        return 0
+    refuse_code(argv)
+    overrides = _compose_and_check(argv)
+    flags = [argument for argument in argv if argument not in overrides]
+    if is_sweep(argv):
+        from src.portfolio.sweep import sweep
+
+        return sweep(task, overrides, flags, _config_dirs(argv), hand_over)
+    return hand_over(_quietly(task), [*flags, *overrides])
 
 
 @contextlib.contextmanager

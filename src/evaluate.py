@@ -84,8 +84,8 @@ def evaluate(
     Returns
     -------
     dict of str to float
-        `test_<metric>`, `baseline_<metric>`, `<name>_<metric>` of further baselines, `ceiling_<metric>`, and the counts of
-        the confusion matrix.
+        `test_<metric>`, `baseline_<metric>`, `<name>_<metric>` of further baselines, `ceiling_<metric>`, the counts of the
+        confusion matrix, and `gain_<metric>` of the primary metric: what the model is better by than the baseline.
     """
     metric, task, quantile = yardstick.metric, yardstick.task, yardstick.quantile
     answers = {"test": prediction}
@@ -95,8 +95,13 @@ def evaluate(
     for prefix, answer in answers.items():
         found = compute(metrics_for(task, yardstick.kinds), y_true, answer, quantile, periods)
         values |= {f"{prefix}_{name}": value for name, value in found.items()}
-    low, high = bootstrap.interval(metric, task, y_true, prediction, seed, quantile=quantile, periods=periods)
+    to_beat = next(iter(baselines.values()))
+    (low, high), (gain_low, gain_high) = bootstrap.intervals(
+        metric, task, y_true, prediction, to_beat, seed, quantile=quantile, periods=periods
+    )
+    gain = as_score(metric, values[f"test_{metric}"]) - as_score(metric, values[f"baseline_{metric}"])
     values |= {f"test_{metric}_ci_low": low, f"test_{metric}_ci_high": high}
+    values |= {f"gain_{metric}": gain, f"gain_{metric}_ci_low": gain_low, f"gain_{metric}_ci_high": gain_high}
     if task in ("binary", "multiclass"):
         counts = confusion(y_true, prediction.decision, list(yardstick.classes) or None)
         values |= {f"test_{name}": n for name, n in counts.items()}

@@ -64,3 +64,17 @@ def test_the_closing_line_of_a_proxy_says_real_and_a_note_says_of_what(train, tm
     metadata = json.loads((tmp_path / "run/metadata.json").read_text())
     assert metadata["notes"][0].startswith("A proxy: ")
     assert "proxy_for" in json.dumps(metadata)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "overrides",
+    [["use_case=default_prediction"], ["use_case=credit_scoring"], ["use_case=account_opening"], ["use_case=loan_approval"]],
+    ids="".join,
+)
+def test_the_neural_network_comes_within_a_hundredth_of_the_best_booster(train, tmp_path, overrides):
+    found = {}
+    for model in ("xgboost", "lightgbm", "neural_network"):
+        assert train(*overrides, f"model={model}").returncode == 0
+        found[model] = json.loads((tmp_path / "run/metrics.json").read_text())["cv_roc_auc"]
+    assert found["neural_network"] >= max(found["xgboost"], found["lightgbm"]) - 0.01, found

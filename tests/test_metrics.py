@@ -96,6 +96,22 @@ def test_a_bootstrap_of_a_mean_agrees_with_the_normal_interval():
     assert (low, high) == pytest.approx((error.mean() - half, error.mean() + half), abs=0.1 * half)
 
 
+def test_a_gain_on_a_baseline_is_known_better_than_either_score_because_the_rows_are_the_same():
+    y = RNG.normal(size=2000)
+    better, baseline = decide("regression", np.full(2000, 0.1)), decide("regression", np.full(2000, 0.5))
+    value, (low, high) = bootstrap.intervals("mae", "regression", y, better, baseline, seed=0)
+    assert value == bootstrap.interval("mae", "regression", y, better, seed=0)
+    each = np.abs(y - 0.5) - np.abs(y - 0.1)
+    half = 1.96 * each.std() / np.sqrt(2000)
+    assert (low, high) == pytest.approx((each.mean() - half, each.mean() + half), abs=0.1 * half)
+    assert high - low < value[1] - value[0]
+
+
+def test_a_baseline_gains_nothing_on_itself():
+    prior = decide("binary", np.full(400, 0.3), 0.5)
+    assert bootstrap.intervals("roc_auc", "binary", Y, prior, prior, seed=0, n_resamples=50) == ((0.5, 0.5), (0.0, 0.0))
+
+
 def test_the_f1_threshold_beats_every_other_one():
     best = sk.f1_score(Y, threshold.highest_f1(Y, SCORE) <= SCORE)
     assert best == max(sk.f1_score(Y, value <= SCORE) for value in SCORE)

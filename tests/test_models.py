@@ -114,6 +114,23 @@ def test_a_model_trains_saves_loads_elsewhere_and_beats_the_baseline(train, case
         assert "seasonal_naive_rmse" in metrics
 
 
+def test_a_new_use_case_is_one_file_and_a_csv_and_its_model_answers(train, cases, tmp_path):
+    """Card spending, which most months is nothing: a number with a mass at zero."""
+    rows = pd.read_parquet(cases / "rows.parquet")
+    spent = np.where(rows.income > 2, rows.loss_eur, 0.0)
+    rows[["income", "age", "region"]].assign(spent_eur=spent).to_csv(tmp_path / "spending.csv", index=False)
+    (tmp_path / "my_conf/use_case").mkdir(parents=True)
+    facts = {"target": "spent_eur", "metric": "mae", "split": "random", "cv": "kfold", "more": "target_min: 0"}
+    (tmp_path / "my_conf/use_case/card_spending.yaml").write_text(USE_CASE.format(task="regression", **facts))
+    result = train("--config-dir", tmp_path / "my_conf", "use_case=card_spending", f"data_source.path={tmp_path}/spending.csv")
+    assert result.returncode == 0, result.stderr
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert metrics["test_mae_ci_high"] < metrics["baseline_mae"]
+    predicted = artifacts.load(tmp_path / "run").predict(rows)
+    assert predicted.min() >= 0
+    assert np.median(predicted[spent == 0]) < 0.05 < np.median(predicted[spent > 0])
+
+
 @pytest.mark.parametrize(("model", "task"), [(m, t) for m in ESTIMATORS for t in CASES if (m, t) not in PAIRS])
 def test_a_pair_that_nobody_declared_is_refused_with_the_models_that_fit(cases, model, task):
     from src import command_line, train

@@ -1,11 +1,16 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
+from conftest import ROOT
+from pydantic import ValidationError
 
 from src.errors import GateError
 from src.fit import Recipe, fit
 from src.monotone import check_directions, violations
-from src.use_case import Feature
+from src.use_case import Feature, UseCase
 
 FEATURES = {
     "income": Feature(type="float", monotone=1),
@@ -91,3 +96,21 @@ def test_a_required_direction_that_the_fitted_model_breaks_ends_the_run():
     with pytest.raises(GateError, match=r"income moves its score by .* against monotone=1\.\nNothing was written"):
         check_directions(Falling(), "regression", FRAME, FEATURES, is_required=True)
     assert check_directions(Falling(), "regression", FRAME, FEATURES, is_required=False)["income"] > 0
+
+
+@pytest.mark.parametrize("model", ["xgboost", "lightgbm", "hist_gradient_boosting"])
+def test_every_booster_keeps_required_directions_of_a_number_whose_errors_count_absolutely(train, tmp_path, model):
+    rows = ["data_source.rows=2000", "cv=none"]
+    result = train("use_case=credit_limit", f"model={model}", *rows)
+    assert result.returncode == 0, result.stderr
+    facts = json.loads((tmp_path / "run/metadata.json").read_text())
+    assert facts["monotone_violations"] == {}
+    assert train("use_case=credit_limit", f"model={model}", "use_case.requires_monotone=false", *rows).returncode == 0
+    facts = json.loads((tmp_path / "run/metadata.json").read_text())
+    assert facts["monotone_violations"]["net_income_eur_month"] > 0
+
+
+def test_directions_cannot_be_required_of_a_quantile():
+    facts = yaml.safe_load((ROOT / "conf/use_case/credit_limit.yaml").read_text())["use_case"]
+    with pytest.raises(ValidationError, match="no model keeps directions in one"):
+        UseCase(**facts | {"quantile": 0.9})

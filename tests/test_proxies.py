@@ -15,7 +15,7 @@ PAIRS = [(name, proxy) for name, facts in USE_CASES.items() if facts for proxy i
 
 @pytest.mark.parametrize(("name", "proxy"), PAIRS)
 def test_every_proxy_of_every_use_case_holds_on_every_row(name, proxy):
-    use_case = UseCase(**UseCase(**USE_CASES[name]).model_dump() | packaged.facts_of_proxy(proxy))
+    use_case = UseCase(**UseCase(**USE_CASES[name]).model_dump() | {"cost": None} | packaged.facts_of_proxy(proxy))
     data = source.load("packaged", use_case, proxy, None, None, None)
     about = {"task": use_case.task, "classes": use_case.classes, "protected": use_case.protected}
     kept = validate(data.frame, use_case.features, use_case.target, use_case.time_column, use_case.duplicates, **about)
