@@ -46,7 +46,7 @@ def interval(
     Efron & Tibshirani (1993), An introduction to the bootstrap, ch. 13; drawn within classes as in Robin et al. (2011),
     pROC, BMC Bioinformatics 12:77.
     """
-    return _ends(_resample(metric, task, y_true, [prediction], seed, n_resamples, quantile, periods)[:, 0])
+    return _ends(resample(metric, task, y_true, [prediction], seed, n_resamples, quantile, periods)[:, 0])
 
 
 def intervals(
@@ -62,11 +62,11 @@ def intervals(
     value, gain : tuple of (low, high)
         A gain above 0 is better than the baseline, whichever way the metric points.
     """
-    values = _resample(metric, task, y_true, [prediction, baseline], seed, n_resamples, quantile, periods)
+    values = resample(metric, task, y_true, [prediction, baseline], seed, n_resamples, quantile, periods)
     return _ends(values[:, 0]), _ends(as_score(metric, values[:, 0]) - as_score(metric, values[:, 1]))
 
 
-def _resample(metric, task, y_true, predictions: list[Prediction], seed, n_resamples, quantile, periods) -> np.ndarray:
+def resample(metric, task, y_true, predictions: list[Prediction], seed, n_resamples, quantile, periods) -> np.ndarray:
     """The metric of each prediction in each resample, of shape (n_resamples, n_predictions)."""
     rng = np.random.default_rng(seed)
     if METRICS[metric].takes == "periods" and periods is not None:

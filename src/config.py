@@ -7,17 +7,19 @@ import typing
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, Field, ValidationError, create_model
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model, model_validator
 
 from src.data import packaged
 from src.device import cuda_devices
 from src.errors import ConfigError, at_most
 from src.facts import Facts, Name
 from src.models import ESTIMATORS, check_arguments
+from src.portfolio.record import replace_text
 from src.use_case import Metric, Task, UseCase
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
@@ -55,7 +57,32 @@ class EarlyStopping(Facts):
 
 
 class Tuning(Facts):
-    method: Literal["none"]
+    """How parameters are searched for: see `src.tuning`.
+
+    Attributes
+    ----------
+    method : {"none", "grid_search", "random_search", "bayesian", "halving"}
+    cv : int
+        Folds, at least 2.
+    n_iter : int, optional
+        Settings in all; None of a grid takes every point.
+    max_concurrent_trials : int
+        How many trials may be under way at once, and so how many results a new one does not know.
+    n_workers : int, optional
+        Processes that run trials; None is as many as there are threads for, and memory.
+    timeout_s : float, optional
+        Begin no trial after so many seconds.
+    storage : str, optional
+        SQLAlchemy's address of the database that keeps the trials.
+    """
+
+    method: Literal["none", "grid_search", "random_search", "bayesian", "halving"]
+    cv: Annotated[int, Field(ge=2)] | None
+    n_iter: Annotated[int, Field(ge=1)] | None
+    max_concurrent_trials: Annotated[int, Field(ge=1)] | None
+    n_workers: Annotated[int, Field(ge=1)] | None
+    timeout_s: Annotated[float, Field(gt=0)] | None
+    storage: str | None
 
 
 class Tracking(Facts):
@@ -93,6 +120,31 @@ class Constraint(Facts):
         return kind | None if self.nullable else kind
 
 
+class SearchRange(Facts):
+    """Where tuning looks for one parameter, in the words of hydra-optuna-sweeper."""
+
+    type: Literal["int", "float", "categorical"]
+    low: float | None = None
+    high: float | None = None
+    step: float | None = None
+    log: bool = False
+    choices: list[Any] | None = None
+
+    @model_validator(mode="after")
+    def _facts_agree(self):
+        if (self.type == "categorical") != (self.choices is not None):
+            raise ValueError("choices go with type categorical, and only with it")
+        if self.type != "categorical" and (self.low is None or self.high is None or self.low >= self.high):
+            raise ValueError(f"`low < high` must hold, but got (low={self.low}, high={self.high})")
+        return self
+
+    def ends(self) -> list[Any]:
+        """Values that must all be allowed if the range is."""
+        if self.choices is not None:
+            return self.choices
+        return [int(end) if self.type == "int" else float(end) for end in (self.low, self.high)]
+
+
 class Model(Facts):
     """An algorithm: its estimator for each task, its parameters, their ranges and where tuning looks.
 
@@ -107,7 +159,8 @@ class Model(Facts):
     keeps_monotone: bool
     params: dict[str, Any]
     constraints: dict[str, Constraint]
-    search_space: dict[str, dict[str, Any]]
+    search_space: dict[str, SearchRange]
+    starting_points: list[dict[str, Any]]
     grid: dict[str, list[Any]]
 
 
@@ -126,6 +179,7 @@ class TrainingConfig(Facts):
     seed: Seed
     n_threads: Annotated[int, Field(ge=1)] | None
     resume: bool
+    save_tuned: bool
     members: dict[Name, Model] = Field(default_factory=dict)  # of an ensemble, as their own files say; never given
 
 
@@ -192,6 +246,27 @@ def _on_proxy(config: TrainingConfig) -> TrainingConfig:
     return config.model_copy(update={"use_case": use_case})
 
 
+def distributions(search_space: Mapping[str, SearchRange]) -> dict[str, Any]:
+    """Optuna's distributions of a search space, made as hydra-optuna-sweeper makes them."""
+    from src.tuning.trials import quiet_optuna
+
+    quiet_optuna()
+    from hydra_plugins.hydra_optuna_sweeper._impl import create_optuna_distribution_from_config
+
+    return {
+        name: create_optuna_distribution_from_config(space.model_dump(exclude_none=True))
+        for name, space in search_space.items()
+    }
+
+
+def save_tuned(use_case: str, model: str, params: Mapping[str, Any]) -> Path:
+    """Keep found parameters where later runs of the pair take them from; gives the file."""
+    path = CONF / "tuned" / f"{use_case}_{model}.yaml"
+    path.parent.mkdir(exist_ok=True)
+    replace_text(path, yaml.safe_dump(dict(params)))
+    return path
+
+
 def hydra_files(cfg: DictConfig, hydra_cfg: DictConfig) -> dict[str, str]:
     """The texts that Hydra would write to `.hydra/`, by file name."""
     return {
@@ -215,6 +290,7 @@ def check(config: TrainingConfig) -> None:
     _check_data_source(config.data_source, config.use_case)
     _check_data_split(config.data_split, config.use_case)
     _check_cv(config.cv, config.data_split, config.use_case)
+    _check_tuning(config)
     if config.calibration != "none" and config.use_case.task != "binary":
         raise ConfigError(f"calibration is for task binary, but use_case={config.use_case.key} is {config.use_case.task}")
     if config.class_weight != "none" and config.use_case.task not in ("binary", "multiclass"):
@@ -253,6 +329,41 @@ def _check_quantile(model: Model, use_case: UseCase) -> None:
         f"use_case={use_case.key} predicts the quantile {use_case.quantile}, which model={model.name} cannot.\n"
         f"Choose a model that can: {', '.join(able)}."
     )
+
+
+def _check_tuning(config: TrainingConfig) -> None:
+    tuning, model, use_case = config.tuning, config.model, config.use_case
+    if tuning.method == "none":
+        given = [name for name, value in tuning.model_dump(exclude={"method"}).items() if value is not None]
+        if given or config.save_tuned:
+            name = f"tuning.{given[0]}" if given else "save_tuned"
+            raise ConfigError(f"{name} is for a search: choose tuning=bayesian, grid_search, random_search or halving")
+        return
+    if use_case.task in UNSUPERVISED:
+        raise ConfigError(f"tuning={tuning.method} needs labels, but use_case={use_case.key} is {use_case.task}: leave it out")
+    where = model.grid if tuning.method == "grid_search" else model.search_space
+    if not where:
+        raise ConfigError(f"tuning={tuning.method}, but model={model.name} has nothing to tune: choose tuning=none")
+    if tuning.cv is None or tuning.max_concurrent_trials is None or (tuning.n_iter is None and tuning.method != "grid_search"):
+        raise ConfigError(f"tuning={tuning.method} needs tuning.cv, tuning.max_concurrent_trials and tuning.n_iter")
+    if tuning.storage and urlsplit(tuning.storage).password:
+        raise ConfigError("tuning.storage holds a password, which would be saved: leave it out and set PGPASSWORD")
+    known = model.constraints
+    tried = {f"grid.{name}": (name, values) for name, values in model.grid.items()}
+    tried |= {f"search_space.{name}": (name, space.ends()) for name, space in model.search_space.items()}
+    tried |= {f"starting_points.{name}": (name, [value]) for point in model.starting_points for name, value in point.items()}
+    for place, (name, values) in tried.items():
+        if name not in known:
+            raise ConfigError(unknown(f"model.{place.split('.')[0]}", name, list(known)))
+        if name == "normalize":
+            raise ConfigError("normalize belongs to preprocessing, which is done once for all trials: it cannot be searched")
+        for value in values:
+            try:
+                TypeAdapter(known[name].annotation()).validate_python(value)
+            except ValidationError:
+                raise ConfigError(f"model.{place} tries {value}, which model.params.{name} cannot be") from None
+    if len(model.grid) and any(not values for values in model.grid.values()):
+        raise ConfigError("model.grid has a parameter without values")
 
 
 def _check_device(config: TrainingConfig) -> None:

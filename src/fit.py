@@ -80,6 +80,20 @@ class Recipe:
     members: Mapping[str, Recipe] = field(default_factory=dict)
 
     @property
+    def preprocessing(self) -> dict[str, str | None]:
+        """`imputer`, `scaler` and `encoder` as its parameters leave them: `normalize` is the scaler's business."""
+        scaler = self.scaler if self.params.get("normalize", True) else None
+        return {"imputer": self.imputer, "scaler": scaler, "encoder": self.encoder}
+
+    def to_learn(self, y):
+        """The target as the estimator learns it."""
+        return TO_LEARN[self.target_transform](y) if self.target_transform and y is not None else y
+
+    def from_learnt(self, y_pred) -> np.ndarray:
+        """An estimator's predictions of a number, turned back and kept within bounds."""
+        return on_target_scale(y_pred, self.target_transform, self.target_min, self.target_max)
+
+    @property
     def loss(self) -> str:
         """The loss that training watches."""
         if self.task == "regression":
@@ -130,12 +144,17 @@ class OnTargetScale(RegressorMixin, BaseEstimator):
         self.maximum = maximum
 
     def predict(self, X):
-        y_pred = self.pipeline.predict(X).astype("float64")
-        y_pred = FROM_LEARNT[self.transform](y_pred) if self.transform else y_pred
-        return y_pred if self.minimum is None and self.maximum is None else np.clip(y_pred, self.minimum, self.maximum)
+        return on_target_scale(self.pipeline.predict(X), self.transform, self.minimum, self.maximum)
 
     def __sklearn_is_fitted__(self):
         return True
+
+
+def on_target_scale(y_pred, transform: str | None, minimum: float | None, maximum: float | None) -> np.ndarray:
+    """Turn predictions back and keep them within bounds: see `OnTargetScale`."""
+    y_pred = np.asarray(y_pred, dtype="float64")
+    y_pred = FROM_LEARNT[transform](y_pred) if transform else y_pred
+    return y_pred if minimum is None and maximum is None else np.clip(y_pred, minimum, maximum)
 
 
 def fit(recipe: Recipe, frame, y, stop_frame=None, y_stop=None, with_train_loss: bool = False) -> Fitted:
@@ -160,20 +179,53 @@ def fit(recipe: Recipe, frame, y, stop_frame=None, y_stop=None, with_train_loss:
         from src.ensemble import fit_ensemble
 
         return fit_ensemble(recipe, frame, y, stop_frame, y_stop)
-    if recipe.target_transform:
-        y, y_stop = (None if part is None else TO_LEARN[recipe.target_transform](part) for part in (y, y_stop))
-    features = make_features(recipe.features, recipe.imputer, recipe.scaler, recipe.encoder, random_state=recipe.random_state)
-    X = features.fit_transform(frame, y)
+    features = make_features(recipe.features, **recipe.preprocessing, random_state=recipe.random_state)
+    X = features.fit_transform(frame, recipe.to_learn(y))
+    is_watched = stop_frame is not None and ESTIMATORS[recipe.estimator].rounds
+    stop = (features.transform(stop_frame), recipe.to_learn(y_stop)) if is_watched else None
+    matrix = matrix_of(recipe, features)
+    estimator, history, best_iteration = fit_estimator(recipe, X, recipe.to_learn(y), stop, matrix, with_train_loss)
+    model = Pipeline([("features", features), ("estimator", estimator)])
+    if recipe.task == "regression":
+        model = OnTargetScale(model, recipe.target_transform, recipe.target_min, recipe.target_max)
+    return Fitted(model, history, best_iteration)
+
+
+def matrix_of(recipe: Recipe, features) -> Matrix:
+    """What the columns of a fitted transformer's output are to the recipe's estimator."""
+    if not ESTIMATORS[recipe.estimator].rounds:
+        return Matrix([], [])
+    _, is_category, directions = matrix_facts(features, recipe.features)
+    return Matrix(is_category, directions if recipe.is_monotone else [0] * len(directions))
+
+
+def fit_estimator(recipe: Recipe, X, y, stop, matrix: Matrix, with_train_loss: bool = False):
+    """Fit a recipe's estimator on rows that have gone through its preprocessing.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    X : ndarray or sparse matrix of shape (n_rows, n_columns)
+    y : ndarray of shape (n_rows,)
+        As it is learnt: see `Recipe.to_learn`.
+    stop : tuple of (matrix, ndarray), optional
+        Rows that decide the best round.
+    matrix : Matrix
+        What the columns are.
+    with_train_loss : bool
+
+    Returns
+    -------
+    estimator, history, best_iteration
+        As in `Fitted`.
+    """
     algorithm = ESTIMATORS[recipe.estimator]
     estimator = make_estimator(
         recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads, recipe.quantile, recipe.device
     )
     history, best_iteration = pd.DataFrame(columns=["round", "train_loss", "val_loss", "learning_rate"]), None
-    weight = _class_weights(y) if recipe.class_weight == "balanced" else None
+    weight = class_weights(y) if recipe.class_weight == "balanced" else None
     if algorithm.rounds:
-        stop = None if stop_frame is None else (features.transform(stop_frame), y_stop)
-        _, is_category, directions = matrix_facts(features, recipe.features)
-        matrix = Matrix(is_category, directions if recipe.is_monotone else [0] * len(directions))
         history, best_iteration = fit_rounds(
             estimator, algorithm.rounds, recipe.loss, X, y, stop, recipe.patience, with_train_loss, matrix, weight
         )
@@ -181,10 +233,7 @@ def fit(recipe: Recipe, frame, y, stop_frame=None, y_stop=None, with_train_loss:
         estimator.fit(X, y, **({} if weight is None else {"sample_weight": weight[y]}))
     if algorithm.scores_in_one_thread:
         estimator.set_params(n_jobs=1)
-    model = Pipeline([("features", features), ("estimator", estimator)])
-    if recipe.task == "regression":
-        model = OnTargetScale(model, recipe.target_transform, recipe.target_min, recipe.target_max)
-    return Fitted(model, history, best_iteration)
+    return estimator, history, best_iteration
 
 
 def fit_unsupervised(recipe: Recipe, frame) -> Pipeline:
@@ -217,7 +266,7 @@ def with_threshold(model: Pipeline, threshold: float) -> FixedThresholdClassifie
     return decided.fit(None, [0, 1])
 
 
-def _class_weights(y) -> np.ndarray:
+def class_weights(y) -> np.ndarray:
     """Weight of each class code: inverse to its frequency, 1 on average over the rows (scikit-learn's "balanced")."""
     counts = np.bincount(y)
     return len(y) / (np.count_nonzero(counts) * np.maximum(counts, 1))

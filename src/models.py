@@ -103,7 +103,7 @@ XGBOOST = Algorithm(
 )
 LIGHTGBM = Algorithm(
     "lightgbm",
-    {"deterministic": True, "force_row_wise": True, "verbose": -1},
+    {"deterministic": True, "force_row_wise": True, "feature_pre_filter": False, "verbose": -1},
     is_threaded=True,
     rounds="lightgbm",
     quantile=lambda level: {"objective": "quantile", "alpha": level},

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from omegaconf import DictConfig
 
-    from src.config import Model, TrainingConfig
+    from src.config import CrossValidation, Model, TrainingConfig
+    from src.evaluate import Yardstick
     from src.fit import Recipe
     from src.table import Table
+    from src.tuning.search import Found
     from src.use_case import Feature
 
 log = logging.getLogger(__name__)
@@ -50,7 +52,10 @@ def main(cfg: DictConfig) -> float:
 
 def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) -> float:
     """Fill `run_dir` and return the primary metric on val as a score, higher is better."""
+    from dataclasses import replace
+
     from src import artifacts, evaluate, fairness, leakage, record, threshold
+    from src import config as config_module
     from src.calibration import calibrate
     from src.cross_validation import summarise
     from src.data import source
@@ -61,6 +66,10 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
     from src.split import row_keys, split
     from src.table import make_table
 
+    if config.tuning.method != "none":
+        from src.tuning import workers
+
+        workers.warm_up()
     use_case, task = config.use_case, config.use_case.task
     with Steps(f"{use_case.key} · {config.model.name}") as steps:
         with steps.step("load"):
@@ -79,6 +88,11 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
             (train, y_train), (val, y_val) = table.rows(parts.train), table.rows(parts.val)
             suspects = leakage.suspects(train[list(table.features)], y_train, config.seed) if task == "binary" else {}
 
+        search = None
+        if config.tuning.method != "none":
+            with steps.step("tune") as advance:
+                search = tune(config, recipe, table, parts.train, yardstick, advance)
+                recipe = replace(recipe, params={**recipe.params, **search.params})
         with steps.step("cross-validate", total=config.cv.n_folds) as advance:
             scoring = list(dict.fromkeys([*(config.cv.scoring or SCORING[task]), use_case.metric]))
             cv_results = score_folds(config, recipe, table, parts.train, scoring, advance)
@@ -118,6 +132,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
             metrics |= {} if cv_results.empty else summarise(cv_results, scoring, use_case.metric)
             metrics |= evaluate.costs_of_classes(y_test, decided.decision, costs)
             tables = {"cv_results": cv_results, "history": fitted.history}
+            tables |= {"trials": search.table} if search else {}
             if task == "binary":
                 metrics |= {"threshold": decided_at}
                 metrics |= evaluate.costs_of(y_test, test_score, decided_at, threshold.prices(use_case.cost, test))
@@ -136,10 +151,13 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
             facts = record.metadata(
                 use_case, settings, recipe, data, table, parts, fitted, suspects, broken, baseline, steps.durations_s
             )
-            facts["notes"] += unfair
+            facts["params"], facts["tuning"] = dict(recipe.params), search and search.facts
+            facts["notes"] += [*unfair, *(search.notes if search else [])]
             record.write(folder, model, fitted, metrics, tables, parts, facts, hydra_files)
     for note in facts["notes"]:
         log.info(note)
+    if config.save_tuned:
+        print(os.path.relpath(config_module.save_tuned(use_case.key, config.model.name, search.params)))
     print(record.closing_line(facts, metrics))
     print(os.path.relpath(run_dir))
     return metrics["val_score"]
@@ -205,20 +223,55 @@ def score_folds(config: TrainingConfig, recipe: Recipe, table: Table, train, sco
     """Cross-validate on the train part, as a table with a row for each fold; empty for `cv=none`."""
     import pandas as pd
 
-    from src.cross_validation import cross_validate, draw_folds, make_splitter
+    from src.cross_validation import cross_validate
 
     if config.cv.method == "none":
         return pd.DataFrame()
-    frame, y = table.rows(train)
-    times = table.times[train] if config.cv.method == "time_series" else None
-    groups = table.groups[train] if "group" in config.cv.method else None
-    splitter = make_splitter(**config.cv.model_dump(exclude={"scoring"}))
-    folds = draw_folds(splitter, y, recipe.task, times, groups)
+    folds, is_ordered, groups = draw(config.cv, table, train, recipe.task)
     rows = []
-    for row in cross_validate(recipe, frame, y, folds, scoring, times is not None, groups, table.periods(train)):
+    for row in cross_validate(recipe, *table.rows(train), folds, scoring, is_ordered, groups, table.periods(train)):
         rows.append(row)
         advance()
     return pd.DataFrame(rows)
+
+
+def draw(cv: CrossValidation, table: Table, train, task: str, n_folds: int | None = None) -> tuple:
+    """Folds of the train part, whether they keep the order of time, and the groups that they keep together."""
+    from src.cross_validation import draw_folds, make_splitter
+
+    times = table.times[train] if cv.method == "time_series" else None
+    groups = table.groups[train] if "group" in cv.method else None
+    splitter = make_splitter(cv.method, n_folds or cv.n_folds, cv.shuffle, cv.random_state)
+    return draw_folds(splitter, table.y[train], task, times, groups), times is not None, groups
+
+
+def tune(config: TrainingConfig, recipe: Recipe, table: Table, train, yardstick: Yardstick, advance) -> Found:
+    """Search for parameters on the train part."""
+    from src.config import distributions
+    from src.portfolio.record import code_sha256, fingerprint
+    from src.provenance import frame_sha256
+    from src.tuning.search import find
+
+    tuning, settings = config.tuning, config.model_dump(mode="json")
+    for name in ("n_workers", "timeout_s", "storage", *(["n_iter"] if tuning.method in ("random_search", "bayesian") else [])):
+        del settings["tuning"][name]  # what does not change a trial
+    study = fingerprint(settings, code_sha256()) + frame_sha256(table.valid.frame)
+    folds, is_ordered, groups = draw(config.cv, table, train, recipe.task, tuning.cv)
+    return find(
+        recipe,
+        *table.rows(train),
+        folds,
+        yardstick,
+        is_ordered=is_ordered,
+        groups=groups,
+        periods=table.periods(train),
+        **tuning.model_dump(exclude={"cv"}),
+        grid=config.model.grid,
+        distributions=distributions(config.model.search_space),
+        starting_points=config.model.starting_points,
+        study=study,
+        advance=advance,
+    )
 
 
 def make_recipe(config: TrainingConfig, features: dict[str, Feature]) -> Recipe:
@@ -236,9 +289,7 @@ def _recipe_of(config: TrainingConfig, model: Model, features: dict[str, Feature
     from src.rounds import Patience
 
     stop, use_case, cv = config.early_stopping, config.use_case, config.cv
-    estimator, preprocessing = model.estimator[use_case.task], model.preprocessing.model_dump()
-    if not model.params.get("normalize", True):
-        preprocessing["scaler"] = None
+    estimator = model.estimator[use_case.task]
     stops = stop.patience is not None and model.trains_in_rounds
     level = level_to_learn(estimator, use_case.metric, use_case.quantile, use_case.requires_monotone)
     return Recipe(
@@ -246,7 +297,7 @@ def _recipe_of(config: TrainingConfig, model: Model, features: dict[str, Feature
         estimator=estimator,
         params=model.params,
         features=features,
-        **preprocessing,
+        **model.preprocessing.model_dump(),
         is_monotone=model.keeps_monotone and level is None,
         patience=Patience(stop.patience, stop.min_delta, stop.restore_best_weights) if stops else None,
         random_state=config.seed,

@@ -79,6 +79,15 @@ def _watch(jobs: list[Planned], total: int, sweep_dir: Path, progress: Progress,
         )
 
 
+def trial(number: int, n_trials: int, tried: str, ended: dict[str, Any] | None, is_best: bool) -> None:
+    """Say what became of a trial of a search."""
+    if ended is None or ended["status"] != "ok":
+        became = f"failed: {ended['reason'] if ended else 'its process died, twice'}"
+    else:
+        became = f"score {ended['score']:.4f} on val   {ended['seconds']:.1f} s" + ("   best so far" if is_best else "")
+    print(f"[{number}/{n_trials}] {tried}   {became}", flush=True)
+
+
 def _progress(*columns) -> Progress:
     console = Console(stderr=True)
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -122,6 +122,17 @@ def plan(texts: list[str], config_dirs: list[Path], code: str, advance: Callable
     own = [one for one in overrides if one.input_line not in hydras]
     with composer(config_dirs) as compose:
         settings = compose_job(compose, hydras, config_dirs)
+        if settings.hydra.sweeper._target_.endswith(".OptunaSearch"):
+            fixed = [one.input_line for one in own if not one.is_sweep_override()]
+            swept = [one for one in own if one.is_sweep_override()]
+            if groups := [one for one in swept if "." not in one.key_or_group]:
+                raise ConfigError(
+                    f"{groups[0].input_line}: hydra/sweeper=optuna searches the values of one model and one use case.\n"
+                    "Choose one, or leave hydra/sweeper out to run every combination."
+                )
+            cfg = compose_job(compose, [*hydras, *fixed], config_dirs)
+            check_job(cfg)
+            return Plan(None, cfg=cfg)
         if not settings.hydra.sweeper._target_.endswith((".PortfolioSweeper", ".BasicSweeper")):
             return Plan(None, cfg=settings)
         jobs, first = [], None

@@ -1,0 +1,169 @@
+"""Hydra's sweeper for `hydra/sweeper=optuna`: every trial is a job of its own, proposed by a sampler of Optuna.
+
+hydra-optuna-sweeper's own loop ends with the first failed job, counts `n_trials` anew when it resumes, and after a kill
+repeats suggestions and overwrites run folders. Here finished trials are the only state: what a trial tries depends on the
+seed, its number and the trials before its batch, and its folder is its number.
+"""
+
+from __future__ import annotations
+
+import warnings
+from concurrent.futures import BrokenExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from src.errors import ConfigError
+from src.portfolio import display, record
+
+SQLITE = "sqlite:///"
+
+
+class OptunaSearch(Sweeper):
+    def __init__(
+        self,
+        sampler: Any,
+        n_trials: int,
+        n_jobs: int,
+        seed: int,
+        storage: str | None,
+        study_name: str,
+        params: dict | None,
+    ):
+        if n_trials < 1 or n_jobs < 1:
+            raise ConfigError("hydra.sweeper.n_trials and hydra.sweeper.n_jobs must be at least 1")
+        self.sampler, self.n_trials, self.n_jobs, self.seed = sampler, n_trials, n_jobs, seed
+        self.storage, self.study_name, self.params = storage, study_name, params or {}
+
+    def setup(self, *, hydra_context, task_function, config: DictConfig) -> None:
+        self.config, self.hydra_context = config, hydra_context
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+        self.sweep_dir = Path(self.config.hydra.sweep.dir)
+        OmegaConf.save(self.config, self.sweep_dir / "multirun.yaml")
+        fixed, space = self._read(arguments)
+        study = optuna.create_study(
+            storage=optuna.storages.RDBStorage(self.storage or f"{SQLITE}{self.sweep_dir}/optuna.db"),
+            study_name=self.study_name,
+            direction="maximize",  # of a job's score, which is higher where the metric is better, losses too
+            load_if_exists=True,
+        )
+        while (n_told := len(study.trials)) < self.n_trials:
+            batch = range(n_told, min(self.n_trials, n_told - n_told % self.n_jobs + self.n_jobs))
+            known = study.trials[: n_told - n_told % self.n_jobs]  # of a batch that was cut off, no trial knows the others
+            proposed = [self._propose(known, space, number) for number in batch]
+            scores = self._launch(fixed, proposed, batch)
+            for number, params, score in zip(batch, proposed, scores, strict=True):
+                study.add_trial(_finished(params, space, score))
+                self._tell(number, params, study)
+        self._write_best(study)
+
+    def _read(self, arguments: list[str]) -> tuple[list[str], dict[str, Any]]:
+        """Overrides that every trial has, and what is searched: the ranges that were typed, or those of the model's file."""
+        from hydra_plugins.hydra_optuna_sweeper import _impl
+
+        typed = [f"{key}={value}" for key, value in self.params.items()] + arguments
+        overrides = OverridesParser.create(config_loader=self.hydra_context.config_loader).parse_overrides(typed)
+        fixed = [one.input_line for one in overrides if not one.is_sweep_override()]
+        swept = [one for one in overrides if one.is_sweep_override()]
+        space = {one.key_or_group: _impl.create_optuna_distribution_from_override(one) for one in swept}
+        return fixed, space or declared_space(fixed, self.hydra_context.config_loader)
+
+    def _propose(self, known: list, space: dict[str, Any], number: int) -> dict[str, Any]:
+        import optuna
+
+        memory = optuna.create_study(direction="maximize")
+        memory.add_trials(known)
+        config = self.sampler
+        if isinstance(config, DictConfig) and "seed" in config:
+            seed = int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0])
+            with open_dict(config):
+                config.seed = seed
+        memory.sampler = instantiate(config) if isinstance(config, DictConfig) else config
+        return memory.ask(space).params
+
+    def _launch(self, fixed: list[str], proposed: list[dict], batch: range) -> list[float | None]:
+        """Scores of the trials of a batch; None of one that failed."""
+        waiting = {}
+        for number, params in zip(batch, proposed, strict=True):
+            overrides = [*fixed, *(f"{key}={value}" for key, value in params.items())]
+            ended = record.read(self.sweep_dir / str(number))
+            if ended is None or ended["status"] != "ok" or ended["overrides"] != overrides:
+                record.record_path(self.sweep_dir / str(number)).unlink(missing_ok=True)
+                waiting[number] = [*overrides, f"hydra.sweep.subdir='{number}'"]
+        try:
+            if waiting:
+                self.launcher.launch(list(waiting.values()), initial_job_idx=min(waiting))
+        except BrokenExecutor:  # loky stops all jobs when a worker dies: each alone, so that no other is its victim
+            for number, overrides in waiting.items():
+                if record.read(self.sweep_dir / str(number)) is None:
+                    try:
+                        self.launcher.launch([overrides], initial_job_idx=number)
+                    except BrokenExecutor:
+                        continue
+        ended = [record.read(self.sweep_dir / str(number)) for number in batch]
+        return [found and found["score"] for found in ended]
+
+    def _tell(self, number: int, params: dict[str, Any], study) -> None:
+        ended = record.read(self.sweep_dir / str(number))
+        tried = ", ".join(f"{key.rpartition('.')[2]}={_short(value)}" for key, value in params.items())
+        display.trial(number + 1, self.n_trials, tried, ended, _best(study) == number)
+
+    def _write_best(self, study) -> None:
+        number = _best(study)
+        if number is None:
+            return
+        ended = record.read(self.sweep_dir / str(number))
+        facts = {
+            "name": "optuna",
+            "best_trial": number,
+            "best_params": dict(study.trials[number].params),
+            "best_value": study.trials[number].value,
+            "metric": ended and ended["metric"],
+        }
+        record.replace_text(self.sweep_dir / "optimization_results.yaml", OmegaConf.to_yaml(OmegaConf.create(facts)))
+        best = " ".join(f"{key}={value}" for key, value in facts["best_params"].items())
+        print(f"Best on val: trial {number}, {best}")
+
+
+def declared_space(fixed: list[str], config_loader) -> dict[str, Any]:
+    """Distributions of the search space in the file of the model that the overrides choose, by setting."""
+    from hydra.types import RunMode
+    from hydra_plugins.hydra_optuna_sweeper import _impl
+
+    own = [one for one in fixed if not one.startswith("hydra")]
+    cfg = config_loader.load_configuration(config_name="config", overrides=own, run_mode=RunMode.RUN)
+    space = OmegaConf.to_container(cfg.model.search_space)
+    if not space:
+        raise ConfigError(f"model={cfg.model.name} declares no search space: write ranges, as model.params.x='interval(0,1)'")
+    return {f"model.params.{name}": _impl.create_optuna_distribution_from_config(facts) for name, facts in space.items()}
+
+
+def _finished(params: dict[str, Any], space: dict[str, Any], score: float | None):
+    from optuna.trial import TrialState, create_trial
+
+    state = TrialState.FAIL if score is None else TrialState.COMPLETE
+    return create_trial(state=state, params=params, distributions=space, value=score)
+
+
+def _best(study) -> int | None:
+    """Number of the best trial; of equally good ones the first."""
+    scored = [(trial.value, -number) for number, trial in enumerate(study.trials) if trial.value is not None]
+    return -max(scored)[1] if scored else None
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

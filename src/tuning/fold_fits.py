@@ -1,0 +1,184 @@
+"""Fit a fold once and score it at several lengths; boosters keep their binned rows from one trial to the next.
+
+What comes out equals what `src.fit.fit_estimator` gives for the same parameters: only what does not depend on them is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from src.fit import Recipe, class_weights, fit_estimator
+from src.models import ESTIMATORS, make_estimator
+from src.rounds import LIGHTGBM_LOSSES, XGBOOST_LOSSES
+from src.tuning.folds import Fold
+
+LENGTHS = {  # the parameter that says how many trees or rounds: a longer fit holds every shorter one
+    "XGBClassifier": "n_estimators",
+    "XGBRegressor": "n_estimators",
+    "LGBMClassifier": "n_estimators",
+    "LGBMRegressor": "n_estimators",
+    "RandomForestClassifier": "n_estimators",
+    "RandomForestRegressor": "n_estimators",
+    "GradientBoostingClassifier": "n_estimators",
+    "GradientBoostingRegressor": "n_estimators",
+    "HistGradientBoostingClassifier": "max_iter",
+    "HistGradientBoostingRegressor": "max_iter",
+}
+Scores = dict[int | None, np.ndarray]
+
+
+def fit_and_score(recipe: Recipe, fold: Fold, lengths: Sequence[int] = ()) -> tuple[Scores, int | None]:
+    """Fit on a fold's training rows and answer for its held-out rows.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    fold : Fold
+    lengths : sequence of int, optional
+        Rounds or trees to answer with, ascending; without, what the recipe says, stopped early if it says so.
+
+    Returns
+    -------
+    scores : dict of int to ndarray
+        By length, as `src.metrics.Prediction.score` describes them; of None without lengths.
+    best_iteration : int or None
+        Rounds in the model, where it trains in rounds.
+    """
+    if lengths:
+        recipe = replace(recipe, params={**recipe.params, LENGTHS[recipe.estimator]: lengths[-1]})
+    fit = _FITS.get(ESTIMATORS[recipe.estimator].rounds, _fit_any)
+    answers, best_iteration = fit(recipe, fold, lengths)
+    return {length: _as_score(recipe, answer) for length, answer in answers.items()}, best_iteration
+
+
+def _as_score(recipe: Recipe, answer) -> np.ndarray:
+    if recipe.task == "regression":
+        return recipe.from_learnt(answer)
+    return answer[:, 1] if recipe.task == "binary" and answer.ndim == 2 else answer
+
+
+def _fit_xgboost(recipe: Recipe, fold: Fold, lengths: Sequence[int]) -> tuple[Scores, int]:
+    import xgboost
+    from xgboost.callback import EarlyStopping
+
+    estimator = make_estimator(
+        recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads, recipe.quantile, recipe.device
+    )
+    monotone = tuple(fold.matrix.monotone) if any(fold.matrix.monotone) else None
+    params = estimator.set_params(monotone_constraints=monotone).get_xgb_params()
+    params["eval_metric"] = XGBOOST_LOSSES[recipe.loss]
+    if recipe.quantile is None:
+        params["objective"] = _XGBOOST_OBJECTIVES[recipe.task]
+    if recipe.task == "multiclass":
+        params["num_class"] = int(fold.y.max()) + 1
+    train, stop, held_out = _xgboost_bins(recipe, fold)
+    stopper = None
+    if stop is not None:
+        patience = recipe.patience
+        stopper = EarlyStopping(rounds=patience.rounds, min_delta=patience.min_delta, save_best=patience.restore_best_weights)
+    booster = xgboost.train(
+        params,
+        train,
+        num_boost_round=recipe.params["n_estimators"],
+        evals=[(stop, "stop")] if stopper else [],
+        callbacks=[stopper] if stopper else None,
+        verbose_eval=False,
+    )
+    n_rounds = booster.num_boosted_rounds()
+    answers = {length: booster.predict(held_out, iteration_range=(0, length or n_rounds)) for length in lengths or (None,)}
+    return answers, n_rounds
+
+
+_XGBOOST_OBJECTIVES = {"binary": "binary:logistic", "multiclass": "multi:softprob", "regression": "reg:squarederror"}
+
+
+def _xgboost_bins(recipe: Recipe, fold: Fold) -> tuple:
+    import xgboost
+
+    key = "xgboost", recipe.params["max_bin"]
+    if key not in fold.binned:
+        about = {
+            "feature_types": ["c" if category else "q" for category in fold.matrix.is_category],
+            "enable_categorical": True,
+            "nthread": recipe.n_threads,
+        }
+        weigh = _weigh(recipe, fold)
+        train = xgboost.QuantileDMatrix(fold.X, fold.y, weight=weigh(fold.y), max_bin=recipe.params["max_bin"], **about)
+        stop = None
+        if fold.stop:
+            X, y = fold.stop
+            stop = xgboost.QuantileDMatrix(X, y, weight=weigh(y), ref=train, max_bin=recipe.params["max_bin"], **about)
+        fold.binned[key] = train, stop, xgboost.DMatrix(fold.X_held_out, **about)
+    return fold.binned[key]
+
+
+def _fit_lightgbm(recipe: Recipe, fold: Fold, lengths: Sequence[int]) -> tuple[Scores, int]:
+    import lightgbm
+
+    estimator = make_estimator(recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads, recipe.quantile)
+    params = {name: value for name, value in estimator.get_params().items() if name not in _NOT_OF_LIGHTGBM}
+    params |= {"objective": params["objective"] or _LIGHTGBM_OBJECTIVES[recipe.task], "metric": LIGHTGBM_LOSSES[recipe.loss]}
+    params |= {"monotone_constraints": fold.matrix.monotone} if any(fold.matrix.monotone) else {}
+    if recipe.task == "multiclass":
+        params["num_class"] = int(fold.y.max()) + 1
+    train, stop = _lightgbm_bins(recipe, fold, params)
+    callbacks, patience = [], recipe.patience
+    if stop is not None:
+        callbacks = [lightgbm.early_stopping(patience.rounds, True, verbose=False, min_delta=patience.min_delta)]
+    booster = lightgbm.train(
+        params,
+        train,
+        num_boost_round=recipe.params["n_estimators"],
+        valid_sets=[stop] if stop is not None else None,
+        callbacks=callbacks,
+    )
+    keeps_best = stop is not None and patience.restore_best_weights and booster.best_iteration > 0
+    n_rounds = booster.best_iteration if keeps_best else booster.current_iteration()
+    answers = {length: booster.predict(fold.X_held_out, num_iteration=length or n_rounds) for length in lengths or (None,)}
+    return answers, n_rounds
+
+
+_NOT_OF_LIGHTGBM = ("n_estimators", "class_weight", "importance_type")
+_LIGHTGBM_OBJECTIVES = {"binary": "binary", "multiclass": "multiclass", "regression": "regression"}
+
+
+def _lightgbm_bins(recipe: Recipe, fold: Fold, params: dict) -> tuple:
+    import lightgbm
+
+    key = "lightgbm", recipe.params["max_bin"]
+    if key not in fold.binned:
+        weigh = _weigh(recipe, fold)
+        categories = [i for i, category in enumerate(fold.matrix.is_category) if category]
+        about = {"categorical_feature": categories or "auto", "params": params, "free_raw_data": False}
+        train = lightgbm.Dataset(fold.X, fold.y, weight=weigh(fold.y), **about).construct()
+        stop = None
+        if fold.stop:
+            X, y = fold.stop
+            stop = lightgbm.Dataset(X, y, weight=weigh(y), reference=train, **about).construct()
+        fold.binned[key] = train, stop
+    return fold.binned[key]
+
+
+def _weigh(recipe: Recipe, fold: Fold) -> Callable:
+    of_class = class_weights(fold.y) if recipe.class_weight == "balanced" else None
+    return lambda y: None if of_class is None else of_class[y]
+
+
+def _fit_any(recipe: Recipe, fold: Fold, lengths: Sequence[int]) -> tuple[Scores, int | None]:
+    estimator, _, best_iteration = fit_estimator(recipe, fold.X, fold.y, fold.stop, fold.matrix)
+    ask, X = "predict" if recipe.task == "regression" else "predict_proba", fold.X_held_out
+    if not lengths:
+        return {None: getattr(estimator, ask)(X)}, best_iteration
+    if staged := getattr(estimator, f"staged_{ask}", None):
+        return {length: answer for length, answer in enumerate(staged(X), start=1) if length in lengths}, best_iteration
+    answers, total, X = {}, 0.0, np.asarray(X, dtype="float32")
+    for n_trees, tree in enumerate(estimator.estimators_, start=1):
+        total = total + getattr(tree, ask)(X)
+        answers |= {n_trees: total / n_trees} if n_trees in lengths else {}
+    return answers, best_iteration
+
+
+_FITS = {"xgboost": _fit_xgboost, "lightgbm": _fit_lightgbm}

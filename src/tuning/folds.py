@@ -1,0 +1,99 @@
+"""The folds of a search: drawn, preprocessed and binned once, then shared by all trials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from src.cross_validation import inner_split
+from src.features import make_features
+from src.fit import Recipe, matrix_of
+from src.rounds import Matrix
+
+
+@dataclass
+class Fold:
+    """What a fold's estimators are fitted and scored on.
+
+    Attributes
+    ----------
+    X, y : matrix of shape (n_rows, n_columns), ndarray of shape (n_rows,)
+        To fit on, the target as it is learnt.
+    stop : tuple of (matrix, ndarray), optional
+        A part of the fold's training rows that decides the best round.
+    X_held_out, y_held_out : matrix, ndarray
+        To score, the target in its own unit.
+    matrix : Matrix
+        What the columns are.
+    periods : ndarray, optional
+        When each of the rows to score happened.
+    binned : dict
+        Binned rows that a library keeps from one trial to the next; made where they are used.
+    """
+
+    X: Any
+    y: np.ndarray
+    stop: tuple[Any, np.ndarray] | None
+    X_held_out: Any
+    y_held_out: np.ndarray
+    matrix: Matrix
+    periods: np.ndarray | None = None
+    binned: dict[Any, Any] = field(default_factory=dict)
+
+    def share(self, share: float, seed: int) -> Fold:
+        """The same fold with a random share of its training rows, in their order; what is scored stays."""
+        if share >= 1:
+            return self
+        if ("share", share) not in self.binned:
+            rng = np.random.default_rng(seed)
+            parts = [_some(rng, X, y, share) for X, y in ((self.X, self.y), *([self.stop] if self.stop else []))]
+            stop = parts[1] if self.stop else None
+            self.binned["share", share] = Fold(*parts[0], stop, self.X_held_out, self.y_held_out, self.matrix, self.periods)
+        return self.binned["share", share]
+
+
+def prepare_folds(recipe: Recipe, frame, y, folds, is_ordered: bool, groups=None, periods=None) -> list[Fold]:
+    """Fit the preprocessing of each fold on its own training rows and transform all of the fold's rows.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its parameters do not matter, but for those of preprocessing.
+    frame, y, folds, is_ordered, groups, periods
+        As for `src.cross_validation.cross_validate`.
+
+    Returns
+    -------
+    list of Fold
+    """
+    labels = None if recipe.task == "regression" else y
+    return [_prepare(recipe, frame, y, labels, *fold, is_ordered, groups, periods) for fold in folds]
+
+
+def _prepare(recipe: Recipe, frame, y, labels, train, held_out, is_ordered, groups, periods) -> Fold:
+    rows, stop_rows = train, None
+    if recipe.patience is not None:
+        rows, stop_rows = inner_split(train, labels, is_ordered, recipe.random_state, groups)
+    features = make_features(recipe.features, **recipe.preprocessing, random_state=recipe.random_state)
+    X = features.fit_transform(frame.iloc[rows], recipe.to_learn(y[rows]))
+    stop = None
+    if stop_rows is not None:
+        stop = features.transform(frame.iloc[stop_rows]), recipe.to_learn(y[stop_rows])
+    return Fold(
+        X=X,
+        y=recipe.to_learn(y[rows]),
+        stop=stop,
+        X_held_out=features.transform(frame.iloc[held_out]),
+        y_held_out=y[held_out],
+        matrix=matrix_of(recipe, features),
+        periods=None if periods is None else periods[held_out],
+    )
+
+
+def _some(rng: np.random.Generator, X, y: np.ndarray, share: float):
+    """A share of the rows: of each class if the target is one, and of no class none."""
+    strata = [np.flatnonzero(y == label) for label in np.unique(y)] if y.dtype.kind in "iub" else [np.arange(len(y))]
+    kept = np.sort(np.concatenate([rng.permutation(rows)[: max(1, round(share * len(rows)))] for rows in strata]))
+    return X[kept], y[kept]

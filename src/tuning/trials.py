@@ -1,0 +1,175 @@
+"""What is known of a finished trial, and where finished trials are kept."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+SQLITE = "sqlite:///"
+
+
+def quiet_optuna():
+    """Optuna, which is heavy to import, without its log and its warnings that what we use is experimental."""
+    os.environ.setdefault("SQLALCHEMY_SILENCE_UBER_WARNING", "1")  # before SQLAlchemy's first import
+    import optuna
+
+    optuna.logging.set_verbosity(logging.ERROR)
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    return optuna
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A finished trial.
+
+    Attributes
+    ----------
+    number : int
+        From 0, in the order of proposal.
+    proposal : int
+        Trials of one proposal were answered by one fit.
+    params : dict
+        With the number of rounds or trees, where it was searched.
+    setting : dict
+        What was proposed.
+    share : float
+        Of the training rows that it was fitted on.
+    state : {"COMPLETE", "PRUNED", "FAIL"}
+        Optuna's words; pruned is a trial that was given up after a fold.
+    value, score : float or None
+        Mean of the metric over its folds, and the same with higher better.
+    fold_values : list of float
+    best_iterations : list of int
+    dropped_at : int or None
+    seconds : float
+    reason : str
+        Why it failed.
+    """
+
+    number: int
+    proposal: int
+    params: dict[str, Any]
+    setting: dict[str, Any]
+    share: float
+    state: str
+    value: float | None
+    score: float | None
+    fold_values: list[float]
+    best_iterations: list[int]
+    dropped_at: int | None
+    seconds: float
+    reason: str = ""
+
+    def as_optuna(self, distributions: Mapping[str, Any]):
+        """As a sampler of Optuna knows it: the searched parameters and the value."""
+        from optuna.trial import TrialState, create_trial
+
+        is_pruned = self.state == "PRUNED"
+        return create_trial(
+            state=TrialState.PRUNED if is_pruned else TrialState.COMPLETE,
+            params={name: self.setting[name] for name in distributions},
+            distributions=dict(distributions),
+            value=None if is_pruned else self.value,
+            intermediate_values={len(self.fold_values): self.value} if is_pruned else {},
+        )
+
+
+class Memory:
+    """Trials of this process."""
+
+    def __init__(self):
+        self.trials: list[Trial] = []
+
+    def load(self) -> list[Trial]:
+        return list(self.trials)
+
+    def save(self, trials: Sequence[Trial]) -> None:
+        self.trials += trials
+
+
+class Storage:
+    """Trials in a database of Optuna's: a search that was cut off goes on where it was.
+
+    A trial is written once, when it is finished and all before it are; what was running at the time of an end is run again
+    and comes to the same.
+
+    Parameters
+    ----------
+    url : str
+        As SQLAlchemy has them: ``sqlite:///studies/fraud.db``, ``postgresql://host/database``.
+    study : str
+        Name that stands for all that decides the trials.
+    distributions : mapping of str to optuna distribution
+        Of every parameter that a trial may have.
+    is_loss : bool
+        Whether Optuna is to call the lowest value the best.
+    """
+
+    def __init__(self, url: str, study: str, distributions: Mapping[str, Any], is_loss: bool):
+        optuna = quiet_optuna()
+        self.distributions = distributions
+        with _created_by_one(url):
+            options = {"connect_args": {"timeout": 60}} if url.startswith(SQLITE) else {}
+            self._storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
+            self._study = optuna.create_study(
+                storage=self._storage, study_name=study, direction="minimize" if is_loss else "maximize", load_if_exists=True
+            )
+
+    def load(self) -> list[Trial]:
+        loaded = []
+        for kept in self._study.get_trials(deepcopy=False):
+            order = {**kept.user_attrs["setting"], **kept.params}  # Optuna sorts names
+            params = {name: kept.params[name] for name in order}
+            loaded.append(Trial(number=kept.number, state=kept.state.name, params=params, **kept.user_attrs))
+        return loaded
+
+    def save(self, trials: Sequence[Trial]) -> None:
+        from optuna.trial import TrialState, create_trial
+
+        for trial in trials:
+            facts = {name: value for name, value in vars(trial).items() if name not in ("number", "state", "params")}
+            self._study.add_trial(
+                create_trial(
+                    state=TrialState[trial.state],
+                    params=trial.params,
+                    distributions={name: self.distributions[name] for name in trial.params},
+                    value=trial.value if trial.state == "COMPLETE" else None,
+                    user_attrs=facts,
+                )
+            )
+
+
+@contextlib.contextmanager
+def _created_by_one(url: str) -> Iterator[None]:
+    """Let one process at a time make the file and its tables: two at once fail."""
+    if not url.startswith(SQLITE):
+        yield
+        return
+    path = Path(url.removeprefix(SQLITE))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with Path(f"{path}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def table(trials: Sequence[Trial]) -> pd.DataFrame:
+    """A row for each trial: number, state, value, parameters, each fold, rounds, seconds."""
+    rows = []
+    for trial in trials:
+        folds = {f"fold_{number}": value for number, value in enumerate(trial.fold_values, start=1)}
+        rounds = float(np.mean(trial.best_iterations)) if trial.best_iterations else None
+        rows.append(
+            {"number": trial.number, "state": trial.state, "value": trial.value, **trial.params, **folds, "rounds": rounds}
+            | {"share": trial.share, "dropped_at": trial.dropped_at, "seconds": round(trial.seconds, 3), "reason": trial.reason}
+        )
+    return pd.DataFrame(rows)

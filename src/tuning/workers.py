@@ -1,0 +1,148 @@
+"""Processes that run trials side by side, each with one thread, on folds that they read from memory-mapped files."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import multiprocessing
+import signal
+import tempfile
+from collections.abc import Iterator, Sequence
+from multiprocessing import connection
+from pathlib import Path
+from typing import Any
+
+from src.tuning.trial import Outcome, run_trial
+
+PRELOADED = ["src.tuning.workers", "sklearn.ensemble", "sklearn.linear_model", "lightgbm", "xgboost"]
+SERVER = multiprocessing.get_context("forkserver")  # a fork of this process would inherit threads in the middle of their work
+SET_DEATH_SIGNAL = 1
+
+
+class Here:
+    """No other process: a trial runs when its result is asked for."""
+
+    n_workers = 1
+
+    def __init__(self, arguments: Sequence[Any]):
+        self._arguments = arguments
+        self._waiting: list[tuple[int, tuple]] = []
+
+    def is_free(self) -> bool:
+        return not self._waiting
+
+    def submit(self, number: int, task: tuple) -> None:
+        self._waiting.append((number, task))
+
+    def next_finished(self) -> tuple[int, Outcome]:
+        number, task = self._waiting.pop(0)
+        return number, _outcome(self._arguments, task)
+
+
+class Processes:
+    """Several processes; one that dies is a trial that failed, and is replaced.
+
+    Parameters
+    ----------
+    arguments : sequence
+        First arguments of `run_trial`: recipe, folds, yardstick.
+    n_workers : int
+    folder : Path
+        For the folds.
+    """
+
+    def __init__(self, arguments: Sequence[Any], n_workers: int, folder: Path):
+        import joblib
+
+        self.n_workers = n_workers
+        self._path = folder / "folds.joblib"
+        joblib.dump(arguments, self._path)
+        self._idle: list[connection.Connection] = []
+        self._busy: dict[connection.Connection, int] = {}
+        self._processes: dict[connection.Connection, Any] = {}
+        for _ in range(n_workers):
+            self._start()
+
+    def _start(self) -> None:
+        ours, theirs = SERVER.Pipe()
+        process = SERVER.Process(target=_serve, args=(theirs, self._path), daemon=True)
+        process.start()
+        theirs.close()
+        self._idle.append(ours)
+        self._processes[ours] = process
+
+    def is_free(self) -> bool:
+        return bool(self._idle)
+
+    def submit(self, number: int, task: tuple) -> None:
+        pipe = self._idle.pop()
+        self._busy[pipe] = number
+        with contextlib.suppress(BrokenPipeError):  # it has died: that shows when its answer is read
+            pipe.send(task)
+
+    def next_finished(self) -> tuple[int, Outcome]:
+        pipe = connection.wait(list(self._busy))[0]
+        number = self._busy.pop(pipe)
+        try:
+            outcome = pipe.recv()
+            self._idle.append(pipe)
+        except (EOFError, ConnectionResetError):
+            process = self._processes.pop(pipe)
+            process.join()
+            code = process.exitcode
+            why = f"signal {signal.Signals(-code).name}" if code and code < 0 else f"exit code {code}"
+            outcome = Outcome({}, reason=f"its process ended with {why}")
+            pipe.close()
+            self._start()
+        return number, outcome
+
+    def close(self) -> None:
+        for pipe, process in self._processes.items():
+            pipe.close()
+            process.terminate()
+        for process in self._processes.values():
+            process.join()
+
+
+@contextlib.contextmanager
+def workers(arguments: Sequence[Any], n_workers: int) -> Iterator[Here | Processes]:
+    """Processes for a search, or this one; `arguments` are the first ones of `run_trial`."""
+    if n_workers == 1:
+        yield Here(arguments)
+        return
+    with tempfile.TemporaryDirectory(prefix="folds-") as folder:
+        processes = Processes(arguments, n_workers, Path(folder))
+        try:
+            yield processes
+        finally:
+            processes.close()
+
+
+def warm_up() -> None:
+    """Start to import what workers need, while this process does something else."""
+    SERVER.set_forkserver_preload(PRELOADED)
+    multiprocessing.forkserver.ensure_running()
+
+
+def _serve(pipe: connection.Connection, path: Path) -> None:
+    import joblib
+    from threadpoolctl import threadpool_limits
+
+    ctypes.CDLL(None).prctl(SET_DEATH_SIGNAL, signal.SIGKILL)  # the server ends with the search, and we with the server
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    arguments = joblib.load(path, mmap_mode="r")
+    threadpool_limits(arguments[0].n_threads if hasattr(arguments[0], "n_threads") else 1)
+    while True:
+        try:
+            task = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(_outcome(arguments, task))
+
+
+def _outcome(arguments: Sequence[Any], task: tuple) -> Outcome:
+    """What a trial came to; an error is its reason to have failed."""
+    try:
+        return run_trial(*arguments, *task)
+    except Exception as error:
+        return Outcome({}, reason=f"{type(error).__name__}: {error}".splitlines()[0])

@@ -1,0 +1,380 @@
+"""Searches on real applications for credit: what is tried, that it is what scikit-learn would compute, and that it lasts."""
+
+import json
+import multiprocessing
+import os
+import signal
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
+from sklearn.pipeline import Pipeline
+
+from src import config
+from src.config import distributions
+from src.cross_validation import fit_fold
+from src.data import source
+from src.errors import ConfigError, TrainingError
+from src.evaluate import make_yardstick
+from src.features import make_features
+from src.fit import fit, predict_score
+from src.models import make_estimator
+from src.table import make_table
+from src.train import make_recipe
+from src.tuning import workers
+from src.tuning.fold_fits import LENGTHS, fit_and_score
+from src.tuning.folds import prepare_folds
+from src.tuning.proposals import GridSearch, Halving, Proposal
+from src.tuning.search import find
+from src.tuning.trial import cannot_win
+from src.tuning.trials import Trial
+
+SEARCHED = {"learning_rate": (0.02, 0.3), "max_depth": (2, 6), "min_child_weight": (1.0, 20.0)}
+
+
+@pytest.fixture(scope="module")
+def case():
+    """Recipe maker, table, folds and yardstick of a use case, by its name and further overrides."""
+    from hydra import compose, initialize_config_dir
+
+    def made(*overrides):
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            settings = config.read(compose("config", overrides=["use_case=credit_scoring", "n_threads=1", *overrides]))
+        use_case = settings.use_case
+        table = make_table(source.load(use_case=use_case, **settings.data_source.model_dump()), use_case)
+        recipe = make_recipe(settings, table.features)
+        splitter = KFold if use_case.task == "regression" else StratifiedKFold
+        folds = list(splitter(3, shuffle=True, random_state=0).split(table.frame, table.y))
+        yardstick = make_yardstick(use_case.metric, use_case.task, table.y, use_case.classes, use_case.is_ordered)
+        return settings, recipe, table, folds, yardstick
+
+    return made
+
+
+def search(case, *overrides, method="bayesian", n_iter=8, lag=4, storage=None, n_threads=1, **changes):
+    settings, recipe, table, folds, yardstick = case("model=xgboost", *overrides)
+    space = {name: settings.model.search_space[name] for name in SEARCHED}
+    arguments = {
+        "is_ordered": False, "groups": None, "periods": None, "method": method, "n_iter": n_iter, "max_concurrent_trials": lag,
+        "n_workers": None, "timeout_s": None, "storage": storage, "grid": settings.model.grid,
+        "distributions": distributions(space), "starting_points": settings.model.starting_points, "study": "study",
+        "advance": lambda *told: None,
+    }  # fmt: skip
+    y = changes.pop("y", table.y)
+    recipe = replace(recipe, n_threads=n_threads, params={**recipe.params, "n_estimators": 60})
+    return find(recipe, table.frame, y, folds, yardstick, **arguments | changes)
+
+
+def same(first: pd.DataFrame, second: pd.DataFrame) -> bool:
+    pd.testing.assert_frame_equal(first.drop(columns="seconds"), second.drop(columns="seconds"), check_exact=True)
+    return True
+
+
+def test_grid_search_finds_what_scikit_learn_finds_to_the_last_digit(case):
+    grid = {
+        "n_estimators": [20, 40, 60], "max_depth": [2, 4], "learning_rate": [0.05, 0.2], "min_child_weight": [1, 3],
+        "subsample": [0.8, 1.0],
+    }  # fmt: skip
+    _, recipe, table, folds, _ = case("model=xgboost", "early_stopping=none")
+    found = search(case, "early_stopping=none", method="grid_search", n_iter=None, grid=grid)
+    features = make_features(recipe.features, **recipe.preprocessing, random_state=recipe.random_state)
+    categories = ["c" if feature.type == "category" else "q" for feature in recipe.features.values()]
+    names = list(features.fit(table.frame, table.y).get_feature_names_out())
+    types = [categories[list(recipe.features).index(name)] for name in names]
+    estimator = make_estimator("XGBClassifier", recipe.params, recipe.random_state, 1).set_params(feature_types=types)
+    theirs = GridSearchCV(
+        Pipeline([("features", features), ("model", estimator)]), {f"model__{name}": grid[name] for name in grid},
+        scoring="roc_auc", cv=folds, refit=False,
+    ).fit(table.frame, table.y)  # fmt: skip
+    assert len(found.table) == len(theirs.cv_results_["params"]) == 48
+    for params, *scores in zip(
+        theirs.cv_results_["params"], *(theirs.cv_results_[f"split{i}_test_score"] for i in range(3)), strict=True
+    ):
+        point = {name.removeprefix("model__"): value for name, value in params.items()}
+        mine = found.table.loc[np.logical_and.reduce([found.table[name] == value for name, value in point.items()])]
+        assert mine[["fold_1", "fold_2", "fold_3"]].to_numpy()[0] == pytest.approx(scores, abs=1e-9)
+    assert found.facts["best_value"] == pytest.approx(theirs.best_score_, abs=1e-9)
+    assert found.facts["saved_seconds"]["by_long_fits"] > 0
+
+
+@pytest.mark.parametrize("early_stopping", ["patience", "none"])
+@pytest.mark.parametrize(
+    ("use_case", "model"),
+    [
+        ("credit_scoring", "xgboost"), ("credit_scoring", "lightgbm"), ("credit_scoring", "hist_gradient_boosting"),
+        ("credit_scoring", "gradient_boosting"), ("credit_scoring", "random_forest"), ("credit_scoring", "logistic_regression"),
+        ("sentiment_analysis", "lightgbm"), ("sentiment_analysis", "xgboost"), ("clv_prediction", "xgboost"),
+        ("clv_prediction", "lightgbm"), ("clv_prediction", "random_forest"),
+    ],
+)  # fmt: skip
+def test_a_trial_computes_what_cross_validation_computes_and_a_long_fit_holds_the_shorter_ones(
+    case, use_case, model, early_stopping
+):
+    if early_stopping == "patience" and model in ("random_forest", "logistic_regression"):
+        pytest.skip("does not train in rounds")
+    _, recipe, table, _, _ = case(f"use_case={use_case}", f"model={model}", f"early_stopping={early_stopping}")
+    rows = np.random.default_rng(0).permutation(min(len(table.y), 1500))
+    train, held_out = np.sort(rows[500:]), np.sort(rows[:500])
+    length = LENGTHS.get(recipe.estimator)
+    recipe = replace(recipe, params={**recipe.params, **({length: 40} if length else {})})
+    fold = prepare_folds(recipe, table.frame, table.y, [(train, held_out)], is_ordered=False)[0]
+    scores, best_iteration = fit_and_score(recipe, fold)
+    fitted = fit_fold(recipe, table.frame, table.y, train, False, None)
+    assert best_iteration == fitted.best_iteration
+    np.testing.assert_array_equal(scores[None], predict_score(fitted.model, table.frame.iloc[held_out], recipe.task))
+    if early_stopping == "none" and length:
+        scores, _ = fit_and_score(recipe, fold, (10, 40))
+        for n, score in scores.items():
+            short = replace(recipe, params={**recipe.params, length: n})
+            model = fit(short, table.frame.iloc[train], table.y[train]).model
+            expected = predict_score(model, table.frame.iloc[held_out], recipe.task)
+            np.testing.assert_allclose(score, expected, rtol=1e-12)
+
+
+def test_bins_and_preprocessing_of_a_fold_depend_on_its_training_rows_only(case):
+    import lightgbm
+
+    for model in ("xgboost", "lightgbm"):
+        _, recipe, table, folds, _ = case(f"model={model}")
+        train, held_out = folds[0]
+        changed = table.frame.copy()
+        numbers = [name for name, feature in recipe.features.items() if feature.type in ("int", "float")]
+        changed.loc[changed.index[held_out], numbers] *= 3
+        made = []
+        for frame in (table.frame, changed):
+            fold = prepare_folds(recipe, frame, table.y, [(train, held_out)], is_ordered=False)[0]
+            fit_and_score(recipe, fold)
+            made.append(fold)
+        np.testing.assert_array_equal(made[0].X, made[1].X)
+        assert not np.array_equal(made[0].X_held_out, made[1].X_held_out, equal_nan=True)
+        bins = [next(iter(fold.binned.values()))[0] for fold in made]
+        if isinstance(bins[0], lightgbm.Dataset):
+            edges = [[rows.feature_num_bin(i) for i in range(rows.num_feature())] for rows in bins]
+        else:
+            edges = [rows.get_quantile_cut()[1].tolist() for rows in bins]
+        assert edges[0] == edges[1]
+
+
+def test_a_search_is_the_same_with_one_process_and_with_two(case):
+    alone, together = search(case, n_threads=1), search(case, n_threads=2)
+    assert same(alone.table, together.table)
+    assert alone.params == together.params
+    assert same(alone.table, search(case, n_threads=2).table)
+
+
+def test_the_model_comes_first_then_the_settings_that_are_known_to_be_good(case):
+    settings, recipe, *_ = case("model=xgboost")
+    tried = search(case).table
+    assert tried.loc[0, list(SEARCHED)].tolist() == [recipe.params[name] for name in SEARCHED]
+    for number, point in enumerate(settings.model.starting_points, start=1):
+        assert tried.loc[number, list(SEARCHED)].tolist() == [point[name] for name in SEARCHED]
+    drawn = tried[list(SEARCHED)].iloc[4:]
+    assert len(drawn.drop_duplicates()) == 4
+    for name in SEARCHED:
+        space = settings.model.search_space[name]
+        assert drawn[name].between(space.low, space.high).all()
+
+
+def test_without_early_stopping_a_search_finds_the_number_of_rounds_too(case):
+    found = search(case, "early_stopping=none")
+    assert set(found.table["n_estimators"]) <= set(range(6, 61, 6))
+    assert found.params["n_estimators"] in range(6, 61, 6)
+
+
+@pytest.mark.parametrize("method", ["grid_search", "random_search", "bayesian", "halving"])
+def test_a_search_goes_on_where_it_was_and_comes_to_the_same(case, tmp_path, method):
+    grid = {"max_depth": [2, 3], "n_estimators": [10, 20], "learning_rate": [0.1, 0.2]}
+    about = {"method": method, "n_iter": None if method == "grid_search" else 6, "grid": grid}
+    whole = search(case, "early_stopping=none", **about)
+    url, told = f"sqlite:///{tmp_path}/s.db", []
+
+    def stop_early(done, n_all, said):
+        told.append(done)
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search(case, "early_stopping=none", storage=url, advance=stop_early, **about)
+    again = search(case, "early_stopping=none", storage=url, advance=lambda done, *rest: told.append(done), **about)
+    assert same(whole.table, again.table)
+    assert told[:5] == [0, 1, 2, 3, 3]  # nothing was tried twice
+    assert again.table.loc[0, "seconds"] == search(case, "early_stopping=none", storage=url, **about).table.loc[0, "seconds"]
+
+
+def test_n_iter_is_a_total(case, tmp_path):
+    url = f"sqlite:///{tmp_path}/s.db"
+    search(case, n_iter=5, storage=url)
+    assert same(search(case, n_iter=8, storage=url).table, search(case, n_iter=8).table)
+
+
+def _search_in_a_process(case, url):
+    os.setpgrp()
+    search(case, storage=url, n_iter=20, lag=3)
+
+
+def test_a_search_that_is_killed_ten_times_ends_with_the_same_trials(case, tmp_path):
+    url, rng = f"sqlite:///{tmp_path}/s.db", np.random.default_rng(0)
+    context = multiprocessing.get_context("fork")
+    killed = 0
+    while killed < 10:
+        process = context.Process(target=_search_in_a_process, args=(case, url))
+        process.start()
+        process.join(rng.uniform(0.3, 1.2))
+        if process.exitcode is not None:
+            assert process.exitcode == 0
+            break
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        killed += 1
+    assert killed >= 3
+    assert same(search(case, n_iter=20, lag=3, storage=url).table, search(case, n_iter=20, lag=3).table)
+
+
+def test_of_permuted_labels_a_search_learns_nothing_that_test_rows_confirm(case):
+    _, recipe, table, _, yardstick = case("model=xgboost")
+    rng = np.random.default_rng(1)
+    y, rows = rng.permutation(table.y), rng.permutation(len(table.y))
+    train, test = np.sort(rows[:600]), np.sort(rows[600:])
+    frame = table.frame.iloc[train]
+    folds = list(StratifiedKFold(3, shuffle=True, random_state=0).split(frame, y[train]))
+    settings = case("model=xgboost")[0]
+    found = find(
+        recipe, frame, y[train], folds, yardstick, is_ordered=False, groups=None, periods=None, method="bayesian", n_iter=15,
+        max_concurrent_trials=4, n_workers=1, timeout_s=None, storage=None, grid={},
+        starting_points=settings.model.starting_points,
+        distributions=distributions(settings.model.search_space), study="s", advance=lambda *told: None,
+    )  # fmt: skip
+    assert found.facts["best_value"] > 0.5  # the best of several scores of nothing
+    model = fit(replace(recipe, params={**recipe.params, **found.params}), frame, y[train], frame, y[train]).model
+    auc = roc_auc_score(y[test], predict_score(model, table.frame.iloc[test], "binary"))
+    n_bad, n_good = y[test].sum(), (1 - y[test]).sum()
+    assert abs(auc - 0.5) < 1.96 * np.sqrt((n_bad + n_good + 1) / (12 * n_bad * n_good))  # of the rank-sum statistic
+
+
+def test_a_trial_that_cannot_win_is_given_up_and_one_that_might_is_not():
+    # after one of three folds the gain over all three is spread by 2/3 sqrt(s² (1/2 + 1)) = 0.8165 s
+    assert cannot_win([-0.0191], [0.01**2], 3)
+    assert not cannot_win([-0.0189], [0.01**2], 3)
+    assert not cannot_win([0.001], [0.01**2], 3)
+    # after two: 1/3 sqrt(s² (1 + 1/2)) = 0.4082 s
+    assert cannot_win([-0.0096, -0.0096], [0.01**2] * 2, 3)
+    assert not cannot_win([-0.0094, -0.0094], [0.01**2] * 2, 3)
+
+
+def test_hardly_one_in_a_hundred_winners_is_given_up():
+    rng = np.random.default_rng(0)
+    for spread_of_settings, n_least in ((0.005, 0.03), (0.05, 0.3)):
+        gains = rng.normal(0.0, 0.01, (20_000, 3)) + rng.normal(0, spread_of_settings, (20_000, 1))
+        wins = gains.mean(axis=1) > 0
+        dropped = np.array([cannot_win(list(gain[:1]), [0.01**2], 3) for gain in gains])
+        assert dropped.mean() > n_least
+        assert (dropped & wins).sum() / wins.sum() < 0.01
+
+
+def test_dropped_trials_are_marked_and_the_winner_saw_every_fold(case):
+    found = search(case, n_iter=20, lag=1)
+    table = found.table
+    assert found.facts["n_dropped"] > 0
+    assert (table["state"].eq("PRUNED") == table["dropped_at"].notna()).all()
+    assert table.loc[table["state"] == "COMPLETE", ["fold_1", "fold_2", "fold_3"]].notna().all().all()
+    assert found.facts["best_value"] == table.loc[table["state"] == "COMPLETE", "value"].max()
+
+
+def a_trial(number: int, score: float) -> Trial:
+    return Trial(number, number, {"x": number}, {"x": number}, 1.0, "COMPLETE", score, score, [score], [], None, 0.0)
+
+
+def test_halving_keeps_the_best_third_and_trebles_the_rows():
+    class Numbers:
+        n_proposals, lengths = 9, ()
+
+        def propose(self, number, told):
+            return Proposal({"x": number})
+
+    halving = Halving(Numbers())
+    assert (halving.sizes, halving.n_proposals) == ([9, 3], 12)
+    assert [halving.known_to(number) for number in (0, 8, 9, 11)] == [0, 0, 9, 9]
+    assert halving.propose(4, []).share == pytest.approx(1 / 3)
+    told = [a_trial(number, score) for number, score in enumerate([3, 9, 1, 7, 2, 8, 0, 5, 4])]
+    assert [halving.propose(number, told).params["x"] for number in (9, 10, 11)] == [1, 5, 3]
+    assert halving.propose(9, told).share == 1
+
+
+def test_points_of_a_grid_that_differ_in_length_share_a_fit():
+    grid = GridSearch({"n_estimators": [100, 200], "max_depth": [2, 3]}, "n_estimators", None, 0)
+    assert [(one.params, one.lengths) for one in grid.proposals] == [
+        ({"max_depth": 2}, (100, 200)),
+        ({"max_depth": 3}, (100, 200)),
+    ]
+    drawn = GridSearch({"x": list(range(100))}, None, 10, seed=1).proposals
+    assert len({one.params["x"] for one in drawn}) == 10
+
+
+def test_a_process_that_dies_is_one_failed_trial():
+    with workers.workers(("no recipe", "no folds", "no yardstick"), 2) as pool:
+        pool.submit(0, ())
+        number, outcome = pool.next_finished()
+        assert (number, outcome.reason.split(":")[0]) == (0, "TypeError")  # a trial of these is an error, and no more
+        for process in pool._processes.values():
+            os.kill(process.pid, signal.SIGKILL)
+        pool.submit(1, ())
+        number, outcome = pool.next_finished()
+        assert (number, outcome.reason) == (1, "its process ended with signal SIGKILL")
+        assert pool.is_free()
+
+
+def test_a_search_whose_trials_all_fail_says_why(case):
+    _, recipe, table, folds, yardstick = case("model=logistic_regression")
+    about = {
+        "is_ordered": False, "groups": None, "periods": None, "method": "grid_search", "n_iter": None, "timeout_s": None,
+        "n_workers": 1, "max_concurrent_trials": 4, "storage": None, "starting_points": [], "distributions": {}, "study": "s",
+        "grid": {"penalty": ["elasticnet"], "solver": ["liblinear", "lbfgs"]}, "advance": lambda *told: None,
+    }  # fmt: skip
+    with pytest.raises(TrainingError, match=r"All 2 trials failed\. The first: ConfigError: model\.params\.solver=liblinear"):
+        find(recipe, table.frame, table.y, folds, yardstick, **about)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["use_case=segmentation", "tuning=bayesian"], "tuning=bayesian needs labels, but use_case=segmentation is clustering"),
+        (["model=dummy", "tuning=bayesian"], "model=dummy has nothing to tune"),
+        (["tuning.n_iter=5"], "tuning.n_iter is for a search: choose tuning="),
+        (["save_tuned=true"], "save_tuned is for a search"),
+        (["tuning=bayesian", "tuning.n_iter=null"], "tuning=bayesian needs tuning.cv, tuning.max"),
+        (["model=xgboost", "tuning=grid_search", "model.grid.max_depth=[3,x]"], "model.grid.max_depth tries x, which"),
+        (["tuning=bayesian", "tuning.storage=postgresql://me:secret@host/db"], "tuning.storage holds a password"),
+        (["model=linear_regression", "use_case=clv_prediction", "tuning=grid_search", "+model.grid.normalize=[true,false]"],
+         "normalize belongs to preprocessing"),
+    ],
+)  # fmt: skip
+def test_a_search_that_cannot_work_is_refused(compose, overrides, message):
+    with pytest.raises(ConfigError) as refusal:
+        compose(*overrides)
+    assert message in str(refusal.value)
+
+
+def test_the_command_line_tunes_saves_and_takes_up_what_was_found(train, tmp_path, compose, monkeypatch):
+    chosen = ["use_case=credit_scoring", "model=xgboost", "tuning=bayesian", "tuning.n_iter=6"]
+    chosen.append(f"tuning.storage=sqlite:///{tmp_path}/s.db")
+    first = train(*chosen, "tuning.n_workers=1", "n_threads=2")
+    assert first.returncode == 0, first.stderr
+    model, trials = (tmp_path / "run/model.skops").read_bytes(), pd.read_csv(tmp_path / "run/trials.csv")
+    facts = json.loads((tmp_path / "run/metadata.json").read_text())
+    assert facts["tuning"]["n_trials"] == len(trials) == 6
+    assert "6 trials of bayesian: best roc_auc" in first.stderr
+    best = trials.loc[facts["tuning"]["best_trial"]]
+    assert {name: facts["params"][name] for name in SEARCHED} == {name: best[name] for name in SEARCHED}
+    chosen[-1] = "tuning.storage=null"
+    assert train(*chosen, "tuning.n_workers=2", "n_threads=2").returncode == 0
+    assert (tmp_path / "run/model.skops").read_bytes() == model
+    assert same(pd.read_csv(tmp_path / "run/trials.csv"), trials)
+    monkeypatch.setattr(config, "CONF", tmp_path)
+    written = config.save_tuned("credit_scoring", "xgboost", facts["tuning"]["best_params"])
+    assert written == tmp_path / "tuned/credit_scoring_xgboost.yaml"
+    assert yaml.safe_load(written.read_text()) == facts["tuning"]["best_params"]
