@@ -1,8 +1,8 @@
-"""Hydra's sweeper for `hydra/sweeper=optuna`: every trial is a job of its own, proposed by a sampler of Optuna.
+"""The loop behind `hydra/sweeper=optuna`: every trial is a job of its own, proposed by a sampler of Optuna.
 
-hydra-optuna-sweeper's own loop ends with the first failed job, counts `n_trials` anew when it resumes, and after a kill
-repeats suggestions and overwrites run folders. Here finished trials are the only state: what a trial tries depends on the
-seed, its number and the trials before its batch, and its folder is its number.
+The settings are hydra-optuna-sweeper's. Its own loop ends with the first failed job, counts `n_trials` anew when it resumes,
+and after a kill repeats suggestions and overwrites run folders. Here finished trials are the only state: what a trial tries
+depends on the seed, its number and the trials before its batch, and its folder is its number.
 """
 
 from __future__ import annotations
@@ -12,37 +12,52 @@ from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 from src.errors import ConfigError
-from src.portfolio import display, record
+from src.portfolio import record
 
 SQLITE = "sqlite:///"
+SEED = 42
 
 
 class OptunaSearch(Sweeper):
+    """See `hydra_plugins.hydra_optuna_sweeper.config.OptunaSweeperConf`.
+
+    `n_trials` is a total, those of an interrupted sweep included; `n_jobs` is the size of a batch, whose trials do not know
+    one another's results; `storage` is a file in the sweep folder unless another is named. A job's score is higher where its
+    metric is better, so there is no `direction` to choose, and no failure rate that ends the sweep.
+    """
+
     def __init__(
         self,
         sampler: Any,
         n_trials: int,
         n_jobs: int,
-        seed: int,
         storage: str | None,
-        study_name: str,
+        study_name: str | None,
         params: dict | None,
+        direction: Any,
+        max_failure_rate: float,
+        search_space: Any,
+        custom_search_space: Any,
     ):
         if n_trials < 1 or n_jobs < 1:
             raise ConfigError("hydra.sweeper.n_trials and hydra.sweeper.n_jobs must be at least 1")
-        self.sampler, self.n_trials, self.n_jobs, self.seed = sampler, n_trials, n_jobs, seed
-        self.storage, self.study_name, self.params = storage, study_name, params or {}
+        if custom_search_space:
+            raise ConfigError("hydra.sweeper.custom_search_space names code to run: it is refused")
+        if search_space:
+            raise ConfigError("hydra.sweeper.search_space is deprecated: use hydra.sweeper.params, or type the ranges")
+        self.n_trials, self.n_jobs = n_trials, n_jobs
+        self.storage, self.study_name, self.params = storage, study_name or "trials", params or {}
 
     def setup(self, *, hydra_context, task_function, config: DictConfig) -> None:
         self.config, self.hydra_context = config, hydra_context
+        self.sampler = OmegaConf.to_container(config.hydra.sweeper.sampler)  # as configured: each trial has its own seed
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
@@ -83,16 +98,14 @@ class OptunaSearch(Sweeper):
         return fixed, space or declared_space(fixed, self.hydra_context.config_loader)
 
     def _propose(self, known: list, space: dict[str, Any], number: int) -> dict[str, Any]:
+        import numpy as np
         import optuna
 
         memory = optuna.create_study(direction="maximize")
         memory.add_trials(known)
-        config = self.sampler
-        if isinstance(config, DictConfig) and "seed" in config:
-            seed = int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0])
-            with open_dict(config):
-                config.seed = seed
-        memory.sampler = instantiate(config) if isinstance(config, DictConfig) else config
+        base = SEED if self.sampler.get("seed") is None else self.sampler["seed"]
+        seed = int(np.random.SeedSequence([base, number]).generate_state(1)[0])
+        memory.sampler = instantiate({**self.sampler, "seed": seed})
         return memory.ask(space).params
 
     def _launch(self, fixed: list[str], proposed: list[dict], batch: range) -> list[float | None]:
@@ -118,8 +131,11 @@ class OptunaSearch(Sweeper):
         return [found and found["score"] for found in ended]
 
     def _tell(self, number: int, params: dict[str, Any], study) -> None:
+        from src.portfolio import display
+        from src.portfolio.results import short
+
         ended = record.read(self.sweep_dir / str(number))
-        tried = ", ".join(f"{key.rpartition('.')[2]}={_short(value)}" for key, value in params.items())
+        tried = ", ".join(f"{key.rpartition('.')[2]}={short(str(value))}" for key, value in params.items())
         display.trial(number + 1, self.n_trials, tried, ended, _best(study) == number)
 
     def _write_best(self, study) -> None:
@@ -163,7 +179,3 @@ def _best(study) -> int | None:
     """Number of the best trial; of equally good ones the first."""
     scored = [(trial.value, -number) for number, trial in enumerate(study.trials) if trial.value is not None]
     return -max(scored)[1] if scored else None
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -13,6 +13,7 @@ from src.compose import ForbiddenError, check_job, compose_job, composer, parse,
 from src.data.packaged import declared_rows
 from src.errors import ConfigError
 from src.portfolio import record
+from src.portfolio.results import short_names
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 
 HYDRAS_SUBDIR = "${hydra:job.num}"  # Hydra's default and ours in conf/config.yaml: anything else is a wish
 LONGEST_NAME = 100
+OPTUNA = "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweeper"
 TIMES_A_BOOSTER = {"ensemble": 30, "gradient_boosting": 3, "neural_network": 15, "random_forest": 8}  # roughly, bench/models.py
+NOT_OF_A_SEARCH = {
+    "direction": "a job's score is higher where its metric is better, so a search always looks for the highest",
+    "max_failure_rate": "a failed trial never ends a search",
+}
 
 
 @dataclass(frozen=True)
@@ -122,8 +128,11 @@ def plan(texts: list[str], config_dirs: list[Path], code: str, advance: Callable
     own = [one for one in overrides if one.input_line not in hydras]
     with composer(config_dirs) as compose:
         settings = compose_job(compose, hydras, config_dirs)
-        if settings.hydra.sweeper._target_.endswith(".OptunaSearch"):
+        if settings.hydra.sweeper._target_ == OPTUNA:
             fixed = [one.input_line for one in own if not one.is_sweep_override()]
+            for name, reason in NOT_OF_A_SEARCH.items():
+                if any(one.partition("=")[0] == f"hydra.sweeper.{name}" for one in hydras):
+                    raise ConfigError(f"hydra.sweeper.{name}: {reason}. Leave it out.")
             swept = [one for one in own if one.is_sweep_override()]
             if groups := [one for one in swept if "." not in one.key_or_group]:
                 raise ConfigError(
@@ -267,8 +276,7 @@ def _folder(job: Planned) -> str:
     """`<use_case>/<model>`, and what else differs: `credit_scoring/xgboost/max_depth=3,seed=1`."""
     if not job.differs:
         return f"{job.use_case}/{job.model}"
-    names = [key.rpartition(".")[2] for key in job.differs]
-    keys = names if len(set(names)) == len(names) else list(job.differs)
+    keys = short_names(list(job.differs))
     name = ",".join(f"{key}={value}" for key, value in zip(keys, job.differs.values(), strict=True))
     name = re.sub(r"[^\w.,=+-]+", "_", name)
     if len(name) > LONGEST_NAME:

@@ -100,13 +100,13 @@ def as_markdown(rows: list[dict[str, Any]]) -> str:
 def shown(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
     """Names of columns, and the cells of every row as text."""
     differing = _differing(rows)
-    header = ["department", "use case", "model", *differing, "metric", "score", "interval", "baseline", "ceiling"]
+    header = ["department", "use case", "model", *short_names(differing), "metric", "score", "interval", "baseline", "ceiling"]
     lines = [
         [
             row["department"] or "",
             row["use_case"] or "",
             row["model"] or "",
-            *(row["differs"].get(key, "") for key in differing),
+            *(short(row["differs"].get(key, "")) for key in differing),
             row["metric"] or "",
             _number(row["value"]),
             "" if row["ci_low"] is None else f"[{_number(row['ci_low'])}, {_number(row['ci_high'])}]",
@@ -119,6 +119,20 @@ def shown(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
         for row in rows
     ]
     return [*header, "seconds", "peak MB", "status"], lines
+
+
+def short_names(keys: list[str]) -> list[str]:
+    """Settings by the last part of their names, if that is enough to tell them apart."""
+    names = [key.rpartition(".")[2] for key in keys]
+    return names if len(set(names)) == len(names) else keys
+
+
+def short(value: str) -> str:
+    """A number with many digits, rounded for reading."""
+    try:
+        return f"{float(value):.4g}" if len(value) > 8 else value
+    except ValueError:
+        return value
 
 
 def _differing(rows: list[dict[str, Any]]) -> list[str]:

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 from src.errors import ConfigError
 from src.portfolio import display, record, results
 from src.portfolio.job import Job
-from src.portfolio.plan import Plan, Planned, plan
+from src.portfolio.plan import OPTUNA, Plan, Planned, plan
 
 if TYPE_CHECKING:
     from hydra.types import TaskFunction
 
 SOME_FAILED = 5
 FILE = "sweep.json"
+OUR_SEARCH = "hydra_plugins.optuna_search.OptunaSearch"
 LOCAL_WORKERS = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
 ONE_AT_A_TIME = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
@@ -76,6 +77,8 @@ def sweep(
         is_local = planned.cfg.hydra.launcher._target_ == LOCAL_WORKERS
         job = Job(command.module, task.__name__, code, n_threads, planned.jobs or [], is_local)
         argv = [*flags, *command.settings, f"hydra.sweep.dir='{sweep_dir}'", *workers]
+        if planned.cfg.hydra.sweeper._target_ == OPTUNA:
+            argv.append(f"hydra.sweeper._target_={OUR_SEARCH}")
         try:
             with display.watching(planned.jobs, sweep_dir):
                 hand_over(job, argv)
