@@ -1,0 +1,187 @@
+"""Searches for XGBoost's parameters beside those of scikit-learn and scikit-optimize, on the same rows and folds.
+
+    python bench/tuning.py [--sets german bank …] [--points 324] [--n-iter 50] [--skopt /path/to/python]
+
+Real applications for credit and a bank's campaign: each set's train part (80 %) is searched on three folds, without early
+stopping, by processes that share the cores; the winner is fitted on the train part and scored on the test part (10 %), which no
+search has seen. All get the same matrix: preprocessing is outside the clock for them and inside it for us. Every search is a
+process of its own; printed are its seconds, fits, best mean ROC-AUC over the folds, ROC-AUC on test and peak memory.
+
+`--points` draws so many of the 972 points of the grid at random, for all who search a grid. scikit-optimize does not work with
+today's scikit-learn: --skopt names a Python that has it (scikit-optimize 0.10.2, scikit-learn 1.6, xgboost 3.2.0).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+SEED = 42
+SETS = {
+    "german": ["use_case=credit_scoring"],
+    "bank": ["use_case=account_opening"],
+    "pakdd": ["use_case=credit_risk_scoring", "data_source=packaged", "data_source.name=pakdd2009"],
+    "gmsc": ["use_case=default_prediction"],
+}
+GMSC_ROWS = 20_000
+THEIRS = ("GridSearchCV", "HalvingGridSearchCV", "RandomizedSearchCV", "BayesSearchCV")
+OURS = ("grid_search", "halving", "random_search", "bayesian")
+
+
+def load(name: str):
+    """Recipe, table, and the rows of train and test of a set."""
+    from hydra import compose, initialize_config_dir
+
+    from src import config
+    from src.data import source
+    from src.split import split
+    from src.table import make_table
+    from src.train import make_recipe
+
+    cores = len(os.sched_getaffinity(0))
+    overrides = [*SETS[name], "model=xgboost", "early_stopping=none", f"n_threads={cores}", "use_case.cost=null"]
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        settings = config.read(compose("config", overrides=overrides))
+    table = make_table(source.load(use_case=settings.use_case, **settings.data_source.model_dump()), settings.use_case)
+    how = settings.data_split.model_dump(exclude={"train_ratio"})
+    parts = split(table.y, **how, task="binary", times=table.times, keys=table.groups)
+    train = parts.train[:: max(1, len(parts.train) // (GMSC_ROWS * 8 // 10))] if name == "gmsc" else parts.train
+    return settings, make_recipe(settings, table.features), table, train, parts.test
+
+
+def folds_of(y):
+    from sklearn.model_selection import StratifiedKFold
+
+    return list(StratifiedKFold(3, shuffle=True, random_state=0).split(y, y))
+
+
+def grid_of(settings, n_points: int | None) -> list[dict]:
+    import numpy as np
+
+    grid = settings.model.grid
+    points = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
+    if n_points is not None and n_points < len(points):  # the same ones that our own search draws
+        points = [points[i] for i in np.sort(np.random.default_rng(SEED).choice(len(points), n_points, replace=False))]
+    return points
+
+
+def write_matrix(name: str, folder: Path, n_points: int | None) -> None:
+    """What the others need."""
+    import numpy as np
+
+    from src.features import make_features
+    from src.fit import matrix_of
+
+    settings, recipe, table, train, _ = load(name)
+    frame, y = table.rows(train)
+    features = make_features(recipe.features, **recipe.preprocessing, random_state=SEED)
+    X = features.fit_transform(frame, y)
+    np.savez(folder / "rows.npz", X=X, y=y, is_category=matrix_of(recipe, features).is_category)
+    arrays = {
+        f"{part}_{i}": rows for i, fold in enumerate(folds_of(y)) for part, rows in zip(("train", "test"), fold, strict=True)
+    }
+    np.savez(folder / "folds.npz", **arrays)
+    space = {key: value.model_dump(exclude_none=True) for key, value in settings.model.search_space.items()}
+    space["n_estimators"] = {"type": "int", "low": 50, "high": 500}  # we find it on the way
+    (folder / "space.json").write_text(json.dumps(space))
+    (folder / "grid.json").write_text(json.dumps(grid_of(settings, n_points)))
+    (folder / "params.json").write_text(json.dumps(recipe.params))
+
+
+def measure_ours(name: str, method: str, n_points: int | None, n_iter: int) -> dict:
+    from src.config import distributions
+    from src.evaluate import make_yardstick
+    from src.tuning.search import find
+
+    settings, recipe, table, train, _ = load(name)
+    frame, y = table.rows(train)
+    space = distributions(settings.model.search_space)
+    yardstick = make_yardstick("roc_auc", "binary", y)
+    start = time.perf_counter()
+    found = find(
+        recipe, frame, y, folds_of(y), yardstick, is_ordered=False, groups=None, periods=None, method=method,
+        n_iter={"grid_search": n_points, "halving": 81}.get(method, n_iter), n_workers=None, timeout_s=None, storage=None,
+        max_concurrent_trials={"grid_search": 64, "halving": 27, "random_search": 8, "bayesian": 4}[method],
+        grid=settings.model.grid, distributions=space, starting_points=settings.model.starting_points, study="bench",
+        advance=lambda *told: None,
+    )  # fmt: skip
+    seconds = time.perf_counter() - start
+    fits = int(found.table.drop_duplicates([c for c in settings.model.search_space if c in found.table] + ["share"])[
+        ["fold_1", "fold_2", "fold_3"]].notna().sum().sum())  # fmt: skip
+    params = {key: getattr(value, "item", lambda value=value: value)() for key, value in found.params.items()}
+    return {"seconds": seconds, "fits": fits, "cv": found.facts["best_value"], "params": params, "facts": found.facts}
+
+
+def test_score(name: str, params: dict) -> float:
+    from sklearn.metrics import roc_auc_score
+
+    from src.fit import fit, predict_score
+
+    _, recipe, table, train, test = load(name)
+    recipe = replace(recipe, params={**recipe.params, **params})
+    frame, y = table.rows(test)
+    return roc_auc_score(y, predict_score(fit(recipe, *table.rows(train)).model, frame, "binary"))
+
+
+def in_a_process(command: list[str]) -> dict:
+    code = (
+        "import json, resource, subprocess, sys\n"
+        "done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, text=True)\n"
+        "peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024\n"
+        "print(json.dumps({**json.loads(done.stdout.splitlines()[-1]), 'peak_mib': peak}) if done.returncode == 0 else 'null')"
+    )
+    env = os.environ | {"OMP_NUM_THREADS": "1"} if "bare_search" in " ".join(command) else None
+    done = subprocess.run([sys.executable, "-c", code, *command], stdout=subprocess.PIPE, text=True, env=env)
+    return json.loads(done.stdout) or {}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=list(SETS))
+    parser.add_argument("--methods", nargs="+", default=[*THEIRS, *OURS], choices=[*THEIRS, *OURS])
+    parser.add_argument("--points", type=int, help="of the grid's 972; all unless given")
+    parser.add_argument("--n-iter", type=int, default=50)
+    parser.add_argument("--skopt", help="a Python with scikit-optimize")
+    parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.measure:
+        print(json.dumps(measure_ours(*args.measure, args.points, args.n_iter)))
+        return
+    threads = len(os.sched_getaffinity(0))
+    print(f"{threads} cores, {args.points or 972} points of the grid, {args.n_iter} iterations, no early stopping", flush=True)
+    print(f"{'set':<8}{'search':<22}{'seconds':>9}{'fits':>7}{'best CV':>10}{'test':>9}{'peak MiB':>10}")
+    for name in args.sets:
+        with tempfile.TemporaryDirectory() as folder:
+            write_matrix(name, Path(folder), args.points)
+            for method in args.methods:
+                if method in OURS:
+                    points = ["--points", str(args.points)] if args.points else []
+                    command = [sys.executable, __file__, "--measure", name, method, *points, "--n-iter", str(args.n_iter)]
+                elif method == "BayesSearchCV" and not args.skopt:
+                    continue
+                else:
+                    python = args.skopt if method == "BayesSearchCV" else sys.executable
+                    command = [python, str(ROOT / "bench/bare_search.py"), method, folder]
+                    command += [str(args.n_iter), str(threads), str(SEED)]
+                found = in_a_process(command)
+                if not found:
+                    print(f"{name:<8}{method:<22} failed", flush=True)
+                    continue
+                test = test_score(name, found["params"])
+                label = f"{'ours: ' if method in OURS else ''}{method}"
+                print(f"{name:<8}{label:<22}{found['seconds']:>9.1f}{found['fits']:>7}{found['cv']:>10.4f}{test:>9.4f}"
+                      f"{found['peak_mib']:>10}", flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
