@@ -101,24 +101,24 @@ def write_matrix(name: str, folder: Path, n_points: int | None) -> None:
 def measure_ours(name: str, method: str, n_points: int | None, n_iter: int) -> dict:
     from src.config import distributions
     from src.evaluate import make_yardstick
-    from src.tuning.search import find
+    from src.tuning.search import Space, find
 
     settings, recipe, table, train, _ = load(name)
     frame, y = table.rows(train)
-    space = distributions(settings.model.search_space)
+    model = settings.model
+    spaces = {"xgboost": Space(recipe, model.grid, distributions(model.search_space), model.starting_points)}
     yardstick = make_yardstick("roc_auc", "binary", y)
     start = time.perf_counter()
     found = find(
-        recipe, frame, y, folds_of(y), yardstick, is_ordered=False, groups=None, periods=None, method=method,
+        spaces, frame, y, folds_of(y), yardstick, is_ordered=False, groups=None, periods=None, method=method,
         n_iter={"grid_search": n_points, "halving": 81}.get(method, n_iter), n_workers=None, timeout_s=None, storage=None,
-        max_concurrent_trials={"grid_search": 64, "halving": 27, "random_search": 8, "bayesian": 4}[method],
-        grid=settings.model.grid, distributions=space, starting_points=settings.model.starting_points, study="bench",
+        max_concurrent_trials={"grid_search": 64, "halving": 27, "random_search": 8, "bayesian": 4}[method], study="bench",
         advance=lambda *told: None,
     )  # fmt: skip
     seconds = time.perf_counter() - start
     fits = int(found.table.drop_duplicates([c for c in settings.model.search_space if c in found.table] + ["share"])[
         ["fold_1", "fold_2", "fold_3"]].notna().sum().sum())  # fmt: skip
-    params = {key: getattr(value, "item", lambda value=value: value)() for key, value in found.params.items()}
+    params = {key: getattr(value, "item", lambda value=value: value)() for key, value in found.params["xgboost"].items()}
     return {"seconds": seconds, "fits": fits, "cv": found.facts["best_value"], "params": params, "facts": found.facts}
 
 

@@ -61,7 +61,7 @@ class Tuning(Facts):
 
     Attributes
     ----------
-    method : {"none", "grid_search", "random_search", "bayesian", "halving"}
+    method : {"none", "grid_search", "random_search", "bayesian", "halving", "auto"}
     cv : int
         Folds, at least 2.
     n_iter : int, optional
@@ -76,7 +76,7 @@ class Tuning(Facts):
         SQLAlchemy's address of the database that keeps the trials.
     """
 
-    method: Literal["none", "grid_search", "random_search", "bayesian", "halving"]
+    method: Literal["none", "grid_search", "random_search", "bayesian", "halving", "auto"]
     cv: Annotated[int, Field(ge=2)] | None
     n_iter: Annotated[int, Field(ge=1)] | None
     max_concurrent_trials: Annotated[int, Field(ge=1)] | None
@@ -341,13 +341,26 @@ def _check_tuning(config: TrainingConfig) -> None:
         return
     if use_case.task in UNSUPERVISED:
         raise ConfigError(f"tuning={tuning.method} needs labels, but use_case={use_case.key} is {use_case.task}: leave it out")
+    if (tuning.method == "auto") != bool(config.members):
+        raise ConfigError(
+            f"tuning={tuning.method} does not go with model={model.name}: tuning=auto searches the models that model=ensemble "
+            "averages, and nothing else does.\nType model=ensemble tuning=auto, or choose another search for a single model."
+        )
+    for member in config.members.values():
+        _check_search(member)
+    if tuning.method != "auto":
+        _check_search(model)
     where = model.grid if tuning.method == "grid_search" else model.search_space
-    if not where:
+    if not where and tuning.method != "auto":
         raise ConfigError(f"tuning={tuning.method}, but model={model.name} has nothing to tune: choose tuning=none")
     if tuning.cv is None or tuning.max_concurrent_trials is None or (tuning.n_iter is None and tuning.method != "grid_search"):
         raise ConfigError(f"tuning={tuning.method} needs tuning.cv, tuning.max_concurrent_trials and tuning.n_iter")
     if tuning.storage and urlsplit(tuning.storage).password:
         raise ConfigError("tuning.storage holds a password, which would be saved: leave it out and set PGPASSWORD")
+
+
+def _check_search(model: Model) -> None:
+    """Refuse a grid, a space or a starting point that has what a parameter cannot be."""
     known = model.constraints
     tried = {f"grid.{name}": (name, values) for name, values in model.grid.items()}
     tried |= {f"search_space.{name}": (name, space.ends()) for name, space in model.search_space.items()}

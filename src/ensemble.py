@@ -68,7 +68,7 @@ def fit_ensemble(recipe: Recipe, frame, y, stop_frame=None, y_stop=None) -> Fitt
     Parameters
     ----------
     recipe : Recipe
-        With `members`; its own params say how many folds and how many picks.
+        With `members`; its own params say how many folds and how many picks, unless it has `weights` already.
     frame, y, stop_frame, y_stop
         As for `src.fit.fit`. The rows that stop the members' training have no say in the weights.
 
@@ -79,15 +79,20 @@ def fit_ensemble(recipe: Recipe, frame, y, stop_frame=None, y_stop=None) -> Fitt
     """
     from src.fit import Fitted, fit
 
-    folds = inner_folds(recipe, frame, y, recipe.params["n_folds"])
-    rows = np.concatenate([held_out for _, held_out in folds])
-    predictions = {name: out_of_fold(member, frame, y, folds) for name, member in recipe.members.items()}
-    weights = greedy_weights(predictions, y[rows], recipe.loss, recipe.params["n_picks"], recipe.quantile)
+    weights = recipe.weights or find_weights(recipe, frame, y)
     fitted = {name: fit(recipe.members[name], frame, y, stop_frame, y_stop, with_train_loss=True) for name in weights}
     kind = EnsembleRegressor if recipe.task == "regression" else EnsembleClassifier
     histories = [one.history.assign(member=name) for name, one in fitted.items() if len(one.history)]
     history = pd.concat(histories, ignore_index=True) if histories else next(iter(fitted.values())).history
     return Fitted(kind({name: one.model for name, one in fitted.items()}, weights), history, None)
+
+
+def find_weights(recipe: Recipe, frame, y) -> dict[str, float]:
+    """Weigh the members of a recipe by their out-of-fold predictions for the rows."""
+    folds = inner_folds(recipe, frame, y, recipe.params["n_folds"])
+    rows = np.concatenate([held_out for _, held_out in folds])
+    predictions = {name: out_of_fold(member, frame, y, folds) for name, member in recipe.members.items()}
+    return greedy_weights(predictions, y[rows], recipe.loss, recipe.params["n_picks"], recipe.quantile)
 
 
 def inner_folds(recipe: Recipe, frame, y, n_folds: int) -> list[tuple[np.ndarray, np.ndarray]]:

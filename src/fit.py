@@ -56,6 +56,8 @@ class Recipe:
         Column of the table that says when a row happened, or whom it belongs to, where folds must respect it.
     members : mapping of str to Recipe
         What an ensemble averages, by name; nothing for every other estimator.
+    weights : mapping of str to float, optional
+        Of those members, where a search has found them.
     """
 
     task: str
@@ -78,6 +80,7 @@ class Recipe:
     order_column: str | None = None
     group_column: str | None = None
     members: Mapping[str, Recipe] = field(default_factory=dict)
+    weights: Mapping[str, float] | None = None
 
     @property
     def preprocessing(self) -> dict[str, str | None]:

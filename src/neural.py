@@ -20,7 +20,8 @@ SCHEDULES = ("none", "cosine", "plateau")
 ARCHITECTURE = ("layers", "neurons", "dropout", "embedding", "embedding_size", "bins", "frequency_std")
 TRAINING = ("learning_rate", "schedule", "schedule_epochs", "weight_decay", "max_epochs")
 BATCHES = 100  # an epoch has about this many when batch_size is None …
-LEAST_BATCH, MOST_BATCH = 256, 1024  # … as far as a batch stays within these
+LEAST_BATCH, MOST_BATCH = 256, 1024  # … as far as a batch stays within these …
+FEWEST_BATCHES, SMALLEST_BATCH = 20, 32  # … or few rows would make an epoch of a step or two
 
 
 def check_device(device: str) -> None:
@@ -82,7 +83,8 @@ class _NeuralNetwork(BaseEstimator):
     weight_decay : float
         Decoupled from the gradient (Loshchilov & Hutter 2019), on everything but biases.
     batch_size : int, optional
-        Rows of a training step. None is a hundredth of the training rows, but from 256 to 1024.
+        Rows of a training step. None is a hundredth of the training rows, but from 256 to 1024; of fewer
+        than 5,120 rows a twentieth, but at least 32.
     max_epochs : int
         Most passes over the training rows.
     device : {"cpu", "cuda"}
@@ -174,7 +176,8 @@ class _NeuralNetwork(BaseEstimator):
         return self
 
     def _batch_size(self, n_rows: int) -> int:
-        return self.batch_size or int(np.clip(n_rows // BATCHES, LEAST_BATCH, MOST_BATCH))
+        usual = int(np.clip(n_rows // BATCHES, LEAST_BATCH, MOST_BATCH))
+        return self.batch_size or min(usual, max(n_rows // FEWEST_BATCHES, SMALLEST_BATCH))
 
     def _inputs(self, X) -> tuple[np.ndarray, np.ndarray]:
         """Numbers, and codes from 1 with 0 for what was not seen in fitting."""

@@ -52,8 +52,6 @@ def main(cfg: DictConfig) -> float:
 
 def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) -> float:
     """Fill `run_dir` and return the primary metric on val as a score, higher is better."""
-    from dataclasses import replace
-
     from src import artifacts, evaluate, fairness, leakage, record, threshold
     from src import config as config_module
     from src.calibration import calibrate
@@ -92,7 +90,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
         if config.tuning.method != "none":
             with steps.step("tune") as advance:
                 search = tune(config, recipe, table, parts.train, yardstick, advance)
-                recipe = replace(recipe, params={**recipe.params, **search.params})
+                recipe = with_found(recipe, search)
         with steps.step("cross-validate", total=config.cv.n_folds) as advance:
             scoring = list(dict.fromkeys([*(config.cv.scoring or SCORING[task]), use_case.metric]))
             cv_results = score_folds(config, recipe, table, parts.train, scoring, advance)
@@ -151,13 +149,14 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
             facts = record.metadata(
                 use_case, settings, recipe, data, table, parts, fitted, suspects, broken, baseline, steps.durations_s
             )
-            facts["params"], facts["tuning"] = dict(recipe.params), search and search.facts
+            facts["params"] = {name: dict(member.params) for name, member in recipe.members.items()} or dict(recipe.params)
+            facts["tuning"] = search and search.facts
             facts["notes"] += [*unfair, *(search.notes if search else [])]
             record.write(folder, model, fitted, metrics, tables, parts, facts, hydra_files)
     for note in facts["notes"]:
         log.info(note)
-    if config.save_tuned:
-        print(os.path.relpath(config_module.save_tuned(use_case.key, config.model.name, search.params)))
+    for name, params in search.params.items() if config.save_tuned else ():
+        print(os.path.relpath(config_module.save_tuned(use_case.key, name, params)))
     print(record.closing_line(facts, metrics))
     print(os.path.relpath(run_dir))
     return metrics["val_score"]
@@ -250,15 +249,21 @@ def tune(config: TrainingConfig, recipe: Recipe, table: Table, train, yardstick:
     from src.config import distributions
     from src.portfolio.record import code_sha256, fingerprint
     from src.provenance import frame_sha256
-    from src.tuning.search import find
+    from src.tuning.search import Space, find
 
     tuning, settings = config.tuning, config.model_dump(mode="json")
     for name in ("n_workers", "timeout_s", "storage", *(["n_iter"] if tuning.method in ("random_search", "bayesian") else [])):
         del settings["tuning"][name]  # what does not change a trial
     study = fingerprint(settings, code_sha256()) + frame_sha256(table.valid.frame)
     folds, is_ordered, groups = draw(config.cv, table, train, recipe.task, tuning.cv)
+    models = config.members if tuning.method == "auto" else {config.model.name: config.model}
+    recipes = recipe.members if tuning.method == "auto" else {config.model.name: recipe}
+    spaces = {
+        name: Space(recipes[name], model.grid, distributions(model.search_space), model.starting_points)
+        for name, model in models.items()
+    }
     return find(
-        recipe,
+        spaces,
         *table.rows(train),
         folds,
         yardstick,
@@ -266,12 +271,23 @@ def tune(config: TrainingConfig, recipe: Recipe, table: Table, train, yardstick:
         groups=groups,
         periods=table.periods(train),
         **tuning.model_dump(exclude={"cv"}),
-        grid=config.model.grid,
-        distributions=distributions(config.model.search_space),
-        starting_points=config.model.starting_points,
         study=study,
         advance=advance,
     )
+
+
+def with_found(recipe: Recipe, found: Found) -> Recipe:
+    """A recipe with the parameters that were found: its own, or those of the members of an ensemble and their weights."""
+    from dataclasses import replace
+
+    if not recipe.members:
+        (params,) = found.params.values()
+        return replace(recipe, params={**recipe.params, **params})
+    members = {
+        name: replace(recipe.members[name], params={**recipe.members[name].params, **params})
+        for name, params in found.params.items()
+    }
+    return replace(recipe, members=members, weights=found.weights)
 
 
 def make_recipe(config: TrainingConfig, features: dict[str, Feature]) -> Recipe:

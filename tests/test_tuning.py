@@ -29,8 +29,8 @@ from src.train import make_recipe
 from src.tuning import workers
 from src.tuning.fold_fits import LENGTHS, fit_and_score
 from src.tuning.folds import prepare_folds
-from src.tuning.proposals import GridSearch, Halving, Proposal
-from src.tuning.search import find
+from src.tuning.proposals import GridSearch, Halving, Proposal, Several
+from src.tuning.search import Space, find
 from src.tuning.trial import cannot_win
 from src.tuning.trials import Trial
 
@@ -56,18 +56,23 @@ def case():
     return made
 
 
-def search(case, *overrides, method="bayesian", n_iter=8, lag=4, storage=None, n_threads=1, **changes):
-    settings, recipe, table, folds, yardstick = case("model=xgboost", *overrides)
-    space = {name: settings.model.search_space[name] for name in SEARCHED}
+def space_of(settings, recipe, names=None, grid=None):
+    space = {name: settings.model.search_space[name] for name in names or settings.model.search_space}
+    return Space(recipe, settings.model.grid if grid is None else grid, distributions(space), settings.model.starting_points)
+
+
+def search(case, *overrides, method="bayesian", n_iter=8, lag=4, storage=None, n_threads=1, models=("xgboost",), **changes):
+    spaces, grid = {}, changes.pop("grid", None)
+    for model in models:
+        settings, recipe, table, folds, yardstick = case(f"model={model}", *overrides)
+        quick = {"n_estimators": 60} if "n_estimators" in recipe.params else {}
+        recipe = replace(recipe, n_threads=n_threads, params={**recipe.params, **quick})
+        spaces[model] = space_of(settings, recipe, SEARCHED if model == "xgboost" else None, grid)
     arguments = {
         "is_ordered": False, "groups": None, "periods": None, "method": method, "n_iter": n_iter, "max_concurrent_trials": lag,
-        "n_workers": None, "timeout_s": None, "storage": storage, "grid": settings.model.grid,
-        "distributions": distributions(space), "starting_points": settings.model.starting_points, "study": "study",
-        "advance": lambda *told: None,
+        "n_workers": None, "timeout_s": None, "storage": storage, "study": "study", "advance": lambda *told: None,
     }  # fmt: skip
-    y = changes.pop("y", table.y)
-    recipe = replace(recipe, n_threads=n_threads, params={**recipe.params, "n_estimators": 60})
-    return find(recipe, table.frame, y, folds, yardstick, **arguments | changes)
+    return find(spaces, table.frame, table.y, folds, yardstick, **arguments | changes)
 
 
 def same(first: pd.DataFrame, second: pd.DataFrame) -> bool:
@@ -183,7 +188,7 @@ def test_the_model_comes_first_then_the_settings_that_are_known_to_be_good(case)
 def test_without_early_stopping_a_search_finds_the_number_of_rounds_too(case):
     found = search(case, "early_stopping=none")
     assert set(found.table["n_estimators"]) <= set(range(6, 61, 6))
-    assert found.params["n_estimators"] in range(6, 61, 6)
+    assert found.params["xgboost"]["n_estimators"] in range(6, 61, 6)
 
 
 @pytest.mark.parametrize("method", ["grid_search", "random_search", "bayesian", "halving"])
@@ -204,6 +209,35 @@ def test_a_search_goes_on_where_it_was_and_comes_to_the_same(case, tmp_path, met
     assert same(whole.table, again.table)
     assert told[:5] == [0, 1, 2, 3, 3]  # nothing was tried twice
     assert again.table.loc[0, "seconds"] == search(case, "early_stopping=none", storage=url, **about).table.loc[0, "seconds"]
+
+
+SEVERAL = {"models": ("logistic_regression", "xgboost", "random_forest"), "method": "auto", "n_iter": 12}
+
+
+def test_several_models_are_searched_together_and_averaged_if_that_is_better(case, tmp_path):
+    found = search(case, "early_stopping=none", **SEVERAL)
+    assert found.table["model"].tolist()[:3] == list(SEVERAL["models"])
+    assert sum(found.weights.values()) == pytest.approx(1)
+    assert found.facts["weighted_value"] >= found.facts["best_value"] > 0.75
+    assert set(found.params) == set(found.weights)
+    together = search(case, "early_stopping=none", n_threads=2, storage=f"sqlite:///{tmp_path}/s.db", **SEVERAL)
+    assert same(found.table, together.table)
+    assert found.weights == together.weights
+    again = search(case, "early_stopping=none", storage=f"sqlite:///{tmp_path}/s.db", **SEVERAL)
+    assert same(again.table, together.table)  # from the storage, but for the answers of the best
+    assert again.weights == together.weights
+
+
+def test_an_ensemble_is_made_of_what_was_found(train, tmp_path):
+    members = "model.members.binary=[logistic_regression,lightgbm]"
+    result = train(
+        "use_case=credit_scoring", "model=ensemble", members, "tuning=auto", "tuning.n_iter=8", "tuning.storage=null", "cv=none"
+    )
+    assert result.returncode == 0, result.stderr
+    facts = json.loads((tmp_path / "run/metadata.json").read_text())
+    assert facts["ensemble_weights"] == facts["tuning"]["weights"]
+    assert set(facts["params"]) == set(facts["tuning"]["weights"])
+    assert json.loads((tmp_path / "run/metrics.json").read_text())["test_roc_auc"] > 0.7
 
 
 def test_n_iter_is_a_total(case, tmp_path):
@@ -244,13 +278,12 @@ def test_of_permuted_labels_a_search_learns_nothing_that_test_rows_confirm(case)
     folds = list(StratifiedKFold(3, shuffle=True, random_state=0).split(frame, y[train]))
     settings = case("model=xgboost")[0]
     found = find(
-        recipe, frame, y[train], folds, yardstick, is_ordered=False, groups=None, periods=None, method="bayesian", n_iter=15,
-        max_concurrent_trials=4, n_workers=1, timeout_s=None, storage=None, grid={},
-        starting_points=settings.model.starting_points,
-        distributions=distributions(settings.model.search_space), study="s", advance=lambda *told: None,
+        {"xgboost": space_of(settings, recipe)}, frame, y[train], folds, yardstick, is_ordered=False, groups=None, periods=None,
+        method="bayesian", n_iter=15, max_concurrent_trials=4, n_workers=1, timeout_s=None, storage=None, study="s",
+        advance=lambda *told: None,
     )  # fmt: skip
     assert found.facts["best_value"] > 0.5  # the best of several scores of nothing
-    model = fit(replace(recipe, params={**recipe.params, **found.params}), frame, y[train], frame, y[train]).model
+    model = fit(replace(recipe, params={**recipe.params, **found.params["xgboost"]}), frame, y[train], frame, y[train]).model
     auc = roc_auc_score(y[test], predict_score(model, table.frame.iloc[test], "binary"))
     n_bad, n_good = y[test].sum(), (1 - y[test]).sum()
     assert abs(auc - 0.5) < 1.96 * np.sqrt((n_bad + n_good + 1) / (12 * n_bad * n_good))  # of the rank-sum statistic
@@ -285,17 +318,24 @@ def test_dropped_trials_are_marked_and_the_winner_saw_every_fold(case):
     assert found.facts["best_value"] == table.loc[table["state"] == "COMPLETE", "value"].max()
 
 
-def a_trial(number: int, score: float) -> Trial:
-    return Trial(number, number, {"x": number}, {"x": number}, 1.0, "COMPLETE", score, score, [score], [], None, 0.0)
+def a_trial(number: int, score: float, model: str = "m") -> Trial:
+    return Trial(number, number, model, {"x": number}, {"x": number}, 1.0, "COMPLETE", score, score, [score], [], None, 0.0)
+
+
+class Numbers:
+    """A sampler that proposes its place."""
+
+    n_proposals, lengths = 9, ()
+
+    def __init__(self, model="m"):
+        self.model = model
+
+    def propose(self, number, told):
+        assert all(trial.model == self.model for trial in told)
+        return Proposal(self.model, {"x": number})
 
 
 def test_halving_keeps_the_best_third_and_trebles_the_rows():
-    class Numbers:
-        n_proposals, lengths = 9, ()
-
-        def propose(self, number, told):
-            return Proposal({"x": number})
-
     halving = Halving(Numbers())
     assert (halving.sizes, halving.n_proposals) == ([9, 3], 12)
     assert [halving.known_to(number) for number in (0, 8, 9, 11)] == [0, 0, 9, 9]
@@ -305,24 +345,38 @@ def test_halving_keeps_the_best_third_and_trebles_the_rows():
     assert halving.propose(9, told).share == 1
 
 
+def test_of_several_models_the_better_ones_are_tried_more_often():
+    several = Several({name: Numbers(name) for name in "abc"}, 21, lag=2)
+    scores, told, made = {"a": 0.1, "b": 0.9, "c": 0.5}, [], []
+    for number in range(21):
+        made.append(several.propose(number, told[: several.known_to(number)]))
+        told.append(a_trial(number, scores[made[-1].model], made[-1].model))
+    counts = {name: sum(one.model == name for one in made) for name in "abc"}
+    assert counts == {"b": 12, "c": 6, "a": 3}  # 4 : 2 : 1
+    assert [one.params["x"] for one in made if one.model == "b"] == list(range(12))
+    again = Several({name: Numbers(name) for name in "abc"}, 21, lag=2)
+    again.remember([one.model for one in made[:10]])
+    assert [again.propose(number, told[: again.known_to(number)]) for number in range(10, 21)] == made[10:]
+
+
 def test_points_of_a_grid_that_differ_in_length_share_a_fit():
-    grid = GridSearch({"n_estimators": [100, 200], "max_depth": [2, 3]}, "n_estimators", None, 0)
+    grid = GridSearch("m", {"n_estimators": [100, 200], "max_depth": [2, 3]}, "n_estimators", None, 0)
     assert [(one.params, one.lengths) for one in grid.proposals] == [
         ({"max_depth": 2}, (100, 200)),
         ({"max_depth": 3}, (100, 200)),
     ]
-    drawn = GridSearch({"x": list(range(100))}, None, 10, seed=1).proposals
+    drawn = GridSearch("m", {"x": list(range(100))}, None, 10, seed=1).proposals
     assert len({one.params["x"] for one in drawn}) == 10
 
 
 def test_a_process_that_dies_is_one_failed_trial():
-    with workers.workers(("no recipe", "no folds", "no yardstick"), 2) as pool:
-        pool.submit(0, ())
+    with workers.workers({}, None, n_threads=1, n_workers=2) as pool:
+        pool.submit(0, (Proposal("no such model", {}), None, False))
         number, outcome = pool.next_finished()
-        assert (number, outcome.reason.split(":")[0]) == (0, "TypeError")  # a trial of these is an error, and no more
+        assert (number, outcome.reason.split(":")[0]) == (0, "KeyError")  # a trial of these is an error, and no more
         for process in pool._processes.values():
             os.kill(process.pid, signal.SIGKILL)
-        pool.submit(1, ())
+        pool.submit(1, (Proposal("no such model", {}), None, False))
         number, outcome = pool.next_finished()
         assert (number, outcome.reason) == (1, "its process ended with signal SIGKILL")
         assert pool.is_free()
@@ -330,18 +384,21 @@ def test_a_process_that_dies_is_one_failed_trial():
 
 def test_a_search_whose_trials_all_fail_says_why(case):
     _, recipe, table, folds, yardstick = case("model=logistic_regression")
+    settings = case("model=logistic_regression")[0]
     about = {
         "is_ordered": False, "groups": None, "periods": None, "method": "grid_search", "n_iter": None, "timeout_s": None,
-        "n_workers": 1, "max_concurrent_trials": 4, "storage": None, "starting_points": [], "distributions": {}, "study": "s",
-        "grid": {"penalty": ["elasticnet"], "solver": ["liblinear", "lbfgs"]}, "advance": lambda *told: None,
+        "n_workers": 1, "max_concurrent_trials": 4, "storage": None, "study": "s", "advance": lambda *told: None,
     }  # fmt: skip
+    space = space_of(settings, recipe, grid={"penalty": ["elasticnet"], "solver": ["liblinear", "lbfgs"]})
     with pytest.raises(TrainingError, match=r"All 2 trials failed\. The first: ConfigError: model\.params\.solver=liblinear"):
-        find(recipe, table.frame, table.y, folds, yardstick, **about)
+        find({"logistic_regression": space}, table.frame, table.y, folds, yardstick, **about)
 
 
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
+        (["tuning=auto"], "tuning=auto does not go with model=random_forest"),
+        (["model=ensemble", "tuning=bayesian"], "tuning=bayesian does not go with model=ensemble"),
         (["use_case=segmentation", "tuning=bayesian"], "tuning=bayesian needs labels, but use_case=segmentation is clustering"),
         (["model=dummy", "tuning=bayesian"], "model=dummy has nothing to tune"),
         (["tuning.n_iter=5"], "tuning.n_iter is for a search: choose tuning="),

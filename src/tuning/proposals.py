@@ -28,6 +28,7 @@ class Proposal:
 
     Attributes
     ----------
+    model : str
     params : dict
     lengths : tuple of int
         Numbers of rounds or trees that one fit answers for; none where the setting says how many.
@@ -35,6 +36,7 @@ class Proposal:
         Of the training rows.
     """
 
+    model: str
     params: dict[str, Any]
     lengths: tuple[int, ...] = ()
     share: float = 1.0
@@ -63,12 +65,21 @@ class Method(Protocol):
     def propose(self, number: int, told: Sequence[Trial]) -> Proposal:
         """Make a proposal from the trials it may know."""
 
+    def remember(self, models: Sequence[str]) -> None:
+        """Which models the first proposals were for, when a search goes on."""
 
-class GridSearch:
+
+class _OneModel:
+    def remember(self, models: Sequence[str]) -> None:
+        """There is nothing to remember: all are for the same."""
+
+
+class GridSearch(_OneModel):
     """Every point of a grid, points that differ only in length together.
 
     Parameters
     ----------
+    model : str
     grid : mapping of str to list
     length : str or None
         The parameter that one fit answers several values of.
@@ -80,7 +91,7 @@ class GridSearch:
     can_drop = False
     is_grid = True
 
-    def __init__(self, grid: Mapping[str, Sequence[Any]], length: str | None, n_points: int | None, seed: int):
+    def __init__(self, model: str, grid: Mapping[str, Sequence[Any]], length: str | None, n_points: int | None, seed: int):
         points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
         if n_points is not None and n_points < len(points):
             drawn = np.random.default_rng(seed).choice(len(points), n_points, replace=False)
@@ -90,7 +101,7 @@ class GridSearch:
             length_of_point = (point.pop(length),) if length in point else ()
             key = tuple(point.items())
             earlier = groups[key].lengths if key in groups else ()
-            groups[key] = Proposal(point, tuple(sorted({*earlier, *length_of_point})))
+            groups[key] = Proposal(model, point, tuple(sorted({*earlier, *length_of_point})))
         self.proposals = list(groups.values())
         self.n_proposals = len(self.proposals)
 
@@ -102,11 +113,12 @@ class GridSearch:
 
 
 @dataclass
-class Sampled:
+class Sampled(_OneModel):
     """Settings drawn from a search space by an Optuna sampler, after the starting points.
 
     Parameters
     ----------
+    model : str
     distributions : mapping of str to optuna distribution
     starting_points : sequence of dict
         Settings that are tried first, in this order; what they lack is the model's own.
@@ -122,6 +134,7 @@ class Sampled:
         optimization, NIPS), as Optuna has it; else it draws at random.
     """
 
+    model: str
     distributions: Mapping[str, Any]
     starting_points: Sequence[dict[str, Any]]
     n_proposals: int
@@ -140,7 +153,7 @@ class Sampled:
 
     def propose(self, number: int, told: Sequence[Trial]) -> Proposal:
         if number < len(self.starting_points):
-            return Proposal(_within(self.starting_points[number], self.distributions), self.lengths)
+            return Proposal(self.model, _within(self.starting_points[number], self.distributions), self.lengths)
         optuna = quiet_optuna()
         if self._study is None:
             self._study = optuna.create_study(direction="minimize" if self.metric_is_loss else "maximize")
@@ -151,7 +164,7 @@ class Sampled:
         self._study.sampler = self._sampler(number)
         asked = self._study.ask(dict(self.distributions))
         self._study.tell(asked, state=optuna.trial.TrialState.FAIL)
-        return Proposal(asked.params, self.lengths)
+        return Proposal(self.model, asked.params, self.lengths)
 
     def _sampler(self, number: int):
         samplers = quiet_optuna().samplers
@@ -161,7 +174,7 @@ class Sampled:
         return samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=N_STARTUP)
 
 
-class Halving:
+class Halving(_OneModel):
     """Many settings on few rows, the best third of them on three times as many, and so on (successive halving).
 
     Jamieson & Talwalkar (2016), Non-stochastic best arm identification and hyperparameter optimization, AISTATS.
@@ -197,10 +210,54 @@ class Halving:
         share = float(self.factor) ** (place + 1 - len(self.sizes))
         if place == 0:
             drawn = self.candidates.propose(number, [])
-            return Proposal(drawn.params, drawn.lengths, share)
+            return Proposal(drawn.model, drawn.params, drawn.lengths, share)
         before = sorted(told[self.starts[place - 1] : self.starts[place]], key=lambda trial: (-_score(trial), trial.number))
         best = before[number - self.starts[place]]
-        return Proposal(best.setting, self.candidates.lengths, share)
+        return Proposal(best.model, best.setting, self.candidates.lengths, share)
+
+
+class Several:
+    """Several models, each searched by its own sampler: first their own parameters, then the better ones more often.
+
+    The second best model is given half as many trials as the best, the third half as many as the second, and so on.
+
+    Parameters
+    ----------
+    samplers : dict of str to Sampled
+    n_proposals : int
+    lag : int
+        How many of the newest trials a proposal does not know.
+    """
+
+    can_drop = True
+    is_grid = False
+
+    def __init__(self, samplers: Mapping[str, Sampled], n_proposals: int, lag: int):
+        self.samplers, self.n_proposals, self.lag = samplers, n_proposals, lag
+        self.models: list[str] = []  # of the proposals so far
+
+    def remember(self, models: Sequence[str]) -> None:
+        self.models = list(models)
+
+    def known_to(self, number: int) -> int:
+        return max(0, number - self.lag + 1)
+
+    def propose(self, number: int, told: Sequence[Trial]) -> Proposal:
+        if number >= len(self.models):
+            self.models.append(self._next_model(number, told))
+        model = self.models[number]
+        place = self.models[:number].count(model)
+        return self.samplers[model].propose(place, [trial for trial in told if trial.model == model])
+
+    def _next_model(self, number: int, told: Sequence[Trial]) -> str:
+        names = list(self.samplers)
+        if number < len(names):
+            return names[number]
+        best = {name: max((_score(trial) for trial in told if trial.model == name), default=-np.inf) for name in names}
+        ranked = sorted(names, key=lambda name: (-best[name], names.index(name)))
+        shares = 0.5 ** np.arange(1, len(names) + 1)
+        wanted = dict(zip(ranked, shares / shares.sum() * (number + 1), strict=True))
+        return max(ranked, key=lambda name: wanted[name] - self.models.count(name))
 
 
 def _score(trial: Trial) -> float:

@@ -7,22 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from src.tuning.search import winner
+from src.tuning.search import best_trial
 from src.tuning.trials import Trial, quiet_optuna
 
 FEWEST_FOR_IMPORTANCE = 10
 
 
 def summary(
-    trials: Sequence[Trial], distributions: Mapping[str, Any], n_folds: int, preparation_s: float, seed: int
+    trials: Sequence[Trial], distributions: Mapping[str, Mapping[str, Any]], n_folds: int, preparation_s: float, seed: int
 ) -> dict[str, Any]:
     """What a run's metadata says of its search.
 
     Parameters
     ----------
     trials : sequence of Trial
-    distributions : mapping of str to optuna distribution
-        Of every parameter that a trial may have.
+    distributions : mapping of str to mapping of str to optuna distribution
+        Of every parameter that a trial may have, by model.
     n_folds : int
     preparation_s : float
         Seconds that drawing, preprocessing and transforming the folds took, once.
@@ -31,11 +31,11 @@ def summary(
     Returns
     -------
     dict
-        Counts of trials by state, the best of them, `importance` of each parameter (None where trials are too few), and
-        estimates of the seconds that giving up trials, long fits that answer for shorter ones, and folds that were
+        Counts of trials by state, the best of them, `importance` of each parameter of its model (None where trials are too
+        few), and estimates of the seconds that giving up trials, long fits that answer for shorter ones, and folds that were
         prepared once have saved.
     """
-    best = winner(trials)
+    best = best_trial(trials)
     states = [trial.state for trial in trials]
     return {
         "n_trials": len(trials),
@@ -44,7 +44,8 @@ def summary(
         "best_trial": best.number,
         "best_value": best.value,
         "best_params": best.params,
-        "importance": importance(trials, distributions, seed),
+        "best_model": best.model,
+        "importance": importance([trial for trial in trials if trial.model == best.model], distributions[best.model], seed),
         "seconds": round(sum({trial.proposal: trial.seconds for trial in trials}.values()), 3),
         "saved_seconds": {
             "by_dropping": round(_saved_by_dropping(trials, n_folds), 3),

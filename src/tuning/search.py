@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 
 from src.errors import TrainingError
 from src.evaluate import Yardstick
 from src.fit import Recipe
 from src.metrics import as_score
 from src.tuning.folds import Fold, prepare_folds
-from src.tuning.proposals import GridSearch, Halving, Method, Sampled
-from src.tuning.trial import Outcome, Rival, best_length, length_parameter, run_trial
+from src.tuning.proposals import GridSearch, Halving, Method, Proposal, Sampled, Several
+from src.tuning.trial import Outcome, Rival, best_length, length_parameter, run_trial, value_on
 from src.tuning.trials import Memory, Storage, Trial, table
 from src.tuning.workers import workers
 
+N_PICKS = 25  # of the greedy average
 N_LENGTHS = 10  # numbers of rounds that a search without early stopping compares
 SHARE_OF_MEMORY = 0.5  # of what is free, that the folds of all processes may take
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model whose parameters are searched.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        What its trials have in common.
+    folds : list of Fold
+        The same rows for all candidates of a search.
+    """
+
+    recipe: Recipe
+    folds: list[Fold]
 
 
 @dataclass(frozen=True)
@@ -33,9 +50,8 @@ class Search:
     Attributes
     ----------
     method : Method
-    recipe : Recipe
-        What every trial has in common.
-    folds : sequence of Fold
+    candidates : dict of str to Candidate
+        By the name of the model.
     yardstick : Yardstick
     lag : int
         How many trials may be under way at once; results depend on it, on the number of processes they don't.
@@ -48,15 +64,14 @@ class Search:
     """
 
     method: Method
-    recipe: Recipe
-    folds: Sequence[Fold]
+    candidates: dict[str, Candidate]
     yardstick: Yardstick
     lag: int
     n_threads: int
     n_workers: int | None = None
     timeout_s: float | None = None
 
-    def run(self, store: Memory | Storage, advance: Callable[[list[Trial]], None] = lambda trials: None) -> list[Trial]:
+    def run(self, store: Memory | Storage, advance: Callable[[list[Trial]], None] = lambda trials: None) -> Told:
         """Go on with the trials that the store has, to the end.
 
         Parameters
@@ -67,7 +82,7 @@ class Search:
 
         Returns
         -------
-        list of Trial
+        Told
 
         Raises
         ------
@@ -75,18 +90,24 @@ class Search:
             If every trial failed.
         """
         n_workers = min(self.n_workers or self.n_threads, self.lag, self.method.n_proposals)
-        if self.n_workers is None and n_workers * sum(map(_bytes, self.folds)) > SHARE_OF_MEMORY * _free_bytes():
+        n_bytes = sum(_bytes(fold) for candidate in self.candidates.values() for fold in candidate.folds)
+        if self.n_workers is None and n_workers * n_bytes > SHARE_OF_MEMORY * psutil.virtual_memory().available:
             n_workers = 1
-        recipe = replace(self.recipe, n_threads=max(1, self.n_threads // n_workers))
-        with workers((recipe, list(self.folds), self.yardstick), n_workers) as pool:
-            told = _Told(self, store, recipe)
+        n_threads = max(1, self.n_threads // n_workers)
+        candidates = {
+            name: replace(candidate, recipe=replace(candidate.recipe, n_threads=n_threads))
+            for name, candidate in self.candidates.items()
+        }
+        with workers(candidates, self.yardstick, n_threads, n_workers) as pool:
+            told = Told(self, store, candidates)
             advance(told.trials)
             self._loop(told, pool, advance)
         if not any(trial.state == "COMPLETE" for trial in told.trials):
-            raise TrainingError(f"All {len(told.trials)} trials failed. The first: {told.trials[0].reason}")
-        return told.trials
+            reason = f" The first: {told.trials[0].reason}" if told.trials else ""
+            raise TrainingError(f"All {len(told.trials)} trials failed.{reason}")
+        return told
 
-    def _loop(self, told: _Told, pool, advance) -> None:
+    def _loop(self, told: Told, pool, advance) -> None:
         start, proposed, results = time.monotonic(), [], {}
         first = next_to_propose = next_to_submit = told.n_proposals
         while told.n_proposals < self.method.n_proposals:
@@ -97,7 +118,7 @@ class Search:
             while pool.is_free() and next_to_submit < next_to_propose and not is_late:
                 if next_to_submit - told.n_proposals >= self.lag:
                     break
-                pool.submit(next_to_submit, proposed[next_to_submit - first])
+                pool.submit(next_to_submit, (*proposed[next_to_submit - first], self.method.can_drop))
                 next_to_submit += 1
             if next_to_submit == told.n_proposals:
                 return  # late, and nothing is under way
@@ -105,17 +126,19 @@ class Search:
             results[number] = outcome
             while told.n_proposals in results:
                 place = told.n_proposals
-                told.tell(proposed[place - first], results.pop(place))
+                told.tell(proposed[place - first][0], results.pop(place))
                 advance(told.trials)
 
 
-class _Told:
-    """The finished trials in order, and the best of them."""
+class Told:
+    """The finished trials in order, and the answers of the best of each model."""
 
-    def __init__(self, search: Search, store: Memory | Storage, recipe: Recipe):
-        self.search, self.method, self.store, self.recipe = search, search.method, store, recipe
+    def __init__(self, search: Search, store: Memory | Storage, candidates: dict[str, Candidate]):
+        self.method, self.store, self.candidates = search.method, store, candidates
+        self.yardstick, self.lag = search.yardstick, search.lag
         self.trials = store.load()
         self.n_proposals = self._n_whole()
+        self.method.remember([trial.model for trial in self._of_first(self.n_proposals)])
         self._answers: dict[int, list[np.ndarray]] = {}
 
     def _n_whole(self) -> int:
@@ -127,57 +150,56 @@ class _Told:
                 return place
         return self.method.n_proposals
 
+    def _of_first(self, n_proposals: int) -> list[Trial]:
+        return [trial for trial in self.trials if trial.proposal < n_proposals]
+
     def needs(self, number: int) -> int:
         """How many proposals must be told before this one can be made."""
         return max(self.method.known_to(number), self._n_rivals(number))
 
     def _n_rivals(self, number: int) -> int:
-        return max(0, number - self.search.lag + 1) if self.method.can_drop else 0
+        return max(0, number - self.lag + 1) if self.method.can_drop else 0
 
-    def propose(self, number: int) -> tuple:
-        """The arguments of a trial, after those that all have in common."""
-        known = self.method.known_to(number)
-        proposal = self.method.propose(number, [trial for trial in self.trials if trial.proposal < known])
-        rival = self._rival(self._n_rivals(number))
-        return proposal.params, proposal.lengths, rival, proposal.share, self.method.can_drop
+    def propose(self, number: int) -> tuple[Proposal, Rival | None]:
+        """A proposal, and whom it is compared with: the best trial of the same model."""
+        proposal = self.method.propose(number, self._of_first(self.method.known_to(number)))
+        if not self.method.can_drop:
+            return proposal, None
+        best = best_trial(self._of_first(self._n_rivals(number)), proposal.model)
+        return proposal, best and Rival(best.number, self.answers(best))
 
-    def _best(self, n_proposals: int) -> Trial | None:
-        complete = [trial for trial in self.trials if trial.proposal < n_proposals and trial.state == "COMPLETE"]
-        return max(complete, key=lambda trial: (trial.score, -trial.number), default=None)
+    def answers(self, trial: Trial) -> list[np.ndarray]:
+        """A trial's answers for the held-out rows of each fold, fitted again if another process had them."""
+        if trial.number not in self._answers:
+            candidate = self.candidates[trial.model]
+            length = tuple(trial.params[name] for name in set(trial.params) - set(trial.setting))
+            outcome = run_trial(candidate.recipe, candidate.folds, self.yardstick, trial.setting, length, with_scores=True)
+            self._answers[trial.number] = outcome.scores
+        return self._answers[trial.number]
 
-    def _rival(self, n_known: int) -> Rival | None:
-        """The best of the first proposals, with its answers: fitted again if it was another process that had them."""
-        best = self._best(n_known)
-        if best is None:
-            return None
-        if best.number not in self._answers:
-            length = set(best.params) - set(best.setting)
-            outcome = run_trial(
-                self.recipe, self.search.folds, self.search.yardstick, best.setting,
-                tuple(best.params[name] for name in length), with_scores=True,
-            )  # fmt: skip
-            self._answers[best.number] = outcome.scores
-        self._answers = {number: scores for number, scores in self._answers.items() if number >= best.number}
-        return Rival(best.number, self._answers[best.number])
-
-    def tell(self, task: tuple, outcome: Outcome) -> None:
+    def tell(self, proposal: Proposal, outcome: Outcome) -> None:
         """Keep what a proposal came to: a trial for each point of a grid, one trial for everything else."""
-        params, lengths, _, share, _ = task
-        place, first = self.n_proposals, sum(trial.proposal < self.n_proposals for trial in self.trials)
+        place, first, lengths = self.n_proposals, len(self._of_first(self.n_proposals)), proposal.lengths
         if not self.method.is_grid:
-            lengths = (best_length(outcome.values, self.search.yardstick.metric),) if outcome.values else ()
-        found = [self._trial(first + i, place, params, length, share, outcome) for i, length in enumerate(lengths or (None,))]
+            lengths = (best_length(outcome.values, self.yardstick.metric),) if outcome.values else ()
+        found = [self._trial(first + i, place, proposal, length, outcome) for i, length in enumerate(lengths or (None,))]
         fresh = found[len(self.trials) - first :]
         self.store.save(fresh)
         self.trials += fresh
         self.n_proposals += 1
-        if outcome.scores and self._best(self.n_proposals) is found[0]:
+        if outcome.scores and best_trial(self.trials, proposal.model) is found[0]:
             self._answers[found[0].number] = outcome.scores
+            self._forget(proposal.model)
 
-    def _trial(
-        self, number: int, place: int, params: dict[str, Any], length: int | None, share: float, outcome: Outcome
-    ) -> Trial:
-        with_length = params if length is None else {**params, length_parameter(self.recipe.estimator): length}
+    def _forget(self, model: str) -> None:
+        """Drop answers that no proposal can be compared with any more."""
+        oldest = best_trial(self._of_first(max(0, self.n_proposals - self.lag)), model)
+        past = [trial.number for trial in self.trials if trial.model == model and oldest and trial.number < oldest.number]
+        for number in past:
+            self._answers.pop(number, None)
+
+    def _trial(self, number: int, place: int, proposal: Proposal, length: int | None, outcome: Outcome) -> Trial:
+        name = length_parameter(self.candidates[proposal.model].recipe.estimator)
         values = outcome.values.get(length, [])
         value = float(np.mean(values)) if values else None
         if outcome.reason or value is None or not np.isfinite(value):
@@ -187,12 +209,13 @@ class _Told:
         return Trial(
             number=number,
             proposal=place,
-            params=with_length,
-            setting=params,
-            share=share,
+            model=proposal.model,
+            params=proposal.params if length is None else {**proposal.params, name: length},
+            setting=proposal.params,
+            share=proposal.share,
             state=state,
             value=value,
-            score=None if value is None else as_score(self.search.yardstick.metric, value),
+            score=None if value is None else as_score(self.yardstick.metric, value),
             fold_values=[float(each) for each in values],
             best_iterations=outcome.best_iterations,
             dropped_at=outcome.dropped_at,
@@ -201,18 +224,14 @@ class _Told:
         )
 
 
-def winner(trials: Sequence[Trial]) -> Trial:
-    """The best of the trials that saw all folds and all rows; of equally good ones the first."""
-    complete = [trial for trial in trials if trial.state == "COMPLETE" and trial.share >= 1]
-    return max(complete, key=lambda trial: (trial.score, -trial.number))
+def best_trial(trials: Sequence[Trial], model: str | None = None) -> Trial | None:
+    """The best of the trials that saw all folds and all rows, of one model or of any; of equally good ones the first."""
+    whole = [trial for trial in trials if trial.state == "COMPLETE" and trial.share >= 1 and model in (None, trial.model)]
+    return max(whole, key=lambda trial: (trial.score, -trial.number), default=None)
 
 
 def _bytes(fold: Fold) -> int:
     return sum(getattr(X, "nbytes", 0) or getattr(getattr(X, "data", None), "nbytes", 0) for X in (fold.X, fold.X_held_out))
-
-
-def _free_bytes() -> int:
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True)
@@ -221,8 +240,10 @@ class Found:
 
     Attributes
     ----------
-    params : dict
-        Of the winner: what differs from the recipe's own.
+    params : dict of str to dict
+        By model, of the models that won: what differs from the recipe's own parameters.
+    weights : dict of str to float
+        Of the models that won, 1 in all.
     table : DataFrame
         A row for each trial.
     facts : dict
@@ -231,28 +252,70 @@ class Found:
         What a reader of the run has to know.
     """
 
-    params: dict[str, Any]
+    params: dict[str, dict[str, Any]]
+    weights: dict[str, float]
     table: pd.DataFrame
     facts: dict[str, Any]
     notes: list[str]
 
 
-def find(
-    recipe: Recipe, frame, y, folds, yardstick: Yardstick, *, is_ordered: bool, groups, periods, method: str,
-    n_iter: int | None, max_concurrent_trials: int, n_workers: int | None, timeout_s: float | None, storage: str | None, grid,
-    distributions, starting_points, study: str, advance: Callable,
-) -> Found:  # fmt: skip
-    """Search for the parameters of a recipe with the best mean of the metric over the folds.
+@dataclass(frozen=True)
+class Space:
+    """Where the parameters of a model are looked for.
 
-    Parameters
+    Attributes
     ----------
     recipe : Recipe
         Without early stopping, a model that trains in rounds also has the number of its rounds searched, up to its own:
         that costs nothing, for a long fit holds the shorter ones.
+    grid : mapping of str to list
+    distributions : mapping of str to optuna distribution
+    starting_points : sequence of dict
+        Settings to try first, after the recipe's own; what they lack is the recipe's.
+    """
+
+    recipe: Recipe
+    grid: Mapping[str, Sequence[Any]]
+    distributions: Mapping[str, Any]
+    starting_points: Sequence[dict[str, Any]]
+
+    @property
+    def length(self) -> str | None:
+        """The parameter that one fit answers several values of."""
+        return length_parameter(self.recipe.estimator) if self.recipe.patience is None else None
+
+    def lengths(self) -> tuple[int, ...]:
+        """What is tried of it where there is no grid."""
+        if self.length is None:
+            return ()
+        longest = self.recipe.params[self.length]
+        return tuple(sorted({max(1, longest * part // N_LENGTHS) for part in range(1, N_LENGTHS + 1)}))
+
+    def of_every_parameter(self, is_grid: bool) -> dict[str, Any]:
+        """Distributions of all that a trial may have, its number of rounds included."""
+        from optuna.distributions import CategoricalDistribution
+
+        if is_grid:
+            return {name: CategoricalDistribution(values) for name, values in self.grid.items()}
+        lengths = self.lengths()
+        return {**self.distributions, **({self.length: CategoricalDistribution(lengths)} if lengths else {})}
+
+
+def find(
+    spaces: Mapping[str, Space], frame, y, folds, yardstick: Yardstick, *, is_ordered: bool, groups, periods, method: str,
+    n_iter: int | None, max_concurrent_trials: int, n_workers: int | None, timeout_s: float | None, storage: str | None,
+    study: str, advance: Callable,
+) -> Found:  # fmt: skip
+    """Search for the parameters with the best mean of the metric over the folds.
+
+    Parameters
+    ----------
+    spaces : mapping of str to Space
+        By model: one, or several for the method "auto".
     frame, y, folds, is_ordered, groups, periods
         As for `src.cross_validation.cross_validate`.
     yardstick : Yardstick
-    method : {"grid_search", "random_search", "bayesian", "halving"}
+    method : {"grid_search", "random_search", "bayesian", "halving", "auto"}
     n_iter : int or None
         Settings in all; of a grid, None takes every point.
     max_concurrent_trials : int
@@ -260,9 +323,6 @@ def find(
     timeout_s : float or None
     storage : str or None
         Address of a database.
-    grid : mapping of str to list
-    distributions : mapping of str to optuna distribution
-    starting_points : sequence of dict
     study : str
         Stands for all that decides the trials; a search goes on with the trials of this name in the storage.
     advance : callable
@@ -275,57 +335,84 @@ def find(
     from src.tuning.results import summary
 
     start = time.perf_counter()
-    prepared = prepare_folds(recipe, frame, y, folds, is_ordered, groups, periods)
+    candidates = {
+        name: Candidate(space.recipe, prepare_folds(space.recipe, frame, y, folds, is_ordered, groups, periods))
+        for name, space in spaces.items()
+    }
     preparation_s = time.perf_counter() - start
-    length = length_parameter(recipe.estimator) if recipe.patience is None else None
-    how = _method(method, recipe, yardstick.metric, grid, distributions, starting_points, n_iter, max_concurrent_trials, length)
-    of_all = _distributions(how, grid, distributions, length)
-    is_loss = as_score(yardstick.metric, 1.0) < 0
-    store = Memory() if storage is None else Storage(storage, study, of_all, is_loss)
-    search = Search(how, recipe, prepared, yardstick, max_concurrent_trials, recipe.n_threads, n_workers, timeout_s)
+    how = _method(method, spaces, yardstick.metric, n_iter, max_concurrent_trials)
+    distributions = {name: space.of_every_parameter(how.is_grid) for name, space in spaces.items()}
+    recipe = next(iter(spaces.values())).recipe
+    store = Memory() if storage is None else Storage(storage, study, distributions, as_score(yardstick.metric, 1.0) < 0)
+    search = Search(how, candidates, yardstick, max_concurrent_trials, recipe.n_threads, n_workers, timeout_s)
 
     def tell(trials: list[Trial]) -> None:
-        done = len({trial.proposal for trial in trials})
-        best = max((trial for trial in trials if trial.state == "COMPLETE"), key=lambda trial: trial.score, default=None)
-        n_dropped = sum(trial.state == "PRUNED" for trial in trials)
-        said = f"best {yardstick.metric} {best.value:.4f}, {n_dropped} dropped" if best else ""
-        advance(done, how.n_proposals, said)
+        best, n_dropped = best_trial(trials), sum(trial.state == "PRUNED" for trial in trials)
+        which = f" ({best.model})" if best and len(spaces) > 1 else ""
+        said = f"best {yardstick.metric} {best.value:.4f}{which}, {n_dropped} dropped" if best else ""
+        advance(len({trial.proposal for trial in trials}), how.n_proposals, said)
 
-    trials = search.run(store, tell)
-    facts = summary(trials, of_all, len(folds), preparation_s, recipe.random_state)
-    n_done = len({trial.proposal for trial in trials})
+    told = search.run(store, tell)
+    weights, value = _weights(told, recipe, yardstick) if method == "auto" else ({best_trial(told.trials).model: 1.0}, None)
+    facts = summary(told.trials, distributions, len(folds), preparation_s, recipe.random_state)
+    n_done = len({trial.proposal for trial in told.trials})
     facts |= {"method": method, "is_complete": n_done == how.n_proposals}
+    facts |= {"weights": weights, "weighted_value": value} if method == "auto" else {}
     notes = [
-        f"{len(trials)} trials of {method}: best {yardstick.metric} {facts['best_value']:.4f} on {len(folds)} folds of train. "
-        "The search chose it, so it is too good; so is cross-validation on the same rows. Test is not."
+        f"{len(told.trials)} trials of {method}: best {yardstick.metric} {facts['best_value']:.4f} on {len(folds)} folds of "
+        "train. The search chose it, so it is too good; so is cross-validation on the same rows. Test is not."
     ]
     if n_done < how.n_proposals:
         notes.append(f"The search stopped after {timeout_s:.0f} s with {n_done} of {how.n_proposals} settings tried.")
-    return Found(winner(trials).params, table(trials), facts, notes)
+    params = {name: best_trial(told.trials, name).params for name in weights}
+    return Found(params, weights, table(told.trials), facts, notes)
 
 
-def _method(name, recipe, metric, grid, distributions, starting_points, n_iter, lag, length) -> Method:
+def _weights(told: Told, recipe: Recipe, yardstick: Yardstick) -> tuple[dict[str, float], float]:
+    """Weights of the best trials of the models in an average of their answers for held-out rows, and its metric.
+
+    All weight goes to the best one if no average does better over the folds.
+    """
+    from src.ensemble import greedy_weights
+
+    best = {name: trial for name in told.candidates if (trial := best_trial(told.trials, name))}
+    folds = next(iter(told.candidates.values())).folds
+    answers = {name: told.answers(trial) for name, trial in best.items()}
+    stacked = {name: np.concatenate(of_folds) for name, of_folds in answers.items()}
+    y_true = np.concatenate([fold.y_held_out for fold in folds])
+    weights = greedy_weights(stacked, y_true, recipe.loss, N_PICKS, recipe.quantile)
+
+    def value_of(weighted: dict[str, float]) -> float:
+        means = [sum(weight * answers[name][i] for name, weight in weighted.items()) for i in range(len(folds))]
+        return float(np.mean([value_on(recipe, yardstick, fold, mean) for fold, mean in zip(folds, means, strict=True)]))
+
+    single = {best_trial(told.trials).model: 1.0}
+    chosen = max((single, weights), key=lambda one: as_score(yardstick.metric, value_of(one)))
+    return chosen, value_of(chosen)
+
+
+def _method(name: str, spaces: Mapping[str, Space], metric: str, n_iter: int | None, lag: int) -> Method:
+    model, space = next(iter(spaces.items()))
+    recipe = space.recipe
     if name == "grid_search":
+        grid = dict(space.grid)
         if recipe.patience is not None:  # it finds the number of rounds
-            grid = {key: values for key, values in grid.items() if key != length_parameter(recipe.estimator)}
-        return GridSearch(grid, length, n_iter, recipe.random_state)
-    lengths = ()
-    if length is not None:
-        longest = recipe.params[length]
-        lengths = tuple(sorted({max(1, longest * part // N_LENGTHS) for part in range(1, N_LENGTHS + 1)}))
-    starts = [{**recipe.params, **point} for point in ({}, *starting_points)]
-    sampled = Sampled(
-        distributions, starts[:n_iter], n_iter, lag, recipe.random_state, as_score(metric, 1.0) < 0, lengths,
-        learns=name == "bayesian",
-    )  # fmt: skip
-    return Halving(sampled) if name == "halving" else sampled
-
-
-def _distributions(how: Method, grid, distributions, length) -> dict[str, Any]:
-    """Of every parameter that a trial may have, its number of rounds included."""
-    from optuna.distributions import CategoricalDistribution
-
-    if how.is_grid:
-        return {name: CategoricalDistribution(values) for name, values in grid.items()}
-    lengths = how.propose(0, []).lengths
-    return {**distributions, **({length: CategoricalDistribution(lengths)} if lengths else {})}
+            grid.pop(length_parameter(recipe.estimator), None)
+        return GridSearch(model, grid, space.length, n_iter, recipe.random_state)
+    sampled = {
+        model: Sampled(
+            model,
+            space.distributions,
+            [{**space.recipe.params, **point} for point in ({}, *space.starting_points)][:n_iter],
+            n_iter,
+            lag,
+            space.recipe.random_state,
+            as_score(metric, 1.0) < 0,
+            space.lengths(),
+            learns=name in ("bayesian", "auto"),
+        )
+        for model, space in spaces.items()
+    }
+    if name == "auto":
+        return Several(sampled, n_iter, lag)
+    return Halving(sampled[model]) if name == "halving" else sampled[model]

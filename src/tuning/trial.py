@@ -106,14 +106,14 @@ def run_trial(
         answers.append(scores)
         iterations += [] if n_rounds is None else [n_rounds]
         for length, score in scores.items():
-            values[length].append(_value(recipe, yardstick, fold, score))
+            values[length].append(value_on(recipe, yardstick, fold, score))
         if rival is None or number == len(folds):
             continue
         best = best_length(values, yardstick.metric)
         mine, theirs = (_prediction(recipe, score) for score in (scores[best], rival.scores[number - 1]))
         variances.append(variance_of_gain(yardstick, fold, mine, theirs, recipe.random_state))
         gains = [
-            as_score(yardstick.metric, value) - as_score(yardstick.metric, _value(recipe, yardstick, rivalled, score))
+            as_score(yardstick.metric, value) - as_score(yardstick.metric, value_on(recipe, yardstick, rivalled, score))
             for value, rivalled, score in zip(values[best], folds, rival.scores, strict=False)
         ]
         if cannot_win(gains, variances, len(folds)):
@@ -156,7 +156,8 @@ def variance_of_gain(yardstick: Yardstick, fold: Fold, mine, theirs, seed: int) 
     return float(np.var(values[:, 0] - values[:, 1], ddof=1))
 
 
-def _value(recipe: Recipe, yardstick: Yardstick, fold: Fold, score) -> float:
+def value_on(recipe: Recipe, yardstick: Yardstick, fold: Fold, score) -> float:
+    """The metric of scores for the held-out rows of a fold."""
     prediction = _prediction(recipe, score)
     return compute([yardstick.metric], fold.y_held_out, prediction, yardstick.quantile, fold.periods)[yardstick.metric]
 

@@ -38,6 +38,7 @@ class Trial:
         From 0, in the order of proposal.
     proposal : int
         Trials of one proposal were answered by one fit.
+    model : str
     params : dict
         With the number of rounds or trees, where it was searched.
     setting : dict
@@ -58,6 +59,7 @@ class Trial:
 
     number: int
     proposal: int
+    model: str
     params: dict[str, Any]
     setting: dict[str, Any]
     share: float
@@ -109,13 +111,13 @@ class Storage:
         As SQLAlchemy has them: ``sqlite:///studies/fraud.db``, ``postgresql://host/database``.
     study : str
         Name that stands for all that decides the trials.
-    distributions : mapping of str to optuna distribution
-        Of every parameter that a trial may have.
+    distributions : mapping of str to mapping of str to optuna distribution
+        Of every parameter that a trial may have, by model.
     is_loss : bool
         Whether Optuna is to call the lowest value the best.
     """
 
-    def __init__(self, url: str, study: str, distributions: Mapping[str, Any], is_loss: bool):
+    def __init__(self, url: str, study: str, distributions: Mapping[str, Mapping[str, Any]], is_loss: bool):
         optuna = quiet_optuna()
         self.distributions = distributions
         with _created_by_one(url):
@@ -126,25 +128,24 @@ class Storage:
             )
 
     def load(self) -> list[Trial]:
-        loaded = []
-        for kept in self._study.get_trials(deepcopy=False):
-            order = {**kept.user_attrs["setting"], **kept.params}  # Optuna sorts names
-            params = {name: kept.params[name] for name in order}
-            loaded.append(Trial(number=kept.number, state=kept.state.name, params=params, **kept.user_attrs))
-        return loaded
+        return [
+            Trial(number=kept.number, state=kept.state.name, **kept.user_attrs)
+            for kept in self._study.get_trials(deepcopy=False)
+        ]
 
     def save(self, trials: Sequence[Trial]) -> None:
         from optuna.trial import TrialState, create_trial
 
         for trial in trials:
-            facts = {name: value for name, value in vars(trial).items() if name not in ("number", "state", "params")}
+            prefix = f"{trial.model}." if len(self.distributions) > 1 else ""  # a name means one range in a study of Optuna's
+            tried = self.distributions[trial.model]
             self._study.add_trial(
                 create_trial(
                     state=TrialState[trial.state],
-                    params=trial.params,
-                    distributions={name: self.distributions[name] for name in trial.params},
+                    params={prefix + name: value for name, value in trial.params.items()},
+                    distributions={prefix + name: tried[name] for name in trial.params},
                     value=trial.value if trial.state == "COMPLETE" else None,
-                    user_attrs=facts,
+                    user_attrs={name: value for name, value in vars(trial).items() if name not in ("number", "state")},
                 )
             )
 
@@ -169,7 +170,8 @@ def table(trials: Sequence[Trial]) -> pd.DataFrame:
         folds = {f"fold_{number}": value for number, value in enumerate(trial.fold_values, start=1)}
         rounds = float(np.mean(trial.best_iterations)) if trial.best_iterations else None
         rows.append(
-            {"number": trial.number, "state": trial.state, "value": trial.value, **trial.params, **folds, "rounds": rounds}
+            {"number": trial.number, "model": trial.model, "state": trial.state, "value": trial.value, **trial.params, **folds}
+            | {"rounds": rounds}
             | {"share": trial.share, "dropped_at": trial.dropped_at, "seconds": round(trial.seconds, 3), "reason": trial.reason}
         )
     return pd.DataFrame(rows)

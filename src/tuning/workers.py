@@ -7,12 +7,17 @@ import ctypes
 import multiprocessing
 import signal
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from multiprocessing import connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from src.tuning.trial import Outcome, run_trial
+from src.tuning.trial import Outcome, Rival, run_trial
+
+if TYPE_CHECKING:
+    from src.evaluate import Yardstick
+    from src.tuning.proposals import Proposal
+    from src.tuning.search import Candidate
 
 PRELOADED = ["src.tuning.workers", "sklearn.ensemble", "sklearn.linear_model", "lightgbm", "xgboost"]
 SERVER = multiprocessing.get_context("forkserver")  # a fork of this process would inherit threads in the middle of their work
@@ -22,10 +27,8 @@ SET_DEATH_SIGNAL = 1
 class Here:
     """No other process: a trial runs when its result is asked for."""
 
-    n_workers = 1
-
-    def __init__(self, arguments: Sequence[Any]):
-        self._arguments = arguments
+    def __init__(self, candidates: Mapping[str, Candidate], yardstick: Yardstick):
+        self._search = candidates, yardstick
         self._waiting: list[tuple[int, tuple]] = []
 
     def is_free(self) -> bool:
@@ -36,7 +39,7 @@ class Here:
 
     def next_finished(self) -> tuple[int, Outcome]:
         number, task = self._waiting.pop(0)
-        return number, _outcome(self._arguments, task)
+        return number, _outcome(*self._search, *task)
 
 
 class Processes:
@@ -44,19 +47,20 @@ class Processes:
 
     Parameters
     ----------
-    arguments : sequence
-        First arguments of `run_trial`: recipe, folds, yardstick.
+    candidates : mapping of str to Candidate
+    yardstick : Yardstick
+    n_threads : int
+        Of each process.
     n_workers : int
     folder : Path
         For the folds.
     """
 
-    def __init__(self, arguments: Sequence[Any], n_workers: int, folder: Path):
+    def __init__(self, candidates: Mapping[str, Candidate], yardstick: Yardstick, n_threads: int, n_workers: int, folder: Path):
         import joblib
 
-        self.n_workers = n_workers
-        self._path = folder / "folds.joblib"
-        joblib.dump(arguments, self._path)
+        self._path, self._n_threads = folder / "folds.joblib", n_threads
+        joblib.dump((dict(candidates), yardstick), self._path)
         self._idle: list[connection.Connection] = []
         self._busy: dict[connection.Connection, int] = {}
         self._processes: dict[connection.Connection, Any] = {}
@@ -65,7 +69,7 @@ class Processes:
 
     def _start(self) -> None:
         ours, theirs = SERVER.Pipe()
-        process = SERVER.Process(target=_serve, args=(theirs, self._path), daemon=True)
+        process = SERVER.Process(target=_serve, args=(theirs, self._path, self._n_threads), daemon=True)
         process.start()
         theirs.close()
         self._idle.append(ours)
@@ -105,13 +109,15 @@ class Processes:
 
 
 @contextlib.contextmanager
-def workers(arguments: Sequence[Any], n_workers: int) -> Iterator[Here | Processes]:
-    """Processes for a search, or this one; `arguments` are the first ones of `run_trial`."""
+def workers(
+    candidates: Mapping[str, Candidate], yardstick: Yardstick, n_threads: int, n_workers: int
+) -> Iterator[Here | Processes]:
+    """Processes for a search, or this one."""
     if n_workers == 1:
-        yield Here(arguments)
+        yield Here(candidates, yardstick)
         return
     with tempfile.TemporaryDirectory(prefix="folds-") as folder:
-        processes = Processes(arguments, n_workers, Path(folder))
+        processes = Processes(candidates, yardstick, n_threads, n_workers, Path(folder))
         try:
             yield processes
         finally:
@@ -124,25 +130,28 @@ def warm_up() -> None:
     multiprocessing.forkserver.ensure_running()
 
 
-def _serve(pipe: connection.Connection, path: Path) -> None:
+def _serve(pipe: connection.Connection, path: Path, n_threads: int) -> None:
     import joblib
     from threadpoolctl import threadpool_limits
 
     ctypes.CDLL(None).prctl(SET_DEATH_SIGNAL, signal.SIGKILL)  # the server ends with the search, and we with the server
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    arguments = joblib.load(path, mmap_mode="r")
-    threadpool_limits(arguments[0].n_threads if hasattr(arguments[0], "n_threads") else 1)
+    candidates, yardstick = joblib.load(path, mmap_mode="r")
+    threadpool_limits(n_threads)
     while True:
         try:
             task = pipe.recv()
         except EOFError:
             return
-        pipe.send(_outcome(arguments, task))
+        pipe.send(_outcome(candidates, yardstick, *task))
 
 
-def _outcome(arguments: Sequence[Any], task: tuple) -> Outcome:
+def _outcome(candidates, yardstick, proposal: Proposal, rival: Rival | None, with_scores: bool) -> Outcome:
     """What a trial came to; an error is its reason to have failed."""
     try:
-        return run_trial(*arguments, *task)
+        candidate = candidates[proposal.model]
+        return run_trial(
+            candidate.recipe, candidate.folds, yardstick, proposal.params, proposal.lengths, rival, proposal.share, with_scores
+        )
     except Exception as error:
         return Outcome({}, reason=f"{type(error).__name__}: {error}".splitlines()[0])

@@ -1,0 +1,129 @@
+"""`model=ensemble tuning=auto` beside FLAML and AutoGluon, with the same time on the same cores and rows.
+
+    python bench/automl.py [--sets german bank …] [--seconds 60] [--flaml /path/to/python] [--autogluon /path/to/python]
+
+Each tool gets all rows but the test part (10 %), which no search sees, as a table with categories; ours takes 80 % for the
+search and the fit and 10 % to stop it. Printed are seconds, ROC-AUC on test, and the mean rank over the sets (1 is best). FLAML
+and AutoGluon need environments of their own: `pip install flaml xgboost lightgbm`, `pip install "autogluon.tabular[lightgbm,
+xgboost,catboost]"`. Ours begins no trial after two thirds of the time and fits its winners in the rest; theirs stop by
+themselves. What all three return depends on the machine, for the clock decides.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+SEED = 42
+FOR_THE_SEARCH = 2 / 3
+
+
+def load(name: str):
+    """Settings, table, split and yardstick of a set, for `model=ensemble`."""
+    from hydra import compose, initialize_config_dir
+
+    from src import config
+    from src.data import source
+    from src.split import Split, split
+    from src.table import make_table
+    from tuning import GMSC_ROWS, SETS
+
+    cores = len(os.sched_getaffinity(0))
+    overrides = [*SETS[name], "model=ensemble", "tuning=auto", f"n_threads={cores}", "use_case.cost=null"]
+    overrides += ["tuning.n_iter=10000", "tuning.storage=null", "early_stopping=patience"]
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        settings = config.read(compose("config", overrides=overrides))
+    table = make_table(source.load(use_case=settings.use_case, **settings.data_source.model_dump()), settings.use_case)
+    how = settings.data_split.model_dump(exclude={"train_ratio"})
+    parts = split(table.y, **how, task="binary", times=table.times, keys=table.groups)
+    if name == "gmsc":
+        every = max(1, len(parts.train) // (GMSC_ROWS * 8 // 10))
+        parts = Split(parts.train[::every], parts.val[::every], parts.test)
+    return settings, table, parts
+
+
+def ours(name: str, seconds: int) -> dict:
+    from src.evaluate import make_yardstick
+    from src.fit import fit, predict_score
+    from src.train import make_recipe, tune, with_found
+    from src.tuning import workers
+
+    workers.warm_up()
+    settings, table, parts = load(name)
+    settings = settings.model_copy(
+        update={"tuning": settings.tuning.model_copy(update={"timeout_s": seconds * FOR_THE_SEARCH})}
+    )
+    recipe = make_recipe(settings, table.features)
+    start = time.perf_counter()
+    found = tune(settings, recipe, table, parts.train, make_yardstick("roc_auc", "binary", table.y), lambda *told: None)
+    model = fit(with_found(recipe, found), *table.rows(parts.train), *table.rows(parts.val)).model
+    taken = time.perf_counter() - start
+    from sklearn.metrics import roc_auc_score
+
+    test, y_test = table.rows(parts.test)
+    score = roc_auc_score(y_test, predict_score(model, test, "binary"))
+    weights = " ".join(f"{name} {weight:.2f}" for name, weight in found.weights.items())
+    return {"seconds": taken, "test": score, "best": f"{len(found.table)} trials: {weights}"}
+
+
+def write_tables(name: str, folder: Path) -> None:
+    import numpy as np
+
+    _, table, parts = load(name)
+    for part, rows in (("train", np.concatenate([parts.train, parts.val])), ("test", parts.test)):
+        frame, y = table.rows(rows)
+        frame[list(table.features)].assign(target=y).to_parquet(folder / f"{part}.parquet")
+
+
+def main() -> None:
+    from tuning import SETS
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=list(SETS))
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--flaml", help="a Python with FLAML")
+    parser.add_argument("--autogluon", help="a Python with AutoGluon")
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.measure:
+        print(json.dumps(ours(args.measure, args.seconds)))
+        return
+    cores = len(os.sched_getaffinity(0))
+    pythons = {"ours": sys.executable, "flaml": args.flaml, "autogluon": args.autogluon}
+    tools = [tool for tool, python in pythons.items() if python]
+    print(f"{cores} cores, {args.seconds} s each\n{'set':<8}{'tool':<11}{'seconds':>9}{'test':>9}  best", flush=True)
+    ranks: dict[str, list[int]] = {tool: [] for tool in tools}
+    for name in args.sets:
+        scores = {}
+        with tempfile.TemporaryDirectory() as folder:
+            write_tables(name, Path(folder))
+            for tool in tools:
+                if tool == "ours":
+                    command = [sys.executable, __file__, "--measure", name, "--seconds", str(args.seconds)]
+                else:
+                    command = [pythons[tool], str(ROOT / "bench/bare_automl.py"), tool, folder, str(args.seconds), str(cores)]
+                    command.append(str(SEED))
+                done = subprocess.run(command, capture_output=True, text=True)
+                if done.returncode != 0:
+                    print(f"{name:<8}{tool:<11} failed: {done.stderr.splitlines()[-1]}", flush=True)
+                    continue
+                found = json.loads(done.stdout.splitlines()[-1])
+                scores[tool] = found["test"]
+                print(f"{name:<8}{tool:<11}{found['seconds']:>9.1f}{found['test']:>9.4f}  {found['best']}", flush=True)
+        for tool in scores:
+            ranks[tool].append(1 + sum(other > scores[tool] for other in scores.values()))
+    for tool, found in ranks.items():
+        if found:
+            print(f"mean rank of {tool}: {sum(found) / len(found):.2f}")
+
+
+if __name__ == "__main__":
+    main()
