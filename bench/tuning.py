@@ -34,6 +34,7 @@ SETS = {
     "gmsc": ["use_case=default_prediction"],
 }
 GMSC_ROWS = 20_000
+MANY_LENGTHS = {"n_estimators": list(range(50, 401, 50)), "max_depth": [3, 6], "learning_rate": [0.05, 0.1, 0.3]}
 THEIRS = ("GridSearchCV", "HalvingGridSearchCV", "RandomizedSearchCV", "BayesSearchCV")
 OURS = ("grid_search", "halving", "random_search", "bayesian")
 
@@ -65,10 +66,14 @@ def folds_of(y):
     return list(StratifiedKFold(3, shuffle=True, random_state=0).split(y, y))
 
 
+def grid_facts(settings) -> dict:
+    return MANY_LENGTHS if "--many-lengths" in sys.argv else settings.model.grid
+
+
 def grid_of(settings, n_points: int | None) -> list[dict]:
     import numpy as np
 
-    grid = settings.model.grid
+    grid = grid_facts(settings)
     points = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
     if n_points is not None and n_points < len(points):  # the same ones that our own search draws
         points = [points[i] for i in np.sort(np.random.default_rng(SEED).choice(len(points), n_points, replace=False))]
@@ -101,12 +106,14 @@ def write_matrix(name: str, folder: Path, n_points: int | None) -> None:
 def measure_ours(name: str, method: str, n_points: int | None, n_iter: int) -> dict:
     from src.config import distributions
     from src.evaluate import make_yardstick
+    from src.tuning import workers
     from src.tuning.search import Space, find
 
+    workers.warm_up()  # as a run does, while it reads its rows
     settings, recipe, table, train, _ = load(name)
     frame, y = table.rows(train)
     model = settings.model
-    spaces = {"xgboost": Space(recipe, model.grid, distributions(model.search_space), model.starting_points)}
+    spaces = {"xgboost": Space(recipe, grid_facts(settings), distributions(model.search_space), model.starting_points)}
     yardstick = make_yardstick("roc_auc", "binary", y)
     start = time.perf_counter()
     found = find(
@@ -150,6 +157,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=list(SETS))
     parser.add_argument("--methods", nargs="+", default=[*THEIRS, *OURS], choices=[*THEIRS, *OURS])
     parser.add_argument("--points", type=int, help="of the grid's 972; all unless given")
+    parser.add_argument("--many-lengths", action="store_true", help="a grid of 48 points with 8 numbers of rounds instead")
     parser.add_argument("--n-iter", type=int, default=50)
     parser.add_argument("--skopt", help="a Python with scikit-optimize")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
@@ -158,8 +166,9 @@ def main() -> None:
         print(json.dumps(measure_ours(*args.measure, args.points, args.n_iter)))
         return
     threads = len(os.sched_getaffinity(0))
-    print(f"{threads} cores, {args.points or 972} points of the grid, {args.n_iter} iterations, no early stopping", flush=True)
-    print(f"{'set':<8}{'search':<22}{'seconds':>9}{'fits':>7}{'best CV':>10}{'test':>9}{'peak MiB':>10}")
+    n_points = 48 if args.many_lengths else args.points or 972
+    print(f"{threads} cores, {n_points} points of a grid, {args.n_iter} iterations, no early stopping", flush=True)
+    print(f"{'set':<8}{'search':<22}{'seconds':>9}{'fits':>7}{'best CV':>10}{'test':>9}{'peak MiB':>10}", flush=True)
     for name in args.sets:
         with tempfile.TemporaryDirectory() as folder:
             write_matrix(name, Path(folder), args.points)
@@ -167,6 +176,7 @@ def main() -> None:
                 if method in OURS:
                     points = ["--points", str(args.points)] if args.points else []
                     command = [sys.executable, __file__, "--measure", name, method, *points, "--n-iter", str(args.n_iter)]
+                    command += ["--many-lengths"] if args.many_lengths else []
                 elif method == "BayesSearchCV" and not args.skopt:
                     continue
                 else:

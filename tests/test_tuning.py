@@ -107,21 +107,21 @@ def test_grid_search_finds_what_scikit_learn_finds_to_the_last_digit(case):
     assert found.facts["saved_seconds"]["by_long_fits"] > 0
 
 
-@pytest.mark.parametrize("early_stopping", ["patience", "none"])
+IN_ROUNDS = [
+    ("credit_scoring", "xgboost"), ("credit_scoring", "lightgbm"), ("credit_scoring", "hist_gradient_boosting"),
+    ("credit_scoring", "gradient_boosting"), ("sentiment_analysis", "lightgbm"), ("sentiment_analysis", "xgboost"),
+    ("clv_prediction", "xgboost"), ("clv_prediction", "lightgbm"),
+]  # fmt: skip
+WHOLE = [("credit_scoring", "random_forest"), ("credit_scoring", "logistic_regression"), ("clv_prediction", "random_forest")]
+
+
 @pytest.mark.parametrize(
-    ("use_case", "model"),
-    [
-        ("credit_scoring", "xgboost"), ("credit_scoring", "lightgbm"), ("credit_scoring", "hist_gradient_boosting"),
-        ("credit_scoring", "gradient_boosting"), ("credit_scoring", "random_forest"), ("credit_scoring", "logistic_regression"),
-        ("sentiment_analysis", "lightgbm"), ("sentiment_analysis", "xgboost"), ("clv_prediction", "xgboost"),
-        ("clv_prediction", "lightgbm"), ("clv_prediction", "random_forest"),
-    ],
-)  # fmt: skip
+    ("use_case", "model", "early_stopping"),
+    [*((*pair, "patience") for pair in IN_ROUNDS), *((*pair, "none") for pair in [*IN_ROUNDS, *WHOLE])],
+)
 def test_a_trial_computes_what_cross_validation_computes_and_a_long_fit_holds_the_shorter_ones(
     case, use_case, model, early_stopping
 ):
-    if early_stopping == "patience" and model in ("random_forest", "logistic_regression"):
-        pytest.skip("does not train in rounds")
     _, recipe, table, _, _ = case(f"use_case={use_case}", f"model={model}", f"early_stopping={early_stopping}")
     rows = np.random.default_rng(0).permutation(min(len(table.y), 1500))
     train, held_out = np.sort(rows[500:]), np.sort(rows[:500])
