@@ -244,6 +244,20 @@ def draw(cv: CrossValidation, table: Table, train, task: str, n_folds: int | Non
     return draw_folds(splitter, table.y[train], task, times, groups), times is not None, groups
 
 
+def folds_like(split: str, task: str, seed: int) -> CrossValidation:
+    """How a search draws its folds where there is no cross-validation: as the parts were cut."""
+    from src.config import CrossValidation
+
+    is_class = task != "regression"
+    method = {"temporal": "time_series", "group": "stratified_group_kfold" if is_class else "group_kfold"}.get(
+        split, "stratified_kfold" if is_class else "kfold"
+    )
+    is_ordered = method == "time_series"
+    return CrossValidation(
+        method=method, n_folds=2, shuffle=not is_ordered, random_state=None if is_ordered else seed, scoring=None
+    )
+
+
 def tune(config: TrainingConfig, recipe: Recipe, table: Table, train, yardstick: Yardstick, advance) -> Found:
     """Search for parameters on the train part."""
     from src.config import distributions
@@ -255,7 +269,8 @@ def tune(config: TrainingConfig, recipe: Recipe, table: Table, train, yardstick:
     for name in ("n_workers", "timeout_s", "storage", *(["n_iter"] if tuning.method in ("random_search", "bayesian") else [])):
         del settings["tuning"][name]  # what does not change a trial
     study = fingerprint(settings, code_sha256()) + frame_sha256(table.valid.frame)
-    folds, is_ordered, groups = draw(config.cv, table, train, recipe.task, tuning.cv)
+    cv = config.cv if config.cv.method != "none" else folds_like(config.data_split.method, recipe.task, config.seed)
+    folds, is_ordered, groups = draw(cv, table, train, recipe.task, tuning.cv)
     models = config.members if tuning.method == "auto" else {config.model.name: config.model}
     recipes = recipe.members if tuning.method == "auto" else {config.model.name: recipe}
     spaces = {

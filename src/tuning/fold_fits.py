@@ -5,7 +5,7 @@ What comes out equals what `src.fit.fit_estimator` gives for the same parameters
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -28,9 +28,15 @@ LENGTHS = {  # the parameter that says how many trees or rounds: a longer fit ho
     "HistGradientBoostingRegressor": "max_iter",
 }
 Scores = dict[int | None, np.ndarray]
+Keep = Callable[[int | None, np.ndarray], bool]  # takes an answer, says whether to give up
 
 
-def fit_and_score(recipe: Recipe, fold: Fold, lengths: Sequence[int] = ()) -> tuple[Scores, int | None]:
+GiveUp = Callable[[Scores], bool]
+
+
+def fit_and_score(
+    recipe: Recipe, fold: Fold, lengths: Sequence[int] = (), give_up: GiveUp | None = None
+) -> tuple[Scores, int | None]:
     """Fit on a fold's training rows and answer for its held-out rows.
 
     Parameters
@@ -39,6 +45,8 @@ def fit_and_score(recipe: Recipe, fold: Fold, lengths: Sequence[int] = ()) -> tu
     fold : Fold
     lengths : sequence of int, optional
         Rounds or trees to answer with, ascending; without, what the recipe says, stopped early if it says so.
+    give_up : callable, optional
+        Takes the scores by length so far, after each length; boosters end their training when it says so.
 
     Returns
     -------
@@ -49,9 +57,14 @@ def fit_and_score(recipe: Recipe, fold: Fold, lengths: Sequence[int] = ()) -> tu
     """
     if lengths:
         recipe = replace(recipe, params={**recipe.params, LENGTHS[recipe.estimator]: lengths[-1]})
+    scores: Scores = {}
+
+    def keep(length: int | None, answer) -> bool:
+        scores[length] = _as_score(recipe, answer)
+        return give_up is not None and give_up(scores)
+
     fit = _FITS.get(ESTIMATORS[recipe.estimator].rounds, _fit_any)
-    answers, best_iteration = fit(recipe, fold, lengths)
-    return {length: _as_score(recipe, answer) for length, answer in answers.items()}, best_iteration
+    return scores, fit(recipe, fold, lengths, keep)
 
 
 def _as_score(recipe: Recipe, answer) -> np.ndarray:
@@ -60,9 +73,9 @@ def _as_score(recipe: Recipe, answer) -> np.ndarray:
     return answer[:, 1] if recipe.task == "binary" and answer.ndim == 2 else answer
 
 
-def _fit_xgboost(recipe: Recipe, fold: Fold, lengths: Sequence[int]) -> tuple[Scores, int]:
+def _fit_xgboost(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep) -> int:
     import xgboost
-    from xgboost.callback import EarlyStopping
+    from xgboost.callback import EarlyStopping, TrainingCallback
 
     estimator = make_estimator(
         recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads, recipe.quantile, recipe.device
@@ -75,21 +88,30 @@ def _fit_xgboost(recipe: Recipe, fold: Fold, lengths: Sequence[int]) -> tuple[Sc
     if recipe.task == "multiclass":
         params["num_class"] = int(fold.y.max()) + 1
     train, stop, held_out = _xgboost_bins(recipe, fold)
-    stopper = None
+
+    class AtLengths(TrainingCallback):
+        def after_iteration(self, model, epoch: int, evals_log) -> bool:
+            n_rounds = epoch + 1
+            return n_rounds in lengths and keep(n_rounds, model.predict(held_out, iteration_range=(0, n_rounds)))
+
+    callbacks = [AtLengths()] if lengths else []
     if stop is not None:
         patience = recipe.patience
-        stopper = EarlyStopping(rounds=patience.rounds, min_delta=patience.min_delta, save_best=patience.restore_best_weights)
+        callbacks.append(
+            EarlyStopping(rounds=patience.rounds, min_delta=patience.min_delta, save_best=patience.restore_best_weights)
+        )
     booster = xgboost.train(
         params,
         train,
         num_boost_round=recipe.params["n_estimators"],
-        evals=[(stop, "stop")] if stopper else [],
-        callbacks=[stopper] if stopper else None,
+        evals=[(stop, "stop")] if stop is not None else [],
+        callbacks=callbacks,
         verbose_eval=False,
     )
     n_rounds = booster.num_boosted_rounds()
-    answers = {length: booster.predict(held_out, iteration_range=(0, length or n_rounds)) for length in lengths or (None,)}
-    return answers, n_rounds
+    if not lengths:
+        keep(None, booster.predict(held_out, iteration_range=(0, n_rounds)))
+    return n_rounds
 
 
 _XGBOOST_OBJECTIVES = {"binary": "binary:logistic", "multiclass": "multi:softprob", "regression": "reg:squarederror"}
@@ -115,8 +137,9 @@ def _xgboost_bins(recipe: Recipe, fold: Fold) -> tuple:
     return fold.binned[key]
 
 
-def _fit_lightgbm(recipe: Recipe, fold: Fold, lengths: Sequence[int]) -> tuple[Scores, int]:
+def _fit_lightgbm(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep) -> int:
     import lightgbm
+    from lightgbm.callback import EarlyStopException
 
     estimator = make_estimator(recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads, recipe.quantile)
     params = {name: value for name, value in estimator.get_params().items() if name not in _NOT_OF_LIGHTGBM}
@@ -125,9 +148,15 @@ def _fit_lightgbm(recipe: Recipe, fold: Fold, lengths: Sequence[int]) -> tuple[S
     if recipe.task == "multiclass":
         params["num_class"] = int(fold.y.max()) + 1
     train, stop = _lightgbm_bins(recipe, fold, params)
-    callbacks, patience = [], recipe.patience
+
+    def at_lengths(env) -> None:
+        n_rounds = env.iteration + 1
+        if n_rounds in lengths and keep(n_rounds, env.model.predict(fold.X_held_out, num_iteration=n_rounds)):
+            raise EarlyStopException(env.iteration, [])
+
+    callbacks, patience = [at_lengths] if lengths else [], recipe.patience
     if stop is not None:
-        callbacks = [lightgbm.early_stopping(patience.rounds, True, verbose=False, min_delta=patience.min_delta)]
+        callbacks.append(lightgbm.early_stopping(patience.rounds, True, verbose=False, min_delta=patience.min_delta))
     booster = lightgbm.train(
         params,
         train,
@@ -137,8 +166,9 @@ def _fit_lightgbm(recipe: Recipe, fold: Fold, lengths: Sequence[int]) -> tuple[S
     )
     keeps_best = stop is not None and patience.restore_best_weights and booster.best_iteration > 0
     n_rounds = booster.best_iteration if keeps_best else booster.current_iteration()
-    answers = {length: booster.predict(fold.X_held_out, num_iteration=length or n_rounds) for length in lengths or (None,)}
-    return answers, n_rounds
+    if not lengths:
+        keep(None, booster.predict(fold.X_held_out, num_iteration=n_rounds))
+    return n_rounds
 
 
 _NOT_OF_LIGHTGBM = ("n_estimators", "class_weight", "importance_type")
@@ -167,18 +197,27 @@ def _weigh(recipe: Recipe, fold: Fold) -> Callable:
     return lambda y: None if of_class is None else of_class[y]
 
 
-def _fit_any(recipe: Recipe, fold: Fold, lengths: Sequence[int]) -> tuple[Scores, int | None]:
+def _fit_any(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep) -> int | None:
     estimator, _, best_iteration = fit_estimator(recipe, fold.X, fold.y, fold.stop, fold.matrix)
     ask, X = "predict" if recipe.task == "regression" else "predict_proba", fold.X_held_out
     if not lengths:
-        return {None: getattr(estimator, ask)(X)}, best_iteration
+        keep(None, getattr(estimator, ask)(X))
+        return best_iteration
+    for length, answer in enumerate(_answers(estimator, ask, X), start=1):
+        if length in lengths:
+            keep(length, answer)
+    return best_iteration
+
+
+def _answers(estimator, ask: str, X) -> Iterator[np.ndarray]:
+    """Answers after each round, or of the first trees of a forest."""
     if staged := getattr(estimator, f"staged_{ask}", None):
-        return {length: answer for length, answer in enumerate(staged(X), start=1) if length in lengths}, best_iteration
-    answers, total, X = {}, 0.0, np.asarray(X, dtype="float32")
+        yield from staged(X)
+        return
+    total, X = 0.0, np.asarray(X, dtype="float32")
     for n_trees, tree in enumerate(estimator.estimators_, start=1):
         total = total + getattr(tree, ask)(X)
-        answers |= {n_trees: total / n_trees} if n_trees in lengths else {}
-    return answers, best_iteration
+        yield total / n_trees
 
 
 _FITS = {"xgboost": _fit_xgboost, "lightgbm": _fit_lightgbm}

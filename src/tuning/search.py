@@ -173,7 +173,7 @@ class Told:
         if trial.number not in self._answers:
             candidate = self.candidates[trial.model]
             length = tuple(trial.params[name] for name in set(trial.params) - set(trial.setting))
-            outcome = run_trial(candidate.recipe, candidate.folds, self.yardstick, trial.setting, length, with_scores=True)
+            outcome = run_trial(candidate.recipe, candidate.folds, self.yardstick, trial.setting, length, may_drop=True)
             self._answers[trial.number] = outcome.scores
         return self._answers[trial.number]
 

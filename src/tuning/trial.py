@@ -18,6 +18,7 @@ from src.tuning.fold_fits import LENGTHS, fit_and_score
 from src.tuning.folds import Fold
 
 N_RESAMPLES = 60  # an estimated standard error of a difference is then off by about a tenth
+N_WORSE = 2  # lengths in a row that can hardly be the best one, before a booster stops
 Z = 2.326  # a trial that is given up would have won once in a hundred times
 
 
@@ -71,7 +72,7 @@ def run_trial(
     lengths: Sequence[int] = (),
     rival: Rival | None = None,
     share: float = 1.0,
-    with_scores: bool = False,
+    may_drop: bool = False,
 ) -> Outcome:
     """Score a setting on the folds in turn.
 
@@ -88,39 +89,93 @@ def run_trial(
         Whom the trial is compared with after each fold but the last.
     share : float
         Of each fold's training rows.
-    with_scores : bool
-        Give the answers too.
+    may_drop : bool
+        Give up lengths that can hardly be the best one of the trial, and give the answers too.
 
     Returns
     -------
     Outcome
+        Of the lengths that were not given up.
     """
     start = time.perf_counter()
     recipe = replace(recipe, params={**recipe.params, **params})
-    values: dict[int | None, list[float]] = {length: [] for length in lengths or (None,)}
-    answers: list[dict[int | None, np.ndarray]] = []
-    iterations: list[int] = []
-    variances: list[float] = []
+    trial = _Trial(recipe, yardstick, folds, lengths)
     for number, fold in enumerate(folds, start=1):
-        scores, n_rounds = fit_and_score(recipe, fold.share(share, recipe.random_state), lengths)
-        answers.append(scores)
-        iterations += [] if n_rounds is None else [n_rounds]
+        give_up = trial.give_up if may_drop and lengths else None
+        scores, n_rounds = fit_and_score(recipe, fold.share(share, recipe.random_state), trial.lengths, give_up)
+        trial.add(scores, n_rounds)
+        if rival is not None and number < len(folds) and trial.loses_to(rival):
+            return trial.outcome(time.perf_counter() - start, dropped_at=number)
+    return trial.outcome(time.perf_counter() - start, with_scores=may_drop)
+
+
+class _Trial:
+    """A trial under way: by length, the answers for the folds so far and what they are worth."""
+
+    def __init__(self, recipe: Recipe, yardstick: Yardstick, folds: Sequence[Fold], lengths: Sequence[int]):
+        self.recipe, self.yardstick, self.folds, self.lengths = recipe, yardstick, folds, tuple(lengths)
+        self.values: dict[int | None, list[float]] = {length: [] for length in self.lengths or (None,)}
+        self.answers: dict[int | None, list[np.ndarray]] = {length: [] for length in self.values}
+        self.iterations: list[int] = []
+        self.variances: list[float] = []
+
+    def add(self, scores: dict[int | None, np.ndarray], n_rounds: int | None) -> None:
+        """Keep the scores of the next fold; lengths that it does not have were given up."""
+        fold = self.folds[len(self._of_folds())]
+        for length in [length for length in self.values if length not in scores]:
+            del self.values[length], self.answers[length]
         for length, score in scores.items():
-            values[length].append(value_on(recipe, yardstick, fold, score))
-        if rival is None or number == len(folds):
-            continue
-        best = best_length(values, yardstick.metric)
-        mine, theirs = (_prediction(recipe, score) for score in (scores[best], rival.scores[number - 1]))
-        variances.append(variance_of_gain(yardstick, fold, mine, theirs, recipe.random_state))
-        gains = [
-            as_score(yardstick.metric, value) - as_score(yardstick.metric, value_on(recipe, yardstick, rivalled, score))
-            for value, rivalled, score in zip(values[best], folds, rival.scores, strict=False)
+            self.answers[length].append(score)
+            self.values[length].append(value_on(self.recipe, self.yardstick, fold, score))
+        self.iterations += [] if n_rounds is None else [n_rounds]
+        if self.lengths:
+            self.lengths = tuple(length for length in self.lengths if length in self.values)
+
+    def _of_folds(self) -> list[float]:
+        """Values of any length: one for each fold so far."""
+        return next(iter(self.values.values()))
+
+    def give_up(self, scores: dict[int | None, np.ndarray]) -> bool:
+        """Whether the two longest fits so far can hardly become the trial's best length, with those of earlier folds."""
+        if len(scores) <= N_WORSE:
+            return False
+        place = len(self._of_folds())
+        fold, lengths = self.folds[place], list(scores)
+        here = {length: value_on(self.recipe, self.yardstick, fold, scores[length]) for length in lengths}
+        values = {length: [*self.values[length], here[length]] for length in lengths}
+        best = best_length(values, self.yardstick.metric)
+        if best in lengths[-N_WORSE:]:
+            return False
+        return all(
+            self._is_behind(values[length], values[best], fold, scores[length], scores[best]) for length in lengths[-N_WORSE:]
+        )
+
+    def _is_behind(self, mine: list[float], best: list[float], fold: Fold, my_score, best_score) -> bool:
+        variance = self._variance(fold, my_score, best_score)
+        return cannot_win(self._gains(mine, best), [variance], max(len(self.folds), len(mine) + 1))
+
+    def loses_to(self, rival: Rival) -> bool:
+        """Whether the best length so far can hardly beat the best trial so far."""
+        best, place = best_length(self.values, self.yardstick.metric), len(self._of_folds()) - 1
+        self.variances.append(self._variance(self.folds[place], self.answers[best][place], rival.scores[place]))
+        theirs = [
+            value_on(self.recipe, self.yardstick, fold, score)
+            for fold, score in zip(self.folds[: place + 1], rival.scores, strict=False)
         ]
-        if cannot_win(gains, variances, len(folds)):
-            return Outcome(values, [], iterations, time.perf_counter() - start, number)
-    best = best_length(values, yardstick.metric)
-    kept = [scores[best] for scores in answers] if with_scores else []
-    return Outcome(values, kept, iterations, time.perf_counter() - start)
+        return cannot_win(self._gains(self.values[best], theirs), self.variances, len(self.folds))
+
+    def _gains(self, mine: list[float], theirs: list[float]) -> list[float]:
+        metric = self.yardstick.metric
+        return [as_score(metric, one) - as_score(metric, other) for one, other in zip(mine, theirs, strict=True)]
+
+    def _variance(self, fold: Fold, one, other) -> float:
+        predictions = _prediction(self.recipe, one), _prediction(self.recipe, other)
+        return variance_of_gain(self.yardstick, fold, *predictions, self.recipe.random_state)
+
+    def outcome(self, seconds: float, dropped_at: int | None = None, with_scores: bool = False) -> Outcome:
+        best = best_length(self.values, self.yardstick.metric)
+        scores = self.answers[best] if with_scores else []
+        return Outcome(self.values, scores, self.iterations, seconds, dropped_at)
 
 
 def best_length(values: dict[int | None, list[float]], metric: str) -> int | None:

@@ -25,6 +25,7 @@ def quiet_optuna():
 
     optuna.logging.set_verbosity(logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    warnings.filterwarnings("ignore", message="Samplers and other components in Optuna", category=FutureWarning)
     return optuna
 
 

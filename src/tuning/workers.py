@@ -146,12 +146,12 @@ def _serve(pipe: connection.Connection, path: Path, n_threads: int) -> None:
         pipe.send(_outcome(candidates, yardstick, *task))
 
 
-def _outcome(candidates, yardstick, proposal: Proposal, rival: Rival | None, with_scores: bool) -> Outcome:
+def _outcome(candidates, yardstick, proposal: Proposal, rival: Rival | None, may_drop: bool) -> Outcome:
     """What a trial came to; an error is its reason to have failed."""
     try:
         candidate = candidates[proposal.model]
         return run_trial(
-            candidate.recipe, candidate.folds, yardstick, proposal.params, proposal.lengths, rival, proposal.share, with_scores
+            candidate.recipe, candidate.folds, yardstick, proposal.params, proposal.lengths, rival, proposal.share, may_drop
         )
     except Exception as error:
         return Outcome({}, reason=f"{type(error).__name__}: {error}".splitlines()[0])
