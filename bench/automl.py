@@ -37,7 +37,7 @@ def load(name: str):
     from tuning import GMSC_ROWS, SETS
 
     cores = len(os.sched_getaffinity(0))
-    overrides = [*SETS[name], "model=ensemble", "tuning=auto", f"n_threads={cores}", "use_case.cost=null"]
+    overrides = [*SETS[name], "model=ensemble", "tuning=auto", f"n_threads={cores}"]
     overrides += ["tuning.n_iter=10000", "tuning.storage=null", "early_stopping=patience"]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         settings = config.read(compose("config", overrides=overrides))
@@ -109,7 +109,16 @@ def main() -> None:
                 if tool == "ours":
                     command = [sys.executable, __file__, "--measure", name, "--seconds", str(args.seconds)]
                 else:
-                    command = [pythons[tool], str(ROOT / "bench/bare_automl.py"), tool, folder, str(args.seconds), str(cores)]
+                    command = [
+                        pythons[tool],
+                        "-W",
+                        "ignore",
+                        str(ROOT / "bench/bare_automl.py"),
+                        tool,
+                        folder,
+                        str(args.seconds),
+                        str(cores),
+                    ]
                     command.append(str(SEED))
                 done = subprocess.run(command, capture_output=True, text=True)
                 if done.returncode != 0:

@@ -50,7 +50,7 @@ def load(name: str):
     from src.train import make_recipe
 
     cores = len(os.sched_getaffinity(0))
-    overrides = [*SETS[name], "model=xgboost", "early_stopping=none", f"n_threads={cores}", "use_case.cost=null"]
+    overrides = [*SETS[name], "model=xgboost", "early_stopping=none", f"n_threads={cores}"]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         settings = config.read(compose("config", overrides=overrides))
     table = make_table(source.load(use_case=settings.use_case, **settings.data_source.model_dump()), settings.use_case)
@@ -181,7 +181,7 @@ def main() -> None:
                     continue
                 else:
                     python = args.skopt if method == "BayesSearchCV" else sys.executable
-                    command = [python, str(ROOT / "bench/bare_search.py"), method, folder]
+                    command = [python, "-W", "ignore", str(ROOT / "bench/bare_search.py"), method, folder]
                     command += [str(args.n_iter), str(threads), str(SEED)]
                 found = in_a_process(command)
                 if not found:
