@@ -57,7 +57,8 @@ def load(name: str):
     how = settings.data_split.model_dump(exclude={"train_ratio"})
     parts = split(table.y, **how, task="binary", times=table.times, keys=table.groups)
     train = parts.train[:: max(1, len(parts.train) // (GMSC_ROWS * 8 // 10))] if name == "gmsc" else parts.train
-    return settings, make_recipe(settings, table.features), table, train, parts.test
+    recipe = replace(make_recipe(settings, table.features), is_monotone=False)  # the others are told no directions
+    return settings, recipe, table, train, parts.test
 
 
 def folds_of(y):
