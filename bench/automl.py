@@ -3,10 +3,12 @@
     python bench/automl.py [--sets german bank …] [--seconds 60] [--flaml /path/to/python] [--autogluon /path/to/python]
 
 Each tool gets all rows but the test part (10 %), which no search sees, as a table with categories; ours takes 80 % for the
-search and the fit and 10 % to stop it. Printed are seconds, ROC-AUC on test, and the mean rank over the sets (1 is best). FLAML
-and AutoGluon need environments of their own: `pip install flaml xgboost lightgbm`, `pip install "autogluon.tabular[lightgbm,
-xgboost,catboost]"`. Ours begins no trial after two thirds of the time and fits its winners in the rest; theirs stop by
-themselves. What all three return depends on the machine, for the clock decides.
+search and the fit and 10 % to stop it. Printed are seconds, ROC-AUC on test, and the mean rank over the sets (1 is best). Ours
+begins no trial after two thirds of the time and fits its winners in the rest; theirs stop by themselves. What all three return
+depends on the machine, for the clock decides.
+
+FLAML and AutoGluon need environments of their own: `pip install flaml "scikit-learn<1.7" xgboost lightgbm "pandas<3" pyarrow`
+and `pip install "autogluon.tabular[lightgbm,xgboost,catboost]"`.
 """
 
 from __future__ import annotations
@@ -91,6 +93,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--flaml", help="a Python with FLAML")
     parser.add_argument("--autogluon", help="a Python with AutoGluon")
+    parser.add_argument("--tools", nargs="+", default=["ours", "flaml", "autogluon"])
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
@@ -98,7 +101,7 @@ def main() -> None:
         return
     cores = len(os.sched_getaffinity(0))
     pythons = {"ours": sys.executable, "flaml": args.flaml, "autogluon": args.autogluon}
-    tools = [tool for tool, python in pythons.items() if python]
+    tools = [tool for tool, python in pythons.items() if python and tool in args.tools]
     print(f"{cores} cores, {args.seconds} s each\n{'set':<8}{'tool':<11}{'seconds':>9}{'test':>9}  best", flush=True)
     ranks: dict[str, list[int]] = {tool: [] for tool in tools}
     for name in args.sets:
