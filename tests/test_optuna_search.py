@@ -61,6 +61,14 @@ def test_a_search_that_was_killed_goes_on_and_comes_to_the_same(uninterrupted, p
     assert rows_of(folder) == rows_of(uninterrupted[0])
 
 
+def test_a_search_may_use_the_cores_and_comes_to_the_same(uninterrupted, python, tmp_path):
+    arguments = ["hydra/launcher=joblib", "hydra.sweeper.n_trials=2", f"hydra.sweep.dir={tmp_path}/s"]
+    result = python("-m", "src.train", *SWEEP, *arguments)
+    assert result.returncode == 0, result.stderr
+    first = [row for row in rows_of(uninterrupted[0]) if row[0] in ("0", "1")]
+    assert [row[2:] for row in rows_of(tmp_path / "s")] == [row[2:] for row in first]
+
+
 def test_a_failed_trial_is_shown_and_stops_no_other(python, tmp_path):
     ranges = ["model.params.max_depth=choice(3,-1)", "hydra.sweeper.n_trials=4", "hydra/sweeper/sampler=random"]
     result = python("-m", "src.train", *SWEEP, *ranges, f"hydra.sweep.dir={tmp_path}/s")

@@ -116,7 +116,8 @@ class Job:
         from omegaconf import OmegaConf
 
         _start_server(self.module)
-        plain = [OmegaConf.to_container(part, resolve=False) for part in (cfg, hydra_cfg)]  # plugins' own types cannot travel
+        parts = (cfg, hydra_cfg)  # plugins' own types cannot travel
+        plain = [OmegaConf.to_container(part, resolve=False, enum_to_str=True) for part in parts]
         arguments = self.module, self.name, *plain, base, run_dir
         child = multiprocessing.get_context("forkserver").Process(target=work, args=arguments)
         child.start()

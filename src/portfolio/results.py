@@ -39,9 +39,10 @@ def row(job: Any, sweep_dir: Path) -> dict[str, Any]:
 def rows_found(sweep_dir: Path) -> list[dict[str, Any]]:
     """Lines for the jobs that left a record, where nobody planned them."""
     rows = []
-    for path in sorted(sweep_dir.rglob("*.log")):
+    for path in sorted(sweep_dir.rglob("*.json")):
         run_dir = path.with_suffix("")
-        if ended := record.read(run_dir):
+        ended = record.read(run_dir)
+        if isinstance(ended, dict) and {"status", "overrides"} <= set(ended):
             place = run_dir.relative_to(sweep_dir).as_posix()
             row = dict.fromkeys(COLUMNS) | {key: ended[key] for key in COLUMNS if key in ended}
             rows.append(row | {"run_dir": place, "overrides": ended["overrides"], "differs": _split(ended["overrides"])})
