@@ -64,7 +64,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
     from src.split import row_keys, split
     from src.table import make_table
 
-    if config.tuning.method != "none":
+    if config.tuning.method != "none" and (config.n_threads or command_line.usable_cores()) > 1:
         from src.tuning import workers
 
         workers.warm_up()
