@@ -43,11 +43,11 @@ def run_portfolio(overrides: list[str], sweep_dir: Path) -> float:
 
 def bare_seconds(run_dir: Path) -> float:
     """Seconds that the fits of a finished run take, with one thread and nothing around them."""
-    from src.config import UNSUPERVISED, TrainingConfig
     from src.data import source
     from src.data.validation import validate
     from src.fit import fit, fit_unsupervised, predict_score
     from src.lags import add_lags, lag_features
+    from src.schema import UNSUPERVISED, TrainingConfig
     from src.split import row_keys, split
     from src.train import make_recipe
 

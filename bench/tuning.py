@@ -108,7 +108,8 @@ def measure_ours(name: str, method: str, n_points: int | None, n_iter: int) -> d
     from src.config import distributions
     from src.evaluate import make_yardstick
     from src.tuning import workers
-    from src.tuning.search import Space, find
+    from src.tuning.find import find
+    from src.tuning.space import Space
 
     workers.warm_up()  # as a run does, while it reads its rows
     settings, recipe, table, train, _ = load(name)

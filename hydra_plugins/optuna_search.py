@@ -7,7 +7,6 @@ depends on the seed, its number and the trials before its batch, and its folder 
 
 from __future__ import annotations
 
-import warnings
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from src import artifacts
 from src.errors import ConfigError
 from src.portfolio import record
 
@@ -29,7 +29,8 @@ class OptunaSearch(Sweeper):
     """See `hydra_plugins.hydra_optuna_sweeper.config.OptunaSweeperConf`.
 
     `n_trials` is a total, those of an interrupted sweep included; `n_jobs` is the size of a batch, whose trials do not know
-    one another's results; `storage` is a file in the sweep folder unless another is named. A job's score is higher where its
+    one another's results; `storage` is a file in the sweep folder unless another is named, and a study of its own stands for
+    each state of our code. A job's score is higher where its
     metric is better, so there is no `direction` to choose, and no failure rate that ends the sweep.
     """
 
@@ -53,26 +54,25 @@ class OptunaSearch(Sweeper):
         if search_space:
             raise ConfigError("hydra.sweeper.search_space is deprecated: use hydra.sweeper.params, or type the ranges")
         self.n_trials, self.n_jobs = n_trials, n_jobs
-        self.storage, self.study_name, self.params = storage, study_name or "trials", params or {}
+        self.storage, self.study_name, self.params = storage, study_name, params or {}
 
     def setup(self, *, hydra_context, task_function, config: DictConfig) -> None:
-        self.config, self.hydra_context = config, hydra_context
+        self.config, self.hydra_context, self.code = config, hydra_context, task_function.code
         self.sampler = OmegaConf.to_container(config.hydra.sweeper.sampler)  # as configured: each trial has its own seed
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
     def sweep(self, arguments: list[str]) -> None:
-        import optuna
+        from src.tuning.trials import quiet_optuna
 
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+        optuna = quiet_optuna()
         self.sweep_dir = Path(self.config.hydra.sweep.dir)
         OmegaConf.save(self.config, self.sweep_dir / "multirun.yaml")
         fixed, space = self._read(arguments)
         study = optuna.create_study(
             storage=optuna.storages.RDBStorage(self.storage or f"{SQLITE}{self.sweep_dir}/optuna.db"),
-            study_name=self.study_name,
+            study_name=self.study_name or f"trials of code {self.code[:12]}",  # other code, other trials
             direction="maximize",  # of a job's score, which is higher where the metric is better, losses too
             load_if_exists=True,
         )
@@ -114,7 +114,7 @@ class OptunaSearch(Sweeper):
         for number, params in zip(batch, proposed, strict=True):
             overrides = [*fixed, *(f"{key}={value}" for key, value in params.items())]
             ended = record.read(self.sweep_dir / str(number))
-            if ended is None or ended["status"] != "ok" or ended["overrides"] != overrides:
+            if ended is None or (ended["status"], ended["overrides"], ended["code"]) != ("ok", overrides, self.code):
                 record.record_path(self.sweep_dir / str(number)).unlink(missing_ok=True)
                 waiting[number] = [*overrides, f"hydra.sweep.subdir='{number}'"]
         try:
@@ -150,7 +150,7 @@ class OptunaSearch(Sweeper):
             "best_value": study.trials[number].value,
             "metric": ended and ended["metric"],
         }
-        record.replace_text(self.sweep_dir / "optimization_results.yaml", OmegaConf.to_yaml(OmegaConf.create(facts)))
+        artifacts.replace_text(self.sweep_dir / "optimization_results.yaml", OmegaConf.to_yaml(OmegaConf.create(facts)))
         best = " ".join(f"{key}={value}" for key, value in facts["best_params"].items())
         print(f"Best on val: trial {number}, {best}")
 
@@ -158,14 +158,16 @@ class OptunaSearch(Sweeper):
 def declared_space(fixed: list[str], config_loader) -> dict[str, Any]:
     """Distributions of the search space in the file of the model that the overrides choose, by setting."""
     from hydra.types import RunMode
-    from hydra_plugins.hydra_optuna_sweeper import _impl
+
+    from src.config import distributions
+    from src.schema import SearchRange
 
     own = [one for one in fixed if not one.startswith("hydra")]
     cfg = config_loader.load_configuration(config_name="config", overrides=own, run_mode=RunMode.RUN)
-    space = OmegaConf.to_container(cfg.model.search_space)
+    space = {name: SearchRange(**facts) for name, facts in OmegaConf.to_container(cfg.model.search_space).items()}
     if not space:
         raise ConfigError(f"model={cfg.model.name} declares no search space: write ranges, as model.params.x='interval(0,1)'")
-    return {f"model.params.{name}": _impl.create_optuna_distribution_from_config(facts) for name, facts in space.items()}
+    return {f"model.params.{name}": one for name, one in distributions(space).items()}
 
 
 def _finished(params: dict[str, Any], space: dict[str, Any], score: float | None):

@@ -53,8 +53,20 @@ TRUSTED = [  # types, beyond skops' own list, that a model file may hold; never 
     "xgboost.sklearn.XGBRegressor",
 ]
 RENAME_EXCHANGE = 2
-_STAGING: set[Path] = set()
+_SCRATCH: set[Path] = set()
 _CLAIMED: set[Path] = set()
+
+
+@contextlib.contextmanager
+def scratch(prefix: str, parent: Path | None = None) -> Iterator[Path]:
+    """Give an empty folder that is gone when the block ends, or when an interrupted process calls `abandon`."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    _SCRATCH.add(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        _SCRATCH.discard(folder)
 
 
 @contextlib.contextmanager
@@ -74,22 +86,17 @@ def published(run_dir: Path) -> Iterator[Path]:
     """
     run_dir.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(run_dir)
-    staging = Path(tempfile.mkdtemp(prefix=f".{run_dir.name}-{os.getpid()}-", dir=run_dir.parent))
-    _STAGING.add(staging)
-    try:
+    with scratch(f".{run_dir.name}-{os.getpid()}-", run_dir.parent) as staging:
         yield staging
         _write_manifest(staging)
         staging.chmod(0o755)
         _replace(run_dir, staging)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        _STAGING.discard(staging)
 
 
 def abandon() -> None:
     """Take back what unfinished runs of this process have made; it is about to end without unwinding."""
-    for staging in _STAGING:
-        shutil.rmtree(staging, ignore_errors=True)
+    for folder in _SCRATCH:
+        shutil.rmtree(folder, ignore_errors=True)
     for run_dir in _CLAIMED:
         remove_empty(run_dir)
 
@@ -117,6 +124,21 @@ def remove_empty(run_dir: Path) -> None:
 def write_json(path: Path, values: Any) -> None:
     """Sorted keys, no NaN, one final newline."""
     path.write_text(json.dumps(values, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Put a text in a file, in one step for whoever reads it."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def dump(path: Path, model: Any) -> None:

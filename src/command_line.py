@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from hydra.types import TaskFunction
 
-INTERRUPTED = "Interrupted: nothing was written, an earlier result is as it was."
+INTERRUPTED = "Interrupted: no result was written, an earlier one is as it was."
+TRIALS_ARE_KEPT = "The trials that had finished are kept: the same command goes on from there."
 COMPLETION = Path(__file__).with_name("completion.bash")
 FORBIDDEN = {
     "_target_": "names code to run",
@@ -100,7 +101,10 @@ def _leave(number: int, frame) -> None:
     """
     if artifacts := sys.modules.get("src.artifacts"):
         artifacts.abandon()
-    print(INTERRUPTED, file=sys.stderr, flush=True)
+    print(INTERRUPTED, file=sys.stderr)
+    if (trials := sys.modules.get("src.tuning.trials")) and trials.STORED_IN:
+        print(TRIALS_ARE_KEPT, file=sys.stderr)
+    sys.stderr.flush()
     os._exit(128 + number)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
     from omegaconf import DictConfig
 
-    from src.config import TrainingConfig
+    from src.schema import TrainingConfig
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -66,7 +66,7 @@ def parse(texts: list[str], config_dirs: list[Path]) -> list[Override]:
 
 
 def _check_option(group: str, option: Any, groups: dict[str, list[str]]) -> None:
-    from src.config import unknown
+    from src.errors import unknown
 
     if not isinstance(option, str) or not NAME.fullmatch(option):
         raise ConfigError(
@@ -130,7 +130,7 @@ def _explain(error: Exception, compose: Callable, overrides: list[str], config_d
     """What was mistyped, and what was probably meant."""
     from hydra.errors import HydraException
 
-    from src.config import unknown
+    from src.errors import unknown
 
     key = re.search(r"Could not (?:override|append|delete)[^']*'([^'@]+)", str(error))
     if key:

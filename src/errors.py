@@ -1,5 +1,8 @@
 """What can go wrong, by who has to act. Each kind has the exit code a scheduler sees."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class TrainingError(Exception):
     """The run could not be finished."""
@@ -40,3 +43,12 @@ def at_most(n_shown: int, faults: list[str], more: str) -> str:
     if hidden > 0:
         lines[-1] += f" (and {hidden} more {more})"
     return "\n".join(lines)
+
+
+def unknown(what: str, given: str, valid: Iterable[str]) -> str:
+    """Say that a name is not known, what was probably meant, and (where they are few) what is."""
+    valid = sorted(valid)
+    near = difflib.get_close_matches(given, valid, n=1, cutoff=0.5)
+    meant = f" Did you mean {near[0]}?" if near else ""
+    options = f"\nKnown: {', '.join(valid)}" if len(valid) <= 16 else "\nTo list them: python -m src.train --help"
+    return f"{what}={given} is not known.{meant}{options}"

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from omegaconf import DictConfig
 
-    from src.config import CrossValidation, Model, TrainingConfig
     from src.evaluate import Yardstick
     from src.fit import Recipe
+    from src.schema import CrossValidation, Model, TrainingConfig
     from src.table import Table
-    from src.tuning.search import Found
+    from src.tuning.find import Found
     from src.use_case import Feature
 
 log = logging.getLogger(__name__)
@@ -39,11 +39,12 @@ def main(cfg: DictConfig) -> float:
     from hydra.core.hydra_config import HydraConfig
 
     from src import artifacts, config
+    from src.schema import UNSUPERVISED
 
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     artifacts.check_replaceable(run_dir)
     checked = config.read(cfg)
-    run = find_groups if checked.use_case.task in config.UNSUPERVISED else train
+    run = find_groups if checked.use_case.task in UNSUPERVISED else train
     try:
         return run(checked, run_dir, config.hydra_files(cfg, HydraConfig.get()))
     finally:
@@ -244,33 +245,23 @@ def draw(cv: CrossValidation, table: Table, train, task: str, n_folds: int | Non
     return draw_folds(splitter, table.y[train], task, times, groups), times is not None, groups
 
 
-def folds_like(split: str, task: str, seed: int) -> CrossValidation:
-    """How a search draws its folds where there is no cross-validation: as the parts were cut."""
-    from src.config import CrossValidation
-
-    is_class = task != "regression"
-    method = {"temporal": "time_series", "group": "stratified_group_kfold" if is_class else "group_kfold"}.get(
-        split, "stratified_kfold" if is_class else "kfold"
-    )
-    is_ordered = method == "time_series"
-    return CrossValidation(
-        method=method, n_folds=2, shuffle=not is_ordered, random_state=None if is_ordered else seed, scoring=None
-    )
-
-
 def tune(config: TrainingConfig, recipe: Recipe, table: Table, train, yardstick: Yardstick, advance) -> Found:
     """Search for parameters on the train part."""
     from src.config import distributions
+    from src.ensemble import inner_folds
     from src.portfolio.record import code_sha256, fingerprint
-    from src.provenance import frame_sha256
-    from src.tuning.search import Space, find
+    from src.tuning.find import find
+    from src.tuning.space import Space
 
-    tuning, settings = config.tuning, config.model_dump(mode="json")
-    for name in ("n_workers", "timeout_s", "storage", *(["n_iter"] if tuning.method in ("random_search", "bayesian") else [])):
+    tuning, settings = config.tuning, config.model_dump(mode="json", exclude={"save_tuned"})
+    for name in ("n_workers", "timeout_s", "storage", *(["n_iter"] if tuning.n_iter_only_ends else [])):
         del settings["tuning"][name]  # what does not change a trial
-    study = fingerprint(settings, code_sha256()) + frame_sha256(table.valid.frame)
-    cv = config.cv if config.cv.method != "none" else folds_like(config.data_split.method, recipe.task, config.seed)
-    folds, is_ordered, groups = draw(cv, table, train, recipe.task, tuning.cv)
+    if config.cv.method != "none":
+        folds, is_ordered, groups = draw(config.cv, table, train, recipe.task, tuning.cv)
+    else:  # as the parts were cut
+        frame, y = table.rows(train)
+        folds, is_ordered = inner_folds(recipe, frame, y, tuning.cv), recipe.order_column is not None
+        groups = table.groups[train] if recipe.group_column else None
     models = config.members if tuning.method == "auto" else {config.model.name: config.model}
     recipes = recipe.members if tuning.method == "auto" else {config.model.name: recipe}
     spaces = {
@@ -286,7 +277,7 @@ def tune(config: TrainingConfig, recipe: Recipe, table: Table, train, yardstick:
         groups=groups,
         periods=table.periods(train),
         **tuning.model_dump(exclude={"cv"}),
-        study=study,
+        study=fingerprint(settings, code_sha256()),
         advance=advance,
     )
 

@@ -4,6 +4,9 @@ import json
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +18,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
 from sklearn.pipeline import Pipeline
 
-from src import config
+from src import command_line, config
 from src.config import distributions
 from src.cross_validation import fit_fold
 from src.data import source
@@ -27,10 +30,11 @@ from src.models import make_estimator
 from src.table import make_table
 from src.train import make_recipe
 from src.tuning import workers
+from src.tuning.find import find
 from src.tuning.fold_fits import LENGTHS, fit_and_score
-from src.tuning.folds import prepare_folds
+from src.tuning.folds import Fold, prepare_folds
 from src.tuning.proposals import GridSearch, Halving, Proposal, Several
-from src.tuning.search import Space, find
+from src.tuning.space import Space
 from src.tuning.trial import cannot_win
 from src.tuning.trials import Trial
 
@@ -406,6 +410,7 @@ def test_a_search_whose_trials_all_fail_says_why(case):
         (["tuning=bayesian", "tuning.n_iter=null"], "tuning=bayesian needs tuning.cv, tuning.max"),
         (["model=xgboost", "tuning=grid_search", "model.grid.max_depth=[3,x]"], "model.grid.max_depth tries x, which"),
         (["tuning=bayesian", "tuning.storage=postgresql://me:secret@host/db"], "tuning.storage holds a password"),
+        (["tuning=bayesian", "tuning.storage=/folder/s.db"], "tuning.storage=/folder/s.db is not an address"),
         (["model=linear_regression", "use_case=clv_prediction", "tuning=grid_search", "+model.grid.normalize=[true,false]"],
          "normalize belongs to preprocessing"),
     ],
@@ -414,6 +419,54 @@ def test_a_search_that_cannot_work_is_refused(compose, overrides, message):
     with pytest.raises(ConfigError) as refusal:
         compose(*overrides)
     assert message in str(refusal.value)
+
+
+def test_a_search_that_ends_before_a_trial_saw_all_rows_says_so(case):
+    with pytest.raises(TrainingError, match=r"The search ended before a trial had seen all rows \(\d+ trials\)"):
+        search(case, method="halving", n_iter=9, timeout_s=1e-9)
+
+
+def test_a_finished_search_starts_no_process(case, tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path}/s.db"
+    first = search(case, storage=url)
+    monkeypatch.setattr(workers.Here, "submit", None)
+    assert same(search(case, storage=url).table, first.table)
+
+
+@pytest.mark.parametrize("is_class", [True, False])
+def test_a_share_of_the_rows_keeps_classes_in_proportion_and_numbers_as_they_come(is_class):
+    y = np.repeat([0, 1, 2], [300, 30, 1]) if is_class else np.arange(331)
+    fold = Fold(np.arange(331)[:, None], y, None, None, None, None, is_class)
+    some = fold.share(1 / 3, seed=0)
+    assert np.bincount(some.y).tolist() == [100, 10, 1] if is_class else len(some.y) == 110
+    assert (np.diff(some.X[:, 0]) > 0).all()
+    assert fold.share(1 / 3, seed=0) is some
+    assert fold.share(1.0, seed=0) is fold
+
+
+@pytest.mark.parametrize("url", ["sqlite:////proc/nowhere/s.db", "nosuchdialect://host/db"])
+def test_a_storage_that_cannot_be_opened_is_a_users_error(case, url):
+    with pytest.raises(ConfigError, match=f"tuning.storage={url} cannot be opened: "):
+        search(case, storage=url)
+
+
+def test_an_interrupted_search_leaves_nothing_but_its_trials_and_says_how_to_go_on(tmp_path):
+    command = [sys.executable, "-m", "src.train", "use_case=account_opening", "model=xgboost", "tuning=bayesian"]
+    command += ["early_stopping=none", f"tuning.storage=sqlite:///{tmp_path}/s.db", f"hydra.run.dir={tmp_path}/run/x"]
+    env = os.environ | {"TMPDIR": str(tmp_path / "scratch")}
+    (tmp_path / "scratch").mkdir()
+    process = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 100
+    while not list((tmp_path / "scratch").glob("folds-*/folds.joblib")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(2)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.splitlines()[-2:] == [command_line.INTERRUPTED, command_line.TRIALS_ARE_KEPT]
+    assert "Traceback" not in said
+    assert not list((tmp_path / "scratch").glob("folds-*"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_command_line_tunes_saves_and_takes_up_what_was_found(train, tmp_path, compose, monkeypatch):

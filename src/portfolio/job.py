@@ -104,6 +104,7 @@ class Job:
         if cfg.n_threads is None and self.n_threads:
             cfg.n_threads = self.n_threads
         return {
+            "code": self.code,
             "fingerprint": record.fingerprint(settings, self.code),
             "department": settings["use_case"]["department"],
             "use_case": settings["use_case"]["key"],

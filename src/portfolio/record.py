@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -32,22 +30,7 @@ def log_path(run_dir: Path) -> Path:
 def write(path: Path, record: dict[str, Any]) -> None:
     """Write a record whole or not at all."""
     text = json.dumps(record, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
-    replace_text(path, text)
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Put a text in a file, in one step for whoever reads it."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    artifacts.replace_text(path, text)
 
 
 def read(run_dir: Path) -> dict[str, Any] | None:

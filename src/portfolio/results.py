@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from src import artifacts
 from src.portfolio import record
 
 COLUMNS = (
@@ -76,9 +77,9 @@ def _as_number(text: str) -> tuple[float, str]:
 def write(sweep_dir: Path, rows: list[dict[str, Any]]) -> None:
     """Write `results.json`, `results.csv` and `results.md` into the sweep folder, each whole or not at all."""
     text = json.dumps(rows, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-    record.replace_text(sweep_dir / "results.json", text)
-    record.replace_text(sweep_dir / "results.csv", as_csv(rows))
-    record.replace_text(sweep_dir / "results.md", as_markdown(rows))
+    artifacts.replace_text(sweep_dir / "results.json", text)
+    artifacts.replace_text(sweep_dir / "results.csv", as_csv(rows))
+    artifacts.replace_text(sweep_dir / "results.md", as_markdown(rows))
 
 
 def as_csv(rows: list[dict[str, Any]]) -> str:

@@ -31,6 +31,11 @@ Scores = dict[int | None, np.ndarray]
 Keep = Callable[[int | None, np.ndarray], bool]  # takes an answer, says whether to give up
 
 
+def length_parameter(estimator: str) -> str | None:
+    """The parameter whose shorter values a longer fit answers for, if the estimator has one."""
+    return LENGTHS.get(estimator)
+
+
 GiveUp = Callable[[Scores], bool]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,8 @@ class Fold:
         To score, the target in its own unit.
     matrix : Matrix
         What the columns are.
+    is_class : bool
+        Whether `y` are classes.
     periods : ndarray, optional
         When each of the rows to score happened.
     binned : dict
@@ -39,6 +41,7 @@ class Fold:
     X_held_out: Any
     y_held_out: np.ndarray
     matrix: Matrix
+    is_class: bool
     periods: np.ndarray | None = None
     binned: dict[Any, Any] = field(default_factory=dict)
 
@@ -48,9 +51,10 @@ class Fold:
             return self
         if ("share", share) not in self.binned:
             rng = np.random.default_rng(seed)
-            parts = [_some(rng, X, y, share) for X, y in ((self.X, self.y), *([self.stop] if self.stop else []))]
+            parts = [_some(rng, X, y, share, self.is_class) for X, y in ((self.X, self.y), *([self.stop] if self.stop else []))]
             stop = parts[1] if self.stop else None
-            self.binned["share", share] = Fold(*parts[0], stop, self.X_held_out, self.y_held_out, self.matrix, self.periods)
+            X, y = parts[0]
+            self.binned["share", share] = replace(self, X=X, y=y, stop=stop, binned={})
         return self.binned["share", share]
 
 
@@ -88,12 +92,13 @@ def _prepare(recipe: Recipe, frame, y, labels, train, held_out, is_ordered, grou
         X_held_out=features.transform(frame.iloc[held_out]),
         y_held_out=y[held_out],
         matrix=matrix_of(recipe, features),
+        is_class=recipe.task != "regression",
         periods=None if periods is None else periods[held_out],
     )
 
 
-def _some(rng: np.random.Generator, X, y: np.ndarray, share: float):
-    """A share of the rows: of each class if the target is one, and of no class none."""
-    strata = [np.flatnonzero(y == label) for label in np.unique(y)] if y.dtype.kind in "iub" else [np.arange(len(y))]
+def _some(rng: np.random.Generator, X, y: np.ndarray, share: float, is_class: bool):
+    """A share of the rows: of each class, if there are classes, and of no class none."""
+    strata = [np.flatnonzero(y == label) for label in np.unique(y)] if is_class else [np.arange(len(y))]
     kept = np.sort(np.concatenate([rng.permutation(rows)[: max(1, round(share * len(rows)))] for rows in strata]))
     return X[kept], y[kept]

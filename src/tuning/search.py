@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import psutil
 
 from src.errors import TrainingError
 from src.evaluate import Yardstick
 from src.fit import Recipe
 from src.metrics import as_score
-from src.tuning.folds import Fold, prepare_folds
-from src.tuning.proposals import GridSearch, Halving, Method, Proposal, Sampled, Several
-from src.tuning.trial import Outcome, Rival, best_length, length_parameter, run_trial, value_on
-from src.tuning.trials import Memory, Storage, Trial, table
+from src.tuning.fold_fits import length_parameter
+from src.tuning.folds import Fold
+from src.tuning.proposals import Method, Proposal
+from src.tuning.trial import Outcome, best_length, run_trial
+from src.tuning.trials import Memory, Storage, Trial
 from src.tuning.workers import workers
 
-N_PICKS = 25  # of the greedy average
-N_LENGTHS = 10  # numbers of rounds that a search without early stopping compares
 SHARE_OF_MEMORY = 0.5  # of what is free, that the folds of all processes may take
 
 
@@ -87,7 +84,7 @@ class Search:
         Raises
         ------
         TrainingError
-            If every trial failed.
+            If no trial saw all rows and all folds.
         """
         n_workers = min(self.n_workers or self.n_threads, self.lag, self.method.n_proposals)
         n_bytes = sum(_bytes(fold) for candidate in self.candidates.values() for fold in candidate.folds)
@@ -98,13 +95,13 @@ class Search:
             name: replace(candidate, recipe=replace(candidate.recipe, n_threads=n_threads))
             for name, candidate in self.candidates.items()
         }
-        with workers(candidates, self.yardstick, n_threads, n_workers) as pool:
-            told = Told(self, store, candidates)
-            advance(told.trials)
-            self._loop(told, pool, advance)
-        if not any(trial.state == "COMPLETE" for trial in told.trials):
-            reason = f" The first: {told.trials[0].reason}" if told.trials else ""
-            raise TrainingError(f"All {len(told.trials)} trials failed.{reason}")
+        told = Told(self, store, candidates)
+        advance(told.trials)
+        if told.n_proposals < self.method.n_proposals:
+            with workers(candidates, self.yardstick, n_threads, n_workers) as pool:
+                self._loop(told, pool, advance)
+        if best_trial(told.trials) is None:
+            raise TrainingError(_why_none(told.trials))
         return told
 
     def _loop(self, told: Told, pool, advance) -> None:
@@ -160,13 +157,13 @@ class Told:
     def _n_rivals(self, number: int) -> int:
         return max(0, number - self.lag + 1) if self.method.can_drop else 0
 
-    def propose(self, number: int) -> tuple[Proposal, Rival | None]:
-        """A proposal, and whom it is compared with: the best trial of the same model."""
+    def propose(self, number: int) -> tuple[Proposal, list[np.ndarray] | None]:
+        """A proposal, and the answers it is compared with: those of the best trial of the same model."""
         proposal = self.method.propose(number, self._of_first(self.method.known_to(number)))
         if not self.method.can_drop:
             return proposal, None
         best = best_trial(self._of_first(self._n_rivals(number)), proposal.model)
-        return proposal, best and Rival(best.number, self.answers(best))
+        return proposal, best and self.answers(best)
 
     def answers(self, trial: Trial) -> list[np.ndarray]:
         """A trial's answers for the held-out rows of each fold, fitted again if another process had them."""
@@ -230,189 +227,12 @@ def best_trial(trials: Sequence[Trial], model: str | None = None) -> Trial | Non
     return max(whole, key=lambda trial: (trial.score, -trial.number), default=None)
 
 
+def _why_none(trials: Sequence[Trial]) -> str:
+    failed = [trial for trial in trials if trial.state == "FAIL"]
+    if failed and len(failed) == len(trials):
+        return f"All {len(trials)} trials failed. The first: {failed[0].reason}"
+    return f"The search ended before a trial had seen all rows ({len(trials)} trials): raise tuning.timeout_s"
+
+
 def _bytes(fold: Fold) -> int:
     return sum(getattr(X, "nbytes", 0) or getattr(getattr(X, "data", None), "nbytes", 0) for X in (fold.X, fold.X_held_out))
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a search came to.
-
-    Attributes
-    ----------
-    params : dict of str to dict
-        By model, of the models that won: what differs from the recipe's own parameters.
-    weights : dict of str to float
-        Of the models that won, 1 in all.
-    table : DataFrame
-        A row for each trial.
-    facts : dict
-        See `src.tuning.results.summary`.
-    notes : list of str
-        What a reader of the run has to know.
-    """
-
-    params: dict[str, dict[str, Any]]
-    weights: dict[str, float]
-    table: pd.DataFrame
-    facts: dict[str, Any]
-    notes: list[str]
-
-
-@dataclass(frozen=True)
-class Space:
-    """Where the parameters of a model are looked for.
-
-    Attributes
-    ----------
-    recipe : Recipe
-        Without early stopping, a model that trains in rounds also has the number of its rounds searched, up to its own:
-        that costs nothing, for a long fit holds the shorter ones.
-    grid : mapping of str to list
-    distributions : mapping of str to optuna distribution
-    starting_points : sequence of dict
-        Settings to try first, after the recipe's own; what they lack is the recipe's.
-    """
-
-    recipe: Recipe
-    grid: Mapping[str, Sequence[Any]]
-    distributions: Mapping[str, Any]
-    starting_points: Sequence[dict[str, Any]]
-
-    @property
-    def length(self) -> str | None:
-        """The parameter that one fit answers several values of."""
-        return length_parameter(self.recipe.estimator) if self.recipe.patience is None else None
-
-    def lengths(self) -> tuple[int, ...]:
-        """What is tried of it where there is no grid."""
-        if self.length is None:
-            return ()
-        longest = self.recipe.params[self.length]
-        return tuple(sorted({max(1, longest * part // N_LENGTHS) for part in range(1, N_LENGTHS + 1)}))
-
-    def of_every_parameter(self, is_grid: bool) -> dict[str, Any]:
-        """Distributions of all that a trial may have, its number of rounds included."""
-        from optuna.distributions import CategoricalDistribution
-
-        if is_grid:
-            return {name: CategoricalDistribution(values) for name, values in self.grid.items()}
-        lengths = self.lengths()
-        return {**self.distributions, **({self.length: CategoricalDistribution(lengths)} if lengths else {})}
-
-
-def find(
-    spaces: Mapping[str, Space], frame, y, folds, yardstick: Yardstick, *, is_ordered: bool, groups, periods, method: str,
-    n_iter: int | None, max_concurrent_trials: int, n_workers: int | None, timeout_s: float | None, storage: str | None,
-    study: str, advance: Callable,
-) -> Found:  # fmt: skip
-    """Search for the parameters with the best mean of the metric over the folds.
-
-    Parameters
-    ----------
-    spaces : mapping of str to Space
-        By model: one, or several for the method "auto".
-    frame, y, folds, is_ordered, groups, periods
-        As for `src.cross_validation.cross_validate`.
-    yardstick : Yardstick
-    method : {"grid_search", "random_search", "bayesian", "halving", "auto"}
-    n_iter : int or None
-        Settings in all; of a grid, None takes every point.
-    max_concurrent_trials : int
-    n_workers : int or None
-    timeout_s : float or None
-    storage : str or None
-        Address of a database.
-    study : str
-        Stands for all that decides the trials; a search goes on with the trials of this name in the storage.
-    advance : callable
-        Takes the number of finished proposals, that of all, and a line about them.
-
-    Returns
-    -------
-    Found
-    """
-    from src.tuning.results import summary
-
-    start = time.perf_counter()
-    candidates = {
-        name: Candidate(space.recipe, prepare_folds(space.recipe, frame, y, folds, is_ordered, groups, periods))
-        for name, space in spaces.items()
-    }
-    preparation_s = time.perf_counter() - start
-    how = _method(method, spaces, yardstick.metric, n_iter, max_concurrent_trials)
-    distributions = {name: space.of_every_parameter(how.is_grid) for name, space in spaces.items()}
-    recipe = next(iter(spaces.values())).recipe
-    store = Memory() if storage is None else Storage(storage, study, distributions, as_score(yardstick.metric, 1.0) < 0)
-    search = Search(how, candidates, yardstick, max_concurrent_trials, recipe.n_threads, n_workers, timeout_s)
-
-    def tell(trials: list[Trial]) -> None:
-        best, n_dropped = best_trial(trials), sum(trial.state == "PRUNED" for trial in trials)
-        which = f" ({best.model})" if best and len(spaces) > 1 else ""
-        said = f"best {yardstick.metric} {best.value:.4f}{which}, {n_dropped} dropped" if best else ""
-        advance(len({trial.proposal for trial in trials}), how.n_proposals, said)
-
-    told = search.run(store, tell)
-    weights, value = _weights(told, recipe, yardstick) if method == "auto" else ({best_trial(told.trials).model: 1.0}, None)
-    facts = summary(told.trials, distributions, len(folds), preparation_s, recipe.random_state)
-    n_done = len({trial.proposal for trial in told.trials})
-    facts |= {"method": method, "is_complete": n_done == how.n_proposals}
-    facts |= {"weights": weights, "weighted_value": value} if method == "auto" else {}
-    notes = [
-        f"{len(told.trials)} trials of {method}: best {yardstick.metric} {facts['best_value']:.4f} on {len(folds)} folds of "
-        "train. The search chose it, so it is too good; so is cross-validation on the same rows. Test is not."
-    ]
-    if n_done < how.n_proposals:
-        notes.append(f"The search stopped after {timeout_s:.0f} s with {n_done} of {how.n_proposals} settings tried.")
-    params = {name: best_trial(told.trials, name).params for name in weights}
-    return Found(params, weights, table(told.trials), facts, notes)
-
-
-def _weights(told: Told, recipe: Recipe, yardstick: Yardstick) -> tuple[dict[str, float], float]:
-    """Weights of the best trials of the models in an average of their answers for held-out rows, and its metric.
-
-    All weight goes to the best one if no average does better over the folds.
-    """
-    from src.ensemble import greedy_weights
-
-    best = {name: trial for name in told.candidates if (trial := best_trial(told.trials, name))}
-    folds = next(iter(told.candidates.values())).folds
-    answers = {name: told.answers(trial) for name, trial in best.items()}
-    stacked = {name: np.concatenate(of_folds) for name, of_folds in answers.items()}
-    y_true = np.concatenate([fold.y_held_out for fold in folds])
-    weights = greedy_weights(stacked, y_true, recipe.loss, N_PICKS, recipe.quantile)
-
-    def value_of(weighted: dict[str, float]) -> float:
-        means = [sum(weight * answers[name][i] for name, weight in weighted.items()) for i in range(len(folds))]
-        return float(np.mean([value_on(recipe, yardstick, fold, mean) for fold, mean in zip(folds, means, strict=True)]))
-
-    single = {best_trial(told.trials).model: 1.0}
-    chosen = max((single, weights), key=lambda one: as_score(yardstick.metric, value_of(one)))
-    return chosen, value_of(chosen)
-
-
-def _method(name: str, spaces: Mapping[str, Space], metric: str, n_iter: int | None, lag: int) -> Method:
-    model, space = next(iter(spaces.items()))
-    recipe = space.recipe
-    if name == "grid_search":
-        grid = dict(space.grid)
-        if recipe.patience is not None:  # it finds the number of rounds
-            grid.pop(length_parameter(recipe.estimator), None)
-        return GridSearch(model, grid, space.length, n_iter, recipe.random_state)
-    sampled = {
-        model: Sampled(
-            model,
-            space.distributions,
-            [{**space.recipe.params, **point} for point in ({}, *space.starting_points)][:n_iter],
-            n_iter,
-            lag,
-            space.recipe.random_state,
-            as_score(metric, 1.0) < 0,
-            space.lengths(),
-            learns=name in ("bayesian", "auto"),
-        )
-        for model, space in spaces.items()
-    }
-    if name == "auto":
-        return Several(sampled, n_iter, lag)
-    return Halving(sampled[model]) if name == "halving" else sampled[model]

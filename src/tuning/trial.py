@@ -14,27 +14,12 @@ from src.cross_validation import THRESHOLD
 from src.evaluate import Yardstick
 from src.fit import Recipe
 from src.metrics import as_score, compute, decide
-from src.tuning.fold_fits import LENGTHS, fit_and_score
+from src.tuning.fold_fits import fit_and_score
 from src.tuning.folds import Fold
 
 N_RESAMPLES = 60  # an estimated standard error of a difference is then off by about a tenth
 N_WORSE = 3  # lengths in a row without a new best one, after which a booster stops
 Z = 2.326  # a trial that is given up would have won once in a hundred times
-
-
-@dataclass(frozen=True)
-class Rival:
-    """The best trial so far, as far as another one must know it to give up.
-
-    Attributes
-    ----------
-    number : int
-    scores : list of ndarray
-        Its answers for the held-out rows of each fold.
-    """
-
-    number: int
-    scores: list[np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -70,7 +55,7 @@ def run_trial(
     yardstick: Yardstick,
     params: dict[str, Any],
     lengths: Sequence[int] = (),
-    rival: Rival | None = None,
+    rival: Sequence[np.ndarray] | None = None,
     share: float = 1.0,
     may_drop: bool = False,
 ) -> Outcome:
@@ -85,8 +70,9 @@ def run_trial(
         What differs from the recipe's own parameters.
     lengths : sequence of int, optional
         Numbers of rounds or trees, ascending, that one fit answers for.
-    rival : Rival, optional
-        Whom the trial is compared with after each fold but the last.
+    rival : sequence of ndarray, optional
+        Answers of the best trial so far for the held-out rows of each fold: after each fold but the last, the trial is given
+        up if it can hardly beat them.
     share : float
         Of each fold's training rows.
     may_drop : bool
@@ -147,13 +133,13 @@ class _Trial:
         best = best_length({length: [*self.values[length], self._here[length]] for length in lengths}, self.yardstick.metric)
         return lengths.index(best) < len(lengths) - N_WORSE
 
-    def loses_to(self, rival: Rival) -> bool:
+    def loses_to(self, rival: Sequence[np.ndarray]) -> bool:
         """Whether the best length so far can hardly beat the best trial so far."""
         best, place = best_length(self.values, self.yardstick.metric), len(self._of_folds()) - 1
-        self.variances.append(self._variance(self.folds[place], self.answers[best][place], rival.scores[place]))
+        self.variances.append(self._variance(self.folds[place], self.answers[best][place], rival[place]))
         theirs = [
             value_on(self.recipe, self.yardstick, fold, score)
-            for fold, score in zip(self.folds[: place + 1], rival.scores, strict=False)
+            for fold, score in zip(self.folds[: place + 1], rival, strict=False)
         ]
         return cannot_win(self._gains(self.values[best], theirs), self.variances, len(self.folds))
 
@@ -214,8 +200,3 @@ def value_on(recipe: Recipe, yardstick: Yardstick, fold: Fold, score) -> float:
 
 def _prediction(recipe: Recipe, score):
     return decide(recipe.task, score, THRESHOLD if recipe.task == "binary" else None)
-
-
-def length_parameter(estimator: str) -> str | None:
-    """The parameter whose shorter values a longer fit answers for, if the estimator has one."""
-    return LENGTHS.get(estimator)

@@ -15,7 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from src.errors import ConfigError
+
 SQLITE = "sqlite:///"
+STORED_IN: list[str] = []  # addresses that searches of this process keep their trials at
 
 
 def quiet_optuna():
@@ -24,6 +27,7 @@ def quiet_optuna():
     import optuna
 
     optuna.logging.set_verbosity(logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     warnings.filterwarnings("ignore", message="Samplers and other components in Optuna", category=FutureWarning)
     return optuna
@@ -116,17 +120,30 @@ class Storage:
         Of every parameter that a trial may have, by model.
     is_loss : bool
         Whether Optuna is to call the lowest value the best.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such database.
     """
 
     def __init__(self, url: str, study: str, distributions: Mapping[str, Mapping[str, Any]], is_loss: bool):
         optuna = quiet_optuna()
+        from sqlalchemy.exc import SQLAlchemyError
+
         self.distributions = distributions
-        with _created_by_one(url):
-            options = {"connect_args": {"timeout": 60}} if url.startswith(SQLITE) else {}
-            self._storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
-            self._study = optuna.create_study(
-                storage=self._storage, study_name=study, direction="minimize" if is_loss else "maximize", load_if_exists=True
-            )
+        direction = "minimize" if is_loss else "maximize"
+        options = {"connect_args": {"timeout": 60}} if url.startswith(SQLITE) else {}
+        try:
+            with _created_by_one(url):
+                storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
+                self._study = optuna.create_study(storage=storage, study_name=study, direction=direction, load_if_exists=True)
+        except (SQLAlchemyError, ImportError, OSError) as error:
+            said = str(error).splitlines()[0]
+            raise ConfigError(
+                f"tuning.storage={url} cannot be opened: {said}\nGive another address, or null to keep no trials."
+            ) from error
+        STORED_IN.append(url)
 
     def load(self) -> list[Trial]:
         return [

@@ -6,13 +6,13 @@ import contextlib
 import ctypes
 import multiprocessing
 import signal
-import tempfile
 from collections.abc import Iterator, Mapping
 from multiprocessing import connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.tuning.trial import Outcome, Rival, run_trial
+from src import artifacts
+from src.tuning.trial import Outcome, run_trial
 
 if TYPE_CHECKING:
     from src.evaluate import Yardstick
@@ -116,8 +116,8 @@ def workers(
     if n_workers == 1:
         yield Here(candidates, yardstick)
         return
-    with tempfile.TemporaryDirectory(prefix="folds-") as folder:
-        processes = Processes(candidates, yardstick, n_threads, n_workers, Path(folder))
+    with artifacts.scratch("folds-") as folder:
+        processes = Processes(candidates, yardstick, n_threads, n_workers, folder)
         try:
             yield processes
         finally:
@@ -138,15 +138,12 @@ def _serve(pipe: connection.Connection, path: Path, n_threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     candidates, yardstick = joblib.load(path, mmap_mode="r")
     threadpool_limits(n_threads)
-    while True:
-        try:
-            task = pipe.recv()
-        except EOFError:
-            return
-        pipe.send(_outcome(candidates, yardstick, *task))
+    with contextlib.suppress(EOFError, BrokenPipeError):  # the search is over
+        while True:
+            pipe.send(_outcome(candidates, yardstick, *pipe.recv()))
 
 
-def _outcome(candidates, yardstick, proposal: Proposal, rival: Rival | None, may_drop: bool) -> Outcome:
+def _outcome(candidates, yardstick, proposal: Proposal, rival, may_drop: bool) -> Outcome:
     """What a trial came to; an error is its reason to have failed."""
     try:
         candidate = candidates[proposal.model]

@@ -1,0 +1,84 @@
+"""Where the parameters of a model are looked for, and which way of searching goes through it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from src.fit import Recipe
+from src.metrics import as_score
+from src.tuning.fold_fits import length_parameter
+from src.tuning.proposals import GridSearch, Halving, Method, Sampled, Several
+
+N_LENGTHS = 10  # numbers of rounds that a search without early stopping compares
+
+
+@dataclass(frozen=True)
+class Space:
+    """Where the parameters of a model are looked for.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        Without early stopping, a model that trains in rounds also has the number of its rounds searched, up to its own:
+        that costs nothing, for a long fit holds the shorter ones.
+    grid : mapping of str to list
+    distributions : mapping of str to optuna distribution
+    starting_points : sequence of dict
+        Settings to try first, after the recipe's own; what they lack is the recipe's.
+    """
+
+    recipe: Recipe
+    grid: Mapping[str, Sequence[Any]]
+    distributions: Mapping[str, Any]
+    starting_points: Sequence[dict[str, Any]]
+
+    @property
+    def length(self) -> str | None:
+        """The parameter that one fit answers several values of."""
+        return length_parameter(self.recipe.estimator) if self.recipe.patience is None else None
+
+    def lengths(self) -> tuple[int, ...]:
+        """What is tried of it where there is no grid."""
+        if self.length is None:
+            return ()
+        longest = self.recipe.params[self.length]
+        return tuple(sorted({max(1, longest * part // N_LENGTHS) for part in range(1, N_LENGTHS + 1)}))
+
+    def of_every_parameter(self, is_grid: bool) -> dict[str, Any]:
+        """Distributions of all that a trial may have, its number of rounds included."""
+        from optuna.distributions import CategoricalDistribution
+
+        if is_grid:
+            return {name: CategoricalDistribution(values) for name, values in self.grid.items()}
+        lengths = self.lengths()
+        return {**self.distributions, **({self.length: CategoricalDistribution(lengths)} if lengths else {})}
+
+
+def make_method(name: str, spaces: Mapping[str, Space], metric: str, n_iter: int | None, lag: int) -> Method:
+    """The method of a name, for the spaces of one model or, for "auto", of several: see `src.tuning.find.find`."""
+    model, space = next(iter(spaces.items()))
+    recipe = space.recipe
+    if name == "grid_search":
+        grid = dict(space.grid)
+        if recipe.patience is not None:  # it finds the number of rounds
+            grid.pop(length_parameter(recipe.estimator), None)
+        return GridSearch(model, grid, space.length, n_iter, recipe.random_state)
+    sampled = {
+        model: Sampled(
+            model,
+            space.distributions,
+            [{**space.recipe.params, **point} for point in ({}, *space.starting_points)][:n_iter],
+            n_iter,
+            lag,
+            space.recipe.random_state,
+            as_score(metric, 1.0) < 0,
+            space.lengths(),
+            learns=name in ("bayesian", "auto"),
+        )
+        for model, space in spaces.items()
+    }
+    if name == "auto":
+        return Several(sampled, n_iter, lag)
+    return Halving(sampled[model]) if name == "halving" else sampled[model]
