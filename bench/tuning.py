@@ -119,7 +119,7 @@ def measure_ours(name: str, method: str, n_points: int | None, n_iter: int) -> d
     yardstick = make_yardstick("roc_auc", "binary", y)
     start = time.perf_counter()
     found = find(
-        spaces, frame, y, folds_of(y), yardstick, is_ordered=False, groups=None, periods=None, method=method,
+        spaces, frame, y, folds_of(y), yardstick, method=method,
         n_iter={"grid_search": n_points, "halving": 81}.get(method, n_iter), n_workers=None, timeout_s=None, storage=None,
         max_concurrent_trials={"grid_search": 64, "halving": 27, "random_search": 8, "bayesian": 4}[method], study="bench",
         advance=lambda *told: None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from src.metrics import METRICS, Prediction, as_score, coefficients, compute
@@ -18,10 +20,12 @@ def interval(
     n_resamples: int = 1000,
     quantile: float | None = None,
     periods=None,
+    clusters=None,
 ) -> tuple[float, float]:
     """Percentile interval of a metric under resampling of the rows: class by class for two classes, else freely.
 
-    A metric that is a mean over periods is resampled period by period, for rows of one moment move together.
+    Rows that belong together are drawn together, for they tell less than as many strangers: whole clusters where there are
+    some, and whole periods for a metric that is a mean over periods.
 
     Parameters
     ----------
@@ -35,6 +39,8 @@ def interval(
     quantile : float, optional
     periods : ndarray of shape (n_rows,), optional
         When each row happened.
+    clusters : ndarray of shape (n_rows,), optional
+        Whom each row belongs to; at least two.
 
     Returns
     -------
@@ -44,14 +50,14 @@ def interval(
     References
     ----------
     Efron & Tibshirani (1993), An introduction to the bootstrap, ch. 13; drawn within classes as in Robin et al. (2011),
-    pROC, BMC Bioinformatics 12:77.
+    pROC, BMC Bioinformatics 12:77. Field & Welsh (2007), Bootstrapping clustered data, J. R. Stat. Soc. B 69, 369-390.
     """
-    return _ends(resample(metric, task, y_true, [prediction], seed, n_resamples, quantile, periods)[:, 0])
+    return _ends(resample(metric, task, y_true, [prediction], seed, n_resamples, quantile, periods, clusters)[:, 0])
 
 
 def intervals(
     metric: str, task: str, y_true, prediction: Prediction, baseline: Prediction, seed: int, n_resamples: int = 1000,
-    quantile: float | None = None, periods=None,
+    quantile: float | None = None, periods=None, clusters=None,
 ) -> tuple[tuple[float, float], tuple[float, float]]:  # fmt: skip
     """`interval`, and the interval of what the prediction gains on a baseline in the same resamples.
 
@@ -62,25 +68,49 @@ def intervals(
     value, gain : tuple of (low, high)
         A gain above 0 is better than the baseline, whichever way the metric points.
     """
-    values = resample(metric, task, y_true, [prediction, baseline], seed, n_resamples, quantile, periods)
+    values = resample(metric, task, y_true, [prediction, baseline], seed, n_resamples, quantile, periods, clusters)
     return _ends(values[:, 0]), _ends(as_score(metric, values[:, 0]) - as_score(metric, values[:, 1]))
 
 
-def resample(metric, task, y_true, predictions: list[Prediction], seed, n_resamples, quantile, periods) -> np.ndarray:
+def resample(
+    metric, task, y_true, predictions: list[Prediction], seed, n_resamples, quantile, periods=None, clusters=None
+) -> np.ndarray:
     """The metric of each prediction in each resample, of shape (n_resamples, n_predictions)."""
     rng = np.random.default_rng(seed)
     if METRICS[metric].takes == "periods" and periods is not None:
         each = np.column_stack([coefficients(y_true, prediction.score, periods) for prediction in predictions])
         return each[rng.integers(0, len(each), (n_resamples, len(each)))].mean(axis=1)
-    strata = (
-        [np.flatnonzero(y_true == label) for label in (0, 1)] if task in ("binary", "anomaly") else [np.arange(len(y_true))]
-    )
+    draw = _rows_drawer(rng, y_true, task) if clusters is None else _clusters_drawer(rng, y_true, task, clusters)
     statistics = [_statistic(metric, y_true, prediction, quantile) for prediction in predictions]
     values = np.empty((n_resamples, len(predictions)))
     for i in range(n_resamples):
-        drawn = [members[rng.integers(0, len(members), len(members))] for members in strata]
-        values[i] = [value_of(drawn) for value_of in statistics]
+        rows = draw()
+        values[i] = [value_of(rows) for value_of in statistics]
     return values
+
+
+def _rows_drawer(rng: np.random.Generator, y_true, task: str) -> Callable[[], np.ndarray]:
+    strata = (
+        [np.flatnonzero(y_true == label) for label in (0, 1)] if task in ("binary", "anomaly") else [np.arange(len(y_true))]
+    )
+    return lambda: np.concatenate([members[rng.integers(0, len(members), len(members))] for members in strata])
+
+
+def _clusters_drawer(rng: np.random.Generator, y_true, task: str, clusters) -> Callable[[], np.ndarray]:
+    _, code = np.unique(clusters, return_inverse=True)
+    n_clusters, rows = code.max() + 1, np.arange(len(code))
+
+    def draw() -> np.ndarray:
+        times = np.bincount(rng.integers(0, n_clusters, n_clusters), minlength=n_clusters)
+        return np.repeat(rows, times[code])
+
+    def draw_both_classes() -> np.ndarray:
+        while True:
+            drawn = draw()
+            if 0 < y_true[drawn].sum() < len(drawn):
+                return drawn
+
+    return draw_both_classes if task in ("binary", "anomaly") else draw
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:
@@ -92,19 +122,14 @@ def _statistic(metric: str, y_true, prediction: Prediction, quantile: float | No
     """A function of the drawn rows, the fastest there is: a metric over 1,000 resamples is the cost of a small model."""
     if metric in RANKINGS:
         weighted = RANKINGS[metric](y_true, prediction.score)
-        return lambda drawn: weighted(_counts(drawn, len(y_true)))
+        return lambda rows: weighted(np.bincount(rows, minlength=len(y_true)).astype(float))
     if METRICS[metric].of == "decision":
         return _of_cells(metric, y_true, prediction.decision)
 
-    def resampled(drawn):
-        rows = np.concatenate(drawn)
+    def resampled(rows):
         return compute([metric], y_true[rows], Prediction(prediction.score[rows], prediction.decision[rows]), quantile)[metric]
 
     return resampled
-
-
-def _counts(drawn, n_rows: int) -> np.ndarray:
-    return np.bincount(np.concatenate(drawn), minlength=n_rows).astype(float)
 
 
 def _of_cells(metric: str, y_true, decision):
@@ -112,8 +137,8 @@ def _of_cells(metric: str, y_true, decision):
     pairs, pair = np.unique(np.column_stack([y_true, decision]), axis=0, return_inverse=True)
     value_of = METRICS[metric].compute
 
-    def resampled(drawn):
-        counts = np.bincount(pair[np.concatenate(drawn)], minlength=len(pairs))
+    def resampled(rows):
+        counts = np.bincount(pair[rows], minlength=len(pairs))
         return value_of(pairs[:, 0], pairs[:, 1], sample_weight=counts)
 
     return resampled

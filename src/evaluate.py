@@ -61,6 +61,7 @@ def evaluate(
     seed: int,
     ceiling: Prediction | None = None,
     periods=None,
+    clusters=None,
 ) -> dict[str, float]:
     """Every metric of a model on test.
 
@@ -80,6 +81,8 @@ def evaluate(
         What knowing the truth behind a simulation would answer: no model can be expected to do better.
     periods : ndarray of shape (n_rows,), optional
         When each row happened, where several rows share a moment.
+    clusters : ndarray of shape (n_rows,), optional
+        What rows belong together: see `src.bootstrap.interval`.
 
     Returns
     -------
@@ -97,7 +100,7 @@ def evaluate(
         values |= {f"{prefix}_{name}": value for name, value in found.items()}
     to_beat = next(iter(baselines.values()))
     (low, high), (gain_low, gain_high) = bootstrap.intervals(
-        metric, task, y_true, prediction, to_beat, seed, quantile=quantile, periods=periods
+        metric, task, y_true, prediction, to_beat, seed, quantile=quantile, periods=periods, clusters=clusters
     )
     gain = as_score(metric, values[f"test_{metric}"]) - as_score(metric, values[f"baseline_{metric}"])
     values |= {f"test_{metric}_ci_low": low, f"test_{metric}_ci_high": high}

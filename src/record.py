@@ -71,6 +71,14 @@ def metadata(
     }
 
 
+def what_is_drawn(use_case: UseCase, table: Table, test) -> dict[str, Any]:
+    """What the bootstrap behind the interval of the test score draws: rows, or all rows of a group or of a moment at once."""
+    clusters = table.clusters(test)
+    if clusters is None:
+        return {"drawn": "rows", "n": len(test)}
+    return {"drawn": use_case.time_column if table.groups is None else use_case.group_column, "n": len(np.unique(clusters))}
+
+
 def facts_of_rows(
     use_case: UseCase,
     settings: dict[str, Any],

@@ -57,6 +57,10 @@ class Table:
             return None
         return self.times[positions]
 
+    def clusters(self, positions) -> np.ndarray | None:
+        """What rows to draw together to learn how far a score may be off: those of a group, or else those of a moment."""
+        return self.periods(positions) if self.groups is None else self.groups[positions]
+
 
 def make_table(data: Dataset, use_case: UseCase) -> Table:
     """Validate the rows of a source and add what is computed from earlier rows.

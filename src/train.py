@@ -125,6 +125,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
                 config.seed,
                 None if ceiling is None else decide(task, ceiling, decided_at, costs),
                 table.periods(parts.test),
+                table.clusters(parts.test),
             )
             decided_on_val = decide(task, val_score, decided_at, costs)
             metrics |= evaluate.score_val(yardstick, y_val, decided_on_val, table.periods(parts.val))
@@ -151,6 +152,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
                 use_case, settings, recipe, data, table, parts, fitted, suspects, broken, baseline, steps.durations_s
             )
             facts["params"] = {name: dict(member.params) for name, member in recipe.members.items()} or dict(recipe.params)
+            facts["interval_of"] = record.what_is_drawn(use_case, table, parts.test)
             facts["tuning"] = search and search.facts
             facts["notes"] += [*unfair, *(search.notes if search else [])]
             record.write(folder, model, fitted, metrics, tables, parts, facts, hydra_files)
@@ -276,6 +278,7 @@ def tune(config: TrainingConfig, recipe: Recipe, table: Table, train, yardstick:
         is_ordered=is_ordered,
         groups=groups,
         periods=table.periods(train),
+        clusters=table.clusters(train),
         **tuning.model_dump(exclude={"cv"}),
         study=fingerprint(settings, code_sha256()),
         advance=advance,

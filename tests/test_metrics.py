@@ -65,7 +65,7 @@ def test_a_bootstrap_of_decisions_counts_pairs_as_scikit_learn_counts_rows(metri
     prediction = decide("binary", SCORE, 0.5)
     value_of = bootstrap._statistic(metric, Y, prediction, None)
     rows = np.random.default_rng(0).integers(0, 400, 400)
-    assert value_of([rows]) == pytest.approx(METRICS[metric].compute(Y[rows], prediction.decision[rows]), abs=1e-12)
+    assert value_of(rows) == pytest.approx(METRICS[metric].compute(Y[rows], prediction.decision[rows]), abs=1e-12)
 
 
 @pytest.mark.parametrize("metric", ["roc_auc", "f1", "log_loss"])
@@ -105,6 +105,28 @@ def test_a_gain_on_a_baseline_is_known_better_than_either_score_because_the_rows
     half = 1.96 * each.std() / np.sqrt(2000)
     assert (low, high) == pytest.approx((each.mean() - half, each.mean() + half), abs=0.1 * half)
     assert high - low < value[1] - value[0]
+
+
+def test_an_interval_of_rows_that_belong_together_covers_the_truth_and_one_of_strangers_does_not():
+    covered = {"rows": 0, "clusters": 0}
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        clusters = np.repeat(np.arange(60), 10)
+        error = rng.normal(size=60)[clusters] + 0.5 * rng.normal(size=600)
+        zero = decide("regression", np.zeros(600))
+        for name, of in (("rows", None), ("clusters", clusters)):
+            low, high = bootstrap.interval("rmse", "regression", error, zero, seed, n_resamples=200, clusters=of)
+            covered[name] += low < np.sqrt(1.25) < high
+    assert covered["rows"] < 70
+    assert 87 <= covered["clusters"] <= 99
+
+
+def test_a_resample_of_clusters_holds_both_classes():
+    y, score = np.repeat([0, 1], [90, 10]), decide("binary", np.linspace(0, 1, 100), 0.5)
+    clusters = np.repeat(np.arange(10), 10)  # one of ten holds every positive row
+    values = bootstrap.resample("roc_auc", "binary", y, [score], 0, 200, None, clusters=clusters)
+    assert np.isfinite(values).all()
+    assert (values == 1).all()
 
 
 def test_a_baseline_gains_nothing_on_itself():

@@ -73,7 +73,7 @@ def search(case, *overrides, method="bayesian", n_iter=8, lag=4, storage=None, n
         recipe = replace(recipe, n_threads=n_threads, params={**recipe.params, **quick})
         spaces[model] = space_of(settings, recipe, SEARCHED if model == "xgboost" else None, grid)
     arguments = {
-        "is_ordered": False, "groups": None, "periods": None, "method": method, "n_iter": n_iter, "max_concurrent_trials": lag,
+        "method": method, "n_iter": n_iter, "max_concurrent_trials": lag,
         "n_workers": None, "timeout_s": None, "storage": storage, "study": "study", "advance": lambda *told: None,
     }  # fmt: skip
     return find(spaces, table.frame, table.y, folds, yardstick, **arguments | changes)
@@ -189,10 +189,18 @@ def test_the_model_comes_first_then_the_settings_that_are_known_to_be_good(case)
         assert drawn[name].between(space.low, space.high).all()
 
 
-def test_without_early_stopping_a_search_finds_the_number_of_rounds_too(case):
-    found = search(case, "early_stopping=none")
+@pytest.mark.parametrize("model", ["xgboost", "lightgbm"])
+def test_without_early_stopping_a_search_finds_the_number_of_rounds_too(case, model):
+    found = search(case, "early_stopping=none", models=[model])
     assert set(found.table["n_estimators"]) <= set(range(6, 61, 6))
-    assert found.params["xgboost"]["n_estimators"] in range(6, 61, 6)
+    assert found.params[model]["n_estimators"] in range(6, 61, 6)
+    _, recipe, table, folds, _ = case(f"model={model}", "early_stopping=none")
+    recipe = replace(recipe, params={**recipe.params, **found.params[model]})  # what was stopped equals what is that short
+    values = found.table.loc[found.facts["best_trial"], ["fold_1", "fold_2", "fold_3"]]
+    for (train, held_out), value in zip(folds, values, strict=True):
+        fitted = fit(recipe, table.frame.iloc[train], table.y[train]).model
+        score = predict_score(fitted, table.frame.iloc[held_out], "binary")
+        assert value == pytest.approx(roc_auc_score(table.y[held_out], score), abs=1e-12)
 
 
 @pytest.mark.parametrize("method", ["grid_search", "random_search", "bayesian", "halving"])
@@ -282,7 +290,7 @@ def test_of_permuted_labels_a_search_learns_nothing_that_test_rows_confirm(case)
     folds = list(StratifiedKFold(3, shuffle=True, random_state=0).split(frame, y[train]))
     settings = case("model=xgboost")[0]
     found = find(
-        {"xgboost": space_of(settings, recipe)}, frame, y[train], folds, yardstick, is_ordered=False, groups=None, periods=None,
+        {"xgboost": space_of(settings, recipe)}, frame, y[train], folds, yardstick,
         method="bayesian", n_iter=15, max_concurrent_trials=4, n_workers=1, timeout_s=None, storage=None, study="s",
         advance=lambda *told: None,
     )  # fmt: skip
@@ -390,7 +398,7 @@ def test_a_search_whose_trials_all_fail_says_why(case):
     _, recipe, table, folds, yardstick = case("model=logistic_regression")
     settings = case("model=logistic_regression")[0]
     about = {
-        "is_ordered": False, "groups": None, "periods": None, "method": "grid_search", "n_iter": None, "timeout_s": None,
+        "method": "grid_search", "n_iter": None, "timeout_s": None,
         "n_workers": 1, "max_concurrent_trials": 4, "storage": None, "study": "s", "advance": lambda *told: None,
     }  # fmt: skip
     space = space_of(settings, recipe, grid={"penalty": ["elasticnet"], "solver": ["liblinear", "lbfgs"]})

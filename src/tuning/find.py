@@ -50,9 +50,9 @@ class Found:
 
 
 def find(
-    spaces: Mapping[str, Space], frame, y, folds, yardstick: Yardstick, *, is_ordered: bool, groups, periods, method: str,
-    n_iter: int | None, max_concurrent_trials: int, n_workers: int | None, timeout_s: float | None, storage: str | None,
-    study: str, advance: Callable,
+    spaces: Mapping[str, Space], frame, y, folds, yardstick: Yardstick, *, method: str, n_iter: int | None,
+    max_concurrent_trials: int, n_workers: int | None, timeout_s: float | None, storage: str | None, study: str,
+    advance: Callable, is_ordered: bool = False, groups=None, periods=None, clusters=None,
 ) -> Found:  # fmt: skip
     """Search for the parameters with the best mean of the metric over the folds.
 
@@ -60,8 +60,8 @@ def find(
     ----------
     spaces : mapping of str to Space
         By model: one, or several for the method "auto".
-    frame, y, folds, is_ordered, groups, periods
-        As for `src.cross_validation.cross_validate`.
+    frame, y, folds, is_ordered, groups, periods, clusters
+        As for `src.tuning.folds.prepare_folds`.
     yardstick : Yardstick
     method : {"grid_search", "random_search", "bayesian", "halving", "auto"}
     n_iter : int or None
@@ -82,7 +82,7 @@ def find(
     """
     start = time.perf_counter()
     candidates = {
-        name: Candidate(space.recipe, prepare_folds(space.recipe, frame, y, folds, is_ordered, groups, periods))
+        name: Candidate(space.recipe, prepare_folds(space.recipe, frame, y, folds, is_ordered, groups, periods, clusters))
         for name, space in spaces.items()
     }
     preparation_s = time.perf_counter() - start

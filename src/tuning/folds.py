@@ -31,6 +31,8 @@ class Fold:
         Whether `y` are classes.
     periods : ndarray, optional
         When each of the rows to score happened.
+    clusters : ndarray, optional
+        What rows to score belong together.
     binned : dict
         Binned rows that a library keeps from one trial to the next; made where they are used.
     """
@@ -43,6 +45,7 @@ class Fold:
     matrix: Matrix
     is_class: bool
     periods: np.ndarray | None = None
+    clusters: np.ndarray | None = None
     binned: dict[Any, Any] = field(default_factory=dict)
 
     def share(self, share: float, seed: int) -> Fold:
@@ -58,7 +61,7 @@ class Fold:
         return self.binned["share", share]
 
 
-def prepare_folds(recipe: Recipe, frame, y, folds, is_ordered: bool, groups=None, periods=None) -> list[Fold]:
+def prepare_folds(recipe: Recipe, frame, y, folds, is_ordered: bool, groups=None, periods=None, clusters=None) -> list[Fold]:
     """Fit the preprocessing of each fold on its own training rows and transform all of the fold's rows.
 
     Parameters
@@ -67,16 +70,18 @@ def prepare_folds(recipe: Recipe, frame, y, folds, is_ordered: bool, groups=None
         Its parameters do not matter, but for those of preprocessing.
     frame, y, folds, is_ordered, groups, periods
         As for `src.cross_validation.cross_validate`.
+    clusters : ndarray of shape (n_rows,), optional
+        What rows belong together: see `src.bootstrap.interval`.
 
     Returns
     -------
     list of Fold
     """
     labels = None if recipe.task == "regression" else y
-    return [_prepare(recipe, frame, y, labels, *fold, is_ordered, groups, periods) for fold in folds]
+    return [_prepare(recipe, frame, y, labels, *fold, is_ordered, groups, periods, clusters) for fold in folds]
 
 
-def _prepare(recipe: Recipe, frame, y, labels, train, held_out, is_ordered, groups, periods) -> Fold:
+def _prepare(recipe: Recipe, frame, y, labels, train, held_out, is_ordered, groups, periods, clusters) -> Fold:
     rows, stop_rows = train, None
     if recipe.patience is not None:
         rows, stop_rows = inner_split(train, labels, is_ordered, recipe.random_state, groups)
@@ -94,6 +99,7 @@ def _prepare(recipe: Recipe, frame, y, labels, train, held_out, is_ordered, grou
         matrix=matrix_of(recipe, features),
         is_class=recipe.task != "regression",
         periods=None if periods is None else periods[held_out],
+        clusters=None if clusters is None else clusters[held_out],
     )
 
 

@@ -184,8 +184,9 @@ def cannot_win(gains: list[float], variances: list[float], n_folds: int) -> bool
 
 def variance_of_gain(yardstick: Yardstick, fold: Fold, mine, theirs, seed: int) -> float:
     """How far a difference of two metrics on the same rows would vary with other rows: the paired bootstrap."""
+    about = fold.periods, fold.clusters
     values = resample(
-        yardstick.metric, yardstick.task, fold.y_held_out, [mine, theirs], seed, N_RESAMPLES, yardstick.quantile, fold.periods
+        yardstick.metric, yardstick.task, fold.y_held_out, [mine, theirs], seed, N_RESAMPLES, yardstick.quantile, *about
     )
     return float(np.var(values[:, 0] - values[:, 1], ddof=1))
 
