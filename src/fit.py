@@ -182,7 +182,8 @@ def fit(recipe: Recipe, frame, y, stop_frame=None, y_stop=None, with_train_loss:
         from src.ensemble import fit_ensemble
 
         return fit_ensemble(recipe, frame, y, stop_frame, y_stop)
-    features = make_features(recipe.features, **recipe.preprocessing, random_state=recipe.random_state)
+    columns = recipe.features if ESTIMATORS[recipe.estimator].reads_columns else {}
+    features = make_features(columns, **recipe.preprocessing, random_state=recipe.random_state)
     X = features.fit_transform(frame, recipe.to_learn(y))
     is_watched = stop_frame is not None and ESTIMATORS[recipe.estimator].rounds
     stop = (features.transform(stop_frame), recipe.to_learn(y_stop)) if is_watched else None

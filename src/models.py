@@ -65,6 +65,8 @@ class Algorithm:
         Arguments that make it predict the median, where that is the one quantile it can.
     takes_device : bool
         Can be trained on a CUDA device.
+    reads_columns : bool
+        Looks at the rows; else nothing is made of them.
     extra : str, optional
         Extra of `EXTRAS` that must be installed.
     arguments : callable
@@ -80,6 +82,7 @@ class Algorithm:
     quantile: Callable[[float], dict[str, Any]] | None = None
     median: Mapping[str, Any] | None = None
     takes_device: bool = False
+    reads_columns: bool = True
     extra: str | None = None
     arguments: Callable[[Mapping[str, Any]], dict[str, Any]] = _as_given
 
@@ -142,9 +145,13 @@ ESTIMATORS: dict[str, Algorithm] = {
     "KMeansClustering": CLUSTERING,
     "DBSCANClustering": CLUSTERING,
     "HierarchicalClustering": CLUSTERING,
-    "DummyClassifier": Algorithm("sklearn.dummy", {"strategy": "prior"}),
+    "DummyClassifier": Algorithm("sklearn.dummy", {"strategy": "prior"}, reads_columns=False),
     "DummyRegressor": Algorithm(
-        "sklearn.dummy", {}, is_random=False, quantile=lambda level: {"strategy": "quantile", "quantile": level}
+        "sklearn.dummy",
+        {},
+        is_random=False,
+        reads_columns=False,
+        quantile=lambda level: {"strategy": "quantile", "quantile": level},
     ),
     "EnsembleClassifier": Algorithm("src.ensemble", {}),
     "EnsembleRegressor": Algorithm("src.ensemble", {}, quantile=lambda level: {}),

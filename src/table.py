@@ -58,8 +58,15 @@ class Table:
         return self.times[positions]
 
     def clusters(self, positions) -> np.ndarray | None:
-        """What rows to draw together to learn how far a score may be off: those of a group, or else those of a moment."""
-        return self.periods(positions) if self.groups is None else self.groups[positions]
+        """What rows to draw together to learn how far a score may be off: those of a group, or else those of a moment.
+
+        None if rows are strangers: there are no groups, and most moments have one row only.
+        """
+        if self.groups is not None:
+            return self.groups[positions]
+        if self.times is None or len(self.times) < 2 * len(np.unique(self.times)):
+            return None
+        return self.times[positions]
 
 
 def make_table(data: Dataset, use_case: UseCase) -> Table:

@@ -10,8 +10,10 @@ from sklearn.metrics import davies_bouldin_score as davies_bouldin
 
 from src import artifacts
 from src.cluster_metrics import clustering_metrics, profiles, sampled_silhouette, stability
-from src.clustering import DBSCANClustering, HierarchicalClustering, KMeansClustering, choose_eps, knee, weighted_merges
+from src.clustering import DBSCANClustering, HierarchicalClustering, KMeansClustering
 from src.errors import DataError
+from src.merges import weighted_merges
+from src.neighbours import choose_eps, knee
 
 ESTIMATORS = [KMeansClustering, DBSCANClustering, HierarchicalClustering]
 TRUSTED = [f"src.clustering.{estimator.__name__}" for estimator in ESTIMATORS]
@@ -193,7 +195,7 @@ def test_dbscan_is_scikit_learns_at_the_same_eps(n_columns, quantile):
 
 
 def test_clusters_far_larger_than_their_neighbourhoods_are_joined_through_missing_steps(monkeypatch):
-    monkeypatch.setattr("src.clustering.MAX_PAIRS", 2_000)  # many small batches
+    monkeypatch.setattr("src.neighbours.MAX_PAIRS", 2_000)  # many small batches
     line = np.arange(500.0)
     X = np.concatenate([line, [500.4], 1000 + line])[:, None] * [1.0, 0.0]
     X = np.vstack([X, X + np.array([0.0, 0.01])])  # each point's nearest neighbour is its twin

@@ -12,7 +12,8 @@ from src import artifacts
 from src.data import file
 from src.data.validation import validate
 from src.errors import DataError
-from src.features import MAX_ONE_HOT, CategoryCodes, make_features, matrix_columns, matrix_facts
+from src.features import make_features, matrix_columns, matrix_facts
+from src.transformers import MAX_ONE_HOT, CategoryCodes
 from src.use_case import Feature
 
 FEATURES = {
