@@ -26,7 +26,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-SEED = 42
+SEED = int(os.environ.get("SEED", 42))
 SETS = {
     "german": ["use_case=credit_scoring"],
     "bank": ["use_case=account_opening"],
@@ -50,7 +50,7 @@ def load(name: str):
     from src.train import make_recipe
 
     cores = len(os.sched_getaffinity(0))
-    overrides = [*SETS[name], "model=xgboost", "early_stopping=none", f"n_threads={cores}"]
+    overrides = [*SETS[name], "model=xgboost", "early_stopping=none", f"n_threads={cores}", f"seed={SEED}"]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         settings = config.read(compose("config", overrides=overrides))
     table = make_table(source.load(use_case=settings.use_case, **settings.data_source.model_dump()), settings.use_case)

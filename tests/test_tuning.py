@@ -192,8 +192,8 @@ def test_the_model_comes_first_then_the_settings_that_are_known_to_be_good(case)
 @pytest.mark.parametrize("model", ["xgboost", "lightgbm"])
 def test_without_early_stopping_a_search_finds_the_number_of_rounds_too(case, model):
     found = search(case, "early_stopping=none", models=[model])
-    assert set(found.table["n_estimators"]) <= set(range(6, 61, 6))
-    assert found.params[model]["n_estimators"] in range(6, 61, 6)
+    assert set(found.table["n_estimators"]) <= set(range(3, 31, 3))  # the first forty trials train at most half as long as 60
+    assert found.params[model]["n_estimators"] in range(3, 31, 3)
     _, recipe, table, folds, _ = case(f"model={model}", "early_stopping=none")
     recipe = replace(recipe, params={**recipe.params, **found.params[model]})  # what was stopped equals what is that short
     values = found.table.loc[found.facts["best_trial"], ["fold_1", "fold_2", "fold_3"]]
@@ -303,22 +303,22 @@ def test_of_permuted_labels_a_search_learns_nothing_that_test_rows_confirm(case)
 
 def test_a_trial_that_cannot_win_is_given_up_and_one_that_might_is_not():
     # after one of three folds the gain over all three is spread by 2/3 sqrt(s² (1/2 + 1)) = 0.8165 s
-    assert cannot_win([-0.0191], [0.01**2], 3)
-    assert not cannot_win([-0.0189], [0.01**2], 3)
+    assert cannot_win([-0.0135], [0.01**2], 3)
+    assert not cannot_win([-0.0133], [0.01**2], 3)
     assert not cannot_win([0.001], [0.01**2], 3)
     # after two: 1/3 sqrt(s² (1 + 1/2)) = 0.4082 s
-    assert cannot_win([-0.0096, -0.0096], [0.01**2] * 2, 3)
-    assert not cannot_win([-0.0094, -0.0094], [0.01**2] * 2, 3)
+    assert cannot_win([-0.0068, -0.0068], [0.01**2] * 2, 3)
+    assert not cannot_win([-0.0066, -0.0066], [0.01**2] * 2, 3)
 
 
-def test_hardly_one_in_a_hundred_winners_is_given_up():
+def test_hardly_one_in_twenty_winners_is_given_up():
     rng = np.random.default_rng(0)
     for spread_of_settings, n_least in ((0.005, 0.03), (0.05, 0.3)):
         gains = rng.normal(0.0, 0.01, (20_000, 3)) + rng.normal(0, spread_of_settings, (20_000, 1))
         wins = gains.mean(axis=1) > 0
         dropped = np.array([cannot_win(list(gain[:1]), [0.01**2], 3) for gain in gains])
         assert dropped.mean() > n_least
-        assert (dropped & wins).sum() / wins.sum() < 0.01
+        assert (dropped & wins).sum() / wins.sum() < 0.05
 
 
 def test_dropped_trials_are_marked_and_the_winner_saw_every_fold(case):
@@ -461,6 +461,7 @@ def test_a_storage_that_cannot_be_opened_is_a_users_error(case, url):
 def test_an_interrupted_search_leaves_nothing_but_its_trials_and_says_how_to_go_on(tmp_path):
     command = [sys.executable, "-m", "src.train", "use_case=account_opening", "model=xgboost", "tuning=bayesian"]
     command += ["early_stopping=none", f"tuning.storage=sqlite:///{tmp_path}/s.db", f"hydra.run.dir={tmp_path}/run/x"]
+    command += ["n_threads=2", "tuning.n_workers=2"]
     env = os.environ | {"TMPDIR": str(tmp_path / "scratch")}
     (tmp_path / "scratch").mkdir()
     process = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True)

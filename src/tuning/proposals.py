@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from src.tuning.trials import Trial
 
 N_STARTUP = 10  # trials at random, or at the starting points, before the first that learns from others
+N_SHORT = 40  # trials that train at most half as long: a search that learns finds where to look before it pays for the rest
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class Sampled(_OneModel):
     seed : int
     metric_is_loss : bool
     lengths : tuple of int
-        Numbers of rounds or trees that every trial answers for.
+        Numbers of rounds or trees that every trial answers for; the first ones of a search that learns, for the shorter half.
     learns : bool
         From earlier trials, by a tree-structured Parzen estimator (Bergstra et al. 2011, Algorithms for hyper-parameter
         optimization, NIPS), as Optuna has it; else it draws at random.
@@ -153,7 +154,7 @@ class Sampled(_OneModel):
 
     def propose(self, number: int, told: Sequence[Trial]) -> Proposal:
         if number < len(self.starting_points):
-            return Proposal(self.model, _within(self.starting_points[number], self.distributions), self.lengths)
+            return Proposal(self.model, _within(self.starting_points[number], self.distributions), self._lengths(number))
         optuna = quiet_optuna()
         if self._study is None:
             self._study = optuna.create_study(direction="minimize" if self.metric_is_loss else "maximize")
@@ -164,7 +165,11 @@ class Sampled(_OneModel):
         self._study.sampler = self._sampler(number)
         asked = self._study.ask(dict(self.distributions))
         self._study.tell(asked, state=optuna.trial.TrialState.FAIL)
-        return Proposal(self.model, asked.params, self.lengths)
+        return Proposal(self.model, asked.params, self._lengths(number))
+
+    def _lengths(self, number: int) -> tuple[int, ...]:
+        is_short = self.learns and number < N_SHORT
+        return self.lengths[: ceil(len(self.lengths) / 2)] if is_short else self.lengths
 
     def _sampler(self, number: int):
         samplers = quiet_optuna().samplers

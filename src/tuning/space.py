@@ -11,7 +11,7 @@ from src.metrics import as_score
 from src.tuning.fold_fits import length_parameter
 from src.tuning.proposals import GridSearch, Halving, Method, Sampled, Several
 
-N_LENGTHS = 10  # numbers of rounds that a search without early stopping compares
+N_LENGTHS = 20  # numbers of rounds that a search without early stopping compares
 
 
 @dataclass(frozen=True)
