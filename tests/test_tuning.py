@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -462,20 +464,31 @@ def test_an_interrupted_search_leaves_nothing_but_its_trials_and_says_how_to_go_
     command = [sys.executable, "-m", "src.train", "use_case=account_opening", "model=xgboost", "tuning=bayesian"]
     command += ["early_stopping=none", f"tuning.storage=sqlite:///{tmp_path}/s.db", f"hydra.run.dir={tmp_path}/run/x"]
     command += ["n_threads=2", "tuning.n_workers=2"]
-    env = os.environ | {"TMPDIR": str(tmp_path / "scratch")}
-    (tmp_path / "scratch").mkdir()
-    process = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    deadline = time.monotonic() + 100
-    while not list((tmp_path / "scratch").glob("folds-*/folds.joblib")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(2)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert said.splitlines()[-2:] == [command_line.INTERRUPTED, command_line.TRIALS_ARE_KEPT]
-    assert "Traceback" not in said
-    assert not list((tmp_path / "scratch").glob("folds-*"))
-    assert not (tmp_path / "run").exists()
+    with tempfile.TemporaryDirectory() as scratch:  # a folder of tmp_path can be too long for a socket
+        env = os.environ | {"TMPDIR": scratch}
+        process = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        deadline = time.monotonic() + 100
+        while not list(Path(scratch).glob("folds-*/folds.joblib")):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        time.sleep(2)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert said.splitlines()[-2:] == [command_line.INTERRUPTED, command_line.TRIALS_ARE_KEPT]
+        assert "Traceback" not in said
+        assert not list(Path(scratch).glob("folds-*"))
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_temporary_folder_that_is_too_long_for_sockets_is_refused(python, tmp_path):
+    scratch = tmp_path / ("s" * 100)
+    scratch.mkdir()
+    chosen = ["use_case=credit_scoring", "model=xgboost", "tuning=bayesian", "n_threads=2", f"hydra.run.dir={tmp_path}/run"]
+    done = python("-m", "src.train", *chosen, env={"TMPDIR": str(scratch)})
+    assert done.returncode == 2
+    assert "Set TMPDIR to a shorter one" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_command_line_tunes_saves_and_takes_up_what_was_found(train, tmp_path, compose, monkeypatch):

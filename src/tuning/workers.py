@@ -6,12 +6,14 @@ import contextlib
 import ctypes
 import multiprocessing
 import signal
+import tempfile
 from collections.abc import Iterator, Mapping
 from multiprocessing import connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src import artifacts
+from src.errors import ConfigError
 from src.tuning.trial import Outcome, run_trial
 
 if TYPE_CHECKING:
@@ -127,7 +129,15 @@ def workers(
 def warm_up() -> None:
     """Start to import what workers need, while this process does something else."""
     SERVER.set_forkserver_preload(PRELOADED)
-    multiprocessing.forkserver.ensure_running()
+    try:
+        multiprocessing.forkserver.ensure_running()
+    except OSError as error:  # the system allows 107 characters for a socket's name
+        if "AF_UNIX" not in str(error):
+            raise
+        raise ConfigError(
+            f"Processes cannot talk to one another in {tempfile.gettempdir()}: its name is too long for a socket. "
+            "Set TMPDIR to a shorter one, such as /tmp"
+        ) from error
 
 
 def _serve(pipe: connection.Connection, path: Path, n_threads: int) -> None:
