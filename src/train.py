@@ -46,9 +46,28 @@ def main(cfg: DictConfig) -> float:
     checked = config.read(cfg)
     run = find_groups if checked.use_case.task in UNSUPERVISED else train
     try:
-        return run(checked, run_dir, config.hydra_files(cfg, HydraConfig.get()))
+        score = run(checked, run_dir, config.hydra_files(cfg, HydraConfig.get()))
     finally:
         artifacts.remove_empty(run_dir)
+    if checked.registry.kind == "local" and (_is_single() or "registry=local" in HydraConfig.get().overrides.task):
+        register(run_dir, Path(checked.registry.path))
+    return score
+
+
+def _is_single() -> bool:
+    """Whether this is a run of its own, and no job of a sweep."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    return HydraConfig.get().mode != RunMode.MULTIRUN
+
+
+def register(run_dir: Path, root: Path) -> None:
+    """Make a run a version of its use case, and say which."""
+    from src.registry.store import open_registry
+
+    version = open_registry(root).register(run_dir)
+    print(f"{os.path.relpath(version.folder)}   {version.entry['model_id']}, {version.status}")
 
 
 def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) -> float:
@@ -62,6 +81,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
     from src.metrics import SCORING, decide
     from src.monotone import check_directions
     from src.progress import Steps
+    from src.scoring.reference import reference_row
     from src.split import row_keys, split
     from src.table import make_table
 
@@ -152,10 +172,13 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
                 use_case, settings, recipe, data, table, parts, fitted, suspects, broken, baseline, steps.durations_s
             )
             facts["params"] = {name: dict(member.params) for name, member in recipe.members.items()} or dict(recipe.params)
+            facts["reference"] = reference_row(train, table.features)
             facts["interval_of"] = record.what_is_drawn(use_case, table, parts.test)
             facts["tuning"] = search and search.facts
             facts["notes"] += [*unfair, *(search.notes if search else [])]
             record.write(folder, model, fitted, metrics, tables, parts, facts, hydra_files)
+            about = table.clusters(parts.test), table.periods(parts.test)
+            record.write_test_scores(folder / "test_scores.parquet", parts.test, y_test, decided, *about)
     for note in facts["notes"]:
         log.info(note)
     for name, params in search.params.items() if config.save_tuned else ():
@@ -213,6 +236,7 @@ def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, st
 
         with steps.step("write"), artifacts.published(run_dir) as folder:
             facts = record.facts_of_rows(use_case, config.model_dump(mode="json"), recipe, data, table, steps.durations_s)
+            facts["params"] = {**recipe.params, **getattr(model.named_steps["estimator"], "chosen_params", dict)()}
             record.write_groups(folder, model, metrics, tables, labels, facts, hydra_files)
     for note in facts["notes"]:
         log.info(note)
