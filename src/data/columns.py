@@ -19,7 +19,24 @@ NUMERIC_OBJECTS = {"integer", "floating", "mixed-integer-float", "decimal", "boo
 
 
 class ColumnError(Exception):
-    """A column that cannot be what it is declared to be."""
+    """A column that cannot be what it is declared to be.
+
+    Attributes
+    ----------
+    bad : ndarray of bool of shape (n_rows,), optional
+        Cells that are at fault; None if it is the type of the whole column.
+    what : str
+        What is wrong with one of them.
+    """
+
+    def __init__(self, said: str, bad: np.ndarray | None = None, what: str = ""):
+        super().__init__(said)
+        self.bad = bad
+        self.what = what or said
+
+
+def _refused(bad: np.ndarray, what: str, column: pd.Series) -> ColumnError:
+    return ColumnError(f"{how_many(bad)} {what} ({first_of(bad, column)})", bad, what)
 
 
 def _numbers(column: pd.Series) -> np.ndarray:
@@ -28,7 +45,7 @@ def _numbers(column: pd.Series) -> np.ndarray:
     if inferred in NUMERIC_OBJECTS or (inferred and all(isinstance(value, NUMBERS) for value in column.dropna())):
         values = column.to_numpy(dtype="float64", na_value=np.nan)
     elif inferred or not pd.api.types.is_numeric_dtype(column) or column.dtype.kind == "c":
-        raise ColumnError(_not_a_number(column))
+        raise _not_a_number(column)
     elif isinstance(column.dtype, np.dtype):
         values = column.to_numpy()
     else:
@@ -38,20 +55,20 @@ def _numbers(column: pd.Series) -> np.ndarray:
     return values
 
 
-def _not_a_number(column: pd.Series) -> str:
+def _not_a_number(column: pd.Series) -> ColumnError:
     if pd.api.types.is_datetime64_any_dtype(column):
-        return "dates where numbers are expected"
+        return ColumnError("dates where numbers are expected")
     unreadable = (pd.to_numeric(column.astype(object), errors="coerce").isna() & column.notna()).to_numpy()
-    row = unreadable.argmax() if unreadable.any() else column.notna().to_numpy().argmax()
-    count = f"{how_many(unreadable)} not a number" if unreadable.any() else "numbers stored as text"
-    return f"{count} (row {row + 1}: {shorten(column.iloc[row])})"
+    if unreadable.any():
+        return _refused(unreadable, "not a number", column)
+    return ColumnError(f"numbers stored as text ({first_of(column.notna().to_numpy(), column)})")
 
 
 def _check_digits_kept(column: pd.Series, values: np.ndarray) -> None:
     limit = INTEGERS_EXACT_UP_TO["float64"]
     if np.fmax.reduce(values) >= limit or np.fmin.reduce(values) <= -limit:
         beyond = (values >= limit) | (values <= -limit)
-        raise ColumnError(f"{DIGITS_LOST} ({first_of(beyond, column)})")
+        raise ColumnError(f"{DIGITS_LOST} ({first_of(beyond, column)})", beyond, DIGITS_LOST)
 
 
 def how_many(bad: np.ndarray) -> str:
@@ -59,14 +76,19 @@ def how_many(bad: np.ndarray) -> str:
 
 
 def first_of(bad: np.ndarray, column: pd.Series) -> str:
+    """Row number and value of the first bad cell; the index of the column counts its rows from 0."""
     row = int(bad.argmax())
-    return f"row {row + 1}: {shorten(column.iloc[row])}"
+    return f"row {column.index[row] + 1}: {shorten(column.iloc[row])}"
+
+
+def first_row(bad: np.ndarray, column: pd.Series) -> str:
+    return f"row {column.index[int(bad.argmax())] + 1} is the first"
 
 
 def _check_finite(values: np.ndarray, column: pd.Series) -> None:
     infinite = np.isinf(values)
     if infinite.any():
-        raise ColumnError(f"{how_many(infinite)} infinite or beyond float32 ({first_of(infinite, column)})")
+        raise _refused(infinite, "infinite or beyond float32", column)
 
 
 def _float(column: pd.Series) -> np.ndarray:
@@ -82,7 +104,7 @@ def _int(column: pd.Series) -> np.ndarray:
         _check_finite(values, column)
         fraction = (values != np.floor(values)) & ~np.isnan(values)
         if fraction.any():
-            raise ColumnError(f"{how_many(fraction)} not whole ({first_of(fraction, column)})")
+            raise _refused(fraction, "not whole", column)
         _check_digits_kept(column, values)
     low, high = np.fmin.reduce(values), np.fmax.reduce(values)
     if values.dtype.kind == "f" and np.isnan(values).any():
@@ -98,7 +120,7 @@ def _bool(column: pd.Series) -> np.ndarray:
     missing = np.isnan(values)
     other = (values != 0) & (values != 1) & ~missing
     if other.any():
-        raise ColumnError(f"{how_many(other)} neither true nor false ({first_of(other, column)})")
+        raise _refused(other, "neither true nor false", column)
     return values.astype("float32" if missing.any() else "bool", copy=False)
 
 
@@ -113,7 +135,7 @@ def _category(column: pd.Series) -> pd.Categorical:
     other = np.array([not isinstance(level, str) for level in levels], dtype=bool)
     if other.any():
         bad = np.isin(values.codes, np.flatnonzero(other))
-        raise ColumnError(f"{how_many(bad)} neither text nor whole ({first_of(bad, column)})")
+        raise _refused(bad, "neither text nor whole", column)
     return values
 
 
@@ -129,14 +151,14 @@ def as_target(task: str, classes: Sequence[str] | None) -> Callable[[pd.Series],
 def as_group(column: pd.Series) -> pd.Series:
     missing = column.isna().to_numpy()
     if missing.any():
-        raise ColumnError(f"{missing.sum():,} rows belong to no group (row {missing.argmax() + 1} is the first)")
+        raise ColumnError(f"{missing.sum():,} rows belong to no group ({first_row(missing, column)})", missing, "missing")
     return column
 
 
 def as_time(column: pd.Series) -> pd.Series:
     missing = column.isna().to_numpy()
     if missing.any():
-        raise ColumnError(f"{missing.sum():,} times are missing (row {missing.argmax() + 1} is the first)")
+        raise ColumnError(f"{missing.sum():,} times are missing ({first_row(missing, column)})", missing, "missing")
     return _moments(column, "time", "2024-12-31T23:59:59")
 
 
@@ -155,7 +177,7 @@ def _moments(column: pd.Series, noun: str, example: str) -> pd.Series:
         column, text = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True), column
         unread = column.isna().to_numpy() & ~missing
         if unread.any():
-            raise ColumnError(f"{how_many(unread)} not in ISO 8601, such as 2024-12-31 ({first_of(unread, text)})")
+            raise _refused(unread, "not in ISO 8601, such as 2024-12-31", text)
     return column if column.dt.tz is None else column.dt.tz_convert(None)
 
 
@@ -163,7 +185,7 @@ def _text(column: pd.Series) -> pd.Series:
     values = column.astype(object)
     other = np.array([not isinstance(value, str) for value in values], dtype=bool) & column.notna().to_numpy()
     if other.any():
-        raise ColumnError(f"{how_many(other)} not text ({first_of(other, column)})")
+        raise _refused(other, "not text", column)
     return values.astype("str")
 
 

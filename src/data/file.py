@@ -130,14 +130,14 @@ def _near(name: str, names: list[str]) -> str:
     return f" Did you mean {near[0]}?" if near else ""
 
 
-def _check_columns(path: str, columns: list[str], needed: list[str]) -> None:
+def check_columns(path: str, columns: list[str], needed: list[str]) -> None:
     faults = [f"{name}: not a column of {path}.{_near(name, columns)}" for name in needed if name not in columns]
     faults += [f"{name}: {columns.count(name)} columns of {path} have this name." for name in needed if columns.count(name) > 1]
     if faults:
         raise DataError(at_most(3, faults, "columns"))
 
 
-def _looks_like(raw: bytes) -> str:
+def looks_like(raw: bytes) -> str:
     return next((f"it looks like {kind}" for start, kind in SIGNATURES.items() if raw.lstrip().startswith(start)), "")
 
 
@@ -145,22 +145,22 @@ def _read_parquet(path: str, raw: bytes, needed: list[str]) -> tuple[pa.Table, l
     try:
         file = pq.ParquetFile(pa.BufferReader(raw), page_checksum_verification=True)
         columns = file.schema_arrow.names
-        _check_columns(path, columns, needed)
+        check_columns(path, columns, needed)
         table = file.read(columns=needed)
         table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
-        why = _looks_like(raw) if not raw.startswith(b"PAR1") else "it was cut short or changed"
+        why = looks_like(raw) if not raw.startswith(b"PAR1") else "it was cut short or changed"
         raise DataError(
             f"{path} is not a whole Parquet file: {why or 'it starts with other bytes'}.\n"
-            f"The reader says: {_one_line(error)}\nWrite or copy the file again."
+            f"The reader says: {one_line(error)}\nWrite or copy the file again."
         ) from error
     return table, columns
 
 
 def _read_csv(path: str, raw: bytes, needed: list[str]) -> tuple[pa.Table, list[str]]:
     text = _gunzip(path, raw) if path.lower().endswith(".gz") else raw
-    columns = _header(path, text)
-    _check_columns(path, columns, needed)
+    columns = header(path, text)
+    check_columns(path, columns, needed)
     if text.count(b'"') % 2:
         raise DataError(
             f"{path} has an odd number of double quotes: it was cut short, or a quote is not doubled.\n"
@@ -171,7 +171,7 @@ def _read_csv(path: str, raw: bytes, needed: list[str]) -> tuple[pa.Table, list[
     try:
         return _parse_csv(text, needed), columns
     except pa.ArrowException as error:
-        raise DataError(_ragged(path, text, needed) or f"{path} cannot be read as CSV: {_one_line(error)}") from error
+        raise DataError(_ragged(path, text, needed) or f"{path} cannot be read as CSV: {one_line(error)}") from error
 
 
 def _gunzip(path: str, raw: bytes) -> bytes:
@@ -179,17 +179,17 @@ def _gunzip(path: str, raw: bytes) -> bytes:
         return gzip.decompress(raw)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
-            f"{path} is not a whole gzip file: {_looks_like(raw) or _one_line(error)}.\nWrite or copy the file again."
+            f"{path} is not a whole gzip file: {looks_like(raw) or one_line(error)}.\nWrite or copy the file again."
         ) from error
 
 
-def _header(path: str, text: bytes) -> list[str]:
+def header(path: str, text: bytes) -> list[str]:
     """Names in the first line, after a look at whether this is comma-separated text at all."""
-    kind = _looks_like(text)
+    kind = looks_like(text)
     try:
         columns = next(csv.reader(io.TextIOWrapper(io.BytesIO(text), encoding="utf-8-sig", newline="")), [])
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not CSV text in UTF-8: {kind or _one_line(error)}.\n{EXPORT}") from error
+        raise DataError(f"{path} is not CSV text in UTF-8: {kind or one_line(error)}.\n{EXPORT}") from error
     if kind or "\0" in "".join(columns):
         raise DataError(f"{path} is not CSV: {kind or 'it has binary data'}.\n{EXPORT}")
     if len(columns) == 1 and any(mark in columns[0] for mark in ";\t|"):
@@ -238,7 +238,7 @@ def _ragged(path: str, text: bytes, needed: list[str]) -> str | None:
     )
 
 
-def _from_text(text: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
+def from_text(text: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
     """Text cells as booleans or numbers; as text where any cell is neither."""
     numbers = _cast(text, pa.bool_()) if kind == "bool" else None
     if numbers is None:
@@ -258,7 +258,14 @@ def _cast(column: pa.ChunkedArray, to: pa.DataType) -> pa.ChunkedArray | None:
 
 
 def _digits_lost(given: pa.ChunkedArray, numbers: pa.ChunkedArray) -> str | None:
-    """Name the first integer that a floating point number cannot hold; `given` is text, or numbers as well."""
+    """Name the first integer that a floating point number cannot hold."""
+    beyond = digits_lost(given, numbers)
+    row = -1 if beyond is None else pc.index(beyond, True).as_py()
+    return None if row < 0 else f"{DIGITS_LOST} (row {row + 1}: {given[row]})"
+
+
+def digits_lost(given: pa.ChunkedArray, numbers: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Which integers a floating point number cannot hold, if there may be some; `given` is text, or numbers as well."""
     is_text = pa.types.is_string(given.type) and pa.types.is_floating(numbers.type)
     if not is_text and not pa.types.is_integer(given.type):
         return None
@@ -267,10 +274,7 @@ def _digits_lost(given: pa.ChunkedArray, numbers: pa.ChunkedArray) -> str | None
         return None
     whole = pc.match_substring_regex(given, r"^\s*[+-]?\d+\s*$") if is_text else pa.scalar(True)
     beyond = pc.or_(pc.greater_equal(numbers, LARGEST_EXACT_INTEGER), pc.less_equal(numbers, -LARGEST_EXACT_INTEGER))
-    row = pc.index(pc.and_(beyond, whole), True).as_py()
-    if row < 0:
-        return None
-    return f"{DIGITS_LOST} (row {row + 1}: {given[row]})"
+    return pc.and_(beyond, whole)
 
 
 def _to_frame(path: str, table: pa.Table, features: Mapping[str, Feature], others: Mapping[str, str]) -> pd.DataFrame:
@@ -279,17 +283,17 @@ def _to_frame(path: str, table: pa.Table, features: Mapping[str, Feature], other
     columns, faults = {}, []
     for name in table.column_names:
         given, kind = table[name], kinds.get(name, "time")
-        column = _from_text(given, kind) if is_csv and kind in ("float", "int", "bool") else given
+        column = from_text(given, kind) if is_csv and kind in ("float", "int", "bool") else given
         lost = _digits_lost(given, column) if kind in ("float", "int") else None
         if lost:
             faults.append(f"{name}: {lost}")
-        columns[name] = _for_pandas(column, kind)
+        columns[name] = for_pandas(column, kind)
     if faults:
         raise DataError(at_most(3, faults, "columns"))
     return pa.table(columns).to_pandas()
 
 
-def _for_pandas(column: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
+def for_pandas(column: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
     """Spare pandas the types that it would hold as Python objects."""
     if kind == "category" and _is_plain(column.type):
         return column.cast(pa.string()).dictionary_encode()
@@ -305,7 +309,7 @@ def _is_plain(kind: pa.DataType) -> bool:
     return is_text or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
     return text if len(text) <= 120 else f"{text[:119]}…"
 

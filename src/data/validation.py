@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from src.data.columns import CONVERTERS, ColumnError, as_group, as_target, as_time, first_of, how_many
+from src.data.columns import CONVERTERS, ColumnError, as_group, as_target, as_time, first_of, first_row, how_many
 from src.errors import DataError, at_most
 from src.use_case import Feature
 
@@ -32,6 +32,27 @@ class Validated:
     frame: pd.DataFrame
     rows: np.ndarray
     notes: list[str]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a column.
+
+    Attributes
+    ----------
+    column : str
+    said : str
+        How many values, and where the first one is.
+    bad : ndarray of bool of shape (n_rows,), optional
+        Which cells; None if it is the column as a whole.
+    what : str
+        What is wrong with one of them.
+    """
+
+    column: str
+    said: str
+    bad: np.ndarray | None = None
+    what: str = ""
 
 
 def validate(
@@ -90,9 +111,9 @@ def validate(
     declared = list(converters)
     _check_columns(frame, features, declared)
     given = frame.set_axis(pd.RangeIndex(len(frame)))
-    converted, faults = _convert_all(given, converters)
-    table = pd.DataFrame(converted, index=given.index, copy=False)
-    faults |= _schema_faults(table, given, features)
+    table, found = _convert_all(given, converters)
+    found += _schema_faults(table, given, {name: _checks(table[name], features[name]) for name in table if name in features})
+    faults = {name: "; ".join(fault.said for fault in found if fault.column == name) for name in {f.column for f in found}}
     repeats = np.zeros(len(table), dtype=bool) if faults else _repeats(table)
     if duplicates == "refuse" and repeats.any():
         first = f"row {repeats.argmax() + 1} is the first"
@@ -108,54 +129,83 @@ def validate(
     return Validated(_with_categories(kept, wanted | dict.fromkeys(protected)), rows, notes)
 
 
+def check_rows(
+    frame: pd.DataFrame, features: Mapping[str, Feature], others: Mapping[str, Callable] | None = None
+) -> tuple[pd.DataFrame, list[Fault]]:
+    """Compare rows that are to be scored with the declaration, cell by cell.
+
+    Types and ranges are those of `validate`. What was learnt from many rows is asked of no single one: a value may be missing
+    where the declaration lets any be missing, and a category may be one that was not declared.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n_rows, at least the columns named)
+        Its index counts the rows of the whole input from 0.
+    features : mapping of str to Feature
+    others : mapping of str to callable, optional
+        Further columns and what converts them: see `src.data.columns`.
+
+    Returns
+    -------
+    table : DataFrame of shape (n_rows, n_columns)
+        Columns without a fault, in the types that models are fed with.
+    faults : list of Fault
+    """
+    declared = {name: CONVERTERS[feature.type] for name, feature in features.items()} | dict(others or {})
+    table, faults = _convert_all(frame, declared)
+    checks = {name: _cell_checks(feature) for name, feature in features.items() if name in table}
+    return table, faults + _schema_faults(table, frame, checks)
+
+
 def _check_columns(frame: pd.DataFrame, features: Mapping[str, Feature], declared: list[str]) -> None:
     if not features:
         raise DataError("The use case declares no feature, so nothing could be checked.")
     if len(frame) == 0:
         raise DataError("The data has no rows.")
-    count = {name: int(np.sum(frame.columns == name)) for name in declared}
-    faults = [f"{name}: there is no such column" for name in declared if count[name] == 0]
-    faults += [f"{name}: {count[name]} columns have this name" for name in declared if count[name] > 1]
+    check_names([str(name) for name in frame.columns], declared)
+
+
+def check_names(columns: list[str], needed: list[str]) -> None:
+    """Refuse a table in which columns are missing or have the same name.
+
+    Raises
+    ------
+    DataError
+    """
+    faults = [f"{name}: there is no such column" for name in needed if name not in columns]
+    faults += [f"{name}: {columns.count(name)} columns have this name" for name in needed if columns.count(name) > 1]
     if faults:
         raise DataError(at_most(3, faults, "columns"))
 
 
-def _convert_all(frame: pd.DataFrame, converters: Mapping[str, Callable]) -> tuple[dict, dict[str, str]]:
+def _convert_all(frame: pd.DataFrame, converters: Mapping[str, Callable]) -> tuple[pd.DataFrame, list[Fault]]:
     """Columns in their final types, and the faults of those that resist."""
-    converted, faults = {}, {}
+    converted, faults = {}, []
     for name, convert in converters.items():
         column = frame[name]
         try:
             result = convert(column)
         except ColumnError as error:
-            faults[name] = str(error)
+            faults.append(Fault(name, str(error), error.bad, error.what))
         else:
             converted[name] = column if result.dtype == column.dtype else result
-    return converted, faults
+    return pd.DataFrame(converted, index=frame.index, copy=False), faults
 
 
-def _schema_faults(table: pd.DataFrame, given: pd.DataFrame, features: Mapping[str, Feature]) -> dict[str, str]:
-    """Ranges, categories and shares of missing values of the columns that have their type."""
+def _schema_faults(table: pd.DataFrame, given: pd.DataFrame, checks: Mapping[str, list]) -> list[Fault]:
+    """Faults that the checks find in columns that have their type."""
     import pandera.pandas as pandera
 
-    columns = {
-        name: pandera.Column(checks=_checks(table[name], features[name]) if name in features else None, nullable=True)
-        for name in table
-    }
+    columns = {name: pandera.Column(checks=checks.get(name), nullable=True) for name in table}
     try:
         pandera.DataFrameSchema(columns, strict=True).validate(table, lazy=True, inplace=True)
     except pandera.errors.SchemaErrors as failed:
-        faults: dict[str, str] = {}
-        for error in failed.schema_errors:
-            name = error.schema.name
-            said = _said(error, given[name])
-            faults[name] = f"{faults[name]}; {said}" if name in faults else said
-        return faults
-    return {}
+        return [_fault_of(error, given[error.schema.name]) for error in failed.schema_errors]
+    return []
 
 
 def _checks(column: pd.Series, feature: Feature) -> list:
-    """What the type does not guarantee already."""
+    """What the type of a training column does not guarantee already."""
     import pandera.pandas as pandera
 
     checks = []
@@ -164,21 +214,37 @@ def _checks(column: pd.Series, feature: Feature) -> list:
         too_many = f"{share:.3%} of the values are missing, at most {most:.3%} may be"
         fault = "every value is missing" if share == 1 else too_many
         checks.append(pandera.Check(lambda _: share < 1 and share <= most, name="missing", error=fault, ignore_na=False))
+    if feature.categories is not None:
+        checks.append(pandera.Check.isin(feature.categories, error="not among the declared categories"))
+    return checks + _range_checks(feature)
+
+
+def _cell_checks(feature: Feature) -> list:
+    """What the type does not guarantee of a cell."""
+    import pandera.pandas as pandera
+
+    missing = pandera.Check(lambda column: column.notna(), error="missing", ignore_na=False)
+    return [*([missing] if feature.max_missing == 0 else []), *_range_checks(feature)]
+
+
+def _range_checks(feature: Feature) -> list:
+    import pandera.pandas as pandera
+
+    checks = []
     if feature.min is not None:
         checks.append(pandera.Check.ge(feature.min, error=f"below the smallest plausible value {feature.min:.15g}"))
     if feature.max is not None:
         checks.append(pandera.Check.le(feature.max, error=f"above the largest plausible value {feature.max:.15g}"))
-    if feature.categories is not None:
-        checks.append(pandera.Check.isin(feature.categories, error="not among the declared categories"))
     return checks
 
 
-def _said(error: Exception, column: pd.Series) -> str:
+def _fault_of(error: Exception, column: pd.Series) -> Fault:
+    what = error.check.error
     if error.check.name == "missing":
-        return f"{error.check.error} (row {column.isna().to_numpy().argmax() + 1} is the first)"
+        return Fault(column.name, f"{what} ({first_row(column.isna().to_numpy(), column)})")
     bad = np.zeros(len(column), dtype=bool)
-    bad[error.failure_cases["index"].to_numpy(dtype="int64")] = True
-    return f"{how_many(bad)} {error.check.error} ({first_of(bad, column)})"
+    bad[column.index.get_indexer(error.failure_cases["index"].to_numpy(dtype="int64"))] = True
+    return Fault(column.name, f"{how_many(bad)} {what} ({first_of(bad, column)})", bad, what)
 
 
 def _repeats(table: pd.DataFrame) -> np.ndarray:
