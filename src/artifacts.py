@@ -85,10 +85,10 @@ def published(run_dir: Path) -> Iterator[Path]:
         An empty folder on the same file system.
     """
     run_dir.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(run_dir)
+    remove_abandoned(run_dir.parent, run_dir.name)
     with scratch(f".{run_dir.name}-{os.getpid()}-", run_dir.parent) as staging:
         yield staging
-        _write_manifest(staging)
+        write_manifest(staging)
         staging.chmod(0o755)
         _replace(run_dir, staging)
 
@@ -198,6 +198,44 @@ def read_verified(run_dir: Path, name: str) -> bytes:
     return data
 
 
+def names_in_manifest(folder: Path) -> list[str]:
+    """Names of a folder's files, as its manifest has them.
+
+    Raises
+    ------
+    IntegrityError
+        If there is no manifest that can be read.
+    """
+    try:
+        return sorted(json.loads((folder / MANIFEST).read_text())["files"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise IntegrityError(f"{folder / MANIFEST} cannot be read: {type(error).__name__} {error}") from error
+
+
+def verify(folder: Path, manifest_sha256: str | None = None) -> None:
+    """Check every byte of a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    manifest_sha256 : str, optional
+        Of its manifest, as somebody else remembers it.
+
+    Raises
+    ------
+    IntegrityError
+        If a file was changed, added or lost.
+    """
+    names = names_in_manifest(folder)
+    if manifest_sha256 is not None and hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest() != manifest_sha256:
+        raise IntegrityError(f"{folder / MANIFEST} is not the file that was written.")
+    for name in names:
+        read_verified(folder, name)
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()}
+    if added := sorted(there - {*names, MANIFEST}):
+        raise IntegrityError(f"{folder / added[0]} was added after the folder was written.")
+
+
 def _normal_form(data: bytes) -> bytes:
     """Rewrite a skops archive without what differs between two dumps of one object: memory addresses and clock times."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -230,19 +268,21 @@ def _normal_form(data: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _write_manifest(folder: Path) -> None:
+def write_manifest(folder: Path) -> None:
+    """Write size and SHA-256 of every file of a folder into its manifest, and wait until all of it is on the disk."""
     files = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         data = path.read_bytes()
         name = path.relative_to(folder).as_posix()
         files[name] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-        _sync(path)
+        sync(path)
     write_json(folder / MANIFEST, {"files": files})
-    _sync(folder / MANIFEST)
-    _sync(folder)
+    sync(folder / MANIFEST)
+    sync(folder)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file or a folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -260,7 +300,7 @@ def _replace(run_dir: Path, staging: Path) -> None:
             aside.rename(staging)
     else:
         staging.rename(run_dir)
-    _sync(run_dir.parent)
+    sync(run_dir.parent)
 
 
 def _exchange(a: Path, b: Path) -> bool:
@@ -270,9 +310,9 @@ def _exchange(a: Path, b: Path) -> bool:
     return bool(rename) and rename(at_cwd, os.fsencode(a), at_cwd, os.fsencode(b), RENAME_EXCHANGE) == 0
 
 
-def _remove_abandoned(run_dir: Path) -> None:
-    """Delete what a killed process left while it wrote this run."""
-    pattern = re.compile(rf"\.{re.escape(run_dir.name)}-(\d+)-\w+")
-    for path in run_dir.parent.iterdir():
+def remove_abandoned(parent: Path, name: str) -> None:
+    """Delete what killed processes left in a folder while they wrote something of this name."""
+    pattern = re.compile(rf"\.{re.escape(name)}-(\d+)-\w+")
+    for path in parent.iterdir():
         if (owner := pattern.fullmatch(path.name)) and not Path("/proc", owner[1]).exists():
             shutil.rmtree(path, ignore_errors=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from src.data.dataset import Dataset
     from src.fit import Fitted, Recipe
+    from src.metrics import Prediction
     from src.split import Split
     from src.table import Table
     from src.use_case import UseCase
@@ -173,6 +174,21 @@ def write_split(path: Path, parts: Split) -> None:
         part[rows] = code
     column = pa.DictionaryArray.from_arrays(part, list(parts.parts()))
     pq.write_table(pa.table({"part": column}), path, write_page_checksum=True)
+
+
+def write_test_scores(path: Path, rows: np.ndarray, y_true, decided: Prediction, clusters=None, periods=None) -> None:
+    """Save what was answered for the test rows, by which a later version can be compared with this one, row by row.
+
+    Columns `row` (position among the valid rows), `y_true`, `decision`, `score` or `score_0`, `score_1`, … of each class, and
+    codes of the `cluster` and the `period` of a row where there are some.
+    """
+    scores = decided.score.T if decided.score.ndim == 2 else [decided.score]
+    names = [f"score_{code}" for code in range(len(scores))] if decided.score.ndim == 2 else ["score"]
+    columns = {"row": rows, "y_true": y_true, "decision": decided.decision, **dict(zip(names, scores, strict=True))}
+    for name, values in (("cluster", clusters), ("period", periods)):
+        if values is not None:
+            columns[name] = np.unique(values, return_inverse=True)[1].astype("int32")
+    pq.write_table(pa.table(columns), path, write_page_checksum=True)
 
 
 def closing_line(facts: dict[str, Any], metrics: dict[str, float]) -> str:

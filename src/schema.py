@@ -82,6 +82,17 @@ class Tracking(Facts):
     kind: Literal["none"]
 
 
+class Registry(Facts):
+    kind: Literal["local", "none"]
+    path: str | None
+
+    @model_validator(mode="after")
+    def _path_agrees(self):
+        if (self.kind == "local") != bool(self.path):
+            raise ValueError("a path goes with registry=local, and only with it")
+        return self
+
+
 class Preprocessing(Facts):
     """What stands between the columns and the estimator; null is nothing.
 
@@ -166,6 +177,7 @@ class TrainingConfig(Facts):
     early_stopping: EarlyStopping
     tuning: Tuning
     tracking: Tracking
+    registry: Registry
     calibration: Literal["none", "sigmoid", "isotonic"]
     class_weight: Literal["none", "balanced"]
     device: Literal["cpu", "cuda"]

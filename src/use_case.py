@@ -228,6 +228,8 @@ class UseCase(Facts):
         Features that are computed from earlier rows, by name; they need a time column.
     series : Series, optional
         For a number in time order: forecasts without a model that the model has to beat.
+    minimum_score : float, optional
+        What the metric must reach on test, in its natural sign, before a version may go into production.
     requires_monotone : bool
         Refuse models that cannot keep the directions of the features, and a fitted one that breaks them.
     """
@@ -257,6 +259,7 @@ class UseCase(Facts):
     features: Annotated[dict[str, Feature], Field(min_length=1)]
     lags: dict[str, Lag] = Field(default_factory=dict)
     series: Series | None = None
+    minimum_score: float | None = None
     requires_monotone: bool = False
     simulation: Simulation | None = None
 

@@ -87,6 +87,13 @@ def catalogue(config_dirs: Iterable[Path]) -> list[dict[str, Any]]:
     return sorted(entries.values(), key=lambda entry: (entry["department"], entry["id"]))
 
 
+def full_name(name: str) -> str:
+    """Key of the use case that a short name (such as fraud) stands for; any other name as it is."""
+    path = CONF / "use_case" / f"{name}.yaml"
+    values = _load(path) if path.is_file() else {"use_case": None}
+    return name if "use_case" in values else next(entry for entry in values["defaults"] if entry != "_self_")
+
+
 def _load(path: Path) -> dict[str, Any]:
     return yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 

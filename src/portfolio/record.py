@@ -14,7 +14,7 @@ from src.errors import IntegrityError
 
 CODE = Path(__file__).resolve().parents[1]
 PACKAGES = ("lightgbm", "numpy", "pandas", "scikit-learn", "scipy", "torch", "xgboost")  # that numbers come from
-ABOUT_HOW = ("n_threads", "resume")  # settings that say how a job is run, not what it computes
+ABOUT_HOW = ("n_threads", "registry", "resume")  # settings that say how a job is run, not what it computes
 
 
 def record_path(run_dir: Path) -> Path:

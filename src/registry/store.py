@@ -1,0 +1,364 @@
+"""Versions of models in folders: registered once, never changed, one of a use case in production.
+
+A version counts when its line in the ledger does: the files are written beside and made safe, the line is appended, the
+folder is renamed, the head is replaced. Whenever a process dies, the next one can tell what had happened, and no reader sees
+half of it.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from src import artifacts, provenance
+from src.errors import ConfigError, IntegrityError
+from src.registry import signing, versions
+from src.registry.entry import make_entry
+from src.registry.ledger import LEDGER, Ledger, Line
+from src.registry.signing import Keys
+
+ROOT = Path("models")
+STATUSES = ("staging", "production", "archived")
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered model.
+
+    Attributes
+    ----------
+    use_case, version, status : str
+    folder : Path
+        With the files of its run and `model_card.md`.
+    entry : dict
+        The specification's fields.
+    manifest_sha256 : str
+        Of the folder's `manifest.json`, as the ledger has it.
+    """
+
+    use_case: str
+    version: str
+    status: str
+    folder: Path
+    entry: dict[str, Any]
+    manifest_sha256: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.use_case}@{self.version}"
+
+    def verify(self) -> None:
+        """Check every byte.
+
+        Raises
+        ------
+        IntegrityError
+            If a file was changed, added or lost since the version was registered.
+        """
+        artifacts.verify(self.folder, self.manifest_sha256)
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """A JSON file of the version, its bytes verified."""
+        return json.loads(artifacts.read_verified(self.folder, name))
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Versions of all use cases below a folder.
+
+    Attributes
+    ----------
+    root : Path
+    keys : Keys
+    """
+
+    root: Path = ROOT
+    keys: Keys = field(default_factory=Keys)
+
+    def use_cases(self) -> list[str]:
+        """Keys of the use cases that have versions."""
+        return sorted(path.parent.name for path in self.root.glob(f"*/{LEDGER}"))
+
+    def ledger(self, use_case: str) -> Ledger:
+        return Ledger(self.root / use_case, self.keys)
+
+    def history(self, use_case: str, until: str | None = None) -> list[Line]:
+        """What happened to a use case's versions, up to a moment (ISO 8601 in UTC) if one is given."""
+        return [line for line in self.ledger(use_case).read() if until is None or line["at"] <= until]
+
+    def versions(self, use_case: str, until: str | None = None) -> list[Version]:
+        """Versions of a use case from the oldest to the newest, as they stand or as they stood at a moment."""
+        return self._versions(use_case, self.history(use_case, until))
+
+    def find(self, use_case: str, version: str | None = None) -> Version:
+        """The version in production, or the one of a number; not verified yet.
+
+        Raises
+        ------
+        ConfigError
+            If there is none.
+        IntegrityError
+            If the ledger isn't what was written.
+        """
+        return _chosen(self.versions(use_case), use_case, version, self.root)
+
+    def register(self, run_dir: Path, by: str | None = None, reason: str = "trained") -> Version:
+        """Make a run a new version, in status staging.
+
+        Parameters
+        ----------
+        run_dir : Path
+            Its files must be what its manifest says.
+        by, reason : str
+            For the ledger; by default whose process this is.
+
+        Raises
+        ------
+        IntegrityError
+            If a file of the run isn't what was written.
+        """
+        facts = json.loads(artifacts.read_verified(run_dir, "metadata.json"))
+        metrics = json.loads(artifacts.read_verified(run_dir, "metrics.json"))
+        use_case = facts["use_case_key"]
+        hashes = {
+            "inputs_sha256": versions.inputs_sha256(facts["config"]),
+            "configuration_sha256": versions.configuration_sha256(facts["config"]),
+        }
+        ledger = self.ledger(use_case)
+        ledger.folder.mkdir(parents=True, exist_ok=True)
+        artifacts.remove_abandoned(ledger.folder, "new")
+        with artifacts.scratch(f".new-{os.getpid()}-", ledger.folder) as staging:
+            _copy(run_dir, staging)
+            with ledger.locked() as lines:
+                before = _newest_registered(lines)
+                version = versions.next_version(before, hashes["inputs_sha256"], hashes["configuration_sha256"])
+                folder = ledger.folder / f"v{version}"
+                if folder.exists():
+                    raise IntegrityError(f"{folder} is in the way: no line of the ledger knows it. Look at it, then remove it.")
+                entry = make_entry(facts, metrics, version, folder)
+                manifest_sha256 = _seal(staging, entry)
+                line = {
+                    **_who(by, reason), "action": "register", "version": version, "entry": entry,
+                    "manifest_sha256": manifest_sha256, **hashes,
+                }  # fmt: skip
+                line = ledger.append(line, lines[-1] if lines else None, lambda: _publish(staging, folder))
+                return self._versions(use_case, [*lines, line])[-1]
+
+    def promote(
+        self, version: Version, rival: Version | None, by: str | None, reason: str, gates: list[dict[str, Any]], forced: bool
+    ) -> Line:
+        """Put a version into production; the one that is there is archived. `src.registry.gates` judges whether it may.
+
+        Raises
+        ------
+        ConfigError
+            If `rival`, with which it was compared, isn't what is in production any more.
+        """
+        with self.ledger(version.use_case).locked() as lines:
+            current = _in_production(self._versions(version.use_case, lines))
+            if (current and current.version) != (rival and rival.version):
+                raise ConfigError(f"Another version of {version.use_case} went into production meanwhile: compare with it.")
+            facts = {"action": "promote", "version": version.version, "replaces": current and current.version}
+            facts |= {"gates": gates, "forced": forced}
+            return self.ledger(version.use_case).append({**_who(by, reason), **facts}, lines[-1])
+
+    def rollback(self, use_case: str, by: str | None, reason: str) -> Line:
+        """Put back into production what was there before.
+
+        Raises
+        ------
+        ConfigError
+            If nothing is, or nothing was.
+        """
+        with self.ledger(use_case).locked() as lines:
+            known = self._versions(use_case, lines)
+            current = _in_production(known)
+            before = _before_in_production(lines)
+            if current is None or before is None:
+                raise ConfigError(f"{use_case} has no earlier version in production to go back to. See: "
+                                  f"python -m src.registry show {use_case}")  # fmt: skip
+            next(one for one in known if one.version == before).verify()
+            facts = {"action": "rollback", "version": before, "replaces": current.version}
+            return self.ledger(use_case).append({**_who(by, reason), **facts}, lines[-1])
+
+    def archive(self, version: Version, by: str | None, reason: str) -> Line:
+        """Take a version out of use.
+
+        Raises
+        ------
+        ConfigError
+            If it's archived already.
+        """
+        with self.ledger(version.use_case).locked() as lines:
+            now = _chosen(self._versions(version.use_case, lines), version.use_case, version.version, self.root)
+            if now.status == "archived":
+                raise ConfigError(f"{version.name} is archived already.")
+            facts = {"action": "archive", "version": version.version}
+            return self.ledger(version.use_case).append({**_who(by, reason), **facts}, lines[-1])
+
+    def verify(self, use_case: str) -> dict[str, Any]:
+        """Check the chain, the head, and every byte of every version.
+
+        Returns
+        -------
+        dict
+            `use_case`, `n_lines`, `n_versions`, and `pending`, the version whose registration a process had begun when it
+            died, which doesn't count, or None.
+
+        Raises
+        ------
+        IntegrityError
+        """
+        ledger = self.ledger(use_case)
+        folders = sorted(path for path in ledger.folder.glob("v*"))  # a line precedes its folder, so look at folders first
+        pending, lines = ledger.pending(), ledger.read()
+        known = self._versions(use_case, lines)
+        names = {f"v{version.version}" for version in known}
+        begun = f"v{pending['version']}" if pending and pending["action"] == "register" else None
+        for path in folders:
+            if path.name not in names and path.name != begun:
+                raise IntegrityError(f"{path} is a version that no line of {ledger.path} knows.")
+        for version in known:
+            version.verify()
+        return {"use_case": use_case, "n_lines": len(lines), "n_versions": len(known), "pending": begun}
+
+    def _versions(self, use_case: str, lines: list[Line]) -> list[Version]:
+        entries = {line["version"]: line for line in lines if line["action"] == "register"}
+        status = statuses(lines)
+        return [
+            Version(
+                use_case,
+                version,
+                status[version],
+                self.root / use_case / f"v{version}",
+                {**line["entry"], "status": status[version]},
+                line["manifest_sha256"],
+            )
+            for version, line in entries.items()
+        ]
+
+
+def statuses(lines: list[Line]) -> dict[str, str]:
+    """Status of each version after some lines."""
+    status: dict[str, str] = {}
+    for line in lines:
+        if line["action"] == "register":
+            status[line["version"]] = "staging"
+        elif line["action"] == "archive":
+            status[line["version"]] = "archived"
+        else:
+            if line["replaces"]:
+                status[line["replaces"]] = "archived"
+            status[line["version"]] = "production"
+    return status
+
+
+def open_registry(root: Path = ROOT) -> Registry:
+    """The registry below a folder, with the keys that the environment names."""
+    return Registry(Path(root), signing.from_environment())
+
+
+def find(use_case: str, version: str | None = None, root: Path = ROOT) -> Version:
+    """The version in production, or the one of a number, after every byte of it was found to be what was registered.
+
+    Parameters
+    ----------
+    use_case : str
+    version : str, optional
+    root : Path
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    IntegrityError
+        If a byte was changed.
+    """
+    found = open_registry(root).find(use_case, version)
+    found.verify()
+    return found
+
+
+def _chosen(known: list[Version], use_case: str, version: str | None, root: Path) -> Version:
+    if not known:
+        raise ConfigError(
+            f"{use_case} has no versions in {root}. To make one: python -m src.train use_case={use_case}\n"
+            "To see what there is: python -m src.registry list"
+        )
+    if version is None:
+        found = _in_production(known)
+        if found is None:
+            raise ConfigError(
+                f"{use_case} has no version in production, only {', '.join(one.version for one in known[-5:])}.\n"
+                f"To put one there: python -m src.registry promote {use_case}@{known[-1].version}"
+            )
+        return found
+    number = ".".join(map(str, versions.parse(version)))
+    for one in known:
+        if one.version == number:
+            return one
+    raise ConfigError(f"{use_case} has no version {number}; it has {', '.join(one.version for one in known[-10:])}.")
+
+
+def _in_production(known: list[Version]) -> Version | None:
+    return next((one for one in known if one.status == "production"), None)
+
+
+def _before_in_production(lines: list[Line]) -> str | None:
+    """The version to go back to: each rollback takes one promotion back."""
+    stack: list[str] = []
+    for line in lines:
+        if line["action"] == "promote":
+            stack.append(line["version"])
+        elif line["action"] == "rollback" and stack:
+            stack.pop()
+    return stack[-2] if len(stack) > 1 else None
+
+
+def _newest_registered(lines: list[Line]) -> Line | None:
+    registered = {line["version"]: line for line in lines if line["action"] == "register"}
+    newest = versions.newest(registered)
+    return newest and registered[newest]
+
+
+def _who(by: str | None, reason: str) -> dict[str, str]:
+    return {"at": provenance.now(), "by": by or _user(), "reason": reason}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def _copy(run_dir: Path, staging: Path) -> None:
+    """Copy a run's files, each verified; its manifest and card are made anew."""
+    for name in artifacts.names_in_manifest(run_dir):
+        target = staging / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if name != "model_card.md":
+            target.write_bytes(artifacts.read_verified(run_dir, name))
+
+
+def _seal(staging: Path, entry: dict[str, Any]) -> str:
+    """Write what depends on the version, then the manifest; give the manifest's hash."""
+    from src import model_card
+
+    (staging / "model_card.md").write_text(model_card.render(staging, entry))
+    artifacts.write_manifest(staging)
+    for path in staging.rglob("*"):
+        if path.is_file():
+            path.chmod(0o444)
+    return hashlib.sha256((staging / artifacts.MANIFEST).read_bytes()).hexdigest()
+
+
+def _publish(staging: Path, folder: Path) -> None:
+    staging.chmod(0o755)
+    staging.rename(folder)
+    artifacts.sync(folder.parent)
