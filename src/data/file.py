@@ -8,7 +8,7 @@ import gzip
 import hashlib
 import io
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -84,21 +84,31 @@ def load(
         If there is no such file, it is cut short or not a table, or columns or labels are missing. At most three lines.
     """
     raw = _read_bytes(Path(path))
-    needed = [name for name in (*features, target, time_column, group_column, *protected) if name]
-    read = _read_parquet if path.lower().endswith(".parquet") else _read_csv
-    table, columns = read(path, raw, needed)
+    types = declared_types(features, target, time_column, task, group_column, protected)
+    is_parquet = path.lower().endswith(".parquet")
+    table, columns = (_read_parquet if is_parquet else _read_csv)(path, raw, list(types))
     if table.num_rows == 0:
         raise DataError(f"{path} has a header but no rows.")
-    others = dict.fromkeys([group_column, *protected], "category") | {target: TARGET_TYPES.get(task, "bool")}
-    frame = _to_frame(path, table.select(needed), features, others)
-    if target:
-        if fault := target_fault(frame[target], task, classes):
-            raise DataError(f"{target}: {fault}.\nThis is the target of {path}.")
-        if task != "multiclass":  # validation turns classes into codes
-            frame[target] = convert_target(frame[target], task)
+    frame = to_frame(table.select(list(types)), types, as_text=() if is_parquet else types)
+    frame = with_target(frame, path, target, task, classes)
     sha256 = hashlib.sha256(raw).hexdigest()
     provenance = {"kind": "file", "source": Path(path).name, "sha256": sha256, "rows": len(frame)}
-    return Dataset(frame, provenance, notes=_notes(columns, needed))
+    return Dataset(frame, provenance, notes=notes_on_others("file", columns, types))
+
+
+def declared_types(
+    features: Mapping[str, Feature],
+    target: str | None,
+    time_column: str | None,
+    task: str,
+    group_column: str | None,
+    protected: Sequence[str],
+) -> dict[str, str]:
+    """What to read a use case's columns as, in the order of its table; the time column as it comes (`time`)."""
+    types = {name: feature.type for name, feature in features.items()}
+    types |= {target: TARGET_TYPES.get(task, "bool")} if target else {}
+    types |= {time_column: types.get(time_column, "time")} if time_column else {}
+    return types | dict.fromkeys([name for name in (group_column, *protected) if name], "category")
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -277,13 +287,26 @@ def digits_lost(given: pa.ChunkedArray, numbers: pa.ChunkedArray) -> pa.ChunkedA
     return pc.and_(beyond, whole)
 
 
-def _to_frame(path: str, table: pa.Table, features: Mapping[str, Feature], others: Mapping[str, str]) -> pd.DataFrame:
-    kinds = {name: feature.type for name, feature in features.items()} | others
-    is_csv = not path.lower().endswith(".parquet")
+def to_frame(table: pa.Table, types: Mapping[str, str], as_text: Collection[str] = ()) -> pd.DataFrame:
+    """A table of Arrow as one of pandas that the validation can read.
+
+    Parameters
+    ----------
+    table : Table
+    types : mapping of str to str
+        Of `declared_types`.
+    as_text : collection of str
+        Columns that spell numbers and booleans as text, as a CSV does.
+
+    Raises
+    ------
+    DataError
+        Naming integers that a model could not hold.
+    """
     columns, faults = {}, []
     for name in table.column_names:
-        given, kind = table[name], kinds.get(name, "time")
-        column = from_text(given, kind) if is_csv and kind in ("float", "int", "bool") else given
+        given, kind = table[name], types[name]
+        column = from_text(given, kind) if name in as_text and kind in ("float", "int", "bool") else given
         lost = _digits_lost(given, column) if kind in ("float", "int") else None
         if lost:
             faults.append(f"{name}: {lost}")
@@ -291,6 +314,15 @@ def _to_frame(path: str, table: pa.Table, features: Mapping[str, Feature], other
     if faults:
         raise DataError(at_most(3, faults, "columns"))
     return pa.table(columns).to_pandas()
+
+
+def with_target(frame: pd.DataFrame, where: str, target: str | None, task: str, classes: Sequence[str] | None) -> pd.DataFrame:
+    """The frame with its target in the final type, or of several classes as it is: validation turns them into codes."""
+    if not target:
+        return frame
+    if fault := target_fault(frame[target], task, classes):
+        raise DataError(f"{target}: {fault}.\nThis is the target of {where}.")
+    return frame if task == "multiclass" else frame.assign(**{target: convert_target(frame[target], task)})
 
 
 def for_pandas(column: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
@@ -309,14 +341,16 @@ def _is_plain(kind: pa.DataType) -> bool:
     return is_text or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: object) -> str:
+    """A message as one line of at most 120 characters."""
     text = " ".join(str(error).split())
     return text if len(text) <= 120 else f"{text[:119]}…"
 
 
-def _notes(columns: list[str], needed: list[str]) -> list[str]:
+def notes_on_others(what: str, columns: list[str], needed: Collection[str]) -> list[str]:
+    """Say which columns of a file or a query were left out."""
     others = [name for name in columns if name not in needed]
     if not others:
         return []
     more = f" and {len(others) - 10} more" if len(others) > 10 else ""
-    return [f"Columns of the file that the use case does not name were left out: {', '.join(others[:10])}{more}."]
+    return [f"Columns of the {what} that the use case does not name were left out: {', '.join(others[:10])}{more}."]
