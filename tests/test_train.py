@@ -142,7 +142,7 @@ def test_an_unfinished_run_leaves_the_earlier_one_as_it_was(german):
     run_dir = german("random_forest")
     before = {name: (run_dir / name).read_bytes() for name in files_in(run_dir)}
     for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        command = [sys.executable, "-m", "src.train", "use_case=credit_risk_scoring", f"hydra.run.dir={run_dir}"]
+        command = [sys.executable, "-m", "src.train", "use_case=credit_risk_scoring", f"hydra.run.dir={run_dir}", "registry=none"]
         process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
         time.sleep(6)
         process.send_signal(stop)

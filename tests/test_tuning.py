@@ -419,7 +419,7 @@ def test_a_search_whose_trials_all_fail_says_why(case):
         (["save_tuned=true"], "save_tuned is for a search"),
         (["tuning=bayesian", "tuning.n_iter=null"], "tuning=bayesian needs tuning.cv, tuning.max"),
         (["model=xgboost", "tuning=grid_search", "model.grid.max_depth=[3,x]"], "model.grid.max_depth tries x, which"),
-        (["tuning=bayesian", "tuning.storage=postgresql://me:secret@host/db"], "tuning.storage holds a password"),
+        (["tuning=bayesian", "tuning.storage=postgresql://me:secret@host/db"], "tuning.storage is saved as typed, so no address with a password"),
         (["tuning=bayesian", "tuning.storage=/folder/s.db"], "tuning.storage=/folder/s.db is not an address"),
         (["model=linear_regression", "use_case=clv_prediction", "tuning=grid_search", "+model.grid.normalize=[true,false]"],
          "normalize belongs to preprocessing"),
@@ -463,7 +463,7 @@ def test_a_storage_that_cannot_be_opened_is_a_users_error(case, url):
 def test_an_interrupted_search_leaves_nothing_but_its_trials_and_says_how_to_go_on(tmp_path):
     command = [sys.executable, "-m", "src.train", "use_case=account_opening", "model=xgboost", "tuning=bayesian"]
     command += ["early_stopping=none", f"tuning.storage=sqlite:///{tmp_path}/s.db", f"hydra.run.dir={tmp_path}/run/x"]
-    command += ["n_threads=2", "tuning.n_workers=2"]
+    command += ["n_threads=2", "tuning.n_workers=2", "registry=none"]
     with tempfile.TemporaryDirectory() as scratch:  # a folder of tmp_path can be too long for a socket
         env = os.environ | {"TMPDIR": scratch}
         process = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True)

@@ -175,6 +175,7 @@ class Registry:
         ConfigError
             If nothing is, or nothing was.
         """
+        self.find(use_case)
         with self.ledger(use_case).locked() as lines:
             known = self._versions(use_case, lines)
             current = _in_production(known)
