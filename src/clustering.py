@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import KMeans
-from sklearn.metrics import pairwise_distances_argmin
+from sklearn.metrics import pairwise_distances_argmin, pairwise_distances_argmin_min
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
@@ -91,6 +91,11 @@ class KMeansClustering(ClusterMixin, BaseEstimator):
         """Cluster of the nearest centre, for each row."""
         check_is_fitted(self)
         return _nearest_label(validate_data(self, X, dtype=np.float64, reset=False), self.cluster_centers_)
+
+    def score_samples(self, X):
+        """Distance to the nearest centre, for each row."""
+        check_is_fitted(self)
+        return _nearest_distance(validate_data(self, X, dtype=np.float64, reset=False), self.cluster_centers_)
 
     def _fit(self, X, n_clusters, init, n_init):
         return KMeans(n_clusters, init=init, n_init=n_init, max_iter=self.max_iter, random_state=self.random_state).fit(X)
@@ -314,6 +319,11 @@ class HierarchicalClustering(ClusterMixin, BaseEstimator):
         X = validate_data(self, X, dtype=np.float64, reset=False)
         return self.representative_labels_[_nearest_label(X, self.representatives_)]
 
+    def score_samples(self, X):
+        """Distance to the nearest training row or micro-centre, for each row."""
+        check_is_fitted(self)
+        return _nearest_distance(validate_data(self, X, dtype=np.float64, reset=False), self.representatives_)
+
 
 def _choose(estimator, sample, n_points, labels_for) -> tuple[int, dict[str, float]]:
     """The number of clusters: as given, or the one whose labels have the highest silhouette."""
@@ -337,3 +347,7 @@ def _by_size(labels, n_clusters) -> np.ndarray:
 
 def _nearest_label(X, centres) -> np.ndarray:
     return pairwise_distances_argmin(X, centres).astype(np.int64)
+
+
+def _nearest_distance(X, centres) -> np.ndarray:
+    return pairwise_distances_argmin_min(X, centres)[1]

@@ -147,7 +147,11 @@ class OnTargetScale(RegressorMixin, BaseEstimator):
         self.maximum = maximum
 
     def predict(self, X):
-        return on_target_scale(self.pipeline.predict(X), self.transform, self.minimum, self.maximum)
+        return self.on_target_scale(self.pipeline.predict(X))
+
+    def on_target_scale(self, y_pred) -> np.ndarray:
+        """What the pipeline says, turned back and kept within bounds."""
+        return on_target_scale(y_pred, self.transform, self.minimum, self.maximum)
 
     def __sklearn_is_fitted__(self):
         return True

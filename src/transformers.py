@@ -240,6 +240,12 @@ class CategoryEncoder(TransformerMixin, BaseEstimator):
         """What stands in the output, column by column."""
         return [*self._columns_of_few(), *self._columns_of_many()]
 
+    def seen(self) -> dict[str, list[str]]:
+        """Values of each column that were found in fitting."""
+        found = dict(zip(self.few_, self.each_.categories_ if self.few_ else (), strict=True))
+        found |= dict(zip(self.many_, self.mean_.named_steps["mean"].categories_ if self.many_ else (), strict=True))
+        return {name: [value for value in values if not pd.isna(value)] for name, values in found.items()}
+
     def _columns_of_few(self) -> list[MatrixColumn]:
         if self.encoder != "one_hot":
             return [MatrixColumn(name, name, is_category=True) for name in self.few_]

@@ -111,13 +111,23 @@ def declared_types(
     return types | dict.fromkeys([name for name in (group_column, *protected) if name], "category")
 
 
-def _read_bytes(path: Path) -> bytes:
+def check_path(path: Path) -> None:
+    """Refuse what is not a file whose name ends as that of a table does.
+
+    Raises
+    ------
+    DataError
+    """
     if path.is_dir():
         raise DataError(f"{path} is a folder, not a file.\nName one file that ends in {_endings()}.")
     if not path.exists():
         raise DataError(f"There is no file {path}.{_near(path.name, _siblings(path))}")
     if not path.name.lower().endswith(ENDINGS):
         raise DataError(f"{path} cannot be read: its name does not end in {_endings()}.\nExport the table as one of them.")
+
+
+def _read_bytes(path: Path) -> bytes:
+    check_path(path)
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -159,12 +169,17 @@ def _read_parquet(path: str, raw: bytes, needed: list[str]) -> tuple[pa.Table, l
         table = file.read(columns=needed)
         table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
-        why = looks_like(raw) if not raw.startswith(b"PAR1") else "it was cut short or changed"
-        raise DataError(
-            f"{path} is not a whole Parquet file: {why or 'it starts with other bytes'}.\n"
-            f"The reader says: {one_line(error)}\nWrite or copy the file again."
-        ) from error
+        raise broken_parquet(path, raw, error) from error
     return table, columns
+
+
+def broken_parquet(path: str, start: bytes, error: Exception) -> DataError:
+    """Say why a file that starts with these bytes is no Parquet file that can be read."""
+    why = looks_like(start) if not start.startswith(b"PAR1") else "it was cut short or changed"
+    return DataError(
+        f"{path} is not a whole Parquet file: {why or 'it starts with other bytes'}.\n"
+        f"The reader says: {one_line(error)}\nWrite or copy the file again."
+    )
 
 
 def _read_csv(path: str, raw: bytes, needed: list[str]) -> tuple[pa.Table, list[str]]:
@@ -172,10 +187,7 @@ def _read_csv(path: str, raw: bytes, needed: list[str]) -> tuple[pa.Table, list[
     columns = header(path, text)
     check_columns(path, columns, needed)
     if text.count(b'"') % 2:
-        raise DataError(
-            f"{path} has an odd number of double quotes: it was cut short, or a quote is not doubled.\n"
-            'Copy the file again, or write a quote inside a cell as "".'
-        )
+        raise odd_quotes(path)
     if b"\n" not in text.strip():
         raise DataError(f"{path} has a header but no rows.")
     try:
@@ -184,13 +196,22 @@ def _read_csv(path: str, raw: bytes, needed: list[str]) -> tuple[pa.Table, list[
         raise DataError(_ragged(path, text, needed) or f"{path} cannot be read as CSV: {one_line(error)}") from error
 
 
+def odd_quotes(path: str) -> DataError:
+    return DataError(
+        f"{path} has an odd number of double quotes: it was cut short, or a quote is not doubled.\n"
+        'Copy the file again, or write a quote inside a cell as "".'
+    )
+
+
 def _gunzip(path: str, raw: bytes) -> bytes:
     try:
         return gzip.decompress(raw)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{path} is not a whole gzip file: {looks_like(raw) or one_line(error)}.\nWrite or copy the file again."
-        ) from error
+        raise broken_gzip(path, raw, error) from error
+
+
+def broken_gzip(path: str, start: bytes, error: Exception) -> DataError:
+    return DataError(f"{path} is not a whole gzip file: {looks_like(start) or one_line(error)}.\nWrite or copy the file again.")
 
 
 def header(path: str, text: bytes) -> list[str]:

@@ -1,0 +1,221 @@
+"""A table of any size, read in batches: the rows of a file that are to be scored."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from src.data import file
+from src.data.columns import DIGITS_LOST, first_of, how_many
+from src.data.validation import Fault
+from src.errors import DataError
+
+BUFFER_BYTES = 1 << 20
+NUMBERS = ("float", "int", "bool")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows as a file has them.
+
+    Attributes
+    ----------
+    cells : Table
+        In a CSV every cell is text.
+    rows : ndarray of shape (n_rows,)
+        Places in the file, the first row being 0.
+    ragged : dict of int to str
+        Rows with too few or too many cells, which are not among the cells, and what is wrong with them.
+    share_read : float
+        Of the file, in [0, 1].
+    """
+
+    cells: pa.Table
+    rows: np.ndarray
+    ragged: dict[int, str] = field(default_factory=dict)
+    share_read: float = 1.0
+
+
+def read_batches(path: str, kinds: Mapping[str, str], batch_rows: int) -> Iterator[Batch]:
+    """Read columns of a table, a number of rows at a time.
+
+    Parameters
+    ----------
+    path : str
+        A file that `src.data.file.load` would read.
+    kinds : mapping of str to str
+        Columns to read, and the feature type of each.
+    batch_rows : int
+        Most rows of a batch. A CSV is read in blocks of 16 MiB, so that its batches may be smaller.
+
+    Yields
+    ------
+    Batch
+
+    Raises
+    ------
+    DataError
+        If there is no such file, it is cut short or not a table, or columns are missing. At most three lines.
+    """
+    file.check_path(Path(path))
+    is_parquet = path.lower().endswith(".parquet")
+    n_rows = 0
+    for batch in (_read_parquet if is_parquet else _read_csv)(path, kinds, batch_rows):
+        n_rows += len(batch.rows) + len(batch.ragged)
+        yield batch
+    if n_rows == 0:
+        raise DataError(f"{path} has a header but no rows.")
+
+
+def to_frame(cells: pa.Table, rows: np.ndarray, kinds: Mapping[str, str]) -> tuple[pd.DataFrame, list[Fault]]:
+    """Cells as pandas has them, with the places of the rows as index; and integers that no number can hold.
+
+    Text becomes a number where that is the column's type and every cell can be one.
+    """
+    columns, lost = {}, {}
+    for name, kind in kinds.items():
+        given = column = cells[name]
+        if kind in NUMBERS and pa.types.is_string(given.type):
+            column = file.from_text(given, kind)
+            beyond = None if column is given else file.digits_lost(given, column)
+            if beyond is not None:
+                lost[name] = beyond.fill_null(False).to_numpy()
+        columns[name] = file.for_pandas(column, kind)
+    frame = pa.table(columns).to_pandas()
+    is_whole = len(rows) and rows[-1] - rows[0] == len(rows) - 1
+    frame.index = pd.RangeIndex(rows[0], rows[-1] + 1) if is_whole else pd.Index(rows)
+    faults = [
+        Fault(name, f"{how_many(bad)} {DIGITS_LOST} ({first_of(bad, frame[name])})", bad, DIGITS_LOST)
+        for name, bad in lost.items()
+        if bad.any()
+    ]
+    return frame, faults
+
+
+def _read_parquet(path: str, kinds: Mapping[str, str], batch_rows: int) -> Iterator[Batch]:
+    start = _start(path)
+    try:
+        schema = pq.read_schema(path)
+        file.check_columns(path, schema.names, list(kinds))
+        texts = [name for name, kind in kinds.items() if kind == "category" and pa.types.is_string(schema.field(name).type)]
+        table = pq.ParquetFile(
+            path, read_dictionary=texts, buffer_size=BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
+        )
+        n_rows, n_read = table.metadata.num_rows, 0
+        for cells in table.iter_batches(batch_rows, columns=list(kinds)):
+            cells.validate(full=True)
+            rows = np.arange(n_read, n_read + len(cells))
+            n_read += len(cells)
+            yield Batch(pa.Table.from_batches([cells]), rows, {}, n_read / n_rows)
+    except (pa.ArrowException, OSError) as error:
+        raise file.broken_parquet(path, start, error) from error
+
+
+def _read_csv(path: str, kinds: Mapping[str, str], batch_rows: int) -> Iterator[Batch]:
+    columns = list(kinds)
+    file.check_columns(path, file.header(path, _first_text(path)), columns)
+    ragged: dict[int, str] = {}
+
+    def skip(row: pa_csv.InvalidRow) -> str:
+        ragged[row.number - 2] = f"{row.actual_columns} cells instead of {row.expected_columns}"  # the header is row 1
+        return "skip"
+
+    n_read, n_told = 0, 0
+    with _Text(path) as text:
+        try:
+            reader = pa_csv.open_csv(
+                pa.PythonFile(text, mode="r"),
+                pa_csv.ReadOptions(block_size=file.BLOCK_BYTES, use_threads=False),
+                pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
+                pa_csv.ConvertOptions(
+                    include_columns=columns,
+                    column_types=dict.fromkeys(columns, pa.string()),
+                    null_values=[""],
+                    strings_can_be_null=True,
+                ),
+            )
+            for block in reader:
+                for start in range(0, len(block), batch_rows):
+                    cells = block.slice(start, batch_rows)
+                    rows = _places(n_read, len(cells), ragged)
+                    n_read += len(cells)
+                    new = dict(list(ragged.items())[n_told:])
+                    n_told = len(ragged)
+                    yield Batch(pa.Table.from_batches([cells]), rows, new, text.share_read)
+        except (OSError, EOFError, zlib.error) as error:
+            raise file.broken_gzip(path, _start(path), error) from error
+        except pa.ArrowException as error:
+            raise DataError(f"{path} cannot be read as CSV: {file.one_line(error)}") from error
+        if text.n_quotes % 2:
+            raise file.odd_quotes(path)
+    if new := dict(list(ragged.items())[n_told:]):
+        yield Batch(pa.table({name: pa.array([], pa.string()) for name in columns}), np.arange(0), new)
+
+
+def _places(n_read: int, n_rows: int, ragged: Mapping[int, str]) -> np.ndarray:
+    """Where rows stand in the file, those counted that were left out because they are ragged."""
+    places = np.arange(n_read, n_read + n_rows)
+    left_out = np.sort(np.fromiter(ragged, dtype=np.int64, count=len(ragged)))
+    return places + np.searchsorted(left_out - np.arange(len(left_out)), places, side="right")
+
+
+class _Text:
+    """The bytes of a CSV, unpacked where it is packed, for a reader that takes them piece by piece."""
+
+    def __init__(self, path: str):
+        self._packed = Path(path).open("rb")  # noqa: SIM115
+        self._text = gzip.GzipFile(fileobj=self._packed) if path.lower().endswith(".gz") else self._packed
+        self._size = Path(path).stat().st_size
+        self.n_quotes = 0
+        self.closed = False
+
+    def __enter__(self) -> _Text:
+        return self
+
+    def __exit__(self, *exc_info) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.closed = True
+        self._text.close()
+        self._packed.close()
+
+    @property
+    def share_read(self) -> float:
+        return self._packed.tell() / self._size
+
+    def read(self, n_bytes: int = -1) -> bytes:
+        piece = self._text.read(n_bytes)
+        self.n_quotes += piece.count(b'"')
+        return piece
+
+
+def _start(path: str) -> bytes:
+    try:
+        with Path(path).open("rb") as opened:
+            start = opened.read(BUFFER_BYTES)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+    if not start:
+        raise DataError(f"{path} is empty (0 bytes).")
+    return start
+
+
+def _first_text(path: str) -> bytes:
+    start = _start(path)
+    if not path.lower().endswith(".gz"):
+        return start
+    try:
+        with gzip.open(path) as unpacked:
+            return unpacked.read(BUFFER_BYTES)
+    except (OSError, EOFError, zlib.error) as error:
+        raise file.broken_gzip(path, start, error) from error

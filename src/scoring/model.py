@@ -1,0 +1,230 @@
+"""A trained model that scores rows: it checks them, answers, decides and says why."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from src import artifacts
+from src.errors import ConfigError, DataError
+from src.lags import add_lags, lag_features
+from src.metrics import decide
+from src.reasons import MOST_REASONS, Contributions, largest, make_explainer
+from src.scoring.layers import Layers, categories_seen, take_apart
+from src.scoring.reference import as_table
+from src.scoring.rows import Checked, MakeFrame, check, history_columns, history_converters
+from src.scoring.tally import Tally
+from src.use_case import Feature, UseCase
+
+UNSUPERVISED = ("clustering", "anomaly")
+SCORES = {
+    "binary": "probability of 1, after calibration",
+    "multiclass": "probability of the class decided for, after calibration",
+    "regression": "predicted value",
+    "clustering": "distance to the nearest centre or row of the cluster, in the unit of the scaled columns (dbscan: over eps)",
+    "anomaly": "how unusual the row is: above 1 is an anomaly",
+}
+RAW_SCORES = {
+    "binary": "log-odds of 1 before calibration",
+    "multiclass": "margin of the class decided for, before calibration",
+    "regression": "predicted value on the scale that was learnt",
+}
+
+
+@dataclass(frozen=True)
+class ScoringModel:
+    """A model with what its use case declares.
+
+    Attributes
+    ----------
+    model : object
+        What `src.train` saved.
+    use_case : UseCase
+    version : str
+        Stands beside every score.
+    reference : dict, optional
+        Of `src.scoring.reference`.
+    """
+
+    model: Any
+    use_case: UseCase
+    version: str
+    reference: dict[str, Any] | None
+
+    @cached_property
+    def layers(self) -> Layers:
+        return take_apart(self.model)
+
+    @cached_property
+    def features(self) -> dict[str, Feature]:
+        """What the model looks at: declared features and lags."""
+        return {**self.use_case.features, **lag_features(self.use_case.lags)}
+
+    @cached_property
+    def seen(self) -> dict[str, list[str]]:
+        """Values of each category that the model saw in fitting."""
+        declared = {name: feature.categories for name, feature in self.use_case.features.items() if feature.categories}
+        return categories_seen(self.layers.core) or declared
+
+    @cached_property
+    def explain(self):
+        reference = as_table(self.reference, self.features) if self.reference else None
+        return make_explainer(self.layers.core, list(self.features), reference)
+
+    @property
+    def needed(self) -> dict[str, str]:
+        """Columns that the rows must have, and the kind of each."""
+        features = {name: feature.type for name, feature in self.use_case.features.items()}
+        return features | history_columns(self.use_case)
+
+    def check_reasons(self, n_reasons: int) -> None:
+        """Refuse to explain what cannot be.
+
+        Raises
+        ------
+        ConfigError
+        """
+        if not 0 <= n_reasons <= MOST_REASONS:
+            raise ConfigError(f"reasons={n_reasons} is out of range: 0 to {MOST_REASONS} can be given")
+        if n_reasons and self.use_case.task in UNSUPERVISED:
+            raise ConfigError(f"reasons={n_reasons} needs a supervised model, but {self.use_case.key} is {self.use_case.task}")
+        if n_reasons:
+            _ = self.explain
+
+    def predict(self, frame: pd.DataFrame, reasons: int = 0, on_bad_row: str = "fail") -> pd.DataFrame:
+        """Score rows.
+
+        Parameters
+        ----------
+        frame : DataFrame of shape (n_rows, at least the features)
+            With lags, also the time, the entity and the rows to look back at.
+        reasons : int
+            How many of the largest contributions to give, 0 to 4.
+        on_bad_row : {"fail", "reject"}
+            What to do where a row does not fit the declaration: raise an error, or leave it out.
+
+        Returns
+        -------
+        DataFrame
+            `score`, `decision`, `model_version` and so on (see README), with the index of the rows. `attrs` has `rejected`
+            (why, by position in the frame) and `notes`.
+
+        Raises
+        ------
+        DataError
+            If rows do not fit. The first row is row 1.
+        """
+        self.check_reasons(reasons)
+        if on_bad_row not in ("fail", "reject"):
+            raise ConfigError(f"on_bad_row={on_bad_row} is not known: choose fail or reject")
+        from src.data.validation import check_names
+
+        check_names([str(name) for name in frame.columns], list(self.needed))
+        if frame.empty:
+            raise DataError("The data has no rows.")
+        given, tally = frame[list(self.needed)].set_axis(pd.RangeIndex(len(frame))), Tally()
+        checked = self.check(len(given), lambda kept: (given.iloc[kept], []), on_bad_row == "fail")
+        scored = pd.DataFrame(self.score(self.with_history(checked.table), reasons, tally), index=frame.index[checked.kept])
+        if on_bad_row == "fail":
+            tally.check_missing(self.use_case.features)
+        scored.attrs = {"rejected": checked.reasons, "notes": tally.notes(self.use_case.features)}
+        return scored
+
+    def check(self, n_rows: int, make_frame: MakeFrame, is_strict: bool) -> Checked:
+        """Rows that fit the declaration: see `src.scoring.rows.check`."""
+        return check(n_rows, make_frame, self.use_case.features, history_converters(self.use_case), is_strict)
+
+    def with_history(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Add the lags, which are computed from all rows of the table."""
+        return add_lags(table, self.use_case.lags, self.use_case.time_column) if self.use_case.lags else table
+
+    def score(self, table: pd.DataFrame, n_reasons: int, tally: Tally) -> dict[str, Any]:
+        """Columns of the answer for good rows, in the order in which they are written."""
+        tally.count(table, self.use_case.features, list(self.use_case.lags), self.seen)
+        columns, codes = self._answer(table)
+        columns["model_version"] = np.full(len(table), self.version, dtype=object)
+        if n_reasons:
+            columns |= self._reasons(table, codes, n_reasons)
+        return columns
+
+    def _answer(self, table: pd.DataFrame) -> tuple[dict[str, Any], np.ndarray | None]:
+        """Score and decision, and the codes of the classes decided for where there are more than two."""
+        task, model = self.use_case.task, self.model
+        if task in UNSUPERVISED:
+            label = model.predict(table)
+            decision = (label < 0).astype(np.int8) if task == "anomaly" else label
+            return {"score": model.score_samples(table), "decision": decision}, None
+        if task == "regression":
+            score = model.predict(table).astype("float64", copy=False)
+            return {"score": score, "decision": score}, None
+        probability = model.predict_proba(table)
+        if task == "binary":
+            answer = decide(task, probability[:, 1], self.layers.threshold)
+            return {"score": answer.score.astype("float64"), "decision": answer.decision}, None
+        codes = decide(task, probability, None, self.layers.costs).decision
+        classes = self.use_case.classes
+        probability = probability.astype("float64", copy=False)
+        columns = {"score": probability[np.arange(len(codes)), codes], "decision": np.array(classes, dtype=object)[codes]}
+        return columns | {f"probability_{name}": probability[:, i] for i, name in enumerate(classes)}, codes
+
+    def _reasons(self, table: pd.DataFrame, codes: np.ndarray | None, n_reasons: int) -> dict[str, Any]:
+        found: Contributions = self.explain(table, codes)
+        names, order = np.array([*self.features, None], dtype=object), largest(found, n_reasons)
+        columns: dict[str, Any] = {"raw_score": found.raw_score, "base": found.base}
+        told = np.zeros(len(table))
+        texts = [_texts(table[name]) for name in self.features] + [np.full(len(table), None)]
+        rows = np.arange(len(table))
+        for k in range(n_reasons):
+            at = order[:, k]
+            amount = np.where(at >= 0, found.values[rows, at], 0.0) if len(self.features) else np.zeros(len(table))
+            value = np.full(len(table), None, dtype=object)
+            for i in np.unique(at):
+                value[at == i] = texts[i][at == i]
+            columns |= {f"reason_{k + 1}": names[at], f"reason_{k + 1}_value": value, f"reason_{k + 1}_adds": amount}
+            told += amount
+        return columns | {"other_features_add": found.raw_score - found.base - told}
+
+
+def _texts(column: pd.Series) -> np.ndarray:
+    """Values as people write them, None where one is missing."""
+    if column.dtype.kind == "M":
+        values = pa.array(column.dt.strftime("%Y-%m-%d"), pa.string(), from_pandas=True)
+    else:
+        values = pa.array(column, from_pandas=True)
+        values = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+    return values.cast(pa.string()).to_numpy(zero_copy_only=False)
+
+
+def load(folder: Path, version: str | None = None) -> ScoringModel:
+    """Read a model from its folder, every byte verified before it is used.
+
+    Parameters
+    ----------
+    folder : Path
+        Of a run, or of a version in the registry.
+    version : str, optional
+        How the registry names it; else it is named by its use case and the hash of its bytes.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such folder.
+    IntegrityError
+        If a file is not the one that was written.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"There is no folder {folder}. A run folder is what python -m src.train names in its last line.")
+    facts = json.loads(artifacts.read_verified(folder, "metadata.json"))
+    if version is None:
+        sha256 = hashlib.sha256(artifacts.read_verified(folder, "model.skops")).hexdigest()
+        version = f"{facts['use_case_id']}-run-{sha256[:12]}"
+    use_case = UseCase.model_validate(facts["config"]["use_case"])
+    return ScoringModel(artifacts.load(folder), use_case, version, facts.get("reference"))
