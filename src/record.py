@@ -143,6 +143,7 @@ def write_model(
     artifacts.write_json(folder / "feature_names.json", facts["feature_names"])
     artifacts.write_json(folder / "metrics.json", metrics)
     artifacts.write_json(folder / "metadata.json", facts)
+    (folder / "plots").mkdir()
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False)
     (folder / ".hydra").mkdir()

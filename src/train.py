@@ -36,7 +36,9 @@ Train one model of one use case: data, split, cross-validation, fit, test, artef
 
 def main(cfg: DictConfig) -> float:
     """Train what the composed configuration says; Hydra's sweepers get the score on val, higher is better."""
+    import scipy.linalg  # noqa: F401  what is not loaded yet would not be limited
     from hydra.core.hydra_config import HydraConfig
+    from threadpoolctl import threadpool_limits
 
     from src import artifacts, config
     from src.schema import UNSUPERVISED
@@ -46,7 +48,8 @@ def main(cfg: DictConfig) -> float:
     checked = config.read(cfg)
     run = find_groups if checked.use_case.task in UNSUPERVISED else train
     try:
-        score = run(checked, run_dir, config.hydra_files(cfg, HydraConfig.get()))
+        with threadpool_limits(1, "blas"):  # more threads add up in another order: last bits would depend on the cores
+            score = run(checked, run_dir, config.hydra_files(cfg, HydraConfig.get()))
     finally:
         artifacts.remove_empty(run_dir)
     if checked.registry.kind == "local" and (_is_single() or "registry=local" in HydraConfig.get().overrides.task):
@@ -72,7 +75,7 @@ def register(run_dir: Path, root: Path) -> None:
 
 def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) -> float:
     """Fill `run_dir` and return the primary metric on val as a score, higher is better."""
-    from src import artifacts, evaluate, fairness, leakage, record, threshold
+    from src import artifacts, curves, evaluate, fairness, leakage, record, threshold
     from src import config as config_module
     from src.calibration import calibrate
     from src.cross_validation import summarise
@@ -152,6 +155,8 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
             metrics |= {} if cv_results.empty else summarise(cv_results, scoring, use_case.metric)
             metrics |= evaluate.costs_of_classes(y_test, decided.decision, costs)
             tables = {"cv_results": cv_results, "history": fitted.history}
+            tables |= curves.of_test(task, y_test, decided, use_case.classes, config.seed)
+            tables |= curves.of_history(fitted.history)
             tables |= {"trials": search.table} if search else {}
             if task == "binary":
                 metrics |= {"threshold": decided_at}
@@ -190,7 +195,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
 
 def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) -> float:
     """Fill `run_dir` with clusters or anomalies, found in all rows without labels; labels, where there are any, only judge."""
-    from src import artifacts, evaluate, record
+    from src import artifacts, curves, evaluate, record
     from src.cluster_metrics import agreement, clustering_metrics, profiles, stability
     from src.data import source
     from src.fit import fit_unsupervised
@@ -212,15 +217,18 @@ def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, st
             X, labels = model.named_steps["features"].transform(table.frame), model.named_steps["estimator"].labels_
             metrics = clustering_metrics(X, labels, config.seed)
             tables = {"profiles": profiles(table.frame[list(table.features)], labels)}
+            tables |= curves.of_clusters(tables["profiles"])
             if data.true_groups is not None:
                 metrics["adjusted_rand_score"] = agreement(data.true_groups[table.valid.rows], labels)
             if use_case.task == "anomaly":
                 yardstick = evaluate.make_yardstick(metric, "anomaly", table.y)
                 baselines = evaluate.baseline_scores(yardstick, table.y, len(table.y))
+                decided = decide("anomaly", model.score_samples(table.frame))
+                tables |= curves.of_test("anomaly", table.y, decided, None, config.seed)
                 metrics |= evaluate.evaluate(
                     yardstick,
                     table.y,
-                    decide("anomaly", model.score_samples(table.frame)),
+                    decided,
                     {name: evaluate.as_baseline(yardstick, score) for name, score in baselines.items()},
                     config.seed,
                     None if table.true_score is None else decide("anomaly", table.true_score),

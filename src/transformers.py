@@ -321,7 +321,7 @@ class TextTerms(TransformerMixin, BaseEstimator):
                     f"{name}: no word stands in at least {self.min_rows} of {len(X):,} training rows.\n"
                     "Leave this text feature out, or bring more rows."
                 ) from error
-            self.vectorizers_.append(vectorizer)
+            self.vectorizers_.append(_without_address(vectorizer))
             self.directions_.append(self._fit_directions(terms))
         return self
 
@@ -329,6 +329,7 @@ class TextTerms(TransformerMixin, BaseEstimator):
         blocks = []
         for i, (vectorizer, directions) in enumerate(zip(self.vectorizers_, self.directions_, strict=True)):
             terms = vectorizer.transform(_texts(X.iloc[:, i]))
+            _without_address(vectorizer)
             blocks.append(terms if directions is None else directions.transform(terms))
         if self.n_components is None:
             return sparse.hstack(blocks, format="csr")
@@ -377,3 +378,9 @@ def _as_target(y) -> np.ndarray:
 
 def _texts(column: pd.Series) -> np.ndarray:
     return column.astype(object).where(column.notna(), "").to_numpy()
+
+
+def _without_address(vectorizer: TfidfVectorizer) -> TfidfVectorizer:
+    """Drop the memory address that scikit-learn remembers of the stop words: equal models would not be saved as equal bytes."""
+    vars(vectorizer).pop("_stop_words_id", None)
+    return vectorizer

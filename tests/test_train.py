@@ -24,7 +24,7 @@ MODELS = [
 FILES = {
     ".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml", "cv_results.csv", "encoder.skops",
     "feature_names.json", "history.csv", "manifest.json", "metadata.json", "metrics.json", "model.skops", "reliability.csv",
-    "split.parquet",
+    "split.parquet", "plots/confusion.csv", "plots/precision_recall.csv", "plots/roc.csv",
 }  # fmt: skip
 
 
@@ -71,6 +71,8 @@ def test_a_run_folder_is_complete_and_its_manifest_true(german, model):
     run_dir = german(model)
     expected = FILES | ({"scaler.skops"} if model in ("logistic_regression", "neural_network") else set())
     expected -= {"encoder.skops"} if model == "ensemble" else set()  # its members have one each, inside the model
+    learns_in_rounds = model not in ("ensemble", "logistic_regression", "random_forest")
+    expected |= {"plots/learning_curve.csv"} if learns_in_rounds else set()
     assert files_in(run_dir) == expected
     manifest = json.loads((run_dir / "manifest.json").read_text())["files"]
     assert set(manifest) == expected - {"manifest.json"}

@@ -39,6 +39,7 @@ PRELOADED = {  # what nearly every job of an entry imports; a name that is absen
         "xgboost",
     ],
 }  # fmt: skip
+PRELOADED["src.reproduce"] = PRELOADED["src.train"]
 FOR_EVERY_ENTRY = [
     "src.portfolio.job", "hydra.core.hydra_config", "threadpoolctl",
     "joblib.externals.loky",  # whose workers tell their children a start method that only it knows
