@@ -161,7 +161,7 @@ def load_model(model: str | Path, version: str | None = None, registry_dir: Path
     Parameters
     ----------
     model : str or Path
-        A use case (or a short name of one), or as Path the folder of a run.
+        A use case (or a short name of one), or the folder of a run.
     version : str, optional
         Of the use case; None is the one in production.
     registry_dir : Path
@@ -180,8 +180,8 @@ def load_model(model: str | Path, version: str | None = None, registry_dir: Path
     """
     from src.scoring.model import load
 
-    if isinstance(model, Path):
-        return load(model)
+    if isinstance(model, Path) or os.sep in model:
+        return load(Path(model))
     from src.registry.store import find
 
     found = find(option(model), version, registry_dir)

@@ -33,7 +33,8 @@ from src.scoring.layers import members_of, pipeline_of
 MOST_REASONS = 4
 N_WALKS = 8  # half of them reverses
 SEED = 0
-BLOCK_ROWS = 50_000
+BLOCK_ROWS = 50_000  # that are scored in one call
+ROWS_AT_ONCE = 5_000  # that are explained together
 SMALLEST_PROBABILITY = 1e-6  # below it log-odds are cut: some models say 0 or 1
 ROUNDING = 1e-4  # of the size of what is added up: float32 keeps seven digits, over hundreds of trees
 
@@ -106,7 +107,9 @@ def _of_xgboost(estimator, X, shares, decided) -> Contributions:
     data = DMatrix(X, feature_types=estimator.feature_types, enable_categorical=True, nthread=estimator.n_jobs)
     found = booster.predict(data, pred_contribs=True).astype("float64")
     raw = booster.predict(data, output_margin=True).astype("float64")
-    if decided is not None:
+    if decided is None:
+        raw = raw.reshape(len(found))  # one quantile is a column of its own
+    else:
         found, raw = _of_class(found, decided), _of_class(raw, decided)
     return _rounded_away(found[:, -1], found[:, :-1] @ shares, raw)
 
@@ -188,6 +191,12 @@ class _Walk:
         self.orders = [order for pair in ((order, order[::-1]) for order in orders) for order in pair]
 
     def explain(self, table: pd.DataFrame, decided=None) -> Contributions:
+        parts = [slice(first, first + ROWS_AT_ONCE) for first in range(0, len(table), ROWS_AT_ONCE)]
+        found = [self._explain(table.iloc[part], None if decided is None else decided[part]) for part in parts]
+        names = ("base", "values", "raw_score")
+        return Contributions(*(np.concatenate([getattr(one, name) for one in found]) for name in names))
+
+    def _explain(self, table: pd.DataFrame, decided) -> Contributions:
         matrices = {name: step.transform(table) for name, step in self.steps.items()}
         n_rows = len(table)
         moved = np.zeros((n_rows, self.n_features), dtype=bool)  # where a row differs from the reference

@@ -11,9 +11,11 @@ from conftest import ROOT, elsewhere, options
 
 from src import artifacts
 from src.metrics import as_score
+from src.predict import load_model
 
 RNG = np.random.default_rng(0)
 N = 1200
+CLASSES = np.array(["low", "middle", "high"])
 USE_CASE = """\
 # @package _global_
 defaults:
@@ -94,11 +96,27 @@ def answers(run_dir, cases) -> str:
     return hashlib.sha256(ask(pd.read_parquet(cases / "rows.parquet")).tobytes()).hexdigest()
 
 
+def check_scores(run_dir, rows, task):
+    """Scoring says what the saved model says."""
+    model, scored = artifacts.load(run_dir), load_model(run_dir).predict(rows)
+    if task == "multiclass":
+        names = CLASSES[model.predict(rows)]
+        np.testing.assert_array_equal(scored.decision, names)
+        np.testing.assert_array_equal(scored.filter(like="probability_"), model.predict_proba(rows))
+        np.testing.assert_array_equal(scored.score, model.predict_proba(rows)[np.arange(N), model.predict(rows)])
+        return
+    score = {"binary": lambda: model.predict_proba(rows)[:, 1], "regression": lambda: model.predict(rows)}
+    np.testing.assert_array_equal(scored.score, score.get(task, lambda: model.score_samples(rows))())
+    expected = model.predict(rows)
+    np.testing.assert_array_equal(scored.decision, expected == -1 if task == "anomaly" else expected)
+
+
 @pytest.mark.parametrize(("model", "task"), PAIRS)
 def test_a_model_trains_saves_loads_elsewhere_and_beats_the_baseline(train, cases, tmp_path, model, task):
     result = train(*command(cases, model, task))
     assert result.returncode == 0, result.stderr
     assert elsewhere(answers, tmp_path / "run", cases) == answers(tmp_path / "run", cases)
+    check_scores(tmp_path / "run", pd.read_parquet(cases / "rows.parquet"), task)
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
     metric = CASES[task]["metric"]
     if task == "clustering":

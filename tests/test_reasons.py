@@ -156,7 +156,7 @@ def test_setting_the_top_feature_back_moves_the_score_against_its_reason(name, t
     decided = scored.decision.map({"low": 0, "middle": 1, "high": 2}).to_numpy() if task == "multiclass" else None
     moved = found.raw_score - model.explain(frame, decided).raw_score
     assert len(strong) >= 15
-    assert np.mean(np.sign(moved[strong]) == np.sign(scored.reason_1_adds.to_numpy()[strong])) > 0.9
+    assert np.mean(np.sign(moved[strong]) == np.sign(scored.reason_1_adds.to_numpy()[strong])) > 0.85
 
 
 @pytest.mark.parametrize("name", ["logistic_regression", "linear_regression"])
@@ -201,3 +201,17 @@ def test_of_equal_contributions_the_feature_declared_first_is_named_and_none_tha
     values = np.array([[0.0, -2.0, 2.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0, -1.0]])
     found = largest(Contributions(np.zeros(2), values, values.sum(axis=1)), 4)
     assert found.tolist() == [[1, 2, 3, -1], [4, -1, -1, -1]]
+
+
+@pytest.mark.parametrize("name", ["xgboost", "lightgbm"])
+def test_contributions_to_a_quantile_add_up(name):
+    from dataclasses import replace
+
+    from src.reasons import make_explainer
+
+    use_case = scoring_model(name, "regression").use_case
+    recipe = replace(make_recipe(name, "regression", use_case.features), is_monotone=False, quantile=0.9)
+    fitted = fit(recipe, TRAIN, TRAIN.loss_eur)
+    found = make_explainer(fitted.model, list(FEATURES), None)(NEW)
+    np.testing.assert_allclose(found.base + found.values.sum(axis=1), found.raw_score, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(np.expm1(found.raw_score), fitted.model.predict(NEW), rtol=1e-5)

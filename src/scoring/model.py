@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +20,7 @@ from src.errors import ConfigError, DataError
 from src.lags import add_lags, lag_features
 from src.metrics import decide
 from src.reasons import MOST_REASONS, Contributions, largest, make_explainer
-from src.scoring.layers import Layers, categories_seen, take_apart
+from src.scoring.layers import Layers, categories_seen, members_of, pipeline_of, take_apart
 from src.scoring.reference import as_table
 from src.scoring.rows import Checked, MakeFrame, check, history_columns, history_converters
 from src.scoring.tally import Tally
@@ -35,7 +37,7 @@ SCORES = {
 RAW_SCORES = {
     "binary": "log-odds of 1 before calibration",
     "multiclass": "margin of the class decided for, before calibration",
-    "regression": "predicted value on the scale that was learnt",
+    "regression": "predicted value on the scale that was learnt (of an ensemble: the target's own)",
 }
 
 
@@ -147,10 +149,10 @@ class ScoringModel:
         return add_lags(table, self.use_case.lags, self.use_case.time_column) if self.use_case.lags else table
 
     def score(self, table: pd.DataFrame, n_reasons: int, tally: Tally) -> dict[str, Any]:
-        """Columns of the answer for good rows, in the order in which they are written."""
+        """Columns of the answer for good rows, in the order in which they are written; one text stands for all of a column."""
         tally.count(table, self.use_case.features, list(self.use_case.lags), self.seen)
         columns, codes = self._answer(table)
-        columns["model_version"] = np.full(len(table), self.version, dtype=object)
+        columns["model_version"] = self.version
         if n_reasons:
             columns |= self._reasons(table, codes, n_reasons)
         return columns
@@ -227,4 +229,29 @@ def load(folder: Path, version: str | None = None) -> ScoringModel:
         sha256 = hashlib.sha256(artifacts.read_verified(folder, "model.skops")).hexdigest()
         version = f"{facts['use_case_id']}-run-{sha256[:12]}"
     use_case = UseCase.model_validate(facts["config"]["use_case"])
-    return ScoringModel(artifacts.load(folder), use_case, version, facts.get("reference"))
+    _import_skops()
+    found = ScoringModel(artifacts.load(folder), use_case, version, facts.get("reference"))
+    _use_all_cores(found.layers.core)
+    return found
+
+
+def _import_skops() -> None:
+    """Import skops without PyTorch: it walks through all of scikit-learn, which would import it, for 1.5 s and no use."""
+    if "torch" in sys.modules:
+        return
+    sys.modules["torch"] = None
+    try:
+        import skops.io  # noqa: F401
+    finally:
+        del sys.modules["torch"]
+
+
+def _use_all_cores(core) -> None:
+    """Let boosters score with the cores of this machine, whatever trained them: a row's score depends on no thread."""
+    n_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for member in members_of(core).values():
+        estimator = pipeline_of(member)[-1]
+        if hasattr(estimator, "get_booster") or hasattr(estimator, "booster_"):
+            estimator.set_params(n_jobs=n_threads)
+        if hasattr(estimator, "get_booster"):
+            estimator.get_booster().set_param({"nthread": n_threads})

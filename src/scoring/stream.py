@@ -171,8 +171,14 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _as_arrow(columns: dict[str, Any]) -> pa.Table:
-    is_text = {name: isinstance(values, np.ndarray) and values.dtype == object for name, values in columns.items()}
-    return pa.table({name: pa.array(values, pa.string()) if is_text[name] else values for name, values in columns.items()})
+    n_rows = len(columns["score"])
+    return pa.table({name: _array(values, n_rows) for name, values in columns.items()})
+
+
+def _array(values: Any, n_rows: int) -> Any:
+    if isinstance(values, str):
+        return pa.repeat(values, n_rows)
+    return pa.array(values, pa.string()) if isinstance(values, np.ndarray) and values.dtype == object else values
 
 
 def _rejected(batch: Batch, reasons: dict[int, str]) -> pa.Table:

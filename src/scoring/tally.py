@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from scipy.stats import binom
+from scipy.special import bdtrc
 
 from src.errors import DataError, at_most
 
@@ -58,7 +58,7 @@ class Tally:
         return [
             f"{name}: {count / self.n_scored:.1%} of the values are missing, at most {features[name].max_missing:.1%} may be"
             for name, count in self.missing.items()
-            if binom.sf(count - 1, self.n_scored, features[name].max_missing) < BY_CHANCE
+            if count and bdtrc(count - 1, self.n_scored, features[name].max_missing) < BY_CHANCE
         ]
 
     def check_missing(self, features: Mapping[str, Feature]) -> None:
