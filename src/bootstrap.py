@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from src.metrics import METRICS, Prediction, as_score, coefficients, compute
 
 CONFIDENCE = 0.95
+CELLS_OF_BLOCK = 8_000_000  # of rows times resamples: 32 MB
 
 
 def interval(
@@ -87,6 +88,24 @@ def resample(
         rows = draw()
         values[i] = [value_of(rows) for value_of in statistics]
     return values
+
+
+def draw_counts(y_true, task: str, seed: int, n_resamples: int, clusters=None) -> Iterator[np.ndarray]:
+    """How often each row is taken by resamples like those of `interval`, in blocks that fit into memory.
+
+    Yields
+    ------
+    ndarray of float32 of shape (n_rows, n_resamples_of_block)
+    """
+    rng, n_rows = np.random.default_rng(seed), len(y_true)
+    draw = _rows_drawer(rng, y_true, task) if clusters is None else _clusters_drawer(rng, y_true, task, clusters)
+    per_block = max(1, min(n_resamples, CELLS_OF_BLOCK // n_rows))
+    for start in range(0, n_resamples, per_block):
+        n_drawn = min(per_block, n_resamples - start)
+        counts = np.empty((n_drawn, n_rows), dtype="float32")
+        for i in range(n_drawn):
+            counts[i] = np.bincount(draw(), minlength=n_rows)
+        yield np.ascontiguousarray(counts.T)
 
 
 def _rows_drawer(rng: np.random.Generator, y_true, task: str) -> Callable[[], np.ndarray]:

@@ -38,6 +38,26 @@ class Split:
         return digest.hexdigest()
 
 
+def overlap(parts: Split, times=None, groups=None) -> dict[str, object]:
+    """What test shares with train and val: rows, groups, and stretches of time.
+
+    Returns
+    -------
+    dict
+        `n_rows` of test that are in another part; `n_groups` of test and how many of them train or val has too,
+        `n_groups_known` (None without groups); `newest_train` and `oldest_test` (None without times).
+    """
+    seen = np.concatenate([parts.train, parts.val])
+    of_test = None if groups is None else pd.unique(groups[parts.test])
+    return {
+        "n_rows": int(np.isin(parts.test, seen).sum()),
+        "n_groups": None if groups is None else len(of_test),
+        "n_groups_known": None if groups is None else int(np.isin(of_test, pd.unique(groups[seen])).sum()),
+        "newest_train": None if times is None else str(pd.Timestamp(times[parts.train].max())),
+        "oldest_test": None if times is None else str(pd.Timestamp(times[parts.test].min())),
+    }
+
+
 def split(
     y, method: str, val_ratio: float, test_ratio: float, random_state: int | None, task: str = "binary", times=None, keys=None
 ) -> Split:
