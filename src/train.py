@@ -75,7 +75,7 @@ def register(run_dir: Path, root: Path) -> None:
 
 def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) -> float:
     """Fill `run_dir` and return the primary metric on val as a score, higher is better."""
-    from src import artifacts, curves, evaluate, fairness, leakage, record, threshold
+    from src import artifacts, curves, drift, evaluate, fairness, leakage, model_card, record, slices, threshold
     from src import config as config_module
     from src.calibration import calibrate
     from src.cross_validation import summarise
@@ -83,9 +83,10 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
     from src.fit import fit, predict_score, with_threshold
     from src.metrics import SCORING, decide
     from src.monotone import check_directions
+    from src.portfolio.record import code_sha256
     from src.progress import Steps
     from src.scoring.reference import reference_row
-    from src.split import row_keys, split
+    from src.split import overlap, row_keys, split
     from src.table import make_table
 
     if config.tuning.method != "none" and (config.n_threads or command_line.usable_cores()) > 1:
@@ -157,6 +158,20 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
             tables = {"cv_results": cv_results, "history": fitted.history}
             tables |= curves.of_test(task, y_test, decided, use_case.classes, config.seed)
             tables |= curves.of_history(fitted.history)
+            tables["slices"], looked_at = slices.compare(
+                use_case.metric,
+                task,
+                y_test,
+                decided,
+                slices.columns_of(test, table.features, use_case.protected, use_case.time_column),
+                config.seed,
+                {"binary": 2, "multiclass": len(use_case.classes or ()), "regression": 0}[task],
+                use_case.quantile,
+                table.periods(parts.test),
+                table.clusters(parts.test),
+            )
+            reference = drift.reference(train, table.features, drift.answers_of(val_score, use_case.classes))
+            reference["floors"] = drift.floors(use_case.metric, metrics)
             tables |= {"trials": search.table} if search else {}
             if task == "binary":
                 metrics |= {"threshold": decided_at}
@@ -178,12 +193,17 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
             )
             facts["params"] = {name: dict(member.params) for name, member in recipe.members.items()} or dict(recipe.params)
             facts["reference"] = reference_row(train, table.features)
+            facts["environment"]["code_sha256"] = code_sha256()
+            facts["slices"] = looked_at
+            facts["split"]["overlap"] = overlap(parts, table.times, table.groups)
             facts["interval_of"] = record.what_is_drawn(use_case, table, parts.test)
             facts["tuning"] = search and search.facts
             facts["notes"] += [*unfair, *(search.notes if search else [])]
             record.write(folder, model, fitted, metrics, tables, parts, facts, hydra_files)
             about = table.clusters(parts.test), table.periods(parts.test)
             record.write_test_scores(folder / "test_scores.parquet", parts.test, y_test, decided, *about)
+            artifacts.write_json(folder / "drift_reference.json", reference)
+            (folder / "model_card.md").write_text(model_card.render(folder))
     for note in facts["notes"]:
         log.info(note)
     for name, params in search.params.items() if config.save_tuned else ():
@@ -195,12 +215,15 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
 
 def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) -> float:
     """Fill `run_dir` with clusters or anomalies, found in all rows without labels; labels, where there are any, only judge."""
-    from src import artifacts, curves, evaluate, record
+    from pandas import Categorical
+
+    from src import artifacts, curves, drift, evaluate, model_card, record
     from src.cluster_metrics import agreement, clustering_metrics, profiles, stability
     from src.data import source
     from src.fit import fit_unsupervised
     from src.metrics import as_score, decide
     from src.models import make_estimator
+    from src.portfolio.record import code_sha256
     from src.progress import Steps
     from src.table import make_table
 
@@ -245,7 +268,15 @@ def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, st
         with steps.step("write"), artifacts.published(run_dir) as folder:
             facts = record.facts_of_rows(use_case, config.model_dump(mode="json"), recipe, data, table, steps.durations_s)
             facts["params"] = {**recipe.params, **getattr(model.named_steps["estimator"], "chosen_params", dict)()}
+            facts["environment"]["code_sha256"] = code_sha256()
             record.write_groups(folder, model, metrics, tables, labels, facts, hydra_files)
+            answers = (
+                {"score": model.score_samples(table.frame)} if use_case.task == "anomaly" else {"cluster": Categorical(labels)}
+            )
+            reference = drift.reference(table.frame, table.features, answers)
+            reference["floors"] = drift.floors(metric, metrics) if use_case.task == "anomaly" else None
+            artifacts.write_json(folder / "drift_reference.json", reference)
+            (folder / "model_card.md").write_text(model_card.render(folder))
     for note in facts["notes"]:
         log.info(note)
     print(record.closing_line_of_groups(facts, metrics))

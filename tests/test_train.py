@@ -24,7 +24,8 @@ MODELS = [
 FILES = {
     ".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml", "cv_results.csv", "encoder.skops",
     "feature_names.json", "history.csv", "manifest.json", "metadata.json", "metrics.json", "model.skops", "reliability.csv",
-    "split.parquet", "plots/confusion.csv", "plots/precision_recall.csv", "plots/roc.csv",
+    "split.parquet", "slices.csv", "drift_reference.json", "model_card.md",
+    "plots/confusion.csv", "plots/precision_recall.csv", "plots/roc.csv",
 }  # fmt: skip
 
 
