@@ -1,0 +1,175 @@
+"""The scoreboard: `python -m src.scoreboard`, and `--serve` to show it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from src.errors import ConfigError, TrainingError
+
+HELP = """\
+One page for the portfolio: every use case, its best model, how far that is above the baseline, what speaks against it, and
+which version is in production.
+
+  python -m src.scoreboard                                of runs/ and portfolio/, written to runs/scoreboard.html
+  python -m src.scoreboard --sweep multirun/DATE/TIME     of a sweep, written into its folder
+  python -m src.scoreboard --serve                        show it and the reports on http://127.0.0.1:8000/, until Ctrl-C
+  python -m src.scoreboard --json                         print JSON, write nothing"""
+WHERE = (Path("runs"), Path("portfolio"))
+REGISTRY = Path("models")
+NAME = "scoreboard"
+
+
+def main(argv: list[str]) -> int:
+    """Do what the command line says; give the exit code: 0 good, 2 bad input."""
+    args = _parser().parse_args(argv)
+    try:
+        return _run(args)
+    except TrainingError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m src.scoreboard", usage="%(prog)s [--runs DIR … | --sweep DIR] [option …]",
+        description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--runs", type=Path, nargs="+", metavar="DIR", help="where run folders are (runs portfolio)")
+    source.add_argument("--sweep", type=Path, metavar="DIR", help="the folder of a sweep")
+    parser.add_argument("--registry", type=Path, metavar="DIR", help=f"where the versions are ({REGISTRY})")
+    parser.add_argument("--config-dir", "-cd", type=Path, metavar="DIR", help="a folder with use cases of your own")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (the first folder of runs)")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON, write nothing")
+    form.add_argument("--csv", action="store_true", help="print CSV, write nothing")
+    form.add_argument("--markdown", action="store_true", help="print Markdown, write nothing")
+    form.add_argument("--serve", action="store_true", help="show it on this machine, write nothing")
+    parser.add_argument("--port", type=int, default=8000, help="for --serve (8000); 0 takes any that is free")
+    return parser
+
+
+def _run(args: argparse.Namespace) -> int:
+    from src.scoreboard import page
+
+    roots = _roots(args)
+    registry, config_dir = _folder("--registry", args.registry, REGISTRY), _folder("--config-dir", args.config_dir, None)
+    if args.serve:
+        return _serve(roots, registry, config_dir, args.port)
+    board = make(roots, registry, config_dir)
+    for one in board["unreadable"]:
+        print(f"could not be read: {one['path']}: {one['reason']}", file=sys.stderr)
+    for form, render in (("json", page.as_json), ("csv", page.as_csv), ("markdown", page.as_markdown)):
+        if getattr(args, form):
+            print(render(board), end="")
+            return 0
+    print(page.summary(board["totals"]))
+    print(os.path.relpath(write(board, roots, args.out or roots[0])))
+    return 0
+
+
+def make(roots: list[Path], registry: Path, config_dir: Path | None = None) -> dict[str, Any]:
+    """The scoreboard of the runs below some folders, as plain values."""
+    from src.scoreboard.board import board
+    from src.scoreboard.production import registered
+    from src.scoreboard.runs import find
+    from src.use_cases import CONF, catalogue
+
+    entries = catalogue([CONF, *([config_dir] if config_dir else [])])
+    return board(entries, find(roots), registered(registry), datetime.now(UTC))
+
+
+def write(board: dict[str, Any], roots: list[Path], out: Path) -> Path:
+    """Write the page, and CSV, JSON and Markdown beside it, each whole or not at all; give the page.
+
+    Raises
+    ------
+    ConfigError
+        If the folder can't be written to.
+    """
+    from src import artifacts
+    from src.scoreboard import page
+
+    def link(run_dir: str) -> str:
+        return quote(os.path.relpath(Path(run_dir, "report.html"), out))
+
+    texts = {
+        "csv": page.as_csv(board),
+        "json": page.as_json(board),
+        "md": page.as_markdown(board),
+        "html": page.as_html(board, _named(roots), link),
+    }
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for ending, text in texts.items():
+            artifacts.replace_text(out / f"{NAME}.{ending}", text)
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written to ({error.strerror}): choose another folder with --out DIR") from error
+    return out / f"{NAME}.html"
+
+
+def _serve(roots: list[Path], registry: Path, config_dir: Path | None, port: int) -> int:
+    from src.scoreboard import page, server
+
+    def shelf() -> dict[str, server.Page | server.Report]:
+        board = make(roots, registry, config_dir)
+        found: dict[str, server.Page | server.Report] = {}
+        links = {}
+        for row in board["use_cases"]:
+            for one in row["models"]:
+                run_dir = Path(one["run_dir"])
+                root = next(root for root in roots if run_dir.is_relative_to(root))
+                address = f"/reports/{roots.index(root) + 1}/{run_dir.relative_to(root).as_posix()}/report.html"
+                links[one["run_dir"]] = quote(address)
+                if one["has_report"]:
+                    found[address] = server.Report(root, run_dir / "report.html")
+        shown = page.as_html(board, _named(roots), links.__getitem__)
+        html = server.Page(shown, "text/html; charset=utf-8", page.policy() + "; frame-ancestors 'none'")
+        return found | {
+            "/": html,
+            f"/{NAME}.html": html,
+            f"/{NAME}.csv": server.Page(page.as_csv(board), "text/csv; charset=utf-8"),
+            f"/{NAME}.json": server.Page(page.as_json(board), "application/json"),
+            f"/{NAME}.md": server.Page(page.as_markdown(board), "text/markdown; charset=utf-8"),
+        }
+
+    try:
+        server.serve(shelf, port, lambda address: print(f"{address}   Ctrl-C ends it.", flush=True))
+    except KeyboardInterrupt:
+        print("\nStopped.")
+    return 0
+
+
+def _roots(args: argparse.Namespace) -> list[Path]:
+    """Folders in which to look; those that were named must be there."""
+    if args.sweep:
+        if not (args.sweep / "sweep.json").is_file():
+            raise ConfigError(f"--sweep {args.sweep} is not the folder of a sweep: it has no sweep.json. Others: --runs DIR")
+        return [args.sweep]
+    if args.runs:
+        return [_folder("--runs", root, None) for root in args.runs]
+    return [root for root in WHERE if root.is_dir()] or [WHERE[0]]
+
+
+def _folder(flag: str, given: Path | None, otherwise: Path | None) -> Path | None:
+    if given is None:
+        return otherwise
+    if not given.is_dir():
+        raise ConfigError(f"{flag} {given} is not a folder")
+    return given
+
+
+def _named(roots: list[Path]) -> str:
+    return " and ".join(f"{os.path.relpath(root)}/" for root in roots)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `… | head` is no error
+    sys.exit(main(sys.argv[1:]))

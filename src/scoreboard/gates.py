@@ -1,0 +1,87 @@
+"""What speaks for and against a run, judged from the facts that it recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from src.scoreboard.runs import LOSSES, Run
+
+FOUR_FIFTHS = 0.8
+ROUNDING = 1e-6  # of a score: trees add up in float32
+COLOURS = ("green", "amber", "red")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A question to a run: green if all is well, amber if that is in doubt, red if not."""
+
+    name: str
+    colour: str
+    reason: str
+
+
+def judge(run: Run) -> list[Gate]:
+    """Every gate that applies: a run without protected columns is not asked about them."""
+    return [*_integrity(run), *_score(run), *_parts(run), *_directions(run), *_fairness(run), *_data(run)]
+
+
+def verdict(gates: list[Gate]) -> str:
+    """The worst colour of some gates."""
+    return max((gate.colour for gate in gates), key=COLOURS.index)
+
+
+def _integrity(run: Run) -> Iterator[Gate]:
+    yield Gate("integrity", "red" if run.damage else "green", run.damage or "every byte is the one that was written")
+
+
+def _score(run: Run) -> Iterator[Gate]:
+    """As the registry asks before it puts a version into production."""
+    metric = run.metric
+    if run.value is None:
+        yield Gate("score", "red", f"{metric} is not defined")
+        return
+    if run.minimum_score is not None:
+        is_met = run.value <= run.minimum_score if metric in LOSSES else run.value >= run.minimum_score
+        said = f"{metric} {run.value:.4g}, the use case demands {run.minimum_score:.4g}"
+        yield Gate("score", "green" if is_met else "red", said)
+    if run.gain is None or run.gain_low is None:
+        return
+    against = f"{run.baseline_name or 'the baseline'} by {run.gain:.4g} [{run.gain_low:.4g}, {run.gain_high:.4g}]"
+    if run.gain <= 0:
+        yield Gate("gain", "red", f"no better than {against}")
+    elif run.gain_low <= 0:
+        yield Gate("gain", "amber", f"better than {against}: that may be chance")
+    else:
+        yield Gate("gain", "green", f"better than {against}")
+
+
+def _parts(run: Run) -> Iterator[Gate]:
+    if run.n_shared_rows is not None:
+        colour = "red" if run.n_shared_rows else "green"
+        yield Gate("parts", colour, f"{run.n_shared_rows or 'no'} test rows are in train or val too")
+
+
+def _directions(run: Run) -> Iterator[Gate]:
+    if not run.directions:
+        return
+    broken = {name: step for name, step in run.violations.items() if step > ROUNDING}
+    if not broken:
+        yield Gate("directions", "green", f"{len(run.directions)} declared directions are kept")
+        return
+    name = max(broken, key=broken.get)
+    said = f"{len(broken)} of {len(run.directions)} declared directions are broken, {name} by {broken[name]:.3g} of the score"
+    yield Gate("directions", "red" if run.is_direction_required else "amber", said)
+
+
+def _fairness(run: Run) -> Iterator[Gate]:
+    if not run.parity:
+        return
+    column, ratio = min(run.parity.items(), key=lambda item: item[1])
+    said = f"lowest over highest selection rate is {ratio:.2f} for {column}; four fifths are asked for"
+    yield Gate("fairness", "green" if ratio >= FOUR_FIFTHS else "red", said)
+
+
+def _data(run: Run) -> Iterator[Gate]:
+    if run.proxy_for:
+        yield Gate("data", "amber", f"trained on a proxy for {run.proxy_for}: it shows the method, not the bank's model")

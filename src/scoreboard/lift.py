@@ -1,0 +1,47 @@
+"""How good a score is, in one unit for all metrics: the share of the way from the baseline to the best there can be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from src.scoreboard.runs import LOSSES, Run
+
+WITHOUT_BEST = {"alert_rate_at_99_percent_recall", "davies_bouldin"}
+HIGHER_IS_BETTER = (
+    "accuracy", "adjusted_rand_score", "average_precision", "balanced_accuracy", "f1", "f1_macro", "information_coefficient",
+    "precision", "precision_macro", "quadratic_kappa", "r2", "recall", "recall_at_1_percent_alerts", "recall_macro", "roc_auc",
+    "roc_auc_ovr", "silhouette", "specificity", "top_3_accuracy",
+)  # fmt: skip
+PERFECT = dict.fromkeys(LOSSES - WITHOUT_BEST, 0.0) | dict.fromkeys(HIGHER_IS_BETTER, 1.0)
+
+
+@dataclass(frozen=True)
+class Lift:
+    """0 is the baseline, 1 the best there can be; below 0 the model is worse than none.
+
+    Attributes
+    ----------
+    share : float
+    low, high : float or None
+        Its interval: that of the gain over the baseline, in the same unit.
+    of : {"ceiling", "perfect"}
+        Simulated data knows the best score that can be reached, given what cannot be known. Elsewhere it is the perfect
+        score, which nobody reaches: only lifts of one kind can be compared.
+    """
+
+    share: float
+    low: float | None
+    high: float | None
+    of: str
+
+
+def lift(run: Run) -> Lift | None:
+    """The lift of a run; None without a baseline, or where no score is better than it."""
+    best = PERFECT.get(run.metric) if run.ceiling is None else run.ceiling
+    if best is None or run.baseline is None or run.gain is None:
+        return None
+    way = run.baseline - best if run.metric in LOSSES else best - run.baseline
+    if way <= 0:
+        return None
+    ends = (end if end is None else end / way for end in (run.gain_low, run.gain_high))
+    return Lift(run.gain / way, *ends, "perfect" if run.ceiling is None else "ceiling")

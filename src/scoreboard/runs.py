@@ -1,0 +1,283 @@
+"""What runs left in folders: their facts and numbers, each folder read by itself, so that a broken one hides no other."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from src import artifacts
+from src.errors import IntegrityError
+
+MARKS = {artifacts.MANIFEST, "metadata.json", "model.skops"}  # a folder with one of them is, or was, a run folder
+RATIO = "demographic_parity_ratio_"
+DATA_KINDS = {"packaged": "real"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training that ended well.
+
+    Attributes
+    ----------
+    run_dir, root : Path
+        Its folder, and the folder in which it was found.
+    use_case, department, task, model, metric : str
+    name : str
+        Of the use case, for people.
+    value, low, high : float or None
+        The primary metric on test and its interval; of clusters, on all rows.
+    baseline, ceiling : float or None
+    gain, gain_low, gain_high : float or None
+        What the model is better by than the baseline, and the interval of that.
+    baseline_name : str or None
+    score : float or None
+        On val, higher is better: by this runs are compared, because test is not there to choose by.
+    rows : str
+        Hash of the rows and of their parts: scores of others cannot be compared.
+    n_rows : int or None
+    data, proxy_for : str or None
+    created_at : str or None
+        UTC; None in what DVC keeps, which holds no clock times.
+    seconds, peak_mb : float or None
+    minimum_score : float or None
+        That the use case demands, in the metric's own sign.
+    stability : float or None
+        Of clusters.
+    directions : dict of str to int
+        That features declare; `violations` are the largest steps against them.
+    is_direction_required : bool
+    parity : dict of str to float
+        Lowest over highest selection rate, by protected column.
+    n_shared_rows : int or None
+        Rows of test that another part holds too.
+    damage : str or None
+        What is wrong with the folder's bytes.
+    has_report : bool
+    """
+
+    run_dir: Path
+    root: Path
+    use_case: str
+    name: str
+    department: str
+    task: str
+    model: str
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    baseline: float | None
+    ceiling: float | None
+    gain: float | None
+    gain_low: float | None
+    gain_high: float | None
+    baseline_name: str | None
+    score: float | None
+    rows: str
+    n_rows: int | None
+    data: str | None
+    proxy_for: str | None
+    created_at: str | None
+    seconds: float | None
+    peak_mb: float | None
+    minimum_score: float | None
+    stability: float | None
+    directions: dict[str, int]
+    violations: dict[str, float]
+    is_direction_required: bool
+    parity: dict[str, float]
+    n_shared_rows: int | None
+    damage: str | None
+    has_report: bool
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job of a sweep that left no run: `status` is failed or refused."""
+
+    use_case: str
+    model: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """Everything below some folders; `unreadable` has the reason by folder."""
+
+    runs: list[Run] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    unreadable: dict[Path, str] = field(default_factory=dict)
+
+
+def find(roots: list[Path]) -> Found:
+    """Read every run folder below some folders; links to other folders are not followed."""
+    found = Found()
+    for root in roots:
+        for folder, names, files in os.walk(root):
+            names[:] = sorted(name for name in names if not name.startswith("."))
+            here = Path(folder)
+            if MARKS & set(files):
+                names.clear()
+                try:
+                    found.runs.append(read(here, root))
+                except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+                    found.unreadable[here] = _in_words(error)
+            else:
+                records = (_record(here / name) for name in sorted(files) if name.endswith(".json"))
+                found.failures.extend(failure for record in records for failure in _failures(record))
+    return found
+
+
+def read(run_dir: Path, root: Path) -> Run:
+    """What the scoreboard shows of a run folder.
+
+    Raises
+    ------
+    OSError, ValueError, KeyError, TypeError, AttributeError
+        If it isn't one, or not all of it is there.
+    """
+    facts, metrics = _json(run_dir / "metadata.json"), _json(run_dir / "metrics.json")
+    config, metric = facts["config"], facts["metric"]
+    use_case = config["use_case"]
+    shown = f"test_{metric}" if f"test_{metric}" in metrics else metric
+    number = _numbers("metrics.json", metrics)
+    score = number.get("val_score")
+    if score is None and shown in number:
+        score = -number[shown] if metric in LOSSES else number[shown]
+    record = _record(run_dir.with_name(run_dir.name + ".json"))
+    record = record if isinstance(record, dict) else {}
+    durations = _if_any(_numbers, "durations_s", facts.get("durations_s"))
+    seconds = record.get("seconds", None if durations is None else sum(durations.values()))
+    split = _if_any(_table, "split", facts.get("split")) or {}
+    return Run(
+        run_dir=run_dir,
+        root=root,
+        use_case=_text("use_case_key", facts["use_case_key"]),
+        name=_text("name", use_case["name"]),
+        department=_text("department", use_case["department"]),
+        task=_text("task", use_case["task"]),
+        model=_text("model", facts["model"]),
+        metric=_text("metric", metric),
+        value=number.get(shown),
+        low=number.get(f"{shown}_ci_low"),
+        high=number.get(f"{shown}_ci_high"),
+        baseline=number.get(f"baseline_{metric}"),
+        ceiling=number.get(f"ceiling_{metric}"),
+        gain=number.get(f"gain_{metric}"),
+        gain_low=number.get(f"gain_{metric}_ci_low"),
+        gain_high=number.get(f"gain_{metric}_ci_high"),
+        baseline_name=_if_any(_text, "baseline", facts.get("baseline", "prior" if f"baseline_{metric}" in metrics else None)),
+        score=score,
+        rows=f"{facts['data']['frame_sha256']} {split.get('sha256')}",
+        n_rows=_if_any(_number, "n_valid_rows", facts["data"].get("n_valid_rows")),
+        data=DATA_KINDS.get(facts["data"]["kind"], _text("kind", facts["data"]["kind"])),
+        proxy_for=_if_any(_text, "proxy_for", facts["data"].get("proxy_for")),
+        created_at=_if_any(_moment, "created_at", facts.get("created_at")),
+        seconds=_if_any(_number, "seconds", seconds),
+        peak_mb=_if_any(_number, "peak_mb", record.get("peak_mb")),
+        minimum_score=_if_any(_number, "minimum_score", use_case.get("minimum_score")),
+        stability=number.get("stability"),
+        directions=_if_any(_table, "monotone", facts.get("monotone")) or {},
+        violations=_if_any(_numbers, "monotone_violations", facts.get("monotone_violations")) or {},
+        is_direction_required=bool(use_case.get("requires_monotone")),
+        parity={name.removeprefix(RATIO): value for name, value in number.items() if name.startswith(RATIO)},
+        n_shared_rows=_if_any(_number, "overlap", (split.get("overlap") or {}).get("n_rows")),
+        damage=_damage(run_dir),
+        has_report=_is_regular(run_dir / "report.html"),
+    )
+
+
+LOSSES = {
+    "alert_rate_at_99_percent_recall", "brier_score_loss", "davies_bouldin", "expected_calibration_error", "log_loss", "mae",
+    "median_absolute_error", "pinball_loss", "rmse", "rmsle",
+}  # fmt: skip
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if not _is_regular(path):
+        raise ValueError(f"{path.name} is missing" if not path.exists() else f"{path.name} is not a regular file")
+    values = json.loads(path.read_text(), parse_constant=_refuse_constant)
+    return _table(path.name, values)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number that JSON knows")
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{name} is {value!r}, not a finite number")
+    return value
+
+
+def _numbers(name: str, value: Any) -> dict[str, float]:
+    return {key: _number(key, number) for key, number in _table(name, value).items()}
+
+
+def _table(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} is {value!r}, not a table")
+    return value
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is {value!r}, not a name")
+    return value
+
+
+def _moment(name: str, value: Any) -> str:
+    try:
+        return datetime.fromisoformat(value).astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    except (ValueError, TypeError, OverflowError):
+        raise ValueError(f"{name} is {value!r}, not a moment") from None
+
+
+def _if_any(check: Callable[[str, Any], Any], name: str, value: Any) -> Any:
+    return None if value is None else check(name, value)
+
+
+def _is_regular(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def _record(path: Path) -> Any:
+    """A JSON file beside run folders, None if it is none."""
+    try:
+        return json.loads(path.read_text()) if _is_regular(path) else None
+    except (OSError, ValueError):
+        return None
+
+
+def _failures(record: Any) -> list[Failure]:
+    """Jobs without a run, from the record of one or (of those that were refused) from the table of a sweep."""
+    rows, statuses = (record, {"refused"}) if isinstance(record, list) else ([record], {"failed"})
+    return [
+        Failure(*(str(row.get(key) or "") for key in ("use_case", "model", "status", "reason")))
+        for row in rows
+        if isinstance(row, dict) and row.get("status") in statuses and "overrides" in row
+    ]
+
+
+def _damage(run_dir: Path) -> str | None:
+    try:
+        artifacts.verify(run_dir)
+    except IntegrityError as error:
+        return str(error).replace(f"{run_dir}/", "")
+    return None
+
+
+def _in_words(error: Exception) -> str:
+    said = f"{error.args[0]} is not recorded" if isinstance(error, KeyError) and error.args else str(error)
+    return " ".join(said.split())
