@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help setup train test test-slow lint lock bench clean
+.PHONY: help setup train repro test test-slow lint lock bench clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -25,7 +25,10 @@ $(INSTALLED): requirements.lock requirements-data.lock
 train: setup ## train one model: make train ARGS="model=xgboost use_case=fraud"
 	@$(BIN)/python -m src.train $(ARGS)
 
-test: setup .venv/.neural ## lint, then the tests that take minutes at most: make test ARGS="-k split"
+repro: setup .venv/.neural ## train what is out of date on all cores, and let DVC take it: docs/dvc.md
+	@$(BIN)/python -m src.reproduce
+
+test: setup .venv/.neural .venv/.postgresql ## lint, then the tests that take minutes at most: make test ARGS="-k split"
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
 	$(BIN)/python -m pytest -n logical $(ARGS)
 

@@ -64,17 +64,16 @@ class OptunaSearch(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> None:
-        from src.tuning.trials import quiet_optuna
+        from src.tuning.trials import open_study
 
-        optuna = quiet_optuna()
         self.sweep_dir = Path(self.config.hydra.sweep.dir)
         OmegaConf.save(self.config, self.sweep_dir / "multirun.yaml")
         fixed, space = self._read(arguments)
-        study = optuna.create_study(
-            storage=optuna.storages.RDBStorage(self.storage or f"{SQLITE}{self.sweep_dir}/optuna.db"),
-            study_name=self.study_name or f"trials of code {self.code[:12]}",  # other code, other trials
-            direction="maximize",  # of a job's score, which is higher where the metric is better, losses too
-            load_if_exists=True,
+        study = open_study(
+            "hydra.sweeper.storage",
+            self.storage or f"{SQLITE}{self.sweep_dir}/optuna.db",
+            self.study_name or f"trials of code {self.code[:12]}",  # other code, other trials
+            "maximize",  # a job's score, which is higher where the metric is better, losses too
         )
         while (n_told := len(study.trials)) < self.n_trials:
             batch = range(n_told, min(self.n_trials, n_told - n_told % self.n_jobs + self.n_jobs))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from src import address
 from src.device import cuda_devices
 from src.errors import ConfigError, unknown
 from src.models import ESTIMATORS, check_arguments
@@ -15,6 +15,12 @@ from src.schema import UNSUPERVISED, CrossValidation, DataSource, DataSplit, Ear
 from src.use_case import UseCase
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
+SOURCE_SETTINGS = {
+    "packaged": ("name",),
+    "simulated": ("rows", "seed"),
+    "file": ("path",),
+    "sql": ("query", "url_env", "order_by"),
+}
 SAFE_CV = {"temporal": ("time_series",), "group": ("group_kfold", "stratified_group_kfold")}
 
 
@@ -97,13 +103,14 @@ def _check_tuning(config: TrainingConfig) -> None:
         raise ConfigError(f"tuning={tuning.method}, but model={model.name} has nothing to tune: choose tuning=none")
     if tuning.cv is None or tuning.max_concurrent_trials is None or (tuning.n_iter is None and tuning.method != "grid_search"):
         raise ConfigError(f"tuning={tuning.method} needs tuning.cv, tuning.max_concurrent_trials and tuning.n_iter")
-    if tuning.storage and "://" not in tuning.storage:
+    if tuning.storage and address.holds_password(tuning.storage):
+        raise ConfigError(address.NAME_IT.format("tuning.storage"))
+    if tuning.storage and "://" not in tuning.storage and not address.is_variable(tuning.storage):
         raise ConfigError(
             f"tuning.storage={tuning.storage} is not an address.\n"
-            "Of a file it is sqlite:///folder/file.db, or sqlite:////folder/file.db from the root."
+            "Of a file it is sqlite:///folder/file.db, or sqlite:////folder/file.db from the root.\n"
+            "An address with a password belongs into an environment variable, whose name is given instead."
         )
-    if tuning.storage and urlsplit(tuning.storage).password:
-        raise ConfigError("tuning.storage holds a password, which would be saved: leave it out and set PGPASSWORD")
 
 
 def _check_search(model: Model) -> None:
@@ -156,9 +163,9 @@ def model_facts(path: Path) -> dict:
 
 
 def _check_data_source(source: DataSource, use_case: UseCase) -> None:
-    given = {key for key in ("name", "path", "rows", "seed") if getattr(source, key) is not None}
-    understood = {"packaged": {"name"}, "simulated": {"rows", "seed"}, "file": {"path"}}[source.kind]
-    if extra := sorted(given - understood):
+    understood = SOURCE_SETTINGS[source.kind]
+    given = {key for keys in SOURCE_SETTINGS.values() for key in keys if getattr(source, key) is not None}
+    if extra := sorted(given - set(understood)):
         raise ConfigError(f"data_source={source.kind} does not understand data_source.{extra[0]}: leave it out")
     if source.kind == "simulated" and use_case.simulation is None:
         raise ConfigError(f"use_case={use_case.key} declares no simulation. Choose data_source=packaged or data_source=file.")
@@ -170,6 +177,10 @@ def _check_data_source(source: DataSource, use_case: UseCase) -> None:
             f"{given} does not fit use_case={use_case.key}.\n"
             f"Choose {choices}data_source={'simulated' if use_case.simulation else 'file data_source.path=…'}."
         )
+    if source.kind == "sql" and not (source.query and source.url_env):
+        raise ConfigError("data_source=sql needs data_source.query and data_source.url_env")
+    if source.url_env is not None and not address.is_variable(source.url_env):
+        raise ConfigError(address.NAME_IT.format("data_source.url_env"))
     if source.kind == "simulated" and source.rows is not None and source.seed is None:
         raise ConfigError("data_source=simulated needs data_source.seed, for example 42")
 

@@ -15,6 +15,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from src import address
 from src.compose import CONF, check_job, compose_job, composer, options, parse
 from src.errors import ConfigError, TrainingError
 
@@ -131,6 +132,9 @@ def refuse_code(argv: list[str]) -> None:
         for text, reason in FORBIDDEN.items():
             if text in argument:
                 raise ConfigError(f"{argument!r} is refused: {text} {reason}.")
+        key, _, value = argument.partition("=")
+        if address.holds_password(argument) or address.would_be_saved(key.lstrip("+"), value):
+            raise ConfigError(address.NAME_IT.format("A setting" if address.holds_password(key) else key))
 
 
 def groups_text(config_dirs: list[Path]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from src import address
 from src.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -161,9 +162,11 @@ def _leaves(node: Any, at: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _refuse_import(key: str, value: Any) -> None:
-    """Configuration files may not name code either, except Hydra's own and its plugins'."""
+    """Configuration files may not name code either, except Hydra's own and its plugins', nor hold a password."""
     names_code = key.endswith(("._target_", ".()", ".class")) or key == "_target_"
     if names_code and not str(value).startswith(PACKAGES_HYDRA_MAY_IMPORT):
         raise ForbiddenError(f"{key}={value} is refused: a configuration may not name code to run.")
+    if address.would_be_saved(key, value):
+        raise ForbiddenError(address.NAME_IT.format(key))
     if isinstance(value, str) and "oc.env" in value:
         raise ForbiddenError(f"{key}={value} is refused: it would write an environment variable into saved files.")

@@ -15,9 +15,12 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class DataSource(Facts):
-    kind: Literal["packaged", "simulated", "file"]
+    kind: Literal["packaged", "simulated", "file", "sql"]
     name: Name | None
     path: str | None
+    query: str | None
+    url_env: str | None
+    order_by: list[str] | None
     rows: Annotated[int, Field(ge=1)] | None
     seed: Seed | None
 
@@ -61,7 +64,7 @@ class Tuning(Facts):
     timeout_s : float, optional
         Begin no trial after so many seconds.
     storage : str, optional
-        SQLAlchemy's address of the database that keeps the trials.
+        SQLAlchemy's address of the database that keeps the trials, or the environment variable that holds it.
     """
 
     method: Literal["none", "grid_search", "random_search", "bayesian", "halving", "auto"]

@@ -315,6 +315,7 @@ def tune(config: TrainingConfig, recipe: Recipe, table: Table, train, yardstick:
     from src.config import distributions
     from src.ensemble import inner_folds
     from src.portfolio.record import code_sha256, fingerprint
+    from src.provenance import frame_sha256
     from src.tuning.find import find
     from src.tuning.space import Space
 
@@ -343,7 +344,7 @@ def tune(config: TrainingConfig, recipe: Recipe, table: Table, train, yardstick:
         periods=table.periods(train),
         clusters=table.clusters(train),
         **tuning.model_dump(exclude={"cv"}),
-        study=fingerprint(settings, code_sha256()),
+        study=fingerprint(settings, code_sha256(), rows=frame_sha256(table.frame)),
         advance=advance,
     )
 

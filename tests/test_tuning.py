@@ -419,7 +419,7 @@ def test_a_search_whose_trials_all_fail_says_why(case):
         (["save_tuned=true"], "save_tuned is for a search"),
         (["tuning=bayesian", "tuning.n_iter=null"], "tuning=bayesian needs tuning.cv, tuning.max"),
         (["model=xgboost", "tuning=grid_search", "model.grid.max_depth=[3,x]"], "model.grid.max_depth tries x, which"),
-        (["tuning=bayesian", "tuning.storage=postgresql://me:secret@host/db"], "tuning.storage is saved as typed, so no address with a password"),
+        (["tuning=bayesian", "tuning.storage=postgresql://me:secret@host/db"], "tuning.storage is saved as typed, so no"),
         (["tuning=bayesian", "tuning.storage=/folder/s.db"], "tuning.storage=/folder/s.db is not an address"),
         (["model=linear_regression", "use_case=clv_prediction", "tuning=grid_search", "+model.grid.normalize=[true,false]"],
          "normalize belongs to preprocessing"),

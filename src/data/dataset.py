@@ -24,7 +24,7 @@ class Dataset:
     true_groups : ndarray of shape (n_rows,), optional
         Codes of the groups that a simulator mixed, of a clustering.
     provenance : dict
-        Plain facts for the record: `kind` ("real", "simulated" or "file"), `source`, `sha256` of the raw bytes,
+        Plain facts for the record: `kind` ("real", "simulated", "file" or "sql"), `source`, `sha256` of the bytes or rows,
         `citation`, `licence` and so on.
     notes : list of str
         What a reader of the results should know about the rows, one sentence each.

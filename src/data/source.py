@@ -6,16 +6,28 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from src.data.dataset import Dataset
     from src.use_case import UseCase
 
 
-def load(kind: str, use_case: UseCase, name: str | None, path: str | None, rows: int | None, seed: int | None) -> Dataset:
+def load(
+    kind: str,
+    use_case: UseCase,
+    name: str | None = None,
+    path: str | None = None,
+    rows: int | None = None,
+    seed: int | None = None,
+    query: str | None = None,
+    url_env: str | None = None,
+    order_by: Sequence[str] | None = None,
+) -> Dataset:
     """Read or draw the rows of a use case.
 
     Parameters
     ----------
-    kind : {"packaged", "simulated", "file"}
+    kind : {"packaged", "simulated", "file", "sql"}
     use_case : UseCase
         On a proxy, with the facts of `packaged.facts_of_proxy`.
     name : str, optional
@@ -24,6 +36,8 @@ def load(kind: str, use_case: UseCase, name: str | None, path: str | None, rows:
         Table, for `file`.
     rows, seed : int, optional
         How many rows to draw and from which seed, for `simulated`.
+    query, url_env, order_by : str, str and sequence of str, optional
+        What to ask, where the address stands and how to sort, for `sql`.
 
     Returns
     -------
@@ -42,10 +56,7 @@ def load(kind: str, use_case: UseCase, name: str | None, path: str | None, rows:
         from src.data.simulated import simulate
 
         return simulate(use_case, rows, seed)
-    from src.data import file
-
-    return file.load(
-        path,
+    declared = (
         use_case.features,
         use_case.target,
         use_case.time_column,
@@ -54,3 +65,10 @@ def load(kind: str, use_case: UseCase, name: str | None, path: str | None, rows:
         use_case.group_column,
         use_case.protected,
     )
+    if kind == "sql":
+        from src.data import sql
+
+        return sql.load(query, url_env, *declared, order_by or ())
+    from src.data import file
+
+    return file.load(path, *declared)

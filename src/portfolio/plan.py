@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.compose import ForbiddenError, check_job, compose_job, composer, parse, without_hydra
 from src.data.packaged import declared_rows
-from src.errors import ConfigError
+from src.errors import ConfigError, UserError
 from src.portfolio import record
 from src.portfolio.results import short_names
 
@@ -156,7 +156,7 @@ def plan(texts: list[str], config_dirs: list[Path], code: str, advance: Callable
                 planned = _checked(planned, cfg, code)
             except ForbiddenError:  # not a matter of this job alone
                 raise
-            except ConfigError as error:
+            except UserError as error:
                 planned = replace(planned, refusal=str(error))
             else:
                 first = first or cfg
@@ -227,6 +227,8 @@ def _n_cells(settings: dict[str, Any]) -> int:
     source = settings["data_source"]
     if source["kind"] == "file":
         return Path(source["path"]).stat().st_size // 8 if Path(source["path"]).is_file() else 0
+    if source["kind"] == "sql":
+        return 0  # a guess at the size of a table is not worth another query
     rows = source["rows"] if source["kind"] == "simulated" else declared_rows(source["name"])
     weight = TIMES_A_BOOSTER.get(settings["model"]["name"], 1)
     return (rows or 0) * len(settings["use_case"]["features"]) * weight

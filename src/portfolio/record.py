@@ -55,12 +55,36 @@ def is_finished(run_dir: Path, fingerprint: str) -> bool:
     return "metrics.json" in names
 
 
-def fingerprint(settings: dict[str, Any], code: str) -> str:
-    """Hash of all that a job's numbers depend on: its resolved settings, our code, the packages, a file's bytes."""
+def fingerprint(settings: dict[str, Any], code: str, rows: str | None = None) -> str:
+    """Hash of all that a job's numbers depend on: its resolved settings, our code, the packages, the data.
+
+    The data is a file's bytes or the rows of a query, which are read for it, unless `rows` is their hash already. What a
+    query gives may change at any time, and nothing but its rows tells.
+
+    Raises
+    ------
+    UserError
+        If the rows cannot be read.
+    """
     depends_on = {key: value for key, value in settings.items() if key not in ABOUT_HOW}
-    path = settings["data_source"]["path"]
-    text = json.dumps([depends_on, code, path and _file_sha256(path)], sort_keys=True, default=str)
+    source = settings["data_source"]
+    if rows is None and source["kind"] == "sql":
+        rows = _rows_sha256(json.dumps({name: settings[name] for name in ("data_source", "use_case")}))
+    path = source["path"]
+    data = rows or (path and _file_sha256(path))
+    text = json.dumps([depends_on, code, data], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def _rows_sha256(settings: str) -> str:
+    """Hash of the rows of a query; jobs of a sweep that ask the same read them once."""
+    from src.data import source
+    from src.use_case import UseCase
+
+    facts = json.loads(settings)
+    use_case = UseCase.model_validate(facts["use_case"])
+    return source.load(use_case=use_case, **facts["data_source"]).provenance["sha256"]
 
 
 @cache

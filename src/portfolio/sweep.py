@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from src.compose import without_hydra
 from src.errors import ConfigError
 from src.portfolio import display, record, results
 from src.portfolio.job import Job
@@ -62,6 +63,8 @@ def sweep(
     code = record.code_sha256()
     with display.checking() as advance:
         planned = plan(command.settings, config_dirs, code, advance)
+    if planned.cfg.hydra.sweeper._target_ == OPTUNA:
+        code = _with_data(planned, code)
     workers, n_threads = cores_for(planned)
     sweep_dir, is_continued = _choose_folder(command, planned)
     with _only_one(sweep_dir):
@@ -147,6 +150,13 @@ def cores_for(planned: Plan) -> tuple[list[str], int | None]:
     if launcher.batch_size == "auto":
         overrides.append("hydra.launcher.batch_size=1")  # joblib would hand a worker several short jobs at once
     return overrides, max(1, cores // workers)
+
+
+def _with_data(planned: Plan, code: str) -> str:
+    """What the trials of a search are kept under: our code, and the settings and the data that they share."""
+    from omegaconf import OmegaConf
+
+    return record.fingerprint(OmegaConf.to_container(without_hydra(planned.cfg), resolve=True), code)
 
 
 def _choose_folder(command: Command, planned: Plan) -> tuple[Path, bool]:
@@ -241,6 +251,7 @@ def _report(command: Command, jobs: list[Planned] | None, sweep_dir: Path) -> in
         again = "\n".join(f"  {line}" for line in command.only([row["overrides"] for row in failed]))
         said = f"{len(failed)} of {len(rows)} jobs failed; what they printed is in the .log files. To run only these again:"
         print(f"{said}\n{again}", file=sys.stderr)
+    print(f"As one page: python -m src.scoreboard --sweep {shlex.quote(_relative(sweep_dir))}")
     print(f"{_relative(sweep_dir)}/results.md")
     return SOME_FAILED if failed or refused else 0
 

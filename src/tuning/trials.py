@@ -15,19 +15,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from src import address
 from src.errors import ConfigError
 
 SQLITE = "sqlite:///"
+LOCK = 0x7472_6961_6C73  # of PostgreSQL, by number: "trials"
 STORED_IN: list[str] = []  # addresses that searches of this process keep their trials at
 
 
 def quiet_optuna():
     """Optuna, which is heavy to import, without its log and its warnings that what we use is experimental."""
     os.environ.setdefault("SQLALCHEMY_SILENCE_UBER_WARNING", "1")  # before SQLAlchemy's first import
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # before its import, too, at which it lists its plugins
     import optuna
 
     optuna.logging.set_verbosity(logging.ERROR)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     warnings.filterwarnings("ignore", message="Samplers and other components in Optuna", category=FutureWarning)
     return optuna
@@ -113,7 +115,8 @@ class Storage:
     Parameters
     ----------
     url : str
-        As SQLAlchemy has them: ``sqlite:///studies/fraud.db``, ``postgresql://host/database``.
+        As SQLAlchemy has them: ``sqlite:///studies/fraud.db``, ``postgresql://host/database``; or the environment variable
+        that holds one.
     study : str
         Name that stands for all that decides the trials.
     distributions : mapping of str to mapping of str to optuna distribution
@@ -128,21 +131,8 @@ class Storage:
     """
 
     def __init__(self, url: str, study: str, distributions: Mapping[str, Mapping[str, Any]], is_loss: bool):
-        optuna = quiet_optuna()
-        from sqlalchemy.exc import SQLAlchemyError
-
         self.distributions = distributions
-        direction = "minimize" if is_loss else "maximize"
-        options = {"connect_args": {"timeout": 60}} if url.startswith(SQLITE) else {}
-        try:
-            with _created_by_one(url):
-                storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
-                self._study = optuna.create_study(storage=storage, study_name=study, direction=direction, load_if_exists=True)
-        except (SQLAlchemyError, ImportError, OSError) as error:
-            said = str(error).splitlines()[0]
-            raise ConfigError(
-                f"tuning.storage={url} cannot be opened: {said}\nGive another address, or null to keep no trials."
-            ) from error
+        self._study = open_study("tuning.storage", url, study, "minimize" if is_loss else "maximize")
         STORED_IN.append(url)
 
     def load(self) -> list[Trial]:
@@ -168,9 +158,51 @@ class Storage:
             )
 
 
+def open_study(setting: str, storage: str, name: str, direction: str):
+    """A study of Optuna's in a database, made there if it is new.
+
+    Parameters
+    ----------
+    setting : str
+        That says where, for messages.
+    storage : str
+        An address, or the environment variable that holds it.
+    name : str
+    direction : {"minimize", "maximize"}
+
+    Raises
+    ------
+    ConfigError
+        If there is no such database; the message never holds what the environment does.
+    """
+    optuna = quiet_optuna()
+    from sqlalchemy.exc import SQLAlchemyError
+
+    url = address.read(setting, storage) if address.is_variable(storage) else storage
+    options = {"connect_args": {"timeout": 60}} if url.startswith(SQLITE) else {}
+    try:
+        with _created_by_one(url):
+            kept = optuna.storages.RDBStorage(url, engine_kwargs=options)
+            return optuna.create_study(storage=kept, study_name=name, direction=direction, load_if_exists=True)
+    except (SQLAlchemyError, ImportError, OSError) as error:
+        said = address.without_secrets(str(error).splitlines()[0], url)
+        advice = f"Give another address, or null for {'no trials to be kept' if setting.startswith('tuning') else 'a file'}."
+        if isinstance(error, ImportError) and error.name == "psycopg2":
+            advice = "Install its driver: make setup EXTRAS=postgresql"
+        raise ConfigError(f"{setting}={storage} cannot be opened: {said}\n{advice}") from None
+
+
 @contextlib.contextmanager
 def _created_by_one(url: str) -> Iterator[None]:
-    """Let one process at a time make the file and its tables: two at once fail."""
+    """Let one process at a time make the tables, and a file for them: two at once fail."""
+    if url.startswith("postgresql"):
+        import sqlalchemy
+
+        engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
+        with engine.connect() as connection:  # whose end gives the lock back
+            connection.execute(sqlalchemy.text(f"SELECT pg_advisory_lock({LOCK})"))
+            yield
+        return
     if not url.startswith(SQLITE):
         yield
         return
