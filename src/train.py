@@ -58,11 +58,11 @@ def main(cfg: DictConfig) -> float:
 
 
 def _is_single() -> bool:
-    """Whether this is a run of its own, and no job of a sweep."""
+    """Whether this is a run of its own: jobs of a sweep have numbers."""
     from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
+    from omegaconf import OmegaConf
 
-    return HydraConfig.get().mode != RunMode.MULTIRUN
+    return OmegaConf.is_missing(HydraConfig.get().job, "num")
 
 
 def register(run_dir: Path, root: Path) -> None:
@@ -75,13 +75,27 @@ def register(run_dir: Path, root: Path) -> None:
 
 def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) -> float:
     """Fill `run_dir` and return the primary metric on val as a score, higher is better."""
-    from src import artifacts, curves, drift, evaluate, fairness, leakage, model_card, record, slices, threshold
+    from src import (
+        artifacts,
+        curves,
+        drift,
+        evaluate,
+        fairness,
+        forecast,
+        importance,
+        leakage,
+        model_card,
+        record,
+        report,
+        slices,
+        threshold,
+    )
     from src import config as config_module
     from src.calibration import calibrate
     from src.cross_validation import summarise
     from src.data import source
     from src.fit import fit, predict_score, with_threshold
-    from src.metrics import SCORING, decide
+    from src.metrics import METRICS, SCORING, decide
     from src.monotone import check_directions
     from src.portfolio.record import code_sha256
     from src.progress import Steps
@@ -179,6 +193,19 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
                 before = predict_score(fitted.model, test, task)
                 metrics |= evaluate.before_calibration(y_test, before) if config.calibration != "none" else {}
                 tables["reliability"] = evaluate.reliability_curves(y_test, before, test_score)
+            tables |= importance.explain(
+                test,
+                list(table.features),
+                y_test,
+                lambda rows: decide(task, predict_score(model, rows, task), decided_at, costs),
+                yardstick.score,
+                config.seed,
+                task == "binary",
+                table.periods(parts.test) if METRICS[use_case.metric].takes == "periods" else None,
+            )
+            if task == "regression" and table.times is not None:
+                naive = next(iter(baselines.values()))[parts.test]
+                tables["forecast"] = forecast.by_moment(table.times[parts.test], y_test, test_score, naive)
             unfair = []
             if task == "binary" and use_case.protected:
                 groups = {name: test[name] for name in use_case.protected}
@@ -196,6 +223,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
             facts["environment"]["code_sha256"] = code_sha256()
             facts["slices"] = looked_at
             facts["split"]["overlap"] = overlap(parts, table.times, table.groups)
+            facts["split"]["drift"] = {name: drift.psi(was, test[name]) for name, was in reference["features"].items()}
             facts["interval_of"] = record.what_is_drawn(use_case, table, parts.test)
             facts["tuning"] = search and search.facts
             facts["notes"] += [*unfair, *(search.notes if search else [])]
@@ -204,6 +232,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
             record.write_test_scores(folder / "test_scores.parquet", parts.test, y_test, decided, *about)
             artifacts.write_json(folder / "drift_reference.json", reference)
             (folder / "model_card.md").write_text(model_card.render(folder))
+            report.write(folder)
     for note in facts["notes"]:
         log.info(note)
     for name, params in search.params.items() if config.save_tuned else ():
@@ -217,7 +246,7 @@ def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, st
     """Fill `run_dir` with clusters or anomalies, found in all rows without labels; labels, where there are any, only judge."""
     from pandas import Categorical
 
-    from src import artifacts, curves, drift, evaluate, model_card, record
+    from src import artifacts, curves, drift, evaluate, model_card, record, report
     from src.cluster_metrics import agreement, clustering_metrics, profiles, stability
     from src.data import source
     from src.fit import fit_unsupervised
@@ -225,6 +254,7 @@ def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, st
     from src.models import make_estimator
     from src.portfolio.record import code_sha256
     from src.progress import Steps
+    from src.projection import project
     from src.table import make_table
 
     use_case, metric = config.use_case, config.use_case.metric
@@ -240,7 +270,7 @@ def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, st
             X, labels = model.named_steps["features"].transform(table.frame), model.named_steps["estimator"].labels_
             metrics = clustering_metrics(X, labels, config.seed)
             tables = {"profiles": profiles(table.frame[list(table.features)], labels)}
-            tables |= curves.of_clusters(tables["profiles"])
+            tables |= curves.of_clusters(tables["profiles"]) | {"projection": project(X, labels, config.seed)}
             if data.true_groups is not None:
                 metrics["adjusted_rand_score"] = agreement(data.true_groups[table.valid.rows], labels)
             if use_case.task == "anomaly":
@@ -277,6 +307,7 @@ def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, st
             reference["floors"] = drift.floors(metric, metrics) if use_case.task == "anomaly" else None
             artifacts.write_json(folder / "drift_reference.json", reference)
             (folder / "model_card.md").write_text(model_card.render(folder))
+            report.write(folder)
     for note in facts["notes"]:
         log.info(note)
     print(record.closing_line_of_groups(facts, metrics))

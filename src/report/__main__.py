@@ -1,0 +1,58 @@
+"""Write a run's page anew: `python -m src.report runs/credit_scoring/xgboost`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from src import report
+from src.errors import ConfigError
+
+HELP = """\
+Write the page of a finished run, report.html, from the files in its folder.
+
+  python -m src.report runs/transaction_fraud/xgboost              prints it to a file beside the run: --out
+  python -m src.report RUN_DIR --out page.html                     the run folder stays as it was written
+
+A run writes its own report.html, which its manifest.json covers; this one goes elsewhere."""
+
+
+def main(argv: list[str]) -> int:
+    """Write the page; give the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m src.report", usage="%(prog)s RUN_DIR [--out FILE]", description=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="a run's folder")
+    parser.add_argument("--out", type=Path, help="where to write the page; by default <model>-report.html beside the folder")
+    args = parser.parse_args(argv)
+    try:
+        check(args.run_dir)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    out = args.out or args.run_dir.with_name(f"{args.run_dir.resolve().name}-{report.NAME}")
+    out.write_text(report.render(args.run_dir))
+    print(os.path.relpath(out))
+    return 0
+
+
+def check(run_dir: Path) -> None:
+    """Refuse a folder that holds no run.
+
+    Raises
+    ------
+    ConfigError
+    """
+    for name in ("metadata.json", "metrics.json"):
+        if not (run_dir / name).is_file():
+            raise ConfigError(
+                f"{run_dir} is not a run folder: it holds no {name}.\n"
+                "Give the folder of a run, such as runs/transaction_fraud/xgboost."
+            )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,194 @@
+"""Quality of decisions between classes: ranking, mistakes, their cost, and whether probabilities are to be believed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from src import curves
+from src.report import number, series
+from src.report.block import Chart, Columns, Figures, Matrix, Missing, Table
+from src.report.run import Run
+
+N_TENTHS = 10
+N_THRESHOLDS = 99
+N_BINS = 24
+
+
+def two_classes(run: Run) -> list:
+    """ROC, precision and recall, the confusion matrix at the threshold, cost, lift, calibration and scores."""
+    rows = run.parquet("test_scores.parquet")
+    blocks = [*_decisions(run)]
+    if rows is None:
+        return [*blocks, Missing("answers to the test rows (test_scores.parquet), from which curves are drawn")]
+    y, score = rows["y_true"].to_numpy(), rows["score"].to_numpy()
+    blocks.append(Columns([*ranking(curves.roc(y, score), curves.precision_recall(y, score), run), by_threshold(run, y, score),
+                           gains(run, y, score), *_calibration(run), _scores(run, y, score)]))  # fmt: skip
+    return blocks
+
+
+def ranking(roc: pd.DataFrame, precision_recall: pd.DataFrame, run: Run) -> list[Chart]:
+    """The two curves of a ranking."""
+    unit = {"min": 0, "max": 1}
+    chance = run.metrics.get("baseline_average_precision")
+    drawn = [
+        series.line("model", roc["false_positive_rate"], roc["true_positive_rate"]),
+        series.line("chance", [0, 1], [0, 1], 5, "dashed"),
+    ]
+    said = f"Area below the curve {number.metric(run, 'test_roc_auc')}; 0.5 is guessing, 1 is perfect."
+    found = [Chart("ROC curve", said, {"label": "false positive rate", **unit}, {"label": "true positive rate", **unit}, drawn)]
+    drawn = [series.line("model", precision_recall["recall"], precision_recall["precision"])]
+    said = f"Average precision {number.metric(run, 'test_average_precision')}"
+    if chance is not None:
+        drawn.append(series.line("chance", [0, 1], [chance, chance], 5, "dashed"))
+        said += f"; guessing has {number.formatted(chance)}, the share of positives"
+    axes = {"label": "recall", **unit}, {"label": "precision", **unit}
+    return [*found, Chart("Precision and recall", f"{said}.", *axes, drawn)]
+
+
+def _decisions(run: Run) -> list:
+    names = ["true_negatives", "false_positives", "false_negatives", "true_positives"]
+    if not all(f"test_{name}" in run.metrics for name in names):
+        return [Missing("the confusion matrix")]
+    tn, fp, fn, tp = (number.metric(run, f"test_{name}") for name in names)
+    figures = [(label, number.metric(run, f"test_{name}"), [small]) for label, name, small in (
+        ("Precision", "precision", "of the alerts that are right"), ("Recall", "recall", "of the positives that are found"),
+        ("Specificity", "specificity", "of the negatives left alone"), ("F1", "f1", "harmonic mean of both"))]  # fmt: skip
+    figures.insert(0, ("Threshold", number.metric(run, "threshold"), ["chosen on val"]))
+    target = run.use_case("target")
+    return [
+        Figures(figures),
+        Matrix(f"Test rows by what they are and what was decided: {target} = 1 is positive", ["0", "1"], [[tn, fp], [fn, tp]]),
+    ]
+
+
+def by_threshold(run: Run, y, score) -> Chart:
+    """What each threshold would have cost on test, or its precision and recall where mistakes have no single price."""
+    at = np.unique(np.quantile(score, np.linspace(0.005, 0.995, N_THRESHOLDS)))
+    order = np.sort(score)
+    positives = np.sort(score[y == 1])
+    n_alerts = len(order) - np.searchsorted(order, at, side="left")
+    n_found = len(positives) - np.searchsorted(positives, at, side="left")
+    threshold = run.metrics.get("threshold")
+    price = run.use_case("cost") or {}
+    wrong, missed = price.get("false_positive"), price.get("false_negative")
+    axis = {"label": "threshold", "min": 0, "max": 1}
+    if isinstance(wrong, int | float) and isinstance(missed, int | float):
+        cost = wrong * (n_alerts - n_found) + missed * (len(positives) - n_found)
+        drawn, label = [series.line("cost", at, cost)], f"cost, {price.get('unit') or 'as priced'}"
+        top, title = float(cost.max()), "Cost by threshold"
+        said = f"A false alarm costs {wrong:g}, a missed positive {missed:g}. "
+    else:
+        precision, recall = n_found / np.maximum(n_alerts, 1), n_found / max(len(positives), 1)
+        drawn = [series.line("precision", at, precision), series.line("recall", at, recall, 3)]
+        label, top, title = "share", 1.0, "Precision and recall by threshold"
+        said = (
+            "The cost of a mistake differs from row to row, so shares are shown. " if price else "Mistakes have no price here. "
+        )
+    if threshold is not None and at[0] <= threshold <= at[-1]:
+        drawn.append(series.line("chosen on val", [threshold, threshold], [0, top], 2, "dashed"))
+        said += f"The threshold {number.formatted(threshold)} was chosen on val, never on these rows."
+    return Chart(title, said, axis, {"label": label, "min": 0}, drawn)
+
+
+def gains(run: Run, y, score) -> Chart:
+    """Share of the positives that looking at the highest-scored rows finds."""
+    order = np.argsort(-score, kind="stable")
+    found = np.cumsum(y[order]) / max(int(np.sum(y)), 1)
+    looked = np.arange(1, len(y) + 1) / len(y)
+    kept = series.thinned(len(y))
+    drawn = [series.line("model", [0, *looked[kept]], [0, *found[kept]]), series.line("at random", [0, 1], [0, 1], 5, "dashed")]
+    said = f"In the highest-scored tenth, positives are {number.metric(run, 'test_lift_at_10_percent')} times as frequent as in all."
+    axes = {"label": "share of rows looked at", "min": 0, "max": 1}, {"label": "share of positives found", "min": 0, "max": 1}
+    return Chart("Lift: what looking finds", said, *axes, drawn)
+
+
+def _calibration(run: Run) -> list:
+    table = run.csv("reliability.csv")
+    if table is None:
+        return [Missing("reliability of the probabilities (reliability.csv)")]
+    is_calibrated = run.fact("config", "calibration") not in (None, "none")
+    curves_of = {"before": ("before calibration", 5), "after": ("as saved", 1)} if is_calibrated else {"after": ("model", 1)}
+    drawn = [series.line("perfect", [0, 1], [0, 1], 2, "dashed")]
+    for key, (name, color) in curves_of.items():
+        part = table[table["calibration"] == key]
+        drawn += [series.line(name, part["mean_predicted"], part["observed_rate"], color)]
+    most = min(1.0, 1.1 * float(table[["mean_predicted", "observed_rate"]].to_numpy().max()))
+    drawn[0] = series.line("perfect", [0, most], [0, most], 2, "dashed")
+    error = number.metric(run, "test_expected_calibration_error")
+    said = f"Expected calibration error {error}; on the dashed line, forecasts come true."
+    axes = {"label": "predicted probability", "min": 0}, {"label": "observed rate", "min": 0}
+    return [Chart("Calibration", said, *axes, drawn)]
+
+
+def _scores(run: Run, y, score) -> Chart:
+    edges = np.linspace(float(score.min()), float(score.max()), N_BINS + 1)
+    middle = (edges[:-1] + edges[1:]) / 2
+    shares = {code: np.histogram(score[y == code], edges)[0] / max(int(np.sum(y == code)), 1) for code in (0, 1)}
+    said = f"Share of each class by score; the less they overlap, the better. {run.use_case('target')} = 1 is positive."
+    drawn = [series.line("class 0", middle, shares[0], 5), series.line("class 1", middle, shares[1], 1)]
+    axes = {"label": "score", "min": 0, "max": 1}, {"label": "share of the class", "min": 0}
+    return Chart("Scores of the two classes", said, *axes, drawn)
+
+
+def many_classes(run: Run) -> list:
+    """The confusion matrix, each class's precision and recall, and a ROC curve of each against the rest."""
+    classes = run.use_case("classes")
+    counts = [[number.metric(run, f"test_confusion_{true}_as_{decided}") for decided in classes] for true in classes]
+    if any(each is None for row in counts for each in row):
+        return [Missing("the confusion matrix")]
+    blocks = [Matrix("Test rows by true class and by the class decided for", classes, counts), _by_class(classes, counts)]
+    rows = run.parquet("test_scores.parquet")
+    if rows is None:
+        return [*blocks, Missing("answers to the test rows (test_scores.parquet), from which curves are drawn")]
+    y = rows["y_true"].to_numpy()
+    drawn = []
+    for code, name in enumerate(classes):
+        if 0 < np.sum(y == code) < len(y):
+            roc = curves.roc((y == code).astype(int), rows[f"score_{code}"].to_numpy())
+            drawn.append(series.line(name, roc["false_positive_rate"], roc["true_positive_rate"], 1 + code % 6))
+    unit = {"min": 0, "max": 1}
+    said = f"Each class against the rest; area averaged over the classes {number.metric(run, 'test_roc_auc_ovr')}."
+    axes = {"label": "false positive rate", **unit}, {"label": "true positive rate", **unit}
+    return [*blocks, Columns([Chart("ROC curve of each class", said, *axes, drawn), _confidence(rows)])]
+
+
+def _by_class(classes, counts) -> Chart:
+    matrix = np.array([[each.value for each in row] for row in counts], dtype=float)
+    right = np.diag(matrix)
+    recall, precision = (right / np.maximum(matrix.sum(axis=axis), 1) for axis in (1, 0))
+    worst = classes[int(np.argmin(recall))]
+    said = f"The class that is found least often is {worst}: {number.share(float(recall.min()))} of its test rows."
+    drawn = [series.bars("precision", precision), series.bars("recall", recall, 3)]
+    return Chart(
+        "Precision and recall of each class",
+        said,
+        {"label": "class", "labels": list(classes)},
+        {"label": "share", "min": 0, "max": 1},
+        drawn,
+    )
+
+
+def _confidence(rows: pd.DataFrame) -> Chart:
+    """How often decisions are right, by the probability they were made with."""
+    scores = rows[[name for name in rows if name.startswith("score_")]].to_numpy()
+    sure, is_right = scores.max(axis=1), (rows["decision"] == rows["y_true"]).to_numpy()
+    bins = np.array_split(np.argsort(sure, kind="stable"), min(N_TENTHS, len(sure)))
+    drawn = [
+        series.line("perfect", [0, 1], [0, 1], 2, "dashed"),
+        series.line("model", [sure[b].mean() for b in bins], [is_right[b].mean() for b in bins]),
+    ]
+    said = "Tenths of the test rows by the probability of the likeliest class; on the dashed line it is as sure as it may be."
+    unit = {"min": 0, "max": 1}
+    return Chart(
+        "Is it as sure as it may be?", said, {"label": "probability", **unit}, {"label": "share decided rightly", **unit}, drawn
+    )
+
+
+def costs(run: Run) -> Table | None:
+    """Prices of mistakes between classes."""
+    matrix = (run.use_case("cost_matrix") or {}).get("costs")
+    if not matrix:
+        return None
+    rows = [[true, decided, f"{cost:g}"] for true, by_decided in matrix.items() for decided, cost in by_decided.items()]
+    return Table("What a mistake costs", ["True", "Decided", "Cost"], rows, "Prices of mistakes")

@@ -1,0 +1,133 @@
+"""Where the model does better or worse, and whether it treats groups alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from src.report import number, series
+from src.report.block import Chart, Heading, Missing, Section, Table, Text
+from src.report.run import Run
+from src.report.titles import title
+
+MOST_SLICES = 14
+FOUR_FIFTHS = 0.8
+DISPARITIES = ("demographic_parity_ratio", "demographic_parity_difference", "equal_opportunity_difference")
+
+
+@dataclass(frozen=True)
+class Said:
+    """A word with a tone."""
+
+    text: str
+    tone: str
+
+
+def differences(run: Run) -> Section | None:
+    """Slices and fairness; None for a run without test rows."""
+    if run.fact("split") is None:
+        return None
+    return Section("slices", "Slices and fairness", [*_slices(run), *_fairness(run)])
+
+
+def _slices(run: Run) -> list:
+    table, facts = run.csv("slices.csv"), run.fact("slices")
+    if table is None or facts is None:
+        return [Missing("quality by slice (slices.csv)")]
+    slices = table.iloc[1:]
+    rules = (
+        f"A slice has at least {facts['min_rows']} test rows. A difference counts if its p-value, corrected for looking at "
+        f"{facts['n_slices']} slices ({facts['correction']}), is below {facts['significance']}."
+    )
+    if slices.empty:
+        smallest = f"{facts['min_rows']} test rows and, of two classes, {facts['min_rows_of_class']} of each"
+        return [Text(f"No slice of the test rows is large enough to be judged: that takes {smallest}.")]
+    n = facts["n_differing"]
+    said = (
+        f"{n} of {len(slices)} slices differ from all test rows beyond chance."
+        if n
+        else f"None of {len(slices)} slices differs beyond chance."
+    )
+    shown = slices.assign(size=slices["difference"].abs(), is_different=slices["differs"].notna())
+    shown = shown.sort_values(["is_different", "size"], ascending=False, kind="stable").head(MOST_SLICES)
+    names = [f"{row['column']}: {row['slice']}" for _, row in shown.iterrows()]
+    drawn = [
+        series.spans("95 % interval", shown["ci_low"], shown["ci_high"]),
+        series.dots(run.metric, shown["value"]),
+        {**series.line("all test rows", [table["value"].iloc[0]] * len(names), names, 2, "dashed")},
+    ]
+    chart = Chart(
+        f"{title(run.metric)} by slice",
+        f"{said} Shown are the {len(shown)} that differ most; the dashed line is the value on all test rows.",
+        {"label": run.metric}, {"label": "slice", "labels": names}, drawn, is_horizontal=True, is_tall=True,
+    )  # fmt: skip
+    return [Text(rules, is_remark=True), chart, _all(run, table)]
+
+
+def _all(run: Run, table) -> Table:
+    rows = []
+    for i, row in table.iterrows():
+        place = lambda column, i=i, row=row, **how: number.cell("slices.csv", i, column, row[column], **how)  # noqa: E731
+        differs = (
+            None
+            if i == 0
+            else Said(row["differs"], "bad" if row["differs"] == "worse" else "good")
+            if row["differs"] == row["differs"]
+            else "no"
+        )
+        name = f"{row['column']}: {row['slice']}" if i else row["slice"]
+        numbers = [place(column) for column in ("n_rows", "value", "ci_low", "ci_high")]
+        rows.append([name, *numbers, place("difference", signed=True), place("p_adjusted"), differs])
+    header = ["Slice", "Rows", run.metric, "low", "high", "difference", "p, corrected", "differs"]
+    return Table("Every slice that was judged", header, rows, f"All {len(table) - 1} slices")
+
+
+def _fairness(run: Run) -> list:
+    protected, table = run.use_case("protected"), run.csv("fairness.csv")
+    if not protected:
+        return [
+            Heading("Fairness"),
+            Text("The use case names no protected column, so groups of people were not compared.", is_remark=True),
+        ]
+    if table is None:
+        return [Heading("Fairness"), Missing("rates by protected group (fairness.csv)")]
+    labels = [_group(row) for _, row in table.iterrows()]
+    drawn = [
+        series.bars("decided positively", table["selection_rate"]),
+        series.bars("of the truly positive", table["true_positive_rate"], 3),
+    ]
+    said = "Share of each group, and of those in it who are truly positive, for whom the model decides positively."
+    axes = {"label": "share", "min": 0, "max": 1}, {"label": "group", "labels": labels}
+    chart = Chart("Decisions by group", said, *axes, drawn, is_horizontal=True, is_tall=len(labels) > 6)
+    return [Heading("Fairness"), chart, _disparities(run, protected), _groups(table)]
+
+
+def _group(row) -> str:
+    """A group by column and value, and whether it is compared with others."""
+    small = "" if row["is_compared"] else " (not compared)"
+    return f"{row['column']} = {row['group']}{small}"
+
+
+def _disparities(run: Run, protected) -> Table:
+    rows = []
+    for name in protected:
+        ratio = run.metrics.get(f"demographic_parity_ratio_{name}")
+        said = None if ratio is None else Said("kept", "good") if ratio >= FOUR_FIFTHS else Said("broken", "bad")
+        rows.append([name, *(number.metric(run, f"{kind}_{name}") for kind in DISPARITIES), said])
+    header = [
+        "Protected column",
+        "lowest to highest rate",
+        "difference of rates",
+        "difference among the truly positive",
+        "four-fifths rule",
+    ]
+    return Table("Differences between groups on test", header, rows)
+
+
+def _groups(table) -> Table:
+    columns = ["n", "selection_rate", "true_positive_rate", "false_positive_rate", "precision", "mean_score"]
+    columns = [name for name in columns if name in table]
+    rows = [
+        [_group(row), *(number.cell("fairness.csv", i, name, row[name]) for name in columns)] for i, row in table.iterrows()
+    ]
+    header = ["Group", *("rows" if name == "n" else name.replace("_", " ") for name in columns)]
+    return Table("Rates of every group", header, rows, "All rates by group")

@@ -1,0 +1,184 @@
+"""How the model came about: folds, rounds, resources and the search."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from src.metrics import METRICS
+from src.report import number, series
+from src.report.block import Chart, Facts, Heading, Missing, Section, Table, Text
+from src.report.run import Run
+from src.report.titles import title
+
+MOST_TRIALS = 10
+
+
+def folds(run: Run) -> Section | None:
+    """Cross-validation on train; None for a run without labels."""
+    if run.fact("split") is None:
+        return None
+    table, metric = run.csv("cv_results.csv"), run.metric
+    if table is None:
+        return Section("folds", "Folds", [Missing("cross-validation (cv=none, or a run before it was written)")])
+    names = [f"fold {fold}" for fold in table["fold"]]
+    drawn = [series.dots("scored rows", table[f"test_{metric}"])] if f"test_{metric}" in table else []
+    drawn += [series.dots("training rows", table[f"train_{metric}"], 5)] if f"train_{metric}" in table else []
+    if f"cv_{metric}" in run.metrics:
+        drawn.append(series.line("mean", names, [run.metrics[f"cv_{metric}"]] * len(table), 2, "dashed"))
+    method, mean = run.fact("config", "cv", "method"), number.metric(run, f"cv_{metric}")
+    chart = Chart(
+        f"{title(metric)} by fold",
+        f"{len(table)} folds of train ({method}); mean {mean}, standard deviation {number.metric(run, f'cv_{metric}_std')}. "
+        "A wide gap between training and scored rows is a sign of overfitting.",
+        {"label": "fold", "labels": names},
+        {"label": metric},
+        drawn,
+    )
+    scored = [name for name in table.columns if name.startswith("test_")]
+    header = ["Fold", "train rows", "scored rows", *(name.removeprefix("test_") for name in scored), "fit, s"]
+    columns = ["n_train", "n_test", *scored, "fit_time"]
+    rows = [
+        [str(fold), *(number.cell("cv_results.csv", i, name, table[name].iloc[i]) for name in columns)]
+        for i, fold in enumerate(table["fold"])
+    ]
+    return Section("folds", "Folds", [chart, Table("Every fold", header, rows, "All metrics of every fold")])
+
+
+def training(run: Run) -> Section:
+    blocks = [*_rounds(run), *_resources(run)]
+    durations = run.fact("durations_s") or {}
+    if durations:
+        longest = max(durations, key=durations.get)
+        blocks.append(
+            Chart(
+                "Where the time went",
+                f"Seconds of each step before writing; the longest, {longest}, took {number.formatted(durations[longest])} s.",
+                {"label": "seconds", "min": 0},
+                {"label": "step", "labels": list(durations)},
+                [series.bars("seconds", durations.values())],
+                is_horizontal=True,
+            )
+        )
+    return Section("training", "Training", blocks)
+
+
+def _rounds(run: Run) -> list:
+    history = run.csv("history.csv")
+    if history is None:
+        return [Text(f"{run.facts['algorithm']} does not train in rounds: there is no curve to show.", is_remark=True)]
+    kept = history.iloc[series.thinned(len(history))]
+    drawn = [series.line("train", kept["round"], kept["train_loss"], 5), series.line("val", kept["round"], kept["val_loss"], 1)]
+    best = run.fact("best_iteration")
+    said = f"{len(history)} rounds were trained."
+    if best is not None:
+        losses = history[["train_loss", "val_loss"]].to_numpy()
+        drawn.append(series.line("restored", [best, best], [float(losses.min()), float(losses.max())], 2, "dashed"))
+        said += f" The model was restored to round {best}, the best on val."
+    blocks = [Chart("Loss by round", said, {"label": "round", "whole": True}, {"label": "loss"}, drawn)]
+    if "learning_rate" in history and history["learning_rate"].nunique() > 1:
+        rate = series.line("learning rate", kept["round"], kept["learning_rate"], 4, "steps")
+        said = f"From {history['learning_rate'].iloc[0]:.3g} to {history['learning_rate'].iloc[-1]:.3g}."
+        blocks.append(Chart("Learning rate", said, {"label": "round"}, {"label": "learning rate"}, [rate]))
+    return blocks
+
+
+def _resources(run: Run) -> list:
+    table = run.csv("resources.csv")
+    if table is None:
+        return [Missing("processor and memory while training (resources.csv)")]
+    numbers = table.select_dtypes("number")
+    time = next((name for name in numbers if name in ("seconds", "time_s", "elapsed_s", "second", "at_s")), None)
+    if time is None or len(table) < 2:
+        return [Table("Processor and memory", list(table.columns), table.astype(str).head(20).to_numpy().tolist())]
+    kept = table.iloc[series.thinned(len(table))]
+    charts = []
+    for unit, label in (("percent", "per cent"), ("_mb", "megabytes"), ("_gb", "gigabytes"), ("_mib", "MiB"), ("_gib", "GiB")):
+        names = [
+            name
+            for name in numbers
+            if (unit in name or (unit == "percent" and name.endswith("_pct"))) and kept[name].notna().any()
+        ]
+        if names:
+            drawn = [series.line(name, kept[time], kept[name], 1 + i % 6) for i, name in enumerate(names)]
+            most = "; ".join(f"{name} at most {number.formatted(float(table[name].max()))}" for name in names)
+            charts.append(Chart(f"Resources, {label}", f"{most}.", {"label": "seconds"}, {"label": label, "min": 0}, drawn))
+    return charts
+
+
+def tuning(run: Run) -> Section | None:
+    """The search; None for a run without labels."""
+    if run.fact("split") is None:
+        return None
+    facts, trials = run.fact("tuning"), run.csv("trials.csv")
+    if facts is None or trials is None:
+        said = "No search was asked for (tuning=none): the parameters are those of the configuration."
+        return Section("tuning", "Tuning", [Text(said), Facts(_params(run))])
+    blocks = [Facts(_search(run)), _progress(run, trials)]
+    if facts.get("importance"):
+        blocks.append(_importance(facts["importance"]))
+    else:
+        blocks.append(Missing("importance of the parameters (it takes ten whole trials of more than one value)"))
+    return Section("tuning", "Tuning", [*blocks, Heading("Best trials"), _best(run, trials)])
+
+
+def _search(run: Run) -> list:
+    n_trials, n_dropped, n_failed = (number.fact(run, "tuning", name) for name in ("n_trials", "n_dropped", "n_failed"))
+    best = run.fact("tuning", "best_params")
+    is_number = {name: isinstance(value, int | float) and not isinstance(value, bool) for name, value in best.items()}
+    return [
+        ("Method", run.fact("tuning", "method")),
+        ("Trials", [n_trials, ", of which given up early ", n_dropped, ", failed ", n_failed]),
+        (f"Best {run.metric} on the folds", number.fact(run, "tuning", "best_value")),
+        *((name, number.fact(run, "tuning", "best_params", name) if is_number[name] else str(best[name])) for name in best),
+    ]
+
+
+def _progress(run: Run, trials: pd.DataFrame) -> Chart:
+    whole = trials[trials["state"] == "COMPLETE"]
+    is_loss = run.metric in METRICS and METRICS[run.metric].is_loss
+    best = whole["value"].cummin() if is_loss else whole["value"].cummax()
+    kept = whole.iloc[series.thinned(len(whole), 150)]
+    drawn = [
+        series.line(
+            "best so far", whole["number"].iloc[series.thinned(len(whole))], best.iloc[series.thinned(len(whole))], 2, "steps"
+        ),
+        series.line("trial", kept["number"], kept["value"], 1, "points"),
+    ]
+    said = (
+        f"{len(whole)} complete trials of {len(trials)}; the search chose the best, so its score is too good, and test is not."
+    )
+    return Chart("Best so far", said, {"label": "trial", "whole": True}, {"label": run.metric}, drawn)
+
+
+def _importance(found: dict[str, float]) -> Chart:
+    names = sorted(found, key=lambda name: -found[name])
+    said = f"Which parameters tell the trials apart; most of all {names[0]}."
+    axis = {"label": "parameter", "labels": names}
+    drawn = [series.bars("share", [found[name] for name in names])]
+    return Chart("Importance of the parameters", said, {"label": "share", "min": 0}, axis, drawn, is_horizontal=True)
+
+
+def _best(run: Run, trials: pd.DataFrame) -> Table:
+    is_loss = run.metric in METRICS and METRICS[run.metric].is_loss
+    best = trials[trials["state"] == "COMPLETE"].sort_values("value", ascending=is_loss, kind="stable").head(MOST_TRIALS)
+    hidden = {"number", "model", "state", "value", "rounds", "share", "dropped_at", "seconds", "reason"}
+    params = [
+        name for name in trials.columns if name not in hidden and not name.startswith("fold_") and best[name].notna().any()
+    ]
+    rows = [
+        [
+            str(row["number"]),
+            number.cell("trials.csv", i, "value", row["value"]),
+            *(_cell(i, name, row[name]) for name in params),
+        ]
+        for i, row in best.iterrows()
+    ]
+    return Table(f"The best {len(best)} of {len(trials)} trials", ["Trial", run.metric, *params], rows)
+
+
+def _cell(row: int, name: str, value):
+    return value if isinstance(value, str | bool) else number.cell("trials.csv", row, name, value)
+
+
+def _params(run: Run) -> list:
+    return [(name, str(value)) for name, value in (run.fact("params") or {}).items()]

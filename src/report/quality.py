@@ -1,0 +1,16 @@
+"""How good the answers are, as each task needs it shown."""
+
+from __future__ import annotations
+
+from src.report.block import Section
+from src.report.classes import costs, many_classes, two_classes
+from src.report.groups import groups
+from src.report.run import Run
+from src.report.values import values
+
+BY_TASK = {"binary": two_classes, "multiclass": many_classes, "regression": values, "anomaly": groups, "clustering": groups}
+
+
+def quality(run: Run) -> Section:
+    blocks = BY_TASK[run.task](run)
+    return Section("quality", "Quality on test" if run.fact("split") else "Quality", [*blocks, *filter(None, [costs(run)])])

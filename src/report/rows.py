@@ -1,0 +1,99 @@
+"""The rows: where they come from, how they were cut, and whether the parts are alike and apart."""
+
+from __future__ import annotations
+
+from src.report import number, series
+from src.report.block import Chart, Columns, Facts, Heading, Missing, Section, Table, Text
+from src.report.run import Run
+
+MOST_DRIFTS = 12
+
+
+def data(run: Run) -> Section:
+    blocks = [Columns([Facts(_source(run)), Facts(_rows(run))])]
+    if left_out := run.fact("data", "left_out"):
+        rows = [(name, why) for name, why in left_out.items()]
+        blocks.append(Table("Columns of the source that the model must not see", ["Column", "Why"], rows, "Columns left out"))
+    if run.fact("split"):
+        blocks += [Heading("Parts"), parts(run), *_apart(run), *_drift(run)]
+    else:
+        blocks.append(Text("All rows are used at once: there are no labels to learn from, and no parts.", is_remark=True))
+    return Section("data", "Data", blocks)
+
+
+def _source(run: Run) -> list:
+    source = run.fact("data", "source")
+    return [
+        (
+            "Set",
+            run.fact("data", "title") or (f"simulated for {run.facts['use_case_key']}" if source == "simulated" else source),
+        ),
+        ("Kind", run.fact("data", "kind")),
+        *([("Proxy for", proxy)] if (proxy := run.fact("data", "proxy_for")) else []),
+        *([("From", package)] if (package := run.fact("data", "package")) else []),
+        *([("Citation", citation)] if (citation := run.fact("data", "citation")) else []),
+        *([("Licence", licence)] if (licence := run.fact("data", "licence")) else []),
+        *([("Seed of the simulation", number.fact(run, "data", "seed"))] if run.fact("data", "seed") is not None else []),
+    ]
+
+
+def _rows(run: Run) -> list:
+    return [
+        ("A row is", run.use_case("row")),
+        ("Target", run.use_case("target")),
+        ("Rows read", number.fact(run, "data", "rows")),
+        ("Valid rows", number.fact(run, "data", "n_valid_rows")),
+        ("Features", number.fact(run, "feature_count")),
+        ("Time column", run.use_case("time_column") or "none"),
+        ("Group column", run.use_case("group_column") or "none"),
+    ]
+
+
+def parts(run: Run) -> Table:
+    is_rate, has_mean = run.task == "binary", run.task != "multiclass"
+    names = [name for name in ("train", "val", "test") if run.fact("split", "n_rows", name) is not None]
+    header = ["Part", "Rows", *(["Base rate" if is_rate else f"Mean {run.use_case('target')}"] if has_mean else [])]
+    rows = [
+        [name, number.fact(run, "split", "n_rows", name)]
+        + ([number.fact(run, "split", "target_mean", name, as_share=is_rate)] if has_mean else [])
+        for name in names
+    ]
+    method = run.fact("config", "data_split", "method")
+    return Table(f"Cut {method}, positions in split.parquet", header, rows)
+
+
+def _apart(run: Run) -> list:
+    """The proof that no row, group or moment is in two parts."""
+    overlap = run.fact("split", "overlap")
+    if overlap is None:
+        return [Missing("whether the parts overlap")]
+    pairs = [("Rows in two parts", number.fact(run, "split", "overlap", "n_rows"))]
+    if overlap.get("newest_train"):
+        pairs += [("Newest row of train", overlap["newest_train"]), ("Oldest row of test", overlap["oldest_test"])]
+    if overlap.get("n_groups") is not None:
+        known = [
+            number.fact(run, "split", "overlap", "n_groups_known"),
+            " of ",
+            number.fact(run, "split", "overlap", "n_groups"),
+        ]
+        pairs.append((f"Values of {run.use_case('group_column')} in test that train knows", known))
+    return [Facts(pairs)]
+
+
+def _drift(run: Run) -> list:
+    found = run.fact("split", "drift")
+    if not found:
+        return [Missing("how far the test rows have moved from the training rows")]
+    worst = sorted(found, key=lambda name: -found[name])[:MOST_DRIFTS]
+    limits = "Below 0.1 a column has hardly moved, above 0.25 it is another population."
+    return [
+        Chart(
+            "Drift from train to test",
+            f"Population stability index of the {len(worst)} features that moved most, of {len(found)}; most of all "
+            f"{worst[0]} with {number.formatted(found[worst[0]])}. {limits}",
+            {"label": "population stability index", "min": 0},
+            {"label": "feature", "labels": worst},
+            [series.bars("index", [found[name] for name in worst])],
+            is_horizontal=True,
+        )
+    ]

@@ -1,0 +1,155 @@
+"""The first section: how good the model is, beside what it must be read beside."""
+
+from __future__ import annotations
+
+from src.metrics import METRICS, as_score
+from src.report import number
+from src.report.block import Badges, Figures, Headline, Missing, Scale, Section, Text
+from src.report.meaning import meaning
+from src.report.run import Run
+from src.report.titles import title
+
+BASELINES = {
+    "prior": "always answering the training rate",
+    "mean": "always answering the training mean",
+    "median": "always answering the training median",
+    "quantile": "always answering the training quantile",
+    "seasonal_naive": "repeating the value of a season ago",
+    "naive": "repeating the last value",
+}
+
+
+def verdict(run: Run) -> Section:
+    """Score with interval, what it means, baseline, gain and ceiling, and what a run can say about the gates."""
+    score = number.metric(run, run.score_name)
+    if score is None:
+        return Section("verdict", "Verdict", [Missing(f"{run.metric}, the primary metric: it is not defined for this model")])
+    small = [f"{title(run.metric)} ({run.metric}) on {_rows(run)}", *_interval(run, run.score_name, _drawn(run), "; ")]
+    blocks = [Badges(badges(run)), Headline(score, small), Figures(figures(run))]
+    if (scale := _scale(run)) is not None:
+        blocks.append(scale)
+    sentences = [meaning(run.metric, score.value, run), against_baseline(run)]
+    blocks[2:2] = [Text(" ".join(filter(None, sentences)))]
+    blocks.append(Text(_gates(run), is_remark=True))
+    return Section("verdict", "Verdict", blocks)
+
+
+def figures(run: Run) -> list:
+    metric, beside = run.metric, f"baseline_{run.metric}"
+    items = []
+    if beside in run.metrics:
+        name = run.fact("baseline") or "prior"
+        items.append((f"Baseline ({name})", number.metric(run, beside), [BASELINES.get(name, "")]))
+        gain = f"gain_{metric}"
+        items.append(("Better than the baseline by", number.metric(run, gain, signed=True), _interval(run, gain)))
+        ceiling = number.metric(run, f"ceiling_{metric}")
+        small = (
+            ["the data are real, nobody knows the best score"]
+            if ceiling is None
+            else ["what knowing the simulation's truth would reach"]
+        )
+        items.append(("Ceiling", ceiling or "unknown", small))
+    if f"cv_{metric}" in run.metrics:
+        small = ["± ", number.metric(run, f"cv_{metric}_std"), " over the folds of train"]
+        items.append(("Cross-validation", number.metric(run, f"cv_{metric}"), small))
+    if "test_cost" in run.metrics:
+        small = ["cheapest without a model ", number.metric(run, "baseline_cost")]
+        items.append((f"Cost on test{_unit(run)}", number.metric(run, "test_cost"), small))
+    for name, label, small in (
+        ("stability", "Stability", "agreement of repeated clusterings (adjusted Rand index)"),
+        ("n_clusters", "Clusters", ""),
+        ("noise_rate", "Noise", "share of rows in no cluster"),
+        ("davies_bouldin", "Davies-Bouldin", "lower is better"),
+        ("calinski_harabasz", "Calinski-Harabasz", "higher is better"),
+        ("adjusted_rand_score", "Agreement with true groups", "adjusted Rand index"),
+    ):
+        if name in run.metrics and name != run.score_name:
+            items.append((label, number.metric(run, name), [small] if small else []))
+    return items
+
+
+def badges(run: Run) -> list[tuple[str, str]]:
+    kind = run.fact("data", "kind")
+    found = [(f"{kind} data", "good" if kind == "real" else "info")]
+    if proxy := run.fact("data", "proxy_for"):
+        found.append((f"data are a proxy for {proxy}", "warn"))
+    low, high = (run.metrics.get(f"gain_{run.metric}_ci_{end}") for end in ("low", "high"))
+    if low is not None:
+        found.append(
+            ("better than the baseline, beyond chance", "good") if low > 0
+            else ("worse than the baseline", "bad") if high < 0
+            else ("not shown to be better than the baseline", "warn")
+        )  # fmt: skip
+    floor = run.use_case("minimum_score")
+    if floor is not None:
+        reached = as_score(run.metric, run.metrics[run.score_name]) >= as_score(run.metric, floor)
+        found.append(
+            (f"minimum score {number.formatted(floor)} {'reached' if reached else 'missed'}", "good" if reached else "bad")
+        )
+    if directions := run.fact("monotone"):
+        n_broken = len(run.fact("monotone_violations") or {})
+        said = f"{n_broken} of {len(directions)} declared directions broken" if n_broken else "all declared directions kept"
+        found.append((said, "warn" if n_broken else "good"))
+    n_differing = run.fact("slices", "n_differing")
+    if n_differing:
+        found.append((f"{n_differing} slices differ from the whole", "warn"))
+    ratios = [value for name, value in run.metrics.items() if name.startswith("demographic_parity_ratio_")]
+    if ratios:
+        found.append(("four-fifths rule kept", "good") if min(ratios) >= 0.8 else ("four-fifths rule broken", "bad"))
+    return found
+
+
+def against_baseline(run: Run) -> str:
+    """The gain in a sentence."""
+    low, high = (run.metrics.get(f"gain_{run.metric}_ci_{end}") for end in ("low", "high"))
+    if low is None:
+        return ""
+    if low > 0:
+        return "The gain over the baseline is larger than chance explains: its whole interval is above zero."
+    if high < 0:
+        return "It is worse than the baseline: the whole interval of the gain is below zero. Do not use it."
+    return "The interval of the gain includes zero: these test rows do not show that it is better than the baseline."
+
+
+def _interval(run: Run, name: str, drawn: str = "", before: str = "") -> list:
+    low, high = (number.metric(run, f"{name}_ci_{end}", signed=name.startswith("gain")) for end in ("low", "high"))
+    return [] if low is None else [f"{before}95 % interval ", low, " to ", high, drawn]
+
+
+def _drawn(run: Run) -> str:
+    of = run.fact("interval_of") or {}
+    return "" if of.get("drawn") in (None, "rows") else f", drawn by {of['drawn']}"
+
+
+def _rows(run: Run) -> str:
+    n_test = run.fact("split", "n_rows", "test")
+    return f"{run.fact('data', 'n_valid_rows'):,} rows" if n_test is None else f"{n_test:,} test rows"
+
+
+def _unit(run: Run) -> str:
+    unit = (run.use_case("cost") or run.use_case("cost_matrix") or {}).get("unit")
+    return f" ({unit})" if unit else ""
+
+
+def _gates(run: Run) -> str:
+    said = "The gates against the version in production are judged when a version is promoted, not by the run itself."
+    return f"{said} Lower is better." if run.metric in METRICS and METRICS[run.metric].is_loss else said
+
+
+def _scale(run: Run) -> Scale | None:
+    """Baseline, score and ceiling on one line, the better side to the right."""
+    metric = run.metric
+    names = {"baseline": f"baseline_{metric}", "score": f"test_{metric}", "ceiling": f"ceiling_{metric}"}
+    numbers = {label: number.metric(run, name) for label, name in names.items() if name in run.metrics}
+    ends = [run.metrics.get(f"test_{metric}_ci_{end}") for end in ("low", "high")]
+    if "baseline" not in numbers or None in ends:
+        return None
+    values = [as_score(metric, value) for value in [*(each.value for each in numbers.values()), *ends]]
+    span = max(values) - min(values)
+    if span == 0:
+        return None
+    place = lambda value: round(100 * (as_score(metric, value) - min(values)) / span, 2)  # noqa: E731
+    low, high = sorted(map(place, ends))
+    label = "; ".join(f"{name} {each.text}" for name, each in numbers.items())
+    marks = [(name, each, place(each.value), name == "score") for name, each in numbers.items()]
+    return Scale(f"From worse to better: {label}", marks, low, high)
