@@ -41,7 +41,7 @@ def values(
             return _roc_auc_ovr(y_true, prediction.score, counts)
         if metric in MEANS:
             row_values, finish = MEANS[metric]
-            return finish((counts.T @ row_values(y_true, prediction, quantile)) / counts.sum(axis=0, dtype="float64"))
+            return finish(_mean(row_values(y_true, prediction, quantile), counts))
         if metric in CELLS:
             return CELLS[metric](_cells(y_true, prediction.decision, counts, n_classes))
         if metric == "r2":
@@ -55,6 +55,13 @@ def is_fast(metric: str, periods=None) -> bool:
     """Whether all weightings are computed at once, not one by one."""
     known = metric in {*RANKINGS, *MEANS, *CELLS, "roc_auc_ovr", "r2"}
     return known or (METRICS[metric].takes == "periods" and periods is not None)
+
+
+def _mean(row_values, counts):
+    """About their own mean, so that single precision, twice as fast, is enough."""
+    centre = row_values.mean(dtype="float64")
+    beyond = counts.T @ (row_values - centre).astype(counts.dtype)
+    return centre + beyond / counts.sum(axis=0, dtype="float64")
 
 
 def _roc_auc(is_positive, score, counts):
