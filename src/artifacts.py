@@ -7,11 +7,13 @@ import ctypes
 import hashlib
 import io
 import json
+import logging
 import os
 import re
 import shutil
 import stat
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from typing import Any
 
 from src.errors import ConfigError, IntegrityError
 
+log = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
 TRUSTED = [  # types, beyond skops' own list, that a model file may hold; never asked of the file itself
     "collections.OrderedDict",
@@ -148,6 +151,14 @@ def dump(path: Path, model: Any) -> None:
     path.write_bytes(_normal_form(skops.io.dumps(model)))
 
 
+def dump_joblib(path: Path, model: Any) -> None:
+    """Save a fitted object as a pickle, and warn of it."""
+    import joblib
+
+    log.warning(f"{path.name} is a pickle: whoever opens it runs the code in it. The .skops file beside it holds the same.")
+    joblib.dump(model, path)
+
+
 def load(run_dir: Path, name: str = "model.skops") -> Any:
     """Read a fitted object from a run folder.
 
@@ -155,12 +166,12 @@ def load(run_dir: Path, name: str = "model.skops") -> Any:
     ----------
     run_dir : Path
     name : str
-        A `.skops` file of the folder.
+        A `.skops` file of the folder; or a `.joblib` file, which is a pickle, and is opened with a warning.
 
     Returns
     -------
     object
-        Built only from types this module trusts.
+        From skops, built only of types that this module trusts.
 
     Raises
     ------
@@ -171,10 +182,17 @@ def load(run_dir: Path, name: str = "model.skops") -> Any:
     from skops.io.exceptions import UntrustedTypesFoundException
 
     data = read_verified(run_dir, name)
+    if name.endswith(".joblib"):
+        import joblib
+
+        warnings.warn(f"{Path(run_dir, name)} is a pickle: opening it runs the code in it", stacklevel=2)
+        return joblib.load(io.BytesIO(data))
     try:
         return skops.io.loads(data, trusted=TRUSTED)
     except UntrustedTypesFoundException as error:
         raise IntegrityError(f"{Path(run_dir, name)} is refused: {error}") from error
+    except zipfile.BadZipFile as error:
+        raise IntegrityError(f"{Path(run_dir, name)} is refused: it is not a skops file") from error
 
 
 def read_verified(run_dir: Path, name: str) -> bytes:

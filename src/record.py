@@ -137,9 +137,10 @@ def write_model(
     hydra_files: dict[str, str],
 ) -> None:
     """The files that every run has, with labels or without."""
-    artifacts.dump(folder / "model.skops", model)
-    for name, step in preprocessing_steps(pipeline).items():
-        artifacts.dump(folder / f"{name}.skops", step)
+    for name, fitted in {"model": model, **preprocessing_steps(pipeline)}.items():
+        artifacts.dump(folder / f"{name}.skops", fitted)
+        if facts["config"]["artifacts"] == "joblib":
+            artifacts.dump_joblib(folder / f"{name}.joblib", fitted)
     artifacts.write_json(folder / "feature_names.json", facts["feature_names"])
     artifacts.write_json(folder / "metrics.json", metrics)
     artifacts.write_json(folder / "metadata.json", facts)

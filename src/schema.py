@@ -182,6 +182,7 @@ class TrainingConfig(Facts):
     tracking: Tracking
     registry: Registry
     calibration: Literal["none", "sigmoid", "isotonic"]
+    artifacts: Literal["skops", "joblib"]
     class_weight: Literal["none", "balanced"]
     device: Literal["cpu", "cuda"]
     seed: Seed

@@ -137,3 +137,15 @@ def test_a_folder_that_is_not_a_run_is_never_replaced(tmp_path):
 def test_a_number_that_json_does_not_know_is_refused(tmp_path):
     with pytest.raises(ValueError, match="Out of range float"):
         artifacts.write_json(tmp_path / "metrics.json", {"roc_auc": float("nan")})
+
+
+def test_a_pickle_is_written_and_opened_with_a_warning(tmp_path, caplog):
+    with artifacts.published(tmp_path / "run") as folder:
+        artifacts.dump_joblib(folder / "model.joblib", MODEL)
+    assert "model.joblib is a pickle" in caplog.text
+    with pytest.warns(UserWarning, match=r"model\.joblib is a pickle: opening it runs the code in it"):
+        assert artifacts.load(tmp_path / "run", "model.joblib").get_params() == MODEL.get_params()
+    path = tmp_path / "run/model.joblib"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(IntegrityError, match="is not the file that was written"):
+        artifacts.load(tmp_path / "run", "model.joblib")

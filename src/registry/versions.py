@@ -12,14 +12,7 @@ from src.errors import ConfigError
 
 FIRST = "1.0.0"
 OF_INPUTS = ("type", "min", "max", "categories")  # facts about a feature that decide which rows a model accepts
-ABOUT_HOW = (
-    "n_threads",
-    "resume",
-    "save_tuned",
-    "tracking",
-    "registry",
-    "data_source",
-)  # settings that leave the model as it is
+ABOUT_HOW = ("artifacts", "n_threads", "registry", "resume", "save_tuned", "tracking")  # settings that leave the model alone
 HOW_A_SEARCH_RUNS = ("n_workers", "storage", "timeout_s")
 
 
