@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -54,6 +55,7 @@ def trained(tmp_path_factory):
     sweep = tmp_path_factory.mktemp("swept") / "sweep"
     result = run_warm("--multirun", "use_case=credit_scoring", "model=dummy,linear_regression", f"hydra.sweep.dir={sweep}")
     assert (sweep / "credit_scoring/dummy/metrics.json").is_file(), result.stdout + result.stderr
+    (sweep / "said").write_text(result.stdout)
     return sweep
 
 
@@ -71,6 +73,12 @@ def test_every_number_of_a_training_is_the_one_in_its_files(trained, tmp_path):
     assert (row["seconds"], row["peak_mb"]) == (record["seconds"], record["peak_mb"])
     assert (row["model"], row["data"], row["rows"], row["run_dir"]) == ("dummy", "real", 1000, str(run_dir))
     assert {gate["name"] for gate in row["gates"]} >= {"integrity", "gain"}
+
+
+def test_a_sweep_says_how_to_see_it_as_one_page(trained):
+    (said,) = re.findall(r"As one page: python -m src\.scoreboard (.+)", (trained / "said").read_text())
+    assert run(*shlex.split(said)) == 0
+    assert (trained / "scoreboard.html").is_file()
 
 
 def test_a_refused_job_stands_beside_the_model_that_was_trained(trained, tmp_path):

@@ -45,7 +45,7 @@ def board(catalogue: list[dict[str, Any]], found: Found, registered: dict[str, R
             entry,
             [run for run in found.runs if run.use_case == key],
             [failure for failure in found.failures if failure.use_case == key],
-            [path for path in found.unreadable if key in path.parts],
+            any(key in one.place.parts for one in found.unreadable),
             registered.get(key),
             before,
             now,
@@ -60,7 +60,7 @@ def board(catalogue: list[dict[str, Any]], found: Found, registered: dict[str, R
             for name in dict.fromkeys(row["department"] for row in rows)
         ],
         "use_cases": rows,
-        "unreadable": [{"path": str(path), "reason": reason} for path, reason in sorted(found.unreadable.items())]
+        "unreadable": [{"path": str(one.run_dir), "reason": one.reason} for one in found.unreadable]
         + [{"path": f"registry of {key}", "reason": one.fault} for key, one in sorted(registered.items()) if one.fault],
     }
 
@@ -74,7 +74,7 @@ def _row(
     entry: dict[str, Any],
     runs: list[Run],
     failures: list[Failure],
-    unreadable: list[Path],
+    is_unreadable: bool,
     registered: Registered | None,
     before: dict[Path, dict[str, Any]],
     now: datetime,
@@ -87,7 +87,7 @@ def _row(
         "department": entry["department"],
         "task": entry["task"],
         "metric": entry["metric"],
-        "state": "unreadable" if unreadable else "failed" if failures else "not trained",
+        "state": "unreadable" if is_unreadable else "failed" if failures else "not trained",
         "model": None,
         **dict.fromkeys(("value", "ci_low", "ci_high", "baseline", "baseline_name", "ceiling")),
         **dict.fromkeys(("gain", "gain_ci_low", "gain_ci_high")),

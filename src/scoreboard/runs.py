@@ -109,12 +109,21 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Unreadable:
+    """A run folder that cannot be read; `place` is where it lies below the folder in which it was found."""
+
+    run_dir: Path
+    place: Path
+    reason: str
+
+
+@dataclass(frozen=True)
 class Found:
-    """Everything below some folders; `unreadable` has the reason by folder."""
+    """Everything below some folders."""
 
     runs: list[Run] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    unreadable: dict[Path, str] = field(default_factory=dict)
+    unreadable: list[Unreadable] = field(default_factory=list)
 
 
 def find(roots: list[Path]) -> Found:
@@ -129,7 +138,7 @@ def find(roots: list[Path]) -> Found:
                 try:
                     found.runs.append(read(here, root))
                 except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-                    found.unreadable[here] = _in_words(error)
+                    found.unreadable.append(Unreadable(here, here.relative_to(root), _in_words(error)))
             else:
                 records = (_record(here / name) for name in sorted(files) if name.endswith(".json"))
                 found.failures.extend(failure for record in records for failure in _failures(record))
