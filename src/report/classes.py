@@ -98,7 +98,8 @@ def gains(run: Run, y, score) -> Chart:
     looked = np.arange(1, len(y) + 1) / len(y)
     kept = series.thinned(len(y))
     drawn = [series.line("model", [0, *looked[kept]], [0, *found[kept]]), series.line("at random", [0, 1], [0, 1], 5, "dashed")]
-    said = f"In the highest-scored tenth, positives are {number.metric(run, 'test_lift_at_10_percent')} times as frequent as in all."
+    lift = number.metric(run, "test_lift_at_10_percent")
+    said = f"In the highest-scored tenth, positives are {lift} times as frequent as in all."
     axes = {"label": "share of rows looked at", "min": 0, "max": 1}, {"label": "share of positives found", "min": 0, "max": 1}
     return Chart("Lift: what looking finds", said, *axes, drawn)
 

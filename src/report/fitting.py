@@ -19,7 +19,7 @@ def folds(run: Run) -> Section | None:
         return None
     table, metric = run.csv("cv_results.csv"), run.metric
     if table is None:
-        return Section("folds", "Folds", [Missing("cross-validation (cv=none, or a run before it was written)")])
+        return Section("folds", "Folds", [Missing("cross-validation: it was not asked for (cv=none)")])
     names = [f"fold {fold}" for fold in table["fold"]]
     drawn = [series.dots("scored rows", table[f"test_{metric}"])] if f"test_{metric}" in table else []
     drawn += [series.dots("training rows", table[f"train_{metric}"], 5)] if f"train_{metric}" in table else []

@@ -84,7 +84,7 @@ def _profiles(profiles: pd.DataFrame) -> list:
     names = [name.removesuffix(DIFFERENCE) for name in telling]
     shown = profiles.head(6)
     drawn = [series.bars(name_of(row["cluster"]), [row[name] for name in telling], 1 + i % 6) for i, row in shown.iterrows()]
-    said = f"How far a cluster's mean lies from that of all rows, in standard deviations; the {len(names)} features that differ most."
+    said = f"How far a cluster's mean lies from that of all rows, in standard deviations; of {len(names)} features."
     rows = [
         [name, *(number.cell("profiles.csv", i, f"{name}_mean", profiles[f"{name}_mean"].iloc[i]) for i in range(len(shown)))]
         for name in names

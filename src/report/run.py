@@ -58,7 +58,7 @@ class Run:
         import pandas as pd
 
         path = self.folder / name
-        if not path.exists():
+        if not path.exists() or not path.read_text().strip():
             return None
         table = pd.read_csv(path, keep_default_na=False, na_values=[""])
         return None if table.empty else table
