@@ -479,10 +479,18 @@ def test_nothing_else_is_served(served, target):
     assert (status, text) == (404, "There is no such page.\n")
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "BREW", "get"])
 def test_only_reading_is_allowed(served, method):
     status, headers, _ = ask(served[0], "/", method)
     assert (status, headers["Allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize("request_line", [b"nonsense", b"GET / HTTP/9.9", b"GET /" + b"a" * 70_000 + b" HTTP/1.1", b"\xff\xfe"])
+def test_what_is_no_request_is_refused_and_ends_nothing(served, request_line):
+    with socket.create_connection(("127.0.0.1", served[0]), timeout=20) as connection:
+        connection.sendall(request_line + b"\r\n\r\n")
+        assert re.match(rb"HTTP/1\.1 (4|5)\d\d |Bad Request", connection.recv(100))
+    assert ask(served[0], "/scoreboard.csv")[0] == 200
 
 
 def test_another_host_name_is_refused(served):

@@ -124,11 +124,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._answer(with_body=False)
 
-    def _refuse_method(self) -> None:
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer what the base class refuses: requests that are none, and every method but GET and HEAD."""
         self.close_connection = True
-        self._send(HTTPStatus.METHOD_NOT_ALLOWED, b"Only GET and HEAD.\n", {"Allow": "GET, HEAD", "Connection": "close"})
-
-    do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = do_CONNECT = _refuse_method
+        status = HTTPStatus.METHOD_NOT_ALLOWED if code == HTTPStatus.NOT_IMPLEMENTED else HTTPStatus(code)
+        allowed = {"Allow": "GET, HEAD"} if status == HTTPStatus.METHOD_NOT_ALLOWED else {}
+        self._send(status, f"{status.phrase}.\n".encode(), {"Connection": "close"} | allowed, self.command != "HEAD")
 
     def _answer(self, with_body: bool) -> None:
         if self.headers.get("Host", "") not in {f"{name}:{self.server.server_port}" for name in (HOST, "localhost")}:
