@@ -56,7 +56,7 @@ def _simulated(use_case, rows: int, seed: int) -> dict:
     return {name: values.get(name) for name in inspect.signature(source.load).parameters}
 
 
-def write_bare(folder: Path, run_dir: Path) -> list[str]:
+def write_bare(folder: Path, run_dir: Path) -> None:
     """The trees in XGBoost's own format, and the columns with the codes of their categories."""
     from src.features import matrix_columns
     from src.scoring.layers import categories_seen
@@ -68,7 +68,18 @@ def write_bare(folder: Path, run_dir: Path) -> list[str]:
     columns = {column.name: seen[column.name] if column.is_category else None for column in matrix_columns(features)}
     estimator.get_booster().save_model(folder / "model.ubj")
     (folder / "columns.json").write_text(json.dumps(columns))
-    return [str(folder / "model.ubj"), str(folder / "columns.json")]
+
+
+def compare_scores(ours: Path, bare: Path) -> None:
+    import pandas as pd
+
+    if not (pd.read_parquet(ours).score == pd.read_parquet(bare).score).all():
+        sys.exit("the scores differ")
+
+
+def elsewhere(*arguments) -> None:
+    """Do a step in a process of its own: the peak memory of a process counts what its parent held when it was started."""
+    subprocess.run([sys.executable, __file__, *map(str, arguments)], cwd=ROOT, check=True)
 
 
 def measure(command: list[str]) -> tuple[float, float, float, str]:
@@ -107,14 +118,15 @@ def ours(folder: Path, run_dir: Path, *words: str) -> list[str]:
 
 
 def compare(folder: Path, run_dir: Path, rows: int, repeats: int, reasons_rows: int) -> None:
-    import pandas as pd
-
-    write_rows(folder / "rows.parquet", run_dir, rows)
-    bare = [sys.executable, "bench/bare_scoring.py", f"{folder}/rows.parquet", *write_bare(folder, run_dir)]
+    elsewhere("--write", folder / "rows.parquet", run_dir, rows)
+    elsewhere("--write-bare", folder, run_dir)
+    bare = [
+        sys.executable,
+        "bench/bare_scoring.py",
+        *(f"{folder}/{name}" for name in ("rows.parquet", "model.ubj", "columns.json")),
+    ]
     pairs = [(measure(ours(folder, run_dir)), measure([*bare, f"{folder}/bare.parquet"])) for _ in range(repeats)]
-    a, b = pd.read_parquet(folder / "ours.parquet"), pd.read_parquet(folder / "bare.parquet")
-    if not (a.score == b.score).all():
-        sys.exit("the scores differ")
+    elsewhere("--compare", folder / "ours.parquet", folder / "bare.parquet")
     wall = [min(pair[i][0] for pair in pairs) for i in (0, 1)]
     cpu = [min(pair[i][1] for pair in pairs) for i in (0, 1)]
     peak = [max(pair[i][2] for pair in pairs) for i in (0, 1)]
@@ -135,7 +147,7 @@ def compare(folder: Path, run_dir: Path, rows: int, repeats: int, reasons_rows: 
     )
     Console(width=120).print(table)
     print("The scores of both are equal to the last bit.")
-    write_rows(folder / "rows.parquet", run_dir, reasons_rows)
+    elsewhere("--write", folder / "rows.parquet", run_dir, reasons_rows)
     with_reasons = measure(ours(folder, run_dir, "reasons=4"))[0]
     print(f"With reasons=4: {reasons_rows:,} rows in {with_reasons:.1f} s, {reasons_rows / with_reasons:,.0f} a second.")
 
@@ -143,11 +155,18 @@ def compare(folder: Path, run_dir: Path, rows: int, repeats: int, reasons_rows: 
 def show_memory(folder: Path, run_dir: Path, sizes: list[int]) -> None:
     table = Table("rows", "peak MiB (ours)", "wall s")
     for rows in sizes:
-        write_rows(folder / "rows.parquet", run_dir, rows)
+        elsewhere("--write", folder / "rows.parquet", run_dir, rows)
         wall, _, peak, _ = measure(ours(folder, run_dir))
         table.add_row(f"{rows:,}", f"{peak:.0f}", f"{wall:.1f}")
     Console(width=120).print(table)
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--write"]:
+        write_rows(Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))
+    elif sys.argv[1:2] == ["--write-bare"]:
+        write_bare(Path(sys.argv[2]), Path(sys.argv[3]))
+    elif sys.argv[1:2] == ["--compare"]:
+        compare_scores(Path(sys.argv[2]), Path(sys.argv[3]))
+    else:
+        main()
