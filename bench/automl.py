@@ -55,7 +55,8 @@ def load(name: str):
 def ours(name: str, seconds: int) -> dict:
     from src.evaluate import make_yardstick
     from src.fit import fit, predict_score
-    from src.train import make_recipe, tune, with_found
+    from src.recipe import make_recipe, with_found
+    from src.train import tune
     from src.tuning import workers
 
     workers.warm_up()

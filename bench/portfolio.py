@@ -47,9 +47,9 @@ def bare_seconds(run_dir: Path) -> float:
     from src.data.validation import validate
     from src.fit import fit, fit_unsupervised, predict_score
     from src.lags import add_lags, lag_features
+    from src.recipe import make_recipe
     from src.schema import UNSUPERVISED, TrainingConfig
     from src.split import row_keys, split
-    from src.train import make_recipe
 
     facts = json.loads((run_dir / "metadata.json").read_text())
     config = TrainingConfig.model_validate_json(json.dumps(facts["config"]))

@@ -45,9 +45,9 @@ def load(name: str):
 
     from src import config
     from src.data import source
+    from src.recipe import make_recipe
     from src.split import split
     from src.table import make_table
-    from src.train import make_recipe
 
     cores = len(os.sched_getaffinity(0))
     overrides = [*SETS[name], "model=xgboost", "early_stopping=none", f"n_threads={cores}", f"seed={SEED}"]

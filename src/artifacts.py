@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 import tempfile
 import warnings
 import zipfile
@@ -146,9 +147,7 @@ def replace_text(path: Path, text: str) -> None:
 
 def dump(path: Path, model: Any) -> None:
     """Save a fitted object in the skops format: equal objects give equal bytes."""
-    import skops.io
-
-    path.write_bytes(_normal_form(skops.io.dumps(model)))
+    path.write_bytes(_normal_form(_skops_io().dumps(model)))
 
 
 def dump_joblib(path: Path, model: Any) -> None:
@@ -178,17 +177,17 @@ def load(run_dir: Path, name: str = "model.skops") -> Any:
     IntegrityError
         If the file is not the one that was written, or holds a type that no model of ours needs.
     """
-    import skops.io
-    from skops.io.exceptions import UntrustedTypesFoundException
-
     data = read_verified(run_dir, name)
     if name.endswith(".joblib"):
         import joblib
 
         warnings.warn(f"{Path(run_dir, name)} is a pickle: opening it runs the code in it", stacklevel=2)
         return joblib.load(io.BytesIO(data))
+    skops_io = _skops_io()
+    from skops.io.exceptions import UntrustedTypesFoundException
+
     try:
-        return skops.io.loads(data, trusted=TRUSTED)
+        return skops_io.loads(data, trusted=TRUSTED)
     except UntrustedTypesFoundException as error:
         raise IntegrityError(f"{Path(run_dir, name)} is refused: {error}") from error
     except zipfile.BadZipFile as error:
@@ -252,6 +251,25 @@ def verify(folder: Path, manifest_sha256: str | None = None) -> None:
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()}
     if added := sorted(there - {*names, MANIFEST}):
         raise IntegrityError(f"{folder / added[0]} was added after the folder was written.")
+
+
+def _skops_io():
+    """skops, imported without PyTorch: it walks through all of scikit-learn, which would import that, for 1.5 s and no use."""
+    sys.meta_path.insert(0, _NoTorch)
+    try:
+        import skops.io
+    finally:
+        sys.meta_path.remove(_NoTorch)
+    return skops.io
+
+
+class _NoTorch:
+    """A finder that says that there is no PyTorch to import; one that is imported stays."""
+
+    @staticmethod
+    def find_spec(name: str, path=None, target=None) -> None:
+        if name == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
 
 
 def _normal_form(data: bytes) -> bytes:

@@ -116,11 +116,6 @@ def _unwind(number: int, frame) -> None:
     sys.exit(128 + number)
 
 
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def refuse_code(argv: list[str]) -> None:
     """Refuse arguments that could run code, read secrets or leave the folders a run may write to.
 

@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 
     from src.evaluate import Yardstick
     from src.fit import Recipe
-    from src.schema import CrossValidation, Model, TrainingConfig
+    from src.schema import CrossValidation, TrainingConfig
     from src.table import Table
     from src.tuning.find import Found
-    from src.use_case import Feature
 
 log = logging.getLogger(__name__)
 
@@ -75,35 +74,23 @@ def register(run_dir: Path, root: Path) -> None:
 
 def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) -> float:
     """Fill `run_dir` and return the primary metric on val as a score, higher is better."""
-    from src import (
-        artifacts,
-        curves,
-        drift,
-        evaluate,
-        fairness,
-        forecast,
-        importance,
-        leakage,
-        model_card,
-        record,
-        report,
-        slices,
-        threshold,
-    )
+    from src import artifacts, curves, drift, evaluate, findings, leakage, model_card, record, report, threshold
     from src import config as config_module
     from src.calibration import calibrate
     from src.cross_validation import summarise
     from src.data import source
+    from src.device import usable_cores
     from src.fit import fit, predict_score, with_threshold
-    from src.metrics import METRICS, SCORING, decide
+    from src.metrics import SCORING, decide
     from src.monotone import check_directions
     from src.portfolio.record import code_sha256
     from src.progress import Steps
+    from src.recipe import make_recipe, with_found
     from src.scoring.reference import reference_row
     from src.split import overlap, row_keys, split
     from src.table import make_table
 
-    if config.tuning.method != "none" and (config.n_threads or command_line.usable_cores()) > 1:
+    if config.tuning.method != "none" and (config.n_threads or usable_cores()) > 1:
         from src.tuning import workers
 
         workers.warm_up()
@@ -137,9 +124,9 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
             fitted = fit(recipe, train, y_train, val, y_val, with_train_loss=True)
             broken = check_directions(fitted.model, task, train, table.features, use_case.requires_monotone)
         with steps.step("decide"):
-            model, decided_at, costs = fitted.model, None, None
+            model, uncalibrated, decided_at, costs = fitted.model, None, None, None
             if config.calibration != "none":
-                model = calibrate(model, config.calibration, val, y_val)
+                uncalibrated, model = model, calibrate(model, config.calibration, val, y_val)
             val_score = predict_score(model, val, task)
             if task == "binary":
                 decided_at = threshold.choose(y_val, val_score, threshold.prices(use_case.cost, val))
@@ -169,49 +156,23 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
             metrics |= evaluate.score_val(yardstick, y_val, decided_on_val, table.periods(parts.val))
             metrics |= {} if cv_results.empty else summarise(cv_results, scoring, use_case.metric)
             metrics |= evaluate.costs_of_classes(y_test, decided.decision, costs)
-            tables = {"cv_results": cv_results, "history": fitted.history}
-            tables |= curves.of_test(task, y_test, decided, use_case.classes, config.seed)
-            tables |= curves.of_history(fitted.history)
-            tables["slices"], looked_at = slices.compare(
-                use_case.metric,
-                task,
-                y_test,
-                decided,
-                slices.columns_of(test, table.features, use_case.protected, use_case.time_column),
-                config.seed,
-                {"binary": 2, "multiclass": len(use_case.classes or ()), "regression": 0}[task],
-                use_case.quantile,
-                table.periods(parts.test),
-                table.clusters(parts.test),
-            )
-            reference = drift.reference(train, table.features, drift.answers_of(val_score, use_case.classes))
-            reference["floors"] = drift.floors(use_case.metric, metrics)
-            tables |= {"trials": search.table} if search else {}
             if task == "binary":
                 metrics |= {"threshold": decided_at}
                 metrics |= evaluate.costs_of(y_test, test_score, decided_at, threshold.prices(use_case.cost, test))
-                before = predict_score(fitted.model, test, task)
-                metrics |= evaluate.before_calibration(y_test, before) if config.calibration != "none" else {}
-                tables["reliability"] = evaluate.reliability_curves(y_test, before, test_score)
-            tables |= importance.explain(
-                test,
-                list(table.features),
-                y_test,
-                lambda rows: decide(task, predict_score(model, rows, task), decided_at, costs),
-                yardstick.score,
+            found = findings.of_test(
+                findings.Answers(model, uncalibrated, decided, decided_at, costs),
+                use_case,
+                yardstick,
+                table,
+                parts.test,
+                next(iter(baselines.values())),
                 config.seed,
-                task == "binary",
-                table.periods(parts.test) if METRICS[use_case.metric].takes == "periods" else None,
             )
-            if task == "regression" and table.times is not None:
-                naive = next(iter(baselines.values()))[parts.test]
-                tables["forecast"] = forecast.by_moment(table.times[parts.test], y_test, test_score, naive)
-            unfair = []
-            if task == "binary" and use_case.protected:
-                groups = {name: test[name] for name in use_case.protected}
-                tables["fairness"] = fairness.group_rates(y_test, decided.decision, test_score, groups)
-                metrics |= fairness.disparities(tables["fairness"])
-                unfair = fairness.notes_on_fairness(tables["fairness"])
+            metrics |= found.metrics
+            tables = {"cv_results": cv_results, "history": fitted.history, **curves.of_history(fitted.history), **found.tables}
+            tables |= {"trials": search.table} if search else {}
+            reference = drift.reference(train, table.features, drift.answers_of(val_score, use_case.classes))
+            reference["floors"] = drift.floors(use_case.metric, metrics)
 
         with steps.step("write"), artifacts.published(run_dir) as folder:
             settings, baseline = config.model_dump(mode="json"), next(iter(baselines))
@@ -221,12 +182,12 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
             facts["params"] = {name: dict(member.params) for name, member in recipe.members.items()} or dict(recipe.params)
             facts["reference"] = reference_row(train, table.features)
             facts["environment"]["code_sha256"] = code_sha256()
-            facts["slices"] = looked_at
+            facts["slices"] = found.slices
             facts["split"]["overlap"] = overlap(parts, table.times, table.groups)
             facts["split"]["drift"] = {name: drift.psi(was, test[name]) for name, was in reference["features"].items()}
             facts["interval_of"] = record.what_is_drawn(use_case, table, parts.test)
             facts["tuning"] = search and search.facts
-            facts["notes"] += [*unfair, *(search.notes if search else [])]
+            facts["notes"] += [*found.notes, *(search.notes if search else [])]
             record.write(folder, model, fitted, metrics, tables, parts, facts, hydra_files)
             about = table.clusters(parts.test), table.periods(parts.test)
             record.write_test_scores(folder / "test_scores.parquet", parts.test, y_test, decided, *about)
@@ -255,6 +216,7 @@ def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, st
     from src.portfolio.record import code_sha256
     from src.progress import Steps
     from src.projection import project
+    from src.recipe import make_recipe
     from src.table import make_table
 
     use_case, metric = config.use_case, config.use_case.metric
@@ -377,59 +339,6 @@ def tune(config: TrainingConfig, recipe: Recipe, table: Table, train, yardstick:
         **tuning.model_dump(exclude={"cv"}),
         study=fingerprint(settings, code_sha256(), rows=frame_sha256(table.frame)),
         advance=advance,
-    )
-
-
-def with_found(recipe: Recipe, found: Found) -> Recipe:
-    """A recipe with the parameters that were found: its own, or those of the members of an ensemble and their weights."""
-    from dataclasses import replace
-
-    if not recipe.members:
-        (params,) = found.params.values()
-        return replace(recipe, params={**recipe.params, **params})
-    members = {
-        name: replace(recipe.members[name], params={**recipe.members[name].params, **params})
-        for name, params in found.params.items()
-    }
-    return replace(recipe, members=members, weights=found.weights)
-
-
-def make_recipe(config: TrainingConfig, features: dict[str, Feature]) -> Recipe:
-    """Everything about the model that a fold, a trial and the final fit have in common."""
-    from dataclasses import replace
-
-    recipe = _recipe_of(config, config.model, features)
-    members = {name: _recipe_of(config, model, features) for name, model in config.members.items()}
-    return replace(recipe, members=members)
-
-
-def _recipe_of(config: TrainingConfig, model: Model, features: dict[str, Feature]) -> Recipe:
-    from src.fit import Recipe
-    from src.models import level_to_learn
-    from src.rounds import Patience
-
-    stop, use_case, cv = config.early_stopping, config.use_case, config.cv
-    estimator = model.estimator[use_case.task]
-    stops = stop.patience is not None and model.trains_in_rounds
-    level = level_to_learn(estimator, use_case.metric, use_case.quantile, use_case.requires_monotone)
-    return Recipe(
-        task=use_case.task,
-        estimator=estimator,
-        params=model.params,
-        features=features,
-        **model.preprocessing.model_dump(),
-        is_monotone=model.keeps_monotone and level is None,
-        patience=Patience(stop.patience, stop.min_delta, stop.restore_best_weights) if stops else None,
-        random_state=config.seed,
-        n_threads=config.n_threads or command_line.usable_cores(),
-        class_weight=config.class_weight,
-        quantile=level,
-        target_transform=use_case.target_transform,
-        target_min=use_case.target_min,
-        target_max=use_case.target_max,
-        device=config.device,
-        order_column=use_case.time_column if "time_series" in cv.method or config.data_split.method == "temporal" else None,
-        group_column=use_case.group_column if "group" in cv.method or config.data_split.method == "group" else None,
     )
 
 

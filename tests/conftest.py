@@ -72,7 +72,7 @@ def train(tmp_path):
 
 
 def run_warm(*arguments: str) -> subprocess.CompletedProcess:
-    """`python -m src.train` in a process of its own, which need not import the libraries first; into no registry unless told."""
+    """`python -m src.train` in a new process that need not import the libraries first; into no registry unless told."""
     arguments = [str(argument) for argument in arguments]
     if "--multirun" not in arguments and not any(argument.startswith("registry") for argument in arguments):
         arguments.append("registry=none")

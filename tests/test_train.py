@@ -26,6 +26,7 @@ FILES = {
     "feature_names.json", "history.csv", "manifest.json", "metadata.json", "metrics.json", "model.skops", "reliability.csv",
     "split.parquet", "slices.csv", "drift_reference.json", "model_card.md",
     "plots/confusion.csv", "plots/precision_recall.csv", "plots/roc.csv",
+    "report.html", "importance.csv", "dependence.csv", "test_scores.parquet",
 }  # fmt: skip
 
 
@@ -145,7 +146,14 @@ def test_an_unfinished_run_leaves_the_earlier_one_as_it_was(german):
     run_dir = german("random_forest")
     before = {name: (run_dir / name).read_bytes() for name in files_in(run_dir)}
     for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        command = [sys.executable, "-m", "src.train", "use_case=credit_risk_scoring", f"hydra.run.dir={run_dir}", "registry=none"]
+        command = [
+            sys.executable,
+            "-m",
+            "src.train",
+            "use_case=credit_risk_scoring",
+            f"hydra.run.dir={run_dir}",
+            "registry=none",
+        ]
         process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
         time.sleep(6)
         process.send_signal(stop)

@@ -29,8 +29,8 @@ from src.evaluate import make_yardstick
 from src.features import make_features
 from src.fit import fit, predict_score
 from src.models import make_estimator
+from src.recipe import make_recipe
 from src.table import make_table
-from src.train import make_recipe
 from src.tuning import workers
 from src.tuning.find import find
 from src.tuning.fold_fits import LENGTHS, fit_and_score

@@ -136,7 +136,7 @@ class Command:
 
 def cores_for(planned: Plan) -> tuple[list[str], int | None]:
     """Share the cores: overrides for the launcher, and the threads of each job; jobs times threads are at most the cores."""
-    from src.command_line import usable_cores
+    from src.device import usable_cores
 
     launcher, cores = planned.cfg.hydra.launcher, usable_cores()
     if launcher._target_ == ONE_AT_A_TIME:

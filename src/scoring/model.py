@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from src import artifacts
+from src.device import usable_cores
 from src.errors import ConfigError, DataError
 from src.lags import add_lags, lag_features
 from src.metrics import decide
@@ -229,26 +228,14 @@ def load(folder: Path, version: str | None = None) -> ScoringModel:
         sha256 = hashlib.sha256(artifacts.read_verified(folder, "model.skops")).hexdigest()
         version = f"{facts['use_case_id']}-run-{sha256[:12]}"
     use_case = UseCase.model_validate(facts["config"]["use_case"])
-    _import_skops()
     found = ScoringModel(artifacts.load(folder), use_case, version, facts.get("reference"))
     _use_all_cores(found.layers.core)
     return found
 
 
-def _import_skops() -> None:
-    """Import skops without PyTorch: it walks through all of scikit-learn, which would import it, for 1.5 s and no use."""
-    if "torch" in sys.modules:
-        return
-    sys.modules["torch"] = None
-    try:
-        import skops.io  # noqa: F401
-    finally:
-        del sys.modules["torch"]
-
-
 def _use_all_cores(core) -> None:
     """Let boosters score with the cores of this machine, whatever trained them: a row's score depends on no thread."""
-    n_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    n_threads = usable_cores()
     for member in members_of(core).values():
         estimator = pipeline_of(member)[-1]
         if hasattr(estimator, "get_booster") or hasattr(estimator, "booster_"):

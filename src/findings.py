@@ -1,0 +1,107 @@
+"""What there is to say of a model's answers for the test rows beside its metrics: curves, slices, reasons, groups of people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from src import curves, evaluate, fairness, forecast, importance, slices
+from src.evaluate import Yardstick
+from src.fit import predict_score
+from src.metrics import METRICS, Prediction, decide
+from src.table import Table
+from src.use_case import UseCase
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A model and what it answered for the test rows.
+
+    Attributes
+    ----------
+    model : object
+    uncalibrated : object or None
+        The model before its probabilities were calibrated, if they were.
+    decided : Prediction
+    threshold : float, optional
+    costs : ndarray, optional
+        How scores became decisions: see `src.metrics.decide`.
+    """
+
+    model: Any
+    uncalibrated: Any
+    decided: Prediction
+    threshold: float | None
+    costs: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Tables by the names of their files, metrics, facts on the slices that were looked at, and notes."""
+
+    tables: dict[str, pd.DataFrame]
+    metrics: dict[str, float]
+    slices: dict[str, Any]
+    notes: list[str]
+
+
+def of_test(
+    answers: Answers, use_case: UseCase, yardstick: Yardstick, table: Table, rows: np.ndarray, naive: np.ndarray, seed: int
+) -> Findings:
+    """Look at the answers for the test rows from every side; nothing is fitted or chosen.
+
+    Parameters
+    ----------
+    answers : Answers
+    use_case : UseCase
+    yardstick : Yardstick
+    table : Table
+    rows : ndarray of int of shape (n_test_rows,)
+        Positions of the test rows.
+    naive : ndarray of shape (n_rows,)
+        Answers of the baseline for all rows.
+    seed : int
+    """
+    task, decided = use_case.task, answers.decided
+    test, y_test = table.rows(rows)
+    tables = curves.of_test(task, y_test, decided, use_case.classes, seed)
+    tables["slices"], looked_at = slices.compare(
+        use_case.metric,
+        task,
+        y_test,
+        decided,
+        slices.columns_of(test, table.features, use_case.protected, use_case.time_column),
+        seed,
+        {"binary": 2, "multiclass": len(use_case.classes or ()), "regression": 0}[task],
+        use_case.quantile,
+        table.periods(rows),
+        table.clusters(rows),
+    )
+    tables |= importance.explain(
+        test,
+        list(table.features),
+        y_test,
+        lambda some: decide(task, predict_score(answers.model, some, task), answers.threshold, answers.costs),
+        yardstick.score,
+        seed,
+        task == "binary",
+        table.periods(rows) if METRICS[use_case.metric].takes == "periods" else None,
+    )
+    metrics, notes = {}, []
+    if task == "binary":
+        before = decided.score
+        if answers.uncalibrated is not None:
+            before = predict_score(answers.uncalibrated, test, task)
+            metrics = evaluate.before_calibration(y_test, before)
+        tables["reliability"] = evaluate.reliability_curves(y_test, before, decided.score)
+        if use_case.protected:
+            groups = {name: test[name] for name in use_case.protected}
+            tables["fairness"] = fairness.group_rates(y_test, decided.decision, decided.score, groups)
+            metrics |= fairness.disparities(tables["fairness"])
+            notes = fairness.notes_on_fairness(tables["fairness"])
+    if task == "regression" and table.times is not None:
+        tables["forecast"] = forecast.by_moment(table.times[rows], y_test, decided.score, naive[rows])
+    return Findings(tables, metrics, looked_at, notes)

@@ -1,0 +1,61 @@
+"""From a checked configuration to what the folds, the trials and the final fit have in common."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from src.device import usable_cores
+from src.fit import Recipe
+from src.models import level_to_learn
+from src.rounds import Patience
+
+if TYPE_CHECKING:
+    from src.schema import Model, TrainingConfig
+    from src.tuning.find import Found
+    from src.use_case import Feature
+
+
+def make_recipe(config: TrainingConfig, features: dict[str, Feature]) -> Recipe:
+    """Everything about the model that a fold, a trial and the final fit have in common."""
+    recipe = _recipe_of(config, config.model, features)
+    members = {name: _recipe_of(config, model, features) for name, model in config.members.items()}
+    return replace(recipe, members=members)
+
+
+def _recipe_of(config: TrainingConfig, model: Model, features: dict[str, Feature]) -> Recipe:
+    stop, use_case, cv = config.early_stopping, config.use_case, config.cv
+    estimator = model.estimator[use_case.task]
+    stops = stop.patience is not None and model.trains_in_rounds
+    level = level_to_learn(estimator, use_case.metric, use_case.quantile, use_case.requires_monotone)
+    return Recipe(
+        task=use_case.task,
+        estimator=estimator,
+        params=model.params,
+        features=features,
+        **model.preprocessing.model_dump(),
+        is_monotone=model.keeps_monotone and level is None,
+        patience=Patience(stop.patience, stop.min_delta, stop.restore_best_weights) if stops else None,
+        random_state=config.seed,
+        n_threads=config.n_threads or usable_cores(),
+        class_weight=config.class_weight,
+        quantile=level,
+        target_transform=use_case.target_transform,
+        target_min=use_case.target_min,
+        target_max=use_case.target_max,
+        device=config.device,
+        order_column=use_case.time_column if "time_series" in cv.method or config.data_split.method == "temporal" else None,
+        group_column=use_case.group_column if "group" in cv.method or config.data_split.method == "group" else None,
+    )
+
+
+def with_found(recipe: Recipe, found: Found) -> Recipe:
+    """A recipe with the parameters that were found: its own, or those of the members of an ensemble and their weights."""
+    if not recipe.members:
+        (params,) = found.params.values()
+        return replace(recipe, params={**recipe.params, **params})
+    members = {
+        name: replace(recipe.members[name], params={**recipe.members[name].params, **params})
+        for name, params in found.params.items()
+    }
+    return replace(recipe, members=members, weights=found.weights)
