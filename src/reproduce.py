@@ -1,0 +1,191 @@
+"""The stages that DVC runs: one use case, as `src.train` trains it, laid out so that DVC and git can version it.
+
+`python -m src.reproduce use_case=credit_scoring model=logistic_regression` is a stage. Without settings it is `make repro`:
+what DVC says is out of date is trained side by side first, and `dvc repro` then takes what is ready.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from src import artifacts, command_line, outputs
+from src.errors import ConfigError, IntegrityError, TrainingError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+PORTFOLIO = Path("portfolio")
+READY = Path("multirun/reproduce")  # run folders that no stage has taken yet
+STAGE = "train@"
+HELP = """\
+Reproduce the portfolio of params.yaml with DVC.
+
+  python -m src.reproduce                          train what is out of date on all cores, then dvc repro
+  python -m src.reproduce use_case=… model=…       one stage of dvc.yaml, into portfolio/<use_case>/"""
+EVERY_S = 0.5
+
+
+def main(argv: list[str]) -> int:
+    """Run a stage, a sweep for stages to come, or everything; give the exit code."""
+    if {"-h", "--help"} & set(argv):
+        print(HELP)
+        return 0
+    if "--multirun" in argv:
+        return command_line.run(train, argv, HELP)
+    try:
+        if not argv:
+            return reproduce_all()
+        given = dict(text.partition("=")[::2] for text in argv)
+        if set(given) != {"use_case", "model"}:
+            raise ConfigError(f"use_case=… and model=… are needed, and nothing else, but got {' '.join(argv)}")
+        return reproduce(**given)
+    except TrainingError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+
+
+def train(cfg: DictConfig) -> float:
+    """`src.train`, and beside its run folder the rows that it used."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from src import config
+    from src import train as entry
+
+    score = entry.main(cfg)
+    run_dir = Path(HydraConfig.get().runtime.output_dir)
+    facts = json.loads(artifacts.read_verified(run_dir, "metadata.json"))
+    outputs.write_rows(outputs.rows_path(run_dir), config.read(cfg), facts["data"]["frame_sha256"])
+    return score
+
+
+def reproduce(use_case: str, model: str) -> int:
+    """Fill `portfolio/<use_case>/` with what was trained beforehand, or train now.
+
+    Raises
+    ------
+    ConfigError
+        If `resolved/` does not know the pair.
+    IntegrityError
+        If what was trained is not what `resolved/` says.
+    """
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    settings = _resolved(use_case, model)
+    run_dir = ready(use_case, model, settings)
+    if run_dir is None:
+        run_dir = READY / "alone" / use_case / model
+        started = [f"use_case={use_case}", f"model={model}", "registry=none", f"hydra.run.dir={run_dir}"]
+        if code := command_line.run(train, started, HELP):
+            return code
+        _check_trained(use_case, run_dir, settings)
+    outputs.publish(run_dir, PORTFOLIO / use_case)
+    for path in (run_dir.with_name(run_dir.name + ending) for ending in (".parquet", ".json", ".log")):
+        path.unlink(missing_ok=True)
+    shutil.rmtree(run_dir)
+    return 0
+
+
+def ready(use_case: str, model: str, settings: dict[str, Any]) -> Path | None:
+    """The run folder of a sweep that has trained exactly this, with exactly the code that is here now."""
+    from src.portfolio import record
+
+    for run_dir in READY.glob(f"*/{use_case}/{model}"):
+        ended = record.read(run_dir)
+        if not ended or ended["code"] != record.code_sha256() or not outputs.rows_path(run_dir).is_file():
+            continue
+        if record.is_finished(run_dir, ended["fingerprint"]) and _trained_with(run_dir) == settings:
+            return run_dir
+    return None
+
+
+def reproduce_all() -> int:
+    """Train what is out of date, as many use cases at once as there are cores, and let DVC take it; give DVC's exit code."""
+    start = time.perf_counter()
+    if code := _dvc("repro", "resolve"):
+        return code
+    waiting = {name: model for name, model in out_of_date().items() if not ready(name, model, _resolved(name, model))}
+    for settings in sweeps(waiting):
+        sweep_dir = READY / hashlib.sha256(" ".join(settings).encode()).hexdigest()[:12]
+        sweep = [*settings, "registry=none", "hydra/launcher=joblib", f"hydra.sweep.dir={sweep_dir}", "resume=true"]
+        subprocess.run([sys.executable, "-m", "src.reproduce", "--multirun", *sweep], check=False)  # what failed, DVC will say
+    trained = time.perf_counter()
+    code = _dvc("repro", "--keep-going")
+    if not code:
+        shutil.rmtree(READY, ignore_errors=True)
+    ended = time.perf_counter()
+    print(f"{len(waiting)} trained in {trained - start:.0f} s, taken by DVC in {ended - trained:.0f} s")
+    return code
+
+
+def out_of_date() -> dict[str, str]:
+    """Use cases whose stage would run, and the model of each."""
+    from src.resolve import models
+
+    status = [sys.executable, "-m", "dvc", "status", "--json"]
+    said = subprocess.run(status, stdout=subprocess.PIPE, text=True, check=False)
+    if said.returncode:
+        raise TrainingError("dvc status failed: see above")
+    changed = {name.removeprefix(STAGE) for name in json.loads(said.stdout) if name.startswith(STAGE)}
+    return {use_case: model for use_case, model in models().items() if use_case in changed}
+
+
+def sweeps(models: dict[str, str]) -> list[list[str]]:
+    """Settings of as few sweeps as possible: use cases with their own model share one, others go by model."""
+    from src.use_cases import CONF, catalogue
+
+    own = {entry["key"]: entry["model"] for entry in catalogue([CONF])}
+    groups: dict[str | None, list[str]] = {}
+    for use_case, model in models.items():
+        groups.setdefault(None if own[use_case] == model else model, []).append(use_case)
+    return [[f"use_case={','.join(use_cases)}", *([f"model={model}"] if model else [])] for model, use_cases in groups.items()]
+
+
+def _resolved(use_case: str, model: str) -> dict[str, Any]:
+    from src.resolve import path_of
+
+    try:
+        settings = json.loads(path_of(use_case).read_text())["settings"]
+        if settings["model"]["name"] == model:
+            return settings
+    except (OSError, ValueError):
+        pass
+    raise ConfigError(f"{path_of(use_case)} does not say use_case={use_case} model={model}: run dvc repro resolve")
+
+
+def _trained_with(run_dir: Path) -> dict[str, Any]:
+    from src.resolve import determining
+
+    return determining(json.loads(artifacts.read_verified(run_dir, "metadata.json"))["config"])
+
+
+def _check_trained(use_case: str, run_dir: Path, settings: dict[str, Any]) -> None:
+    from src import lineage
+
+    if _trained_with(run_dir) != settings:
+        raise IntegrityError(f"{use_case} was not trained as resolved/ says: conf/ changed meanwhile. Run dvc repro again.")
+    lineage.check_loaded(json.loads(artifacts.read_verified(run_dir, "metadata.json"))["config"], list(sys.modules))
+
+
+def _dvc(*arguments: str) -> int:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # dvc.yaml says python
+    return subprocess.run([sys.executable, "-m", "dvc", *arguments], env=os.environ | {"PATH": path}, check=False).returncode
+
+
+def _end_with(parent: int) -> None:
+    """A stage whose DVC was killed must not write into the folders of the next one."""
+    while os.getppid() == parent:
+        time.sleep(EVERY_S)
+    artifacts.abandon()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

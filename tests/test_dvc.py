@@ -1,0 +1,238 @@
+"""DVC's stages, on a portfolio of three use cases in a repository of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, run_warm
+
+from src import lineage, resolve
+from src.use_cases import CONF, catalogue
+
+FEW = {"credit_scoring": "logistic_regression", "fair_lending": "logistic_regression", "segmentation": "kmeans"}
+SIMULATED = {"atm_cash_optimization": "gradient_boosting", "synthetic_identity": "dbscan", "operational_risk": "lightgbm"}
+REAL = {"sentiment_analysis": "logistic_regression", "cross_sell": "ensemble", "interest_optimization": "linear_regression"}
+PARTS = (
+    "conf",
+    "hydra_plugins",
+    "src",
+    ".dvc/config",
+    ".dvc/plots",
+    ".dvcignore",
+    ".gitignore",
+    "dvc.yaml",
+    "requirements.lock",
+)
+TIMEOUT_S = 600
+
+
+class Repository:
+    """A git repository with our code and configuration, and a portfolio of its own."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def run(self, *command: str) -> str:
+        process = self.start(*command)
+        said, complained = process.communicate(timeout=TIMEOUT_S)
+        assert process.returncode == 0, said + complained
+        return said
+
+    def start(self, *command: str) -> subprocess.Popen:
+        env = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        env |= {f"GIT_{who}_{what}": "test" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        return subprocess.Popen(command, cwd=self.folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def dvc(self, *arguments: str) -> str:
+        return self.run(sys.executable, "-m", "dvc", *arguments)
+
+    def repro(self, *arguments: str) -> set[str]:
+        """Run `dvc repro`; gives the stages that ran."""
+        lines = self.dvc("repro", *arguments).splitlines()
+        return {line.split("'")[1] for line in lines if line.startswith("Running stage")}
+
+    def stale(self) -> set[str]:
+        """Use cases that `dvc repro` would train, once it has run the stage that finds out."""
+        self.dvc("repro", "--quiet", "resolve")
+        return {name.removeprefix("train@") for name in json.loads(self.dvc("status", "--json"))}
+
+    def edit(self, name: str, before: str, after: str) -> None:
+        path = self.folder / name
+        text = path.read_text()
+        assert before in text
+        path.write_text(text.replace(before, after))
+
+    def read(self, name: str) -> bytes:
+        return (self.folder / name).read_bytes()
+
+
+def make(folder: Path, models: dict[str, str]) -> Repository:
+    for part in PARTS:
+        (folder / part).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "tuned"))
+        else:
+            shutil.copy(ROOT / part, folder / part)
+    (folder / "params.yaml").write_text(yaml.safe_dump({"use_cases": models}, sort_keys=False))
+    repository = Repository(folder)
+    repository.run("git", "init", "-q", "-b", "main")
+    repository.run("git", "add", ".")
+    repository.run("git", "commit", "-qm", "few use cases")
+    return repository
+
+
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory):
+    """A repository after its first `dvc repro`, all committed."""
+    repository = make(tmp_path_factory.mktemp("portfolio"), FEW)
+    assert repository.repro() == {"resolve", *(f"train@{use_case}" for use_case in FEW)}
+    repository.run("git", "add", ".")
+    repository.run("git", "commit", "-qm", "reproduced")
+    return repository
+
+
+@pytest.fixture
+def edited(reproduced):
+    """The same, to be edited; afterwards it is as it was."""
+    yield reproduced
+    reproduced.run("git", "checkout", "-q", ".")
+    reproduced.dvc("checkout", "--quiet")
+
+
+def test_a_second_repro_runs_nothing(reproduced):
+    assert reproduced.repro() == set()
+    assert reproduced.run("git", "status", "--porcelain") == ""
+
+
+def test_editing_one_use_case_trains_it_alone(edited):
+    edited.edit("conf/use_case/credit_scoring.yaml", "false_negative: 5", "false_negative: 6")
+    assert edited.repro() == {"resolve", "train@credit_scoring"}
+    changed = edited.dvc("params", "diff")
+    assert "settings.use_case.cost.false_negative  5.0     6.0" in changed
+    assert "resolved/fair_lending.json" not in changed
+    assert "portfolio/fair_lending" not in edited.dvc("metrics", "diff")
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "stale"),
+    [
+        ("conf/model/logistic_regression.yaml", "max_iter: 1000", "max_iter: 999", {"credit_scoring", "fair_lending"}),
+        ("conf/model/kmeans.yaml", "\nparams:", "\n# a word\nparams:", set()),
+        ("conf/model/xgboost.yaml", "max_depth: 6", "max_depth: 5", set()),
+        ("conf/model/logistic_regression.yaml", "\ngrid:\n", "\ngrid:\n  max_iter: [50]\n", set()),
+        ("src/clustering.py", "import numpy as np\n", "import numpy as np\n\nANOTHER = 1\n", {"segmentation"}),
+        ("src/fit.py", "import numpy as np\n", "# a word\nimport numpy as np\n", set()),
+        ("src/fit.py", "import numpy as np\n", "import numpy as np\n\nANOTHER = 1\n", set(FEW)),
+        ("src/use_cases.py", "import argparse\n", "import argparse\n\nANOTHER = 1\n", set()),
+        ("src/data/catalogue/german_credit.yaml", "title: ", "title: New ", {"credit_scoring"}),
+    ],
+    ids=[
+        "a model's parameters", "a comment in a configuration", "a model that none uses", "what only a search reads",
+        "a module of clustering", "a comment in a module", "a module of all", "a module of no run", "a data set's facts",
+    ],
+)  # fmt: skip
+def test_what_an_edit_trains_again(edited, name, before, after, stale):
+    edited.edit(name, before, after)
+    assert edited.stale() == stale
+
+
+@pytest.mark.parametrize("use_case", ["credit_scoring", pytest.param("segmentation", marks=pytest.mark.slow)])
+def test_a_stage_and_the_same_command_by_hand_give_equal_bytes(reproduced, tmp_path, use_case):
+    by_hand = run_warm(f"use_case={use_case}", f"model={FEW[use_case]}", "registry=none", f"hydra.run.dir={tmp_path}/run")
+    assert by_hand.returncode == 0, by_hand.stderr
+    names = {path.name for path in (reproduced.folder / f"portfolio/{use_case}/run").iterdir()}
+    for name in sorted(names - {"cv_results.csv", "manifest.json", "metadata.json"}):
+        assert reproduced.read(f"portfolio/{use_case}/run/{name}") == (tmp_path / "run" / name).read_bytes(), name
+    assert reproduced.read(f"portfolio/{use_case}/metrics.json") == (tmp_path / "run/metrics.json").read_bytes()
+
+
+def test_metrics_and_plots_of_the_portfolio_are_shown(reproduced):
+    lines = reproduced.dvc("metrics", "show", "--md").splitlines()
+    assert len(lines) == 2 + len(FEW) + 1
+    assert [cell.strip() for cell in lines[0].strip("|").split("|")] == [
+        "Path", "baseline", "ci_high", "ci_low", "metric", "model", "value",
+    ]  # fmt: skip
+    page = reproduced.dvc("plots", "show", "--json")
+    plots = json.loads(page)
+    assert not plots.get("errors")
+    names = ("roc", "precision_recall", "confusion", "calibration")
+    shown = {name for name in plots["data"] if "credit_scoring" in name}
+    assert shown == {f"portfolio/credit_scoring/plots/{name}.csv" for name in names}
+
+
+def test_models_are_named_for_the_registry_of_dvc(reproduced):
+    found = yaml.safe_load(reproduced.read("portfolio/dvc.yaml"))["artifacts"]
+    assert found["credit-scoring"]["path"] == "credit_scoring/run/model.skops"
+    assert (reproduced.folder / "portfolio" / found["credit-scoring"]["path"]).is_file()
+
+
+def test_another_machine_pulls_a_model_and_scores_with_it(reproduced, tmp_path):
+    reproduced.run(sys.executable, "-m", "dvc", "remote", "add", "--local", "-f", "-d", "shelf", str(tmp_path / "shelf"))
+    reproduced.dvc("push", "--quiet")
+    reproduced.run("git", "clone", "-q", ".", str(tmp_path / "there"))
+    there = Repository(tmp_path / "there")
+    there.dvc("remote", "add", "--local", "-d", "shelf", str(tmp_path / "shelf"))
+    there.dvc("pull", "--quiet")
+    assert there.repro() == set()
+    code = "import pandas; from pathlib import Path; from src import artifacts\n"
+    code += "model = artifacts.load(Path('portfolio/credit_scoring/run'))\n"
+    code += "print(model.predict_proba(pandas.read_parquet('portfolio/credit_scoring/data.parquet')).shape)"
+    assert there.run(sys.executable, "-c", code) == "(1000, 2)\n"
+
+
+def test_params_and_shown_plots_name_the_whole_portfolio():
+    models = yaml.safe_load((ROOT / "params.yaml").read_text())
+    assert models == {"use_cases": {entry["key"]: entry["model"] for entry in catalogue([CONF])}}
+
+
+def test_a_module_that_a_run_loads_without_being_counted_is_refused(compose):
+    settings = compose("use_case=credit_scoring").model_dump(mode="json")
+    lineage.check_loaded(settings, ["src.train", "src.fit", "src.portfolio.record", "numpy"])
+    with pytest.raises(lineage.IntegrityError, match=r"src.clustering, src.neural: loaded by the run, but not counted"):
+        lineage.check_loaded(settings, ["src.neural", "src.clustering"])
+
+
+def test_words_about_code_are_not_its_meaning():
+    code = 'def f(x):\n    """Say it."""\n    return "# kept"  # dropped\n'
+    assert lineage.meaning(code) == 'def f(x):\n    return "# kept"'
+    assert lineage.meaning("# a\n\nX = 1\n") == lineage.meaning('"""Another."""\nX = 1\n')
+
+
+def test_where_a_search_looks_counts_only_with_a_search(compose):
+    kept = {
+        tuning: resolve.determining(compose("use_case=credit_scoring", f"tuning={tuning}").model_dump(mode="json"))["model"]
+        for tuning in ("none", "grid_search")
+    }
+    assert "grid" not in kept["none"]
+    assert "grid" in kept["grid_search"]
+
+
+@pytest.mark.slow
+def test_a_killed_repro_ends_with_the_same_lock_file(tmp_path):
+    whole, killed = make(tmp_path / "whole", FEW), make(tmp_path / "killed", FEW)
+    whole.repro()
+    for _ in range(2):
+        process = killed.start(sys.executable, "-m", "dvc", "repro")
+        time.sleep(8)
+        process.kill()
+        process.communicate()
+    killed.repro()
+    assert killed.read("dvc.lock") == whole.read("dvc.lock")
+
+
+@pytest.mark.slow
+def test_training_ahead_on_all_cores_gives_the_lock_file_of_one_after_the_other(tmp_path):
+    models = SIMULATED | REAL
+    serial, parallel = make(tmp_path / "serial", models), make(tmp_path / "parallel", models)
+    serial.repro()  # every stage makes sure that it loaded no module that is not counted
+    said = parallel.run(sys.executable, "-m", "src.reproduce")
+    assert f"{len(models)} trained" in said.splitlines()[-1]
+    assert parallel.read("dvc.lock") == serial.read("dvc.lock")
+    assert parallel.repro() == set()
+    assert not (parallel.folder / "multirun/reproduce").exists()
