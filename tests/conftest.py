@@ -1,3 +1,4 @@
+import fcntl
 import multiprocessing
 import os
 import subprocess
@@ -15,6 +16,15 @@ TIMEOUT_S = 300
 WARM = ["src.train", "src.config", "src.data.file", "src.data.simulated", "src.table", "src.calibration", "src.monotone"]
 WARM += ["src.cross_validation", "src.record", "src.leakage", "src.clustering", "src.ensemble", "src.network", "src.progress"]
 WARM += ["hydra._internal.hydra", "hydra._internal.utils", "skops.io", "xgboost.callback", "lightgbm", "sklearn.ensemble"]
+KINDS = {  # a small run of each kind of task
+    "binary": ["use_case=fair_lending"],
+    "tuned": ["use_case=credit_scoring", "model=xgboost", "tuning=random_search", "tuning.n_iter=4", "cv.n_folds=2"],
+    "multiclass": ["use_case=sentiment_analysis", "cv.n_folds=2"],
+    "regression": ["use_case=atm_cash_optimization", "data_source.rows=1500", "model.params.n_estimators=40", "cv.n_folds=2"],
+    "quantile": ["use_case=market_risk_var", "cv=none"],
+    "clustering": ["use_case=risk_parity"],
+    "anomaly": ["use_case=synthetic_identity", "data_source.rows=1000"],
+}
 FORKSERVER = multiprocessing.get_context("forkserver")
 
 
@@ -67,6 +77,24 @@ def train(tmp_path):
 
     def run(*overrides: str) -> subprocess.CompletedProcess:
         return run_warm(f"hydra.run.dir={tmp_path}/run", *overrides)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_of(tmp_path_factory):
+    """Folder of a finished run of a kind of task, for reading only; trained once for all tests and all of pytest's workers."""
+    base = tmp_path_factory.getbasetemp()
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "runs"
+
+    def run(kind: str) -> Path:
+        root.mkdir(exist_ok=True)
+        with (root / f"{kind}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (root / kind).exists():
+                result = run_warm(f"hydra.run.dir={root / kind}", *KINDS[kind])
+                assert result.returncode == 0, result.stderr
+        return root / kind
 
     return run
 

@@ -20,7 +20,8 @@ def two_classes(run: Run) -> list:
     rows = run.parquet("test_scores.parquet")
     blocks = [*_decisions(run)]
     if rows is None:
-        return [*blocks, Missing("answers to the test rows (test_scores.parquet), from which curves are drawn")]
+        said = Missing("answers to the test rows (test_scores.parquet), from which curves are drawn")
+        return [*blocks, said, *_calibration(run)]
     y, score = rows["y_true"].to_numpy(), rows["score"].to_numpy()
     blocks.append(Columns([*ranking(curves.roc(y, score), curves.precision_recall(y, score), run), by_threshold(run, y, score),
                            gains(run, y, score), *_calibration(run), _scores(run, y, score)]))  # fmt: skip

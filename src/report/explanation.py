@@ -25,8 +25,9 @@ def _importance(run: Run) -> list:
     labels, middle, spread = list(shown["feature"]), shown["importance"], shown["std"]
     said = (
         f"By how much {run.metric} on test gets worse when a column is shuffled, over {table['n_repeats'].iloc[0]} "
-        f"shuffles of {table['n_rows'].iloc[0]:,} rows{_more_of_the_rarer(run)}; bars span a standard "
-        f"deviation to either side. Most of all the model goes by {labels[0]}. Columns that say the same share their importance."
+        f"shuffles of {table['n_rows'].iloc[0]:,} rows{_more_of_the_rarer(run)}; bars span a "
+        f"standard deviation to either side. Most of all the model goes by {labels[0]}. "
+        "Columns that say the same share their importance."
     )
     drawn = [series.spans("± a standard deviation", middle - spread, middle + spread), series.dots("importance", middle)]
     axes = {"label": f"loss of {run.metric}"}, {"label": "feature", "labels": labels}

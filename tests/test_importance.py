@@ -1,0 +1,100 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from src import forecast, importance, projection
+from src.metrics import Prediction
+
+
+@pytest.fixture
+def rows():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({
+        "telling": rng.normal(size=600),
+        "idle": rng.normal(size=600),
+        "kind": pd.Categorical(rng.choice(["a", "b"], 600)),
+        "words": pd.Series(["x"] * 600, dtype="str"),
+        "unused": 1.0,
+    })  # fmt: skip
+    return frame, (frame["telling"] + rng.normal(scale=0.1, size=600) > 0).to_numpy().astype(int)
+
+
+def answer(frame) -> Prediction:
+    score = 1 / (1 + np.exp(-frame["telling"].to_numpy())) + 0.01 * (frame["kind"] == "b").to_numpy()
+    return Prediction(score, (score > 0.5).astype(int))
+
+
+def area(y_true, prediction, periods=None) -> float:
+    return roc_auc_score(y_true, prediction.score)
+
+
+def test_a_column_that_the_model_goes_by_is_important_and_one_that_it_ignores_is_not(rows):
+    frame, y = rows
+    features = ["idle", "telling", "kind", "words"]
+    table = importance.explain(frame, features, y, answer, area, seed=1, is_binary=True)["importance"]
+    assert table["feature"].iloc[0] == "telling"
+    assert table["importance"].iloc[0] == pytest.approx(0.5, abs=0.1)
+    assert table.set_index("feature").loc["idle", ["importance", "std"]].tolist() == [0.0, 0.0]
+
+
+def test_dependence_follows_the_model_and_leaves_text_out(rows):
+    frame, y = rows
+    table = importance.explain(frame, ["idle", "telling", "kind", "words"], y, answer, area, seed=1)["dependence"]
+    of = {name: part["mean_answer"].to_numpy() for name, part in table.groupby("feature")}
+    assert sorted(of) == ["idle", "kind", "telling"]
+    assert np.all(np.diff(of["telling"]) > 0)
+    assert of["kind"][1] - of["kind"][0] == pytest.approx(0.01)
+    assert np.ptp(of["idle"]) == pytest.approx(0.0)
+
+
+def test_of_several_classes_dependence_has_each(rows):
+    frame, y = rows
+
+    def two(frame):
+        score = answer(frame).score
+        return Prediction(np.column_stack([1 - score, score]), (score > 0.5).astype(int))
+
+    found = importance.explain(
+        frame, ["telling"], y, two, lambda y, p, periods: area(y, Prediction(p.score[:, 1], None)), seed=1
+    )
+    assert set(found["dependence"]["class"]) == {0, 1}
+
+
+def test_rare_positives_are_a_quarter_of_the_rows_drawn():
+    y = np.zeros(10_000, dtype=int)
+    y[:300] = 1
+    rows = importance.draw(10_000, 400, np.random.default_rng(0), y)
+    assert (len(rows), y[rows].sum()) == (400, 100)
+    assert np.all(np.diff(rows) > 0)
+
+
+def test_rows_of_periods_are_drawn_period_by_period():
+    periods = np.repeat(np.arange(50), 20)
+    rows = importance.draw(1000, 200, np.random.default_rng(0), None, periods)
+    assert len(rows) == 200
+    assert set(np.bincount(periods[rows], minlength=50)) == {0, 20}
+
+
+def test_a_projection_keeps_clusters_that_are_far_apart_far_apart():
+    rng = np.random.default_rng(0)
+    X = np.vstack([rng.normal(size=(1500, 4)), rng.normal(loc=20, size=(1500, 4))])
+    found = projection.project(X, np.repeat([0, 1], 1500), seed=0)
+    assert len(found) == projection.MOST_ROWS
+    assert found["silhouette"].min() > 0.8
+    middle = found.groupby("cluster")["x"].mean()
+    assert abs(middle[0] - middle[1]) == pytest.approx(40, abs=1)
+
+
+def test_noise_and_a_single_cluster_have_no_silhouette():
+    X = np.random.default_rng(0).normal(size=(50, 1))
+    found = projection.project(X, np.array([-1] * 5 + [0] * 45), seed=0)
+    assert found["silhouette"].isna().all()
+    assert (found["y"] == 0).all()
+
+
+def test_forecasts_are_means_by_moment_in_order():
+    found = forecast.by_moment(["b", "a", "a"], [5.0, 1.0, 3.0], [6.0, 2.0, 2.0], [0.0, 1.0, 2.0])
+    assert found.to_dict("list") == {
+        "time": ["a", "b"], "n_rows": [2, 1], "actual": [2.0, 5.0], "predicted": [2.0, 6.0], "baseline": [1.5, 0.0],
+    }  # fmt: skip

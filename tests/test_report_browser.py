@@ -1,0 +1,149 @@
+import json
+import os
+import shutil
+import tempfile
+
+import pytest
+from conftest import KINDS
+
+from src import report
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright: make setup installs it")
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESKTOP = {"viewport": {"width": 1280, "height": 900}}
+PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
+IS_DRAWN = """(canvas) => {
+    const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+    const seen = new Set();
+    for (let i = 0; i < pixels.length; i += 4) {
+        if (pixels[i + 3]) seen.add((pixels[i] << 16) | (pixels[i + 1] << 8) | pixels[i + 2]);
+    }
+    return seen.size;
+}"""
+
+LIGHT = """() => ["--muted", "--card"].map((name) => {
+    const hex = getComputedStyle(document.documentElement).getPropertyValue(name).trim().slice(1);
+    const parts = [0, 2, 4].map((i) => parseInt(hex.slice(i, i + 2), 16) / 255);
+    const [r, g, b] = parts.map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+})"""
+
+pytestmark = pytest.mark.skipif(
+    not os.access(CHROMIUM, os.X_OK), reason=f"needs {CHROMIUM}: apt-get install chromium (as root); .ci/run does that"
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Open pages in a browser with a new profile: browser(path, **screen) gives the page and what went wrong on it."""
+    profiles, contexts = [], []
+    with sync_api.sync_playwright() as playwright:
+
+        def opened(path, **screen):
+            profiles.append(tempfile.mkdtemp(prefix="chromium-"))
+            context = playwright.chromium.launch_persistent_context(
+                profiles[-1], executable_path=CHROMIUM, args=ARGUMENTS, **(screen or DESKTOP)
+            )
+            contexts.append(context)
+            page, faults = context.new_page(), []
+            page.on("console", lambda message: faults.append(message.text))
+            page.on("pageerror", lambda error: faults.append(str(error)))
+            page.on("request", lambda request: faults.append(request.url) if request.url != path.as_uri() else None)
+            page.goto(path.as_uri())
+            page.wait_for_function("document.querySelectorAll('figure canvas').length === Object.keys(Chart.instances).length")
+            return page, faults
+
+        yield opened
+        for context in contexts:
+            context.close()
+    for profile in profiles:
+        shutil.rmtree(profile, ignore_errors=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_opens_without_an_error_or_a_request_and_draws_every_chart(browser, run_of, kind):
+    page, faults = browser(run_of(kind) / report.NAME)
+    canvases = page.query_selector_all("figure canvas")
+    assert len(canvases) >= 3
+    for canvas in canvases:
+        assert canvas.evaluate(IS_DRAWN) > 5, canvas.get_attribute("aria-label")
+        assert canvas.bounding_box()["height"] > 100
+    assert [fault for fault in faults if not fault.startswith("data:")] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_phone_needs_no_sideways_scrolling(browser, run_of, kind):
+    page, _ = browser(run_of(kind) / report.NAME, **PHONE)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.evaluate("visualViewport.scale") == 1
+    for canvas in page.query_selector_all("figure canvas"):
+        box = canvas.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 360
+
+
+def test_the_keyboard_reaches_sections_charts_and_tables(browser, run_of):
+    page, _ = browser(run_of("binary") / report.NAME)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.getAttribute('href')") == "#verdict"
+    chart = page.query_selector("figure:has(h3:text-is('ROC curve')) canvas")
+    chart.focus()
+    page.keyboard.press("ArrowRight")
+    spoken = page.query_selector("figure:has(h3:text-is('ROC curve')) .spoken")
+    assert "model: 0" in spoken.text_content()
+    page.keyboard.press("End")
+    assert "model: 1" in spoken.text_content()
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("figure:has(h3:text-is('ROC curve')) details tr:nth-child(5)")
+
+
+def test_every_chart_has_a_name_and_a_caption(browser, run_of):
+    page, _ = browser(run_of("regression") / report.NAME)
+    for figure in page.query_selector_all("figure"):
+        assert figure.query_selector("canvas").get_attribute("aria-label")
+        assert figure.query_selector("figcaption").text_content()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_can_be_read_in_light_and_dark(browser, run_of, scheme):
+    page, _ = browser(run_of("tuned") / report.NAME, color_scheme=scheme, **DESKTOP)
+    ink, card = page.evaluate(LIGHT)
+    assert (max(ink, card) + 0.05) / (min(ink, card) + 0.05) > 4.5
+
+
+def test_hostile_notes_do_nothing(browser, run_of, tmp_path):
+    folder = shutil.copytree(run_of("binary"), tmp_path / "run")
+    facts = json.loads((folder / "metadata.json").read_text())
+    facts["notes"] = ["</script><script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\">"]
+    facts["config"]["use_case"]["name"] = facts["notes"][0]
+    facts["durations_s"][facts["notes"][0]] = 1.0
+    (folder / "metadata.json").write_text(json.dumps(facts))
+    report.write(folder)
+    page, faults = browser(folder / report.NAME)
+    page.wait_for_timeout(200)
+    assert page.evaluate("document.scripts.length - document.querySelectorAll('script[type]').length") == 2
+    assert page.query_selector("img") is None
+    assert page.text_content("h1") == facts["notes"][0]
+    assert faults == []
+
+
+def test_a_page_prints(browser, run_of):
+    page, _ = browser(run_of("clustering") / report.NAME)
+    page.emulate_media(media="print")
+    page.wait_for_timeout(100)
+    assert page.query_selector(".contents").bounding_box() is None
+    assert page.pdf().startswith(b"%PDF")
