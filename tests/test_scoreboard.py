@@ -530,6 +530,17 @@ def test_ctrl_c_ends_the_server_with_one_line(served):
     assert (process.returncode, out.strip(), err) == (0, "Stopped.", "")
 
 
+def test_numbers_are_shown_with_as_many_figures_as_can_be_read():
+    assert [page.score(value) for value in (0.78849, -1.5, 2330.4, 27_570_921.0, None)] == [
+        "0.788",
+        "-1.500",
+        "2,330",
+        "27.57 M",
+        "",
+    ]
+    assert [page.signed(-0.0234), page.signed(1200.0)] == ["\N{MINUS SIGN}0.0234", "+1,200"]
+
+
 def test_the_age_is_that_of_the_training(root):
     write_run(root / "credit_scoring/xgboost", facts(created_at="2026-01-01T00:00:00Z"))
     from src.scoreboard.board import board

@@ -194,6 +194,8 @@ def score(value: float | None) -> str:
     """Three decimals, and no more figures than can be read for amounts."""
     if value is None:
         return ""
+    if abs(value) >= 1e6:
+        return f"{value / 1e6:,.2f} M"
     return f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
