@@ -73,7 +73,7 @@ def test_a_run_folder_is_complete_and_its_manifest_true(german, model):
     run_dir = german(model)
     expected = FILES | ({"scaler.skops"} if model in ("logistic_regression", "neural_network") else set())
     expected -= {"encoder.skops"} if model == "ensemble" else set()  # its members have one each, inside the model
-    learns_in_rounds = model not in ("ensemble", "logistic_regression", "random_forest")
+    learns_in_rounds = model not in ("logistic_regression", "random_forest")
     expected |= {"plots/learning_curve.csv"} if learns_in_rounds else set()
     assert files_in(run_dir) == expected
     manifest = json.loads((run_dir / "manifest.json").read_text())["files"]
