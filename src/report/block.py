@@ -174,6 +174,14 @@ class Chart:
     is_tall: bool = False
     kind: str = "chart"
 
+    def height_rem(self) -> float | None:
+        """Room for every category that runs down the page, two lines of it if its name has two parts; None if none does."""
+        if not self.is_horizontal:
+            return None
+        labels = self.y["labels"]
+        each = 2.3 if any(": " in str(label) for label in labels) else max(1.5, 0.8 * len(self.series))
+        return round(6 + len(labels) * each, 1)
+
     def spec(self) -> dict[str, Any]:
         return {"title": self.title, "x": self.x, "y": self.y, "series": self.series, "horizontal": self.is_horizontal}
 

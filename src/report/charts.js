@@ -25,6 +25,7 @@
     const base = { label: series.name, borderColor: ink, backgroundColor: ink, borderWidth: 2, pointRadius: 0, pointHitRadius: 6,
       pointHoverRadius: 5, indexAxis: axis, tension: 0, spanGaps: false, style: series.style,
       pointStyle: ["line", "dashed", "steps"].includes(series.style) ? "line" : ["bars", "spans", "band"].includes(series.style) ? "rect" : "circle" };
+    const isCrowded = spec.series.reduce((n, each) => n + each.points.length, 0) > 150;
     const points = isCategory ? series.points : series.points.map(([x, y]) => ({ x, y }));
     const styles = {
       line: { type: "line" },
@@ -32,7 +33,7 @@
       dashed: { type: "line", borderDash: [6, 5], borderWidth: 1.5, borderColor: ink },
       edge: { type: "line", borderWidth: 0 },
       band: { type: "line", borderWidth: 0, fill: "-1", backgroundColor: faded(ink, 0.2) },
-      points: { type: "line", showLine: false, pointRadius: points.length > 120 ? 2.2 : 4, backgroundColor: faded(ink, points.length > 120 ? 0.5 : 0.9), borderWidth: 0 },
+      points: { type: "line", showLine: false, pointRadius: isCrowded ? 2.2 : 4, backgroundColor: faded(ink, isCrowded ? 0.5 : 0.9), borderWidth: 0 },
       bars: { type: "bar", borderWidth: 0, borderRadius: 3, maxBarThickness: 34 },
       spans: { type: "bar", borderWidth: 0, barThickness: 5, borderRadius: 3, backgroundColor: faded(ink, 0.45), grouped: false },
       dots: { type: "line", showLine: false, pointRadius: 5, borderWidth: 0 },
@@ -42,7 +43,6 @@
 
   function axis(given, name, spec) {
     const isFromZero = spec.series.some((series) => series.style === "bars");
-    const isLine = spec.series.every((series) => ["line", "dashed", "steps", "edge", "band"].includes(series.style));
     const common = { title: { display: Boolean(given.label), text: given.label, color: color("muted") },
       grid: { color: color("grid") }, border: { color: color("line") } };
     if (given.labels) {
@@ -58,7 +58,7 @@
           } } };
     }
     return { ...common, type: given.type || "linear", min: given.min, max: given.max, beginAtZero: isFromZero,
-      grace: name === "y" && given.min === undefined ? "4%" : 0, bounds: name === "x" && isLine ? "data" : "ticks",
+      grace: name === "y" && given.min === undefined ? "4%" : 0,
       ticks: { color: color("muted"), maxTicksLimit: 8, includeBounds: false, precision: given.whole ? 0 : undefined,
         callback: (value) => given.names ? given.names[value] ?? "" : tick(value) } };
   }

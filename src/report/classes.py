@@ -11,7 +11,7 @@ from src.report.block import Chart, Columns, Figures, Matrix, Missing, Table
 from src.report.run import Run
 
 N_TENTHS = 10
-N_THRESHOLDS = 99
+N_THRESHOLDS = 80
 N_BINS = 24
 
 
@@ -65,7 +65,8 @@ def _decisions(run: Run) -> list:
 
 def by_threshold(run: Run, y, score) -> Chart:
     """What each threshold would have cost on test, or its precision and recall where mistakes have no single price."""
-    at = np.unique(np.quantile(score, np.linspace(0.005, 0.995, N_THRESHOLDS)))
+    spread = np.linspace(float(score.min()), float(score.max()), N_THRESHOLDS)
+    at = np.unique(np.concatenate([spread, np.quantile(score, np.linspace(0.005, 0.995, N_THRESHOLDS))]))
     order = np.sort(score)
     positives = np.sort(score[y == 1])
     n_alerts = len(order) - np.searchsorted(order, at, side="left")

@@ -74,7 +74,7 @@ def _rounds(run: Run) -> list:
         losses = history[["train_loss", "val_loss"]].to_numpy()
         drawn.append(series.line("restored", [best, best], [float(losses.min()), float(losses.max())], 2, "dashed"))
         said += f" The model was restored to round {best}, the best on val."
-    blocks = [Chart("Loss by round", said, {"label": "round", "whole": True}, {"label": "loss"}, drawn)]
+    blocks = [Chart("Loss by round", said, {"label": "round", "whole": True, "min": 0}, {"label": "loss"}, drawn)]
     if "learning_rate" in history and history["learning_rate"].nunique() > 1:
         rate = series.line("learning rate", kept["round"], kept["learning_rate"], 4, "steps")
         said = f"From {history['learning_rate'].iloc[0]:.3g} to {history['learning_rate'].iloc[-1]:.3g}."

@@ -59,7 +59,7 @@ def _silhouettes(run: Run, rows: pd.DataFrame) -> Chart:
         drawn.append(series.line(name_of(cluster), start + kept, ordered[kept], 1 + code % 6))
         start += len(ordered) + max(2, len(known) // 100)
     said = (
-        f"{len(known)} rows, sorted within their cluster: near 1 a row is deep inside it, below 0 it is closer to another. "
+        f"{len(known):,} rows, sorted within their cluster: near 1 a row is deep inside it, below 0 it is closer to another. "
         f"Mean over all: {number.metric(run, 'silhouette') or 'not defined'}."
     )
     return Chart("Silhouettes", said, {"label": "row, by cluster"}, {"label": "silhouette"}, drawn)
@@ -84,7 +84,7 @@ def _profiles(profiles: pd.DataFrame) -> list:
     names = [name.removesuffix(DIFFERENCE) for name in telling]
     shown = profiles.head(6)
     drawn = [series.bars(name_of(row["cluster"]), [row[name] for name in telling], 1 + i % 6) for i, row in shown.iterrows()]
-    said = f"How far a cluster's mean lies from that of all rows, in standard deviations; of {len(names)} features."
+    said = f"How far a cluster's mean lies from that of all rows, in standard deviations, for {len(names)} features."
     rows = [
         [name, *(number.cell("profiles.csv", i, f"{name}_mean", profiles[f"{name}_mean"].iloc[i]) for i in range(len(shown)))]
         for name in names

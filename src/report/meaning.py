@@ -32,7 +32,7 @@ SENTENCES = {
     "pinball_loss": "Its {quantile} quantile costs {value} {unit} on average (pinball loss; 0 is perfect).",
     "coverage": "Of the outcomes, {share} stay at or below its level; {quantile} are meant to.",
     "kupiec_p_value": "If its level were right, as many breaches would have a probability of {value}.",
-    "silhouette": "Rows are closer to their own cluster than to the next by a silhouette of {value}; 1 is perfect, 0 is none.",
+    "silhouette": "Rows are closer to their own cluster than to the next by a silhouette of {value}; 1 is perfect.",
     "davies_bouldin": "Clusters overlap by a Davies-Bouldin index of {value}; 0 is perfect.",
     "calinski_harabasz": "Clusters differ {value} times as much between as within (Calinski-Harabasz).",
 }
@@ -48,12 +48,5 @@ def meaning(metric: str, value: float, run: Run) -> str:
 
 def unit_of(target: str | None) -> str:
     """The unit that a target's name ends in, as in `cash_withdrawn_eur`."""
-    units = {
-        "eur": "euro",
-        "usd": "US dollar",
-        "pct": "percentage points",
-        "days": "days",
-        "minutes": "minutes",
-        "kusd": "thousand US dollar",
-    }
+    units = {"eur": "euro", "usd": "US dollar", "pct": "percentage points", "days": "days", "minutes": "minutes"}
     return units.get((target or "").rsplit("_", 1)[-1], "")

@@ -40,7 +40,7 @@ def _source(run: Run) -> list:
 def _rows(run: Run) -> list:
     return [
         ("A row is", run.use_case("row")),
-        ("Target", run.use_case("target")),
+        ("Target", run.use_case("target") or "none: rows have no labels"),
         ("Rows read", number.fact(run, "data", "rows")),
         ("Valid rows", number.fact(run, "data", "n_valid_rows")),
         ("Features", number.fact(run, "feature_count")),

@@ -24,7 +24,7 @@ def verdict(run: Run) -> Section:
     score = number.metric(run, run.score_name)
     if score is None:
         return Section("verdict", "Verdict", [Missing(f"{run.metric}, the primary metric: it is not defined for this model")])
-    small = [f"{title(run.metric)} ({run.metric}) on {_rows(run)}", *_interval(run, run.score_name, _drawn(run), "; ")]
+    small = [f"{title(run.metric)} on {_rows(run)}", *_interval(run, run.score_name, _drawn(run), "; ")]
     blocks = [Badges(badges(run)), Headline(score, small), Figures(figures(run))]
     if (scale := _scale(run)) is not None:
         blocks.append(scale)
