@@ -6,7 +6,9 @@ import csv
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from src import artifacts
@@ -73,7 +75,9 @@ def publish(run_dir: Path, home: Path) -> None:
     shutil.rmtree(home / "plots", ignore_errors=True)
     shutil.copytree(run_dir / "plots", home / "plots")
     if (run_dir / "reliability.csv").is_file():
-        shutil.copyfile(run_dir / "reliability.csv", home / "plots" / "calibration.csv")
+        _copy_columns(
+            run_dir / "reliability.csv", home / "plots" / "calibration.csv", ("calibration",), {"calibration": "after"}
+        )
 
 
 def timeless(facts: dict[str, Any]) -> dict[str, Any]:
@@ -93,10 +97,11 @@ def summary(run_dir: Path) -> dict[str, Any]:
     return {key: value for key, value in facts.items() if key != "use_case" and value is not None}
 
 
-def _copy_columns(path: Path, to: Path, left_out: tuple[str, ...]) -> None:
+def _copy_columns(path: Path, to: Path, left_out: tuple[str, ...], only: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Copy a CSV without some columns, and if need be only the rows with some values."""
     with path.open(newline="") as file, to.open("w", newline="") as written:
         rows = csv.DictReader(file)
         kept = [name for name in rows.fieldnames or [] if name not in left_out]
         writer = csv.DictWriter(written, kept, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(row for row in rows if only.items() <= row.items())
