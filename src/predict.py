@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from src import artifacts
 from src.errors import ConfigError, TrainingError
+from src.use_cases import full_name
 
 if TYPE_CHECKING:
     from src.scoring.model import ScoringModel
     from src.scoring.stream import Job
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
 REGISTRY = Path("models")
 KEYS = (
     "use_case", "version", "run_dir", "registry_dir", "input", "output", "on_bad_row", "rejects", "reasons", "batch_rows",
@@ -114,7 +114,7 @@ def _run(settings: dict[str, Any]) -> int:
     model = _model(settings)
     from src.scoring.stream import score_file
 
-    if "use_case" in settings and (key := option(settings["use_case"])) != model.use_case.key:
+    if "use_case" in settings and (key := full_name(settings["use_case"])) != model.use_case.key:
         raise ConfigError(f"use_case={key}, but {settings['run_dir']} holds a model of {model.use_case.key}.")
     with Steps(f"{model.use_case.key} · {model.version}") as steps, steps.step("score", total=100) as advance:
         tally = score_file(model, job, lambda share: advance(round(100 * share), 100, f"{job.input.name}"))
@@ -184,19 +184,8 @@ def load_model(model: str | Path, version: str | None = None, registry_dir: Path
         return load(Path(model))
     from src.registry.store import find
 
-    found = find(option(model), version, registry_dir)
+    found = find(full_name(model), version, registry_dir)
     return load(found.folder, found.entry["model_id"])
-
-
-def option(use_case: str) -> str:
-    """The use case that a name stands for: `fraud` is short for `transaction_fraud`."""
-    import yaml
-
-    path = CONF / "use_case" / f"{use_case}.yaml"
-    if "/" in use_case or not path.is_file():
-        return use_case
-    values = yaml.safe_load(path.read_text())
-    return use_case if "use_case" in values else next(entry for entry in values["defaults"] if entry != "_self_")
 
 
 def _leave(number: int, frame) -> None:

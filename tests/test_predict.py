@@ -19,6 +19,7 @@ from src import artifacts, predict
 from src.data import packaged
 from src.errors import ConfigError, DataError, IntegrityError
 from src.predict import load_model
+from src.use_cases import full_name
 
 LAGS = """\
 # @package _global_
@@ -298,9 +299,9 @@ def test_files_that_cannot_be_are_refused_in_three_lines_at_most(runs, tmp_path,
 
 
 def test_fraud_is_short_for_transaction_fraud_and_other_names_are_themselves():
-    assert predict.option("fraud") == "transaction_fraud"
-    assert predict.option("credit_scoring") == "credit_scoring"
-    assert predict.option("my_own") == "my_own"
+    assert full_name("fraud") == "transaction_fraud"
+    assert full_name("credit_scoring") == "credit_scoring"
+    assert full_name("my_own") == "my_own"
 
 
 def test_the_registry_gives_the_version_in_production_or_the_one_named(runs, tmp_path, german):

@@ -510,5 +510,22 @@ def test_a_run_that_was_changed_is_not_registered(registry, a_run):
     assert not list((registry.root / "credit_scoring").glob(".new-*"))
 
 
+def test_any_run_folder_can_be_registered_by_hand(registry, a_run, capsys):
+    facts = json.loads((a_run() / "metadata.json").read_text())
+    timeless = {key: value for key, value in facts.items() if key != "created_at"}
+    run_dir = a_run("pulled")
+    with artifacts.published(run_dir) as folder:
+        for file in artifacts.names_in_manifest(a_run()):
+            (folder / file).parent.mkdir(exist_ok=True)
+            (folder / file).write_bytes(artifacts.read_verified(a_run(), file))
+        artifacts.write_json(folder / "metadata.json", timeless)
+    assert run("register", run_dir, "--registry", registry.root, "--reason", "from another machine", "--by", "ann") == 0
+    assert "UC-CRED-006-v1.0.0, staging" in capsys.readouterr().out
+    (line,) = registry.history("credit_scoring")
+    assert (line["by"], line["reason"]) == ("ann", "from another machine")
+    assert line["entry"]["created_at"] == line["at"]
+    assert run("register", run_dir.parent / "nothing", "--registry", registry.root) == 4
+
+
 def test_gate_errors_have_their_exit_code():
     assert GateError("x").exit_code == 3

@@ -1,4 +1,4 @@
-"""The model registry: `python -m src.registry list`, `show`, `compare`, `promote`, `rollback`, `archive`, `verify`, `as-of`."""
+"""The model registry: `python -m src.registry list`, `show`, `register`, `compare`, `promote`, `rollback`, …"""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ Versions of trained models: which there are, which is in production, what happen
 
   python -m src.registry list                                  the newest and the production version of every use case
   python -m src.registry show fraud                            its versions and its history; fraud@1.2.0: one version
+  python -m src.registry register RUN_DIR                      a run of a sweep, or one that was pulled, as a new version
   python -m src.registry compare fraud@1.2.0 fraud@1.1.0       metrics side by side, and a test on the same test rows
   python -m src.registry promote fraud@1.2.0 --reason "…"      into production, if the gates let it
   python -m src.registry rollback fraud --reason "…"           the version that was in production before
@@ -64,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
 
     command("list", _list)
     command("show", _show, "version")
+    command("register", _register, "run_dir")
+    commands.choices["register"].add_argument("--reason", default="registered by hand", help="why, for the ledger")
+    commands.choices["register"].add_argument("--by", help="who; by default the user whose process this is")
     command("compare", _compare, "a", "b")
     command("promote", _promote, "version", who=True)
     commands.choices["promote"].add_argument("--force", action="store_true", help="in spite of the gates; that is recorded")
@@ -157,6 +161,14 @@ def _show(args: argparse.Namespace) -> int:
     )  # fmt: skip
     print()
     _print_table([{"at": x["at"], "what": _said(x), "by": x["by"], "reason": x["reason"]} for x in history])
+    return 0
+
+
+def _register(args: argparse.Namespace) -> int:
+    version = _open(args).register(Path(args.run_dir), args.by, args.reason)
+    if args.json:
+        return _print_json(version.entry)
+    print(f"{version.folder}   {version.entry['model_id']}, {version.status}")
     return 0
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from src import provenance
+
 CREATED_BY = "training_pipeline"
 NAMES = {"f1": "f1_score"}  # where the specification's word for a metric isn't scikit-learn's
 
@@ -31,7 +33,7 @@ def make_entry(facts: dict[str, Any], metrics: dict[str, float], version: str, f
         "use_case_key": facts["use_case_key"],
         "algorithm": facts["algorithm"],
         "version": version,
-        "created_at": facts["created_at"],
+        "created_at": facts.get("created_at") or provenance.now(),  # runs that DVC keeps hold no clock times
         "created_by": CREATED_BY,
         "metrics": test_metrics(metrics),
         "hyperparameters": facts["params"],
