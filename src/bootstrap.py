@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from src.metrics import METRICS, Prediction, as_score, coefficients, compute
+from src import weighted
+from src.metrics import METRICS, Prediction, as_score, coefficients
 
 CONFIDENCE = 0.95
-CELLS_OF_BLOCK = 8_000_000  # of rows times resamples: 32 MB
+CELLS_OF_BLOCK = 2_000_000  # of rows times resamples: 8 MB
 
 
 def interval(
@@ -77,17 +78,16 @@ def resample(
     metric, task, y_true, predictions: list[Prediction], seed, n_resamples, quantile, periods=None, clusters=None
 ) -> np.ndarray:
     """The metric of each prediction in each resample, of shape (n_resamples, n_predictions)."""
-    rng = np.random.default_rng(seed)
     if METRICS[metric].takes == "periods" and periods is not None:
         each = np.column_stack([coefficients(y_true, prediction.score, periods) for prediction in predictions])
+        rng = np.random.default_rng(seed)
         return each[rng.integers(0, len(each), (n_resamples, len(each)))].mean(axis=1)
-    draw = _rows_drawer(rng, y_true, task) if clusters is None else _clusters_drawer(rng, y_true, task, clusters)
-    statistics = [_statistic(metric, y_true, prediction, quantile) for prediction in predictions]
-    values = np.empty((n_resamples, len(predictions)))
-    for i in range(n_resamples):
-        rows = draw()
-        values[i] = [value_of(rows) for value_of in statistics]
-    return values
+    n_classes = 0 if task == "regression" else int(max(y_true.max(), *(given.decision.max() for given in predictions))) + 1
+    blocks = [
+        [weighted.values(metric, y_true, prediction, counts, n_classes, quantile) for prediction in predictions]
+        for counts in draw_counts(y_true, task, seed, n_resamples, clusters)
+    ]
+    return np.concatenate(blocks, axis=1).T
 
 
 def draw_counts(y_true, task: str, seed: int, n_resamples: int, clusters=None) -> Iterator[np.ndarray]:
@@ -135,66 +135,3 @@ def _clusters_drawer(rng: np.random.Generator, y_true, task: str, clusters) -> C
 def _ends(values: np.ndarray) -> tuple[float, float]:
     low, high = np.quantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
-
-
-def _statistic(metric: str, y_true, prediction: Prediction, quantile: float | None):
-    """A function of the drawn rows, the fastest there is: a metric over 1,000 resamples is the cost of a small model."""
-    if metric in RANKINGS:
-        weighted = RANKINGS[metric](y_true, prediction.score)
-        return lambda rows: weighted(np.bincount(rows, minlength=len(y_true)).astype(float))
-    if METRICS[metric].of == "decision":
-        return _of_cells(metric, y_true, prediction.decision)
-
-    def resampled(rows):
-        return compute([metric], y_true[rows], Prediction(prediction.score[rows], prediction.decision[rows]), quantile)[metric]
-
-    return resampled
-
-
-def _of_cells(metric: str, y_true, decision):
-    """A metric of decisions depends only on how many rows each pair of true and decided class was drawn for."""
-    pairs, pair = np.unique(np.column_stack([y_true, decision]), axis=0, return_inverse=True)
-    value_of = METRICS[metric].compute
-
-    def resampled(rows):
-        counts = np.bincount(pair[rows], minlength=len(pairs))
-        return value_of(pairs[:, 0], pairs[:, 1], sample_weight=counts)
-
-    return resampled
-
-
-def _sorted(y_true, score):
-    """Rows by falling score, their labels, and the first row of each distinct score."""
-    order = np.argsort(-score, kind="stable")
-    starts = np.append(0, np.flatnonzero(np.diff(score[order])) + 1)
-    return order, y_true[order] == 1, starts
-
-
-def _roc_auc(y_true, score):
-    order, is_positive, starts = _sorted(y_true, score)
-
-    def weighted(counts):
-        counts = counts[order]
-        positives = np.add.reduceat(np.where(is_positive, counts, 0.0), starts)
-        negatives = np.add.reduceat(np.where(is_positive, 0.0, counts), starts)
-        above = np.cumsum(positives) - positives / 2  # ties count half
-        return np.dot(above, negatives) / (positives.sum() * negatives.sum())
-
-    return weighted
-
-
-def _average_precision(y_true, score):
-    order, is_positive, starts = _sorted(y_true, score)
-
-    def weighted(counts):
-        counts = counts[order]
-        positives = np.add.reduceat(np.where(is_positive, counts, 0.0), starts)
-        alerts = np.cumsum(np.add.reduceat(counts, starts))
-        caught = np.cumsum(positives)
-        precision = np.divide(caught, alerts, out=np.zeros_like(caught), where=alerts > 0)
-        return np.dot(positives, precision) / caught[-1]
-
-    return weighted
-
-
-RANKINGS = {"roc_auc": _roc_auc, "average_precision": _average_precision}

@@ -95,7 +95,7 @@ def _average_precision(is_positive, score, counts):
 
 def _cumulated(counts) -> np.ndarray:
     """Sums of the first 0, 1, … rows; float32 holds counts exactly up to 16 million."""
-    sums = np.zeros((len(counts) + 1, counts.shape[1]), dtype="float32" if len(counts) < 1e6 else "float64")
+    sums = np.zeros((len(counts) + 1, counts.shape[1]), dtype=counts.dtype if len(counts) < 1e6 else "float64")
     np.cumsum(counts, axis=0, out=sums[1:])
     return sums
 

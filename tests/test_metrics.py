@@ -11,6 +11,7 @@ from src.evaluate import as_baseline, baseline_scores, best_first, costs_of, cos
 from src.metrics import (
     METRICS,
     SCORING,
+    Prediction,
     alert_rate_at_recall,
     as_score,
     compute,
@@ -52,20 +53,15 @@ def test_losses_count_as_negative_scores():
     assert as_score("roc_auc", 0.8) == 0.8
 
 
-@pytest.mark.parametrize("metric", ["roc_auc", "average_precision"])
-def test_the_fast_bootstrap_equals_scikit_learn_on_every_resample(metric):
-    fast = bootstrap.RANKINGS[metric](Y, SCORE)
-    for seed in range(20):
-        counts = np.bincount(np.random.default_rng(seed).integers(0, 400, 400), minlength=400).astype(float)
-        assert fast(counts) == pytest.approx(METRICS[metric].compute(Y, SCORE, sample_weight=counts), abs=1e-12)
-
-
-@pytest.mark.parametrize("metric", ["f1", "accuracy"])
-def test_a_bootstrap_of_decisions_counts_pairs_as_scikit_learn_counts_rows(metric):
+@pytest.mark.parametrize("metric", ["roc_auc", "average_precision", "f1", "accuracy", "log_loss", "recall_at_1_percent_alerts"])
+def test_every_resample_is_what_scikit_learn_says_of_its_rows(metric):
     prediction = decide("binary", SCORE, 0.5)
-    value_of = bootstrap._statistic(metric, Y, prediction, None)
-    rows = np.random.default_rng(0).integers(0, 400, 400)
-    assert value_of(rows) == pytest.approx(METRICS[metric].compute(Y[rows], prediction.decision[rows]), abs=1e-12)
+    found = bootstrap.resample(metric, "binary", Y, [prediction], seed=0, n_resamples=20, quantile=None)[:, 0]
+    (counts,) = bootstrap.draw_counts(Y, "binary", seed=0, n_resamples=20)
+    for value, times in zip(found, counts.T.astype(int), strict=True):
+        rows = np.repeat(np.arange(len(Y)), times)
+        drawn = Prediction(prediction.score[rows], prediction.decision[rows])
+        assert value == pytest.approx(compute([metric], Y[rows], drawn)[metric], rel=1e-6)
 
 
 @pytest.mark.parametrize("metric", ["roc_auc", "f1", "log_loss"])

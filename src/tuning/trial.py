@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from src.bootstrap import RANKINGS, resample
+from src import weighted
+from src.bootstrap import resample
 from src.cross_validation import THRESHOLD
 from src.evaluate import Yardstick
 from src.fit import Recipe
@@ -193,8 +194,8 @@ def variance_of_gain(yardstick: Yardstick, fold: Fold, mine, theirs, seed: int) 
 
 def value_on(recipe: Recipe, yardstick: Yardstick, fold: Fold, score) -> float:
     """The metric of scores for the held-out rows of a fold."""
-    if yardstick.metric in RANKINGS:  # the same number, in a tenth of the time
-        return float(RANKINGS[yardstick.metric](fold.y_held_out, score)(np.ones(len(score))))
+    if yardstick.metric in weighted.RANKINGS:  # the same number, in a tenth of the time
+        return float(weighted.RANKINGS[yardstick.metric](fold.y_held_out == 1, score, np.ones((len(score), 1)))[0])
     prediction = _prediction(recipe, score)
     return compute([yardstick.metric], fold.y_held_out, prediction, yardstick.quantile, fold.periods)[yardstick.metric]
 
