@@ -10,6 +10,7 @@ import pytest
 from conftest import KINDS, ROOT
 
 from src import report
+from src.outputs import publish, rows_path
 from src.report import number
 from src.report.__main__ import main
 from src.report.page import LIBRARY, embedded
@@ -209,3 +210,14 @@ def test_the_notice_names_the_library_with_its_hash():
     assert f"src/report/vendored/{LIBRARY.name}" in notice
     assert hashlib.sha256(LIBRARY.read_bytes()).hexdigest() in notice
     assert LIBRARY.stat().st_size < 500_000
+
+
+@pytest.mark.parametrize("kind", ["binary", "clustering"])
+def test_a_run_that_dvc_keeps_without_clock_times_has_a_page_too(run_of, tmp_path, kind):
+    run_dir = tmp_path / "run"
+    shutil.copytree(run_of(kind), run_dir)
+    rows_path(run_dir).write_bytes(b"")
+    publish(run_dir, tmp_path / "home")
+    page = report.render(tmp_path / "home/run")
+    assert "when it was trained is not recorded" in page
+    assert "data-metric" in page or "<data" in page

@@ -11,7 +11,7 @@ import pandas as pd
 
 from src import artifacts
 from src.bootstrap import resample
-from src.metrics import METRICS, Prediction, as_score
+from src.metrics import Prediction, as_score
 from src.registry.store import Version
 
 SCORES = "test_scores.parquet"
@@ -146,7 +146,7 @@ def _of_intervals(metric: str, values, mine: dict[str, Any], theirs: dict[str, A
 
 
 def _gain(metric: str, a: float, b: float) -> float:
-    return float(as_score(metric, a) - as_score(metric, b)) if metric in METRICS else a - b
+    return float(as_score(metric, a) - as_score(metric, b))
 
 
 def _scores(version: Version) -> pd.DataFrame | None:

@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from src.errors import IntegrityError
+from src.fairness import FOUR_FIFTHS
 from src.metrics import as_score
 from src.registry.comparison import Difference, compare
 from src.registry.store import Version
 
 FAIRNESS_TOLERANCE = 0.02  # by which a difference between groups may grow: less is within the noise of a thousand test rows
-FOUR_FIFTHS = 0.8
 DIFFERENCES = ("demographic_parity_difference_", "equal_opportunity_difference_")
 RATIO = "demographic_parity_ratio_"
 

@@ -11,6 +11,7 @@ import getpass
 import hashlib
 import json
 import os
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from src.registry.ledger import LEDGER, Ledger, Line
 from src.registry.signing import Keys
 
 ROOT = Path("models")
-STATUSES = ("staging", "production", "archived")
+NEW = "new-"  # begins the names of folders that become versions
 
 
 @dataclass(frozen=True)
@@ -130,11 +131,11 @@ class Registry:
             "configuration_sha256": versions.configuration_sha256(facts["config"]),
         }
         ledger = self.ledger(use_case)
-        ledger.folder.mkdir(parents=True, exist_ok=True)
-        artifacts.remove_abandoned(ledger.folder, "new")
-        with artifacts.scratch(f".new-{os.getpid()}-", ledger.folder) as staging:
-            _copy(run_dir, staging)
-            with ledger.locked() as lines:
+        with ledger.locked() as lines:
+            for left in ledger.folder.glob(f".{NEW}*"):  # by a process that died: only one at a time writes here
+                shutil.rmtree(left)
+            with artifacts.scratch(f".{NEW}", ledger.folder) as staging:
+                _copy(run_dir, staging)
                 before = _newest_registered(lines)
                 version = versions.next_version(before, hashes["inputs_sha256"], hashes["configuration_sha256"])
                 folder = ledger.folder / f"v{version}"

@@ -40,12 +40,14 @@ def render(folder: Path) -> str:
         differences.differences, explanation.explanation, appendix.limits, appendix.appendix,
     )  # fmt: skip
     sections = [section for section in (make(run) for make in makers) if section is not None]
+    at = run.fact("created_at")
+    trained = f"trained {at}" if at else "when it was trained is not recorded"
     use_case, model = run.use_case("name") or run.facts["use_case_key"], run.facts["model"]
     return page.render(
         title=f"{use_case} · {model}",
         kicker=f"{run.facts['use_case_id']} · {(run.use_case('department') or '').replace('_', ' ')} · {run.task}",
         name=use_case,
-        lead=f"{model} ({run.facts['algorithm']}), trained {run.facts['created_at']}",
+        lead=f"{model} ({run.facts['algorithm']}), {trained}",
         footer="Every number stands in the run folder beside this page: in metrics.json, metadata.json or a table.",
         sections=sections,
     )

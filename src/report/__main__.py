@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from src import report
+from src import artifacts, report
 from src.errors import ConfigError
 
 HELP = """\
@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     out = args.out or args.run_dir.with_name(f"{args.run_dir.resolve().name}-{report.NAME}")
-    out.write_text(report.render(args.run_dir))
+    artifacts.replace_text(out, report.render(args.run_dir))
     print(os.path.relpath(out))
     return 0
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from src.fairness import FOUR_FIFTHS
 from src.report import number, series
 from src.report.block import Chart, Heading, Missing, Section, Table, Text
 from src.report.run import Run
 from src.report.titles import title
 
 MOST_SLICES = 14
-FOUR_FIFTHS = 0.8
 DISPARITIES = ("demographic_parity_ratio", "demographic_parity_difference", "equal_opportunity_difference")
 
 

@@ -35,8 +35,9 @@ def folds(run: Run) -> Section | None:
         drawn,
     )
     scored = [name for name in table.columns if name.startswith("test_")]
-    header = ["Fold", "train rows", "scored rows", *(name.removeprefix("test_") for name in scored), "fit, s"]
-    columns = ["n_train", "n_test", *scored, "fit_time"]
+    shown = {"n_train": "train rows", "n_test": "scored rows", **{name: name.removeprefix("test_") for name in scored}}
+    shown |= {"fit_time": "fit, s"} if "fit_time" in table else {}  # runs that DVC keeps hold no clock times
+    header, columns = ["Fold", *shown.values()], list(shown)
     rows = [
         [str(fold), *(number.cell("cv_results.csv", i, name, table[name].iloc[i]) for name in columns)]
         for i, fold in enumerate(table["fold"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from src.fairness import FOUR_FIFTHS
 from src.metrics import METRICS, as_score
 from src.report import number
 from src.report.block import Badges, Figures, Headline, Missing, Scale, Section, Text
@@ -95,7 +96,7 @@ def badges(run: Run) -> list[tuple[str, str]]:
         found.append((f"{n_differing} slices differ from the whole", "warn"))
     ratios = [value for name, value in run.metrics.items() if name.startswith("demographic_parity_ratio_")]
     if ratios:
-        found.append(("four-fifths rule kept", "good") if min(ratios) >= 0.8 else ("four-fifths rule broken", "bad"))
+        found.append(("four-fifths rule kept", "good") if min(ratios) >= FOUR_FIFTHS else ("four-fifths rule broken", "bad"))
     return found
 
 
