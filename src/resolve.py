@@ -48,10 +48,12 @@ PLOTS_OF_TASK = {
 
 def main(argv: list[str]) -> int:
     """Write what changed and say so; give the exit code."""
-    if argv:
+    if {"-h", "--help"} & set(argv):
         print(HELP)
-        return 0 if argv[0] in ("-h", "--help") else ConfigError.exit_code
+        return 0
     try:
+        if argv:
+            raise ConfigError(f"{argv[0]} is not known: it takes no settings. What to resolve stands in {PARAMS}.")
         changed, settings = resolve(models())
     except TrainingError as error:
         print(error, file=sys.stderr)

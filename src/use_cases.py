@@ -87,6 +87,11 @@ def catalogue(config_dirs: Iterable[Path]) -> list[dict[str, Any]]:
     return sorted(entries.values(), key=lambda entry: (entry["department"], entry["id"]))
 
 
+def option_names() -> list[str]:
+    """What may stand behind `use_case=`, short names included."""
+    return sorted(path.stem for path in (CONF / "use_case").glob("*.yaml"))
+
+
 def full_name(name: str) -> str:
     """Key of the use case that a short name (such as fraud) stands for; any other name as it is."""
     path = CONF / "use_case" / f"{name}.yaml"

@@ -529,3 +529,19 @@ def test_any_run_folder_can_be_registered_by_hand(registry, a_run, capsys):
 
 def test_gate_errors_have_their_exit_code():
     assert GateError("x").exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("promot fraud@1.0.0", "promot is not a command. Did you mean promote?"),
+        ("promote fraud@1.0.0", "promote: the following arguments are required: --reason"),
+        ("show fruad", "use_case=fruad is not known. Did you mean fraud?"),
+    ],
+)
+def test_a_mistyped_command_is_answered_in_two_lines(tmp_path, words, said, capsys):
+    command, *others = words.split()
+    assert run(command, *others, *(["--registry", tmp_path] if command != "promot" else [])) == 2
+    answer = capsys.readouterr().err
+    assert answer.startswith(said)
+    assert len(answer.splitlines()) == 2

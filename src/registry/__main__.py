@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import re
 import signal
@@ -13,6 +14,7 @@ from typing import Any
 
 from src.errors import ConfigError, GateError, TrainingError
 
+COMMANDS = ("list", "show", "register", "compare", "promote", "rollback", "archive", "verify", "as-of", "keygen")
 HELP = """\
 Versions of trained models: which there are, which is in production, what happened to them.
 
@@ -33,29 +35,41 @@ REGISTRY_PUBLIC_KEY name the files of the keys."""
 
 def main(argv: list[str]) -> int:
     """Do what the command line says; give the exit code: 2 bad input, 3 a gate not met, 4 changed bytes."""
-    parser = _parser()
-    args = parser.parse_args(argv)
-    if args.command is None:
-        print(HELP)
-        return 0
     try:
+        args = _parser().parse_args(_known(argv))
+        if args.command is None:
+            print(HELP)
+            return 0
         return args.run(args)
     except TrainingError as error:
         print(error, file=sys.stderr)
         return error.exit_code
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that answers a mistake in a sentence instead of with all its options."""
+
+    def error(self, message: str) -> None:
+        raise ConfigError(f"{self.prog.split()[-1]}: {message}.\nTo see how: python -m src.registry --help")
+
+
+def _known(argv: list[str]) -> list[str]:
+    if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
+        near = difflib.get_close_matches(argv[0], COMMANDS, n=1, cutoff=0.5)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        raise ConfigError(f"{argv[0]} is not a command.{meant}\nKnown: {', '.join(COMMANDS)}")
+    return argv
+
+
 def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        prog="python -m src.registry", description=HELP, usage="%(prog)s COMMAND …", formatter_class=raw
-    )
+    parser = _Parser(prog="python -m src.registry", description=HELP, usage="%(prog)s COMMAND …", formatter_class=raw)
     commands = parser.add_subparsers(dest="command", metavar="", help=argparse.SUPPRESS)
 
-    def command(name: str, run: Callable[[argparse.Namespace], int], *words: str, who: bool = False, **about: Any) -> None:
-        of = commands.add_parser(name, help=argparse.SUPPRESS, **about)
+    def command(name: str, run: Callable[[argparse.Namespace], int], *words: str, who: bool = False) -> None:
+        of = commands.add_parser(name, help=argparse.SUPPRESS)
         for word in words:
-            of.add_argument(word.strip("?").split("=")[0], **({"nargs": "?"} if word.endswith("?") else {}))
+            of.add_argument(word.strip("?"), **({"nargs": "?"} if word.endswith("?") else {}))
         of.add_argument("--registry", type=Path, default=Path("models"), metavar="DIR", help="where the versions are (models)")
         of.add_argument("--json", action="store_true", help="print JSON")
         if who:

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from src import artifacts, provenance
-from src.errors import ConfigError, IntegrityError
+from src.errors import ConfigError, IntegrityError, unknown
 from src.registry import signing, versions
 from src.registry.entry import make_entry
 from src.registry.ledger import LEDGER, Ledger, Line
 from src.registry.signing import Keys
+from src.use_cases import option_names
 
 ROOT = Path("models")
 NEW = "new-"  # begins the names of folders that become versions
@@ -288,6 +289,8 @@ def find(use_case: str, version: str | None = None, root: Path = ROOT) -> Versio
 
 def _chosen(known: list[Version], use_case: str, version: str | None, root: Path) -> Version:
     if not known:
+        if use_case not in option_names():
+            raise ConfigError(unknown("use_case", use_case, option_names()))
         raise ConfigError(
             f"{use_case} has no versions in {root}. To make one: python -m src.train use_case={use_case}\n"
             "To see what there is: python -m src.registry list"

@@ -52,17 +52,19 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--csv", action="store_true", help="print CSV, write nothing")
     form.add_argument("--markdown", action="store_true", help="print Markdown, write nothing")
     form.add_argument("--serve", action="store_true", help="show it on this machine, write nothing")
-    parser.add_argument("--port", type=int, default=8000, help="for --serve (8000); 0 takes any that is free")
+    parser.add_argument("--port", type=int, help="for --serve (8000); 0 takes any that is free")
     return parser
 
 
 def _run(args: argparse.Namespace) -> int:
+    if args.port is not None and not args.serve:
+        raise ConfigError(f"--port {args.port} goes with --serve, and only with it.")
     from src.scoreboard import page
 
     roots = _roots(args)
     registry, config_dir = _folder("--registry", args.registry, REGISTRY), _folder("--config-dir", args.config_dir, None)
     if args.serve:
-        return _serve(roots, registry, config_dir, args.port)
+        return _serve(roots, registry, config_dir, 8000 if args.port is None else args.port)
     board = make(roots, registry, config_dir)
     for one in board["unreadable"]:
         print(f"could not be read: {one['path']}: {one['reason']}", file=sys.stderr)
