@@ -41,7 +41,6 @@ ONLY_WITH = {
     "src.data.simulated": {"simulated"},
     "src.data.sql": {"sql"},
     "src.ensemble": {"ensemble", "searched"},
-    "src.fairness": SUPERVISED,
     "src.leakage": SUPERVISED,
     "src.merges": {"clustering", "anomaly"},
     "src.monotone": SUPERVISED,
