@@ -18,7 +18,8 @@ $(INSTALLED): requirements.lock requirements-data.lock
 	@touch $@
 
 .venv/.%: $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $$($(BIN)/python -c \
+	@sed 's/ *\\$$//; /^ *--hash/d' requirements.lock > .venv/constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .venv/constraints.txt $$($(BIN)/python -c \
 		"import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['$*'])")
 	@touch $@
 
@@ -28,7 +29,14 @@ train: setup ## train one model: make train ARGS="model=xgboost use_case=fraud"
 repro: setup .venv/.neural ## train what is out of date on all cores, and let DVC take it: docs/dvc.md
 	@$(BIN)/python -m src.reproduce
 
-test: setup .venv/.neural .venv/.postgresql ## lint, then the tests that take minutes at most: make test ARGS="-k split"
+.venv-mlflow/.installed: .venv/.mlflow
+	test -x .venv-mlflow/bin/python || $(PYTHON) -m venv .venv-mlflow
+	.venv-mlflow/bin/python -m pip install --quiet --disable-pip-version-check mlflow==$$($(BIN)/python -c \
+		"from importlib.metadata import version; print(version('mlflow-skinny'))")
+	@touch $@
+
+# MLflow's server lives apart: all of MLflow wants other packages than we do.
+test: setup .venv/.neural .venv/.postgresql .venv/.mlflow .venv-mlflow/.installed ## lint, then the tests that take minutes at most: make test ARGS="-k split"
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
 	$(BIN)/python -m pytest -n logical $(ARGS)
 

@@ -33,7 +33,7 @@ def would_be_saved(key: str, value: object) -> bool:
     """Whether a setting holds what only an environment variable may hold: a password, or where a name belongs no name."""
     if not isinstance(value, str):
         return False
-    is_name = key.rpartition(".")[2] != "url_env" or re.fullmatch(r"\w[\w,]*|", value)
+    is_name = key.rpartition(".")[2] not in ("url_env", "uri_env") or re.fullmatch(r"\w[\w,]*|", value)
     return holds_password(value) or not is_name
 
 
@@ -66,6 +66,18 @@ def read(setting: str, variable: str) -> str:
             "Write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25."
         )
     return f"postgresql://{rest}" if scheme == "postgres" else address
+
+
+def of_server(setting: str, variable: str) -> str:
+    """Take the address of an HTTP server from the environment: see `read`."""
+    address = os.environ.get(variable, "").strip()
+    if not address:
+        raise ConfigError(
+            f"{setting}={variable}, but that environment variable is not set.\nType: export {variable}=http://localhost:5000"
+        )
+    if urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).hostname:
+        raise ConfigError(f"{variable} does not hold the address of a server.\nOne looks like http://localhost:5000.")
+    return address
 
 
 def without_secrets(text: str, address: str) -> str:

@@ -94,7 +94,7 @@ def published(run_dir: Path) -> Iterator[Path]:
         yield staging
         write_manifest(staging)
         staging.chmod(0o755)
-        _replace(run_dir, staging)
+        replace_folder(run_dir, staging)
 
 
 def abandon() -> None:
@@ -326,7 +326,7 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _replace(run_dir: Path, staging: Path) -> None:
+def replace_folder(run_dir: Path, staging: Path) -> None:
     """Put `staging` at `run_dir`; what stood there is at `staging` afterwards."""
     if run_dir.is_dir() and any(run_dir.iterdir()):
         if not _exchange(staging, run_dir):

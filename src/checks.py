@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
@@ -11,7 +12,7 @@ from src import address
 from src.device import cuda_devices
 from src.errors import ConfigError, unknown
 from src.models import ESTIMATORS, check_arguments
-from src.schema import UNSUPERVISED, CrossValidation, DataSource, DataSplit, EarlyStopping, Model, TrainingConfig
+from src.schema import UNSUPERVISED, CrossValidation, DataSource, DataSplit, EarlyStopping, Model, Tracking, TrainingConfig
 from src.use_case import UseCase
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
@@ -39,6 +40,7 @@ def check(config: TrainingConfig) -> None:
     _check_data_split(config.data_split, config.use_case)
     _check_cv(config.cv, config.data_split, config.use_case)
     _check_tuning(config)
+    _check_tracking(config.tracking)
     if config.calibration != "none" and config.use_case.task != "binary":
         raise ConfigError(f"calibration is for task binary, but use_case={config.use_case.key} is {config.use_case.task}")
     if config.class_weight != "none" and config.use_case.task not in ("binary", "multiclass"):
@@ -111,6 +113,16 @@ def _check_tuning(config: TrainingConfig) -> None:
             "Of a file it is sqlite:///folder/file.db, or sqlite:////folder/file.db from the root.\n"
             "An address with a password belongs into an environment variable, whose name is given instead."
         )
+
+
+def _check_tracking(tracking: Tracking) -> None:
+    if tracking.kind != "mlflow":
+        return
+    if not address.is_variable(tracking.uri_env):
+        raise ConfigError("tracking.uri_env names an environment variable, such as MLFLOW_TRACKING_URI, and holds no address")
+    address.of_server("tracking.uri_env", tracking.uri_env)
+    if find_spec("mlflow") is None:
+        raise ConfigError("tracking=mlflow needs MLflow's client, which is not installed.\nType: make setup EXTRAS=mlflow")
 
 
 def _check_search(model: Model) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src import curves, evaluate, fairness, forecast, importance, slices
+from src import contributions, curves, evaluate, fairness, forecast, importance, slices
 from src.evaluate import Yardstick
 from src.fit import predict_score
 from src.metrics import METRICS, Prediction, decide
@@ -49,7 +49,14 @@ class Findings:
 
 
 def of_test(
-    answers: Answers, use_case: UseCase, yardstick: Yardstick, table: Table, rows: np.ndarray, naive: np.ndarray, seed: int
+    answers: Answers,
+    use_case: UseCase,
+    yardstick: Yardstick,
+    table: Table,
+    rows: np.ndarray,
+    naive: np.ndarray,
+    reference: pd.DataFrame,
+    seed: int,
 ) -> Findings:
     """Look at the answers for the test rows from every side; nothing is fitted or chosen.
 
@@ -63,6 +70,8 @@ def of_test(
         Positions of the test rows.
     naive : ndarray of shape (n_rows,)
         Answers of the baseline for all rows.
+    reference : DataFrame of shape (1, n_features)
+        Of the training rows: see `src.scoring.reference`.
     seed : int
     """
     task, decided = use_case.task, answers.decided
@@ -90,7 +99,21 @@ def of_test(
         task == "binary",
         table.periods(rows) if METRICS[use_case.metric].takes == "periods" else None,
     )
-    metrics, notes = {}, []
+    some = importance.draw(
+        len(rows),
+        contributions.n_explained(answers.model, len(table.features)),
+        np.random.default_rng(seed),
+        y_test if task == "binary" else None,
+    )
+    explained, notes = contributions.explain(
+        answers.model,
+        table.features,
+        test.iloc[some].set_axis(rows[some]),
+        decided.decision[some] if task == "multiclass" else None,
+        reference,
+    )
+    tables |= explained
+    metrics = {}
     if task == "binary":
         before = decided.score
         if answers.uncalibrated is not None:
@@ -101,7 +124,7 @@ def of_test(
             groups = {name: test[name] for name in use_case.protected}
             tables["fairness"] = fairness.group_rates(y_test, decided.decision, decided.score, groups)
             metrics |= fairness.disparities(tables["fairness"])
-            notes = fairness.notes_on_fairness(tables["fairness"])
+            notes += fairness.notes_on_fairness(tables["fairness"])
     if task == "regression" and table.times is not None:
         tables["forecast"] = forecast.by_moment(table.times[rows], y_test, decided.score, naive[rows])
     return Findings(tables, metrics, looked_at, notes)

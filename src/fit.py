@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 
 from src.features import make_features, matrix_facts
 from src.models import ESTIMATORS, make_estimator
-from src.rounds import Matrix, Patience, fit_rounds
+from src.rounds import HISTORY, Matrix, OnRound, Patience, fit_rounds
 
 if TYPE_CHECKING:
     from src.use_case import Feature
@@ -164,7 +164,9 @@ def on_target_scale(y_pred, transform: str | None, minimum: float | None, maximu
     return y_pred if minimum is None and maximum is None else np.clip(y_pred, minimum, maximum)
 
 
-def fit(recipe: Recipe, frame, y, stop_frame=None, y_stop=None, with_train_loss: bool = False) -> Fitted:
+def fit(
+    recipe: Recipe, frame, y, stop_frame=None, y_stop=None, with_train_loss: bool = False, on_round: OnRound | None = None
+) -> Fitted:
     """Fit a recipe.
 
     Parameters
@@ -177,6 +179,8 @@ def fit(recipe: Recipe, frame, y, stop_frame=None, y_stop=None, with_train_loss:
         Rows that decide the best round. They teach the model nothing else.
     with_train_loss : bool
         Record the loss on the training rows too; it costs a pass over them every round.
+    on_round : callable, optional
+        Takes the losses of each round while the next ones are still to come; an ensemble's members do not tell theirs.
 
     Returns
     -------
@@ -192,7 +196,7 @@ def fit(recipe: Recipe, frame, y, stop_frame=None, y_stop=None, with_train_loss:
     is_watched = stop_frame is not None and ESTIMATORS[recipe.estimator].rounds
     stop = (features.transform(stop_frame), recipe.to_learn(y_stop)) if is_watched else None
     matrix = matrix_of(recipe, features)
-    estimator, history, best_iteration = fit_estimator(recipe, X, recipe.to_learn(y), stop, matrix, with_train_loss)
+    estimator, history, best_iteration = fit_estimator(recipe, X, recipe.to_learn(y), stop, matrix, with_train_loss, on_round)
     model = Pipeline([("features", features), ("estimator", estimator)])
     if recipe.task == "regression":
         model = OnTargetScale(model, recipe.target_transform, recipe.target_min, recipe.target_max)
@@ -207,7 +211,7 @@ def matrix_of(recipe: Recipe, features) -> Matrix:
     return Matrix(is_category, directions if recipe.is_monotone else [0] * len(directions))
 
 
-def fit_estimator(recipe: Recipe, X, y, stop, matrix: Matrix, with_train_loss: bool = False):
+def fit_estimator(recipe: Recipe, X, y, stop, matrix: Matrix, with_train_loss: bool = False, on_round: OnRound | None = None):
     """Fit a recipe's estimator on rows that have gone through its preprocessing.
 
     Parameters
@@ -221,6 +225,7 @@ def fit_estimator(recipe: Recipe, X, y, stop, matrix: Matrix, with_train_loss: b
     matrix : Matrix
         What the columns are.
     with_train_loss : bool
+    on_round : callable, optional
 
     Returns
     -------
@@ -231,11 +236,11 @@ def fit_estimator(recipe: Recipe, X, y, stop, matrix: Matrix, with_train_loss: b
     estimator = make_estimator(
         recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads, recipe.quantile, recipe.device
     )
-    history, best_iteration = pd.DataFrame(columns=["round", "train_loss", "val_loss", "learning_rate"]), None
+    history, best_iteration = pd.DataFrame(columns=HISTORY), None
     weight = class_weights(y) if recipe.class_weight == "balanced" else None
     if algorithm.rounds:
         history, best_iteration = fit_rounds(
-            estimator, algorithm.rounds, recipe.loss, X, y, stop, recipe.patience, with_train_loss, matrix, weight
+            estimator, algorithm.rounds, recipe.loss, X, y, stop, recipe.patience, with_train_loss, matrix, weight, on_round
         )
     else:
         estimator.fit(X, y, **({} if weight is None else {"sample_weight": weight[y]}))

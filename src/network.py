@@ -17,7 +17,7 @@ from skorch.helper import predefined_split
 from torch import nn
 from torch.utils.data import Dataset
 
-from src.rounds import Patience
+from src.rounds import OnRound, Patience
 
 ROWS_AT_ONCE = 4096  # scored in one go: bounds memory
 BLOCK = 16  # fewer rows would be multiplied in another order: their scores would depend on their company
@@ -191,8 +191,8 @@ class _Follow(Callback):
     A squared error becomes its root, so that `unit`, the standard deviation of the target, makes every loss natural.
     """
 
-    def __init__(self, train: Rows | None, patience: Patience | None, unit: float):
-        self.train, self.patience, self.unit = train, patience, unit
+    def __init__(self, train: Rows | None, patience: Patience | None, unit: float, on_round: OnRound | None):
+        self.train, self.patience, self.unit, self.on_round = train, patience, unit, on_round
 
     def _natural(self, net, loss: float) -> float:
         return self.unit * (math.sqrt(loss) if net.criterion_.kind == "squared_error" else loss)
@@ -210,6 +210,8 @@ class _Follow(Callback):
         if (val_loss := net.history[-1].get("valid_loss")) is not None:
             epoch["val_loss"] = self._natural(net, val_loss)
         self.history.append(epoch)
+        if self.on_round:
+            self.on_round({name.removesuffix("_loss"): value for name, value in epoch.items() if name != "learning_rate"})
         if self.patience is None:
             return
         if epoch["val_loss"] < self.best_loss - self.patience.min_delta:
@@ -259,6 +261,7 @@ def train(
     seed: int,
     device: str,
     n_threads: int | None,
+    on_round: OnRound | None = None,
 ) -> tuple[dict[str, np.ndarray], dict[str, list[float]], int]:
     """Train a network.
 
@@ -282,6 +285,7 @@ def train(
     seed : int
     device : {"cpu", "cuda"}
     n_threads : int, optional
+    on_round : callable, optional
 
     Returns
     -------
@@ -294,7 +298,7 @@ def train(
         module = Network(**architecture)
         module.prepare(rows[0], start)
         train_rows = Rows(*rows, device)
-        follow = _Follow(train_rows if with_train_loss else None, patience if stop else None, unit)
+        follow = _Follow(train_rows if with_train_loss else None, patience if stop else None, unit, on_round)
         net = NeuralNet(
             module,
             criterion=Loss(*loss),

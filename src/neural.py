@@ -137,7 +137,7 @@ class _NeuralNetwork(BaseEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def _fit(self, X, target, stop, patience, with_train_loss, weight, is_category, start, loss, unit):
+    def _fit(self, X, target, stop, patience, with_train_loss, weight, is_category, on_round, start, loss, unit):
         """Train on a target the network can be compared with; `stop` is (matrix, target[, weight]) likewise."""
         network = _network(self.device)
         for name, valid in (("embedding", EMBEDDINGS), ("schedule", SCHEDULES)):
@@ -167,6 +167,7 @@ class _NeuralNetwork(BaseEstimator):
             int(check_random_state(self.random_state).randint(2**31 - 1)),
             self.device,
             self.n_jobs,
+            on_round,
         )
         if not all(np.isfinite(values).all() for values in self.state_.values()):
             raise ConfigError(
@@ -215,7 +216,7 @@ def _matrix(X) -> np.ndarray:
 class NeuralNetworkClassifier(ClassifierMixin, _NeuralNetwork):
     __doc__ = _NeuralNetwork.__doc__
 
-    def fit(self, X, y, is_category=None, stop=None, patience=None, with_train_loss=False, sample_weight=None):
+    def fit(self, X, y, is_category=None, stop=None, patience=None, with_train_loss=False, sample_weight=None, on_round=None):
         """Fit the network.
 
         Parameters
@@ -234,6 +235,8 @@ class NeuralNetworkClassifier(ClassifierMixin, _NeuralNetwork):
             Record the loss on the training rows too; it costs a pass over them every epoch.
         sample_weight : ndarray of shape (n_rows,), optional
             Not negative; only their proportions matter.
+        on_round : callable, optional
+            Takes the losses of each epoch: see `src.rounds.OnRound`.
 
         Returns
         -------
@@ -260,6 +263,7 @@ class NeuralNetworkClassifier(ClassifierMixin, _NeuralNetwork):
             with_train_loss,
             sample_weight,
             is_category,
+            on_round,
             start,
             ("log_loss", None),
             1.0,
@@ -323,7 +327,7 @@ class NeuralNetworkRegressor(RegressorMixin, _NeuralNetwork):
         self.loss = loss
         self.quantile = quantile
 
-    def fit(self, X, y, is_category=None, stop=None, patience=None, with_train_loss=False, sample_weight=None):
+    def fit(self, X, y, is_category=None, stop=None, patience=None, with_train_loss=False, sample_weight=None, on_round=None):
         """Fit the network to y, in any unit; it is standardised inside.
 
         Parameters and result are those of `NeuralNetworkClassifier.fit`; the losses of `history_`, and `min_delta`,
@@ -340,7 +344,8 @@ class NeuralNetworkRegressor(RegressorMixin, _NeuralNetwork):
         is_quantile = self.loss == "quantile"
         start = np.array([np.quantile(target, self.quantile) if is_quantile else 0.0])
         loss = (self.loss, self.quantile if is_quantile else None)
-        return self._fit(X, target, stop, patience, with_train_loss, sample_weight, is_category, start, loss, self.y_std_)
+        watched = stop, patience, with_train_loss
+        return self._fit(X, target, *watched, sample_weight, is_category, on_round, start, loss, self.y_std_)
 
     def _standardise(self, y) -> np.ndarray:
         return ((np.asarray(y, dtype=float) - self.y_mean_) / self.y_std_).astype(np.float32)

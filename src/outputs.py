@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from src.schema import TrainingConfig
 
 FOR_READING = (".html", ".md")  # pages made from the other files, with clock times in them
+OF_ONE_TIME = (artifacts.MANIFEST, "resources.csv")
 CLOCK_COLUMNS = {"cv_results.csv": ("fit_time", "score_time"), "trials.csv": ("seconds",)}
 OF_ONE_MACHINE = ("code_sha256", "cpu_count", "git", "platform")
 
@@ -61,7 +62,7 @@ def publish(run_dir: Path, home: Path) -> None:
     home.mkdir(parents=True, exist_ok=True)
     with artifacts.published(home / "run") as folder:
         for path in sorted(path for path in run_dir.iterdir() if path.is_file()):
-            if path.name == artifacts.MANIFEST or path.suffix in FOR_READING:
+            if path.name in OF_ONE_TIME or path.suffix in FOR_READING:
                 continue
             if path.name in CLOCK_COLUMNS:
                 _copy_columns(path, folder / path.name, CLOCK_COLUMNS[path.name])

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from scipy import sparse
 
 from src.errors import ConfigError
@@ -30,6 +31,13 @@ from src.features import matrix_columns
 from src.fit import OnTargetScale
 from src.scoring.layers import members_of, pipeline_of
 
+RAW_SCORES = {
+    "binary": "log-odds of 1 before calibration",
+    "multiclass": "margin of the class decided for, before calibration",
+    "regression": "predicted value on the scale that was learnt (of an ensemble: the target's own)",
+}
+METHODS = {"get_booster": "tree_paths", "booster_": "tree_paths", "coef_": "coefficients"}  # by what an estimator has
+BYTES_OF_A_LEAF = 66  # and of the split above it, as XGBoost writes them
 MOST_REASONS = 4
 N_WALKS = 8  # half of them reverses
 SEED = 0
@@ -77,7 +85,7 @@ def make_explainer(core, features: list[str], reference: pd.DataFrame | None) ->
     ConfigError
         If there is no reference row, and the model needs one.
     """
-    if len(members_of(core)) == 1 and not hasattr(core, "models"):
+    if method(core) != "sampled_orders":
         step, estimator = pipeline_of(core).named_steps.values()
         shares = _shares(step, features)
         if hasattr(estimator, "get_booster"):
@@ -90,6 +98,20 @@ def make_explainer(core, features: list[str], reference: pd.DataFrame | None) ->
     if reference is None:
         raise ConfigError("reasons= needs the reference row that training records, and this model has none: train it again")
     return _Walk(core, features, reference).explain
+
+
+def method(core) -> str:
+    """How contributions are found: by "tree_paths" or "coefficients", which is exact, or by "sampled_orders"."""
+    estimator = None if hasattr(core, "models") else pipeline_of(core)[-1]
+    return next((how for name, how in METHODS.items() if hasattr(estimator, name)), "sampled_orders")
+
+
+def n_leaves(core) -> int:
+    """About how many leaves a booster has at most: the time that its contributions take grows with them. Others have none."""
+    estimator = None if hasattr(core, "models") else pipeline_of(core)[-1]
+    if hasattr(estimator, "get_booster"):
+        return len(estimator.get_booster().save_raw()) // BYTES_OF_A_LEAF
+    return estimator.booster_.num_trees() * estimator.num_leaves if hasattr(estimator, "booster_") else 0
 
 
 def _shares(step, features: list[str]) -> sparse.csr_array:
@@ -299,3 +321,13 @@ def largest(contributions: Contributions, n_reasons: int) -> np.ndarray:
     order = np.argsort(-np.abs(values), axis=1, kind="stable")[:, :n_reasons]
     found = np.where(np.take_along_axis(values, order, axis=1) != 0, order, -1)
     return np.pad(found, ((0, 0), (0, n_reasons - found.shape[1])), constant_values=-1)
+
+
+def texts(column: pd.Series) -> np.ndarray:
+    """Values as people write them, None where one is missing."""
+    if column.dtype.kind == "M":
+        values = pa.array(column.dt.strftime("%Y-%m-%d"), pa.string(), from_pandas=True)
+    else:
+        values = pa.array(column, from_pandas=True)
+        values = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+    return values.cast(pa.string()).to_numpy(zero_copy_only=False)

@@ -32,6 +32,7 @@ Reproduce the portfolio of params.yaml with DVC.
   python -m src.reproduce                          train what is out of date on all cores, then dvc repro
   python -m src.reproduce use_case=… model=…       one stage of dvc.yaml, into portfolio/<use_case>/"""
 EVERY_S = 0.5
+TOLD_TO_NOBODY = ("registry=none", "tracking=none")
 ONE_THREAD = "n_threads=1"  # XGBoost adds up in another order with more, which moved the last digits of one use case
 
 
@@ -83,7 +84,7 @@ def reproduce(use_case: str, model: str) -> int:
     run_dir = ready(use_case, model, settings)
     if run_dir is None:
         run_dir = READY / "alone" / use_case / model
-        started = [f"use_case={use_case}", f"model={model}", ONE_THREAD, "registry=none", f"hydra.run.dir={run_dir}"]
+        started = [f"use_case={use_case}", f"model={model}", ONE_THREAD, *TOLD_TO_NOBODY, f"hydra.run.dir={run_dir}"]
         if code := command_line.run(train, started, HELP):
             return code
         _check_trained(use_case, run_dir, settings)
@@ -115,7 +116,7 @@ def reproduce_all() -> int:
     waiting = {name: model for name, model in out_of_date().items() if not ready(name, model, _resolved(name, model))}
     for settings in sweeps(waiting):
         sweep_dir = READY / hashlib.sha256(" ".join(settings).encode()).hexdigest()[:12]
-        sweep = [*settings, ONE_THREAD, "registry=none", "hydra/launcher=joblib", f"hydra.sweep.dir={sweep_dir}", "resume=true"]
+        sweep = [*settings, ONE_THREAD, *TOLD_TO_NOBODY, "hydra/launcher=joblib", f"hydra.sweep.dir={sweep_dir}", "resume=true"]
         subprocess.run([sys.executable, "-m", "src.reproduce", "--multirun", *sweep], check=False)  # what failed, DVC will say
     trained = time.perf_counter()
     code = _dvc("repro", "--keep-going")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -43,6 +44,11 @@ class Matrix:
     monotone: list[int]
 
 
+HISTORY = ["round", "train_loss", "val_loss", "learning_rate"]
+OnRound = Callable[[Mapping[str, float]], None]
+"""What to do after each round with the losses that are recorded: `train`, `val`, or both."""
+
+
 class Part(NamedTuple):
     """Rows whose loss is recorded each round."""
 
@@ -63,6 +69,7 @@ def fit_rounds(
     with_train_loss: bool,
     matrix: Matrix,
     class_weight=None,
+    on_round: OnRound | None = None,
 ) -> tuple[pd.DataFrame, int]:
     """Fit an estimator in place.
 
@@ -83,6 +90,7 @@ def fit_rounds(
     matrix : Matrix
     class_weight : ndarray of shape (n_classes,), optional
         Weight of each class, in fitting and in the watched loss.
+    on_round : callable, optional
 
     Returns
     -------
@@ -95,7 +103,7 @@ def fit_rounds(
     parts = [train] if with_train_loss else []
     if stop:
         parts.append(Part("val", *stop, None if class_weight is None else class_weight[stop[1]]))
-    losses, n_rounds = TRAINERS[library](estimator, loss, train, parts, patience if stop else None, matrix)
+    losses, n_rounds = TRAINERS[library](estimator, loss, train, parts, patience if stop else None, matrix, on_round)
     n_trained = max((len(values) for values in losses.values()), default=0)
     history = pd.DataFrame(
         {
@@ -117,7 +125,7 @@ LIGHTGBM_LOSSES = {
 }
 
 
-def _fit_xgboost(estimator, loss, train: Part, parts: list[Part], patience: Patience | None, matrix: Matrix):
+def _fit_xgboost(estimator, loss, train: Part, parts, patience: Patience | None, matrix: Matrix, on_round: OnRound | None):
     from xgboost.callback import EarlyStopping
 
     name = XGBOOST_LOSSES[loss]
@@ -128,9 +136,11 @@ def _fit_xgboost(estimator, loss, train: Part, parts: list[Part], patience: Pati
         metric_name=name,
         data_name=f"validation_{len(parts) - 1}",
     )
+    callbacks = [_telling_xgboost(on_round, [part.name for part in parts])] if on_round else []
+    callbacks += [stopper] if stopper else []  # last: XGBoost calls none after the one that stops
     estimator.set_params(
         eval_metric=name,
-        callbacks=[stopper] if stopper else None,
+        callbacks=callbacks or None,
         feature_types=["c" if category else "q" for category in matrix.is_category],
         monotone_constraints=tuple(matrix.monotone) if any(matrix.monotone) else None,
     )
@@ -150,7 +160,19 @@ def _fit_xgboost(estimator, loss, train: Part, parts: list[Part], patience: Pati
     return losses, estimator.get_booster().num_boosted_rounds()
 
 
-def _fit_lightgbm(estimator, loss, train: Part, parts: list[Part], patience: Patience | None, matrix: Matrix):
+def _telling_xgboost(on_round: OnRound, parts: list[str]):
+    from xgboost.callback import TrainingCallback
+
+    class Telling(TrainingCallback):
+        def after_iteration(self, model, epoch, evals_log) -> bool:
+            losses = [next(iter(by_metric.values()))[-1] for by_metric in evals_log.values()]
+            on_round(dict(zip(parts, losses, strict=True)))
+            return False
+
+    return Telling()
+
+
+def _fit_lightgbm(estimator, loss, train: Part, parts, patience: Patience | None, matrix: Matrix, on_round: OnRound | None):
     import lightgbm
 
     name = LIGHTGBM_LOSSES[loss]
@@ -159,6 +181,8 @@ def _fit_lightgbm(estimator, loss, train: Part, parts: list[Part], patience: Pat
     if patience:
         stop = lightgbm.early_stopping(patience.rounds, first_metric_only=True, min_delta=patience.min_delta, verbose=False)
         callbacks.append(stop if patience.restore_best_weights else _keeping_every_round(stop))
+    if on_round:
+        callbacks.append(lambda env: on_round({part: value for part, _, value, _ in env.evaluation_result_list}))
     # LightGBM watches its objective's own metric unless told not to
     estimator.set_params(metric=name, monotone_constraints=list(matrix.monotone) if any(matrix.monotone) else None)
     estimator.fit(
@@ -189,7 +213,9 @@ def _keeping_every_round(stop):
     return callback
 
 
-def _fit_gradient_boosting(estimator, loss, train: Part, parts: list[Part], patience: Patience | None, matrix: Matrix):
+def _fit_gradient_boosting(
+    estimator, loss, train: Part, parts, patience: Patience | None, matrix: Matrix, on_round: OnRound | None
+):
     """scikit-learn's own early stopping cuts its own rows; its monitor lets the rows that are given decide."""
     losses: dict[str, list[float]] = {part.name: [] for part in parts}
     raw: dict[str, np.ndarray] = {}
@@ -202,6 +228,8 @@ def _fit_gradient_boosting(estimator, loss, train: Part, parts: list[Part], pati
             for k, tree in enumerate(fitted.estimators_[i]):
                 raw[part.name][:, k] += fitted.learning_rate * tree.predict(part.X)
             losses[part.name].append(_loss_of_raw(loss, part, raw[part.name], fitted))
+        if on_round:
+            on_round({name: values[-1] for name, values in losses.items()})
         if patience is None:
             return False
         if losses["val"][-1] < best[1] - patience.min_delta:
@@ -216,7 +244,9 @@ def _fit_gradient_boosting(estimator, loss, train: Part, parts: list[Part], pati
     return losses, len(estimator.estimators_)
 
 
-def _fit_hist_gradient_boosting(estimator, loss, train: Part, parts: list[Part], patience: Patience | None, matrix: Matrix):
+def _fit_hist_gradient_boosting(
+    estimator, loss, train: Part, parts, patience: Patience | None, matrix: Matrix, on_round: OnRound | None
+):
     """scikit-learn compares the last rounds with one another where patience compares with the best, and keeps them all."""
     val = next((part for part in parts if part.name == "val"), None)
     estimator.set_params(
@@ -231,6 +261,8 @@ def _fit_hist_gradient_boosting(estimator, loss, train: Part, parts: list[Part],
 
     def should_stop(scores) -> bool:
         n_rounds, value = len(scores) - 1, _in_unit_of(loss, -scores[-1])  # the first score is that of no round
+        if n_rounds and on_round:
+            on_round({"train": _in_unit_of(loss, -estimator.train_score_[-1]), "val": value})
         if patience is None or n_rounds == 0:
             return False
         if value < best[1] - patience.min_delta:
@@ -270,7 +302,9 @@ def _loss_of_raw(loss: str, part: Part, raw, fitted) -> float:
     return float(np.average(losses, weights=part.weight))
 
 
-def _fit_neural_network(estimator, loss, train: Part, parts: list[Part], patience: Patience | None, matrix: Matrix):
+def _fit_neural_network(
+    estimator, loss, train: Part, parts, patience: Patience | None, matrix: Matrix, on_round: OnRound | None
+):
     stop = next(((part.X, part.y, part.weight) for part in parts if part.name == "val"), None)
     estimator.fit(
         train.X,
@@ -280,6 +314,7 @@ def _fit_neural_network(estimator, loss, train: Part, parts: list[Part], patienc
         patience=patience,
         with_train_loss=any(part.name == "train" for part in parts),
         sample_weight=train.weight,
+        on_round=on_round,
     )
     losses = {part.name: estimator.history_[f"{part.name}_loss"] for part in parts}
     return losses | {"learning_rate": estimator.history_["learning_rate"]}, estimator.best_iteration_

@@ -82,7 +82,18 @@ class Tuning(Facts):
 
 
 class Tracking(Facts):
-    kind: Literal["none"]
+    kind: Literal["dvclive", "mlflow", "none"]
+    path: str | None
+    uri_env: str | None
+    experiments: str | None
+
+    @model_validator(mode="after")
+    def _facts_agree(self):
+        if (self.kind == "dvclive") != bool(self.path):
+            raise ValueError("a path goes with tracking=dvclive, and only with it")
+        if (self.kind == "mlflow") != bool(self.uri_env):
+            raise ValueError("uri_env goes with tracking=mlflow, and only with it")
+        return self
 
 
 class Registry(Facts):

@@ -39,29 +39,33 @@ def main(cfg: DictConfig) -> float:
     from hydra.core.hydra_config import HydraConfig
     from threadpoolctl import threadpool_limits
 
-    from src import artifacts, config
+    from src import artifacts, config, tracking
     from src.schema import UNSUPERVISED
 
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     artifacts.check_replaceable(run_dir)
     checked = config.read(cfg)
     run = find_groups if checked.use_case.task in UNSUPERVISED else train
+    registry = Path(checked.registry.path) if checked.registry.kind == "local" and _is_told_of("registry=local") else None
     try:
         with threadpool_limits(1, "blas"):  # more threads add up in another order: last bits would depend on the cores
-            score = run(checked, run_dir, config.hydra_files(cfg, HydraConfig.get()))
+            score = run(checked, run_dir, config.hydra_files(cfg, HydraConfig.get()), registry)
     finally:
         artifacts.remove_empty(run_dir)
-    if checked.registry.kind == "local" and (_is_single() or "registry=local" in HydraConfig.get().overrides.task):
-        register(run_dir, Path(checked.registry.path))
+    chosen = checked.tracking
+    kind = chosen.kind if _is_told_of(f"tracking={chosen.kind}") else "none"
+    tracking.track(run_dir, kind, chosen.path, chosen.uri_env, chosen.experiments)
+    if registry is not None:
+        register(run_dir, registry)
     return score
 
 
-def _is_single() -> bool:
-    """Whether this is a run of its own: jobs of a sweep have numbers."""
+def _is_told_of(setting: str) -> bool:
+    """Whether others are told of this run: of one of its own they are, of a sweep's job, which has a number, only if asked."""
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
-    return OmegaConf.is_missing(HydraConfig.get().job, "num")
+    return OmegaConf.is_missing(HydraConfig.get().job, "num") or setting in HydraConfig.get().overrides.task
 
 
 def register(run_dir: Path, root: Path) -> None:
@@ -72,7 +76,15 @@ def register(run_dir: Path, root: Path) -> None:
     print(f"{os.path.relpath(version.folder)}   {version.entry['model_id']}, {version.status}")
 
 
-def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) -> float:
+def judge(folder: Path, registry: Path | None) -> None:
+    """Compare a run that is going to be registered with what is in production, for its report."""
+    if registry is not None:
+        from src.registry import gates
+
+        gates.write(folder, registry)
+
+
+def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], registry: Path | None = None) -> float:
     """Fill `run_dir` and return the primary metric on val as a score, higher is better."""
     from src import artifacts, curves, drift, evaluate, findings, leakage, model_card, record, report, threshold
     from src import config as config_module
@@ -86,7 +98,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
     from src.portfolio.record import code_sha256
     from src.progress import Steps
     from src.recipe import make_recipe, with_found
-    from src.scoring.reference import reference_row
+    from src.scoring.reference import as_table, reference_row
     from src.split import overlap, row_keys, split
     from src.table import make_table
 
@@ -95,7 +107,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
 
         workers.warm_up()
     use_case, task = config.use_case, config.use_case.task
-    with Steps(f"{use_case.key} · {config.model.name}") as steps:
+    with Steps(f"{use_case.key} · {config.model.name}", config.device) as steps:
         with steps.step("load"):
             data = source.load(use_case=use_case, **config.data_source.model_dump())
         with steps.step("validate"):
@@ -120,8 +132,9 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
         with steps.step("cross-validate", total=config.cv.n_folds) as advance:
             scoring = list(dict.fromkeys([*(config.cv.scoring or SCORING[task]), use_case.metric]))
             cv_results = score_folds(config, recipe, table, parts.train, scoring, advance)
-        with steps.step("fit"):
-            fitted = fit(recipe, train, y_train, val, y_val, with_train_loss=True)
+        with steps.step("fit", total=None) as advance:
+            watched = steps.rounds(advance, recipe.patience)
+            fitted = fit(recipe, train, y_train, val, y_val, with_train_loss=True, on_round=watched)
             broken = check_directions(fitted.model, task, train, table.features, use_case.requires_monotone)
         with steps.step("decide"):
             model, uncalibrated, decided_at, costs = fitted.model, None, None, None
@@ -159,6 +172,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
             if task == "binary":
                 metrics |= {"threshold": decided_at}
                 metrics |= evaluate.costs_of(y_test, test_score, decided_at, threshold.prices(use_case.cost, test))
+            middle = reference_row(train, table.features)
             found = findings.of_test(
                 findings.Answers(model, uncalibrated, decided, decided_at, costs),
                 use_case,
@@ -166,6 +180,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
                 table,
                 parts.test,
                 next(iter(baselines.values())),
+                as_table(middle, table.features),
                 config.seed,
             )
             metrics |= found.metrics
@@ -176,11 +191,12 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
 
         with steps.step("write"), artifacts.published(run_dir) as folder:
             settings, baseline = config.model_dump(mode="json"), next(iter(baselines))
+            tables["resources"] = steps.monitor.table()
             facts = record.metadata(
                 use_case, settings, recipe, data, table, parts, fitted, suspects, broken, baseline, steps.durations_s
             )
             facts["params"] = {name: dict(member.params) for name, member in recipe.members.items()} or dict(recipe.params)
-            facts["reference"] = reference_row(train, table.features)
+            facts["reference"] = middle
             facts["environment"]["code_sha256"] = code_sha256()
             facts["slices"] = found.slices
             facts["split"]["overlap"] = overlap(parts, table.times, table.groups)
@@ -192,6 +208,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
             about = table.clusters(parts.test), table.periods(parts.test)
             record.write_test_scores(folder / "test_scores.parquet", parts.test, y_test, decided, *about)
             artifacts.write_json(folder / "drift_reference.json", reference)
+            judge(folder, registry)
             (folder / "model_card.md").write_text(model_card.render(folder))
             report.write(folder)
     for note in facts["notes"]:
@@ -203,9 +220,9 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) ->
     return metrics["val_score"]
 
 
-def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str]) -> float:
+def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], registry: Path | None = None) -> float:
     """Fill `run_dir` with clusters or anomalies, found in all rows without labels; labels, where there are any, only judge."""
-    from pandas import Categorical
+    from pandas import Categorical, DataFrame
 
     from src import artifacts, curves, drift, evaluate, model_card, record, report
     from src.cluster_metrics import agreement, clustering_metrics, profiles, stability
@@ -217,10 +234,11 @@ def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, st
     from src.progress import Steps
     from src.projection import project
     from src.recipe import make_recipe
+    from src.rounds import HISTORY
     from src.table import make_table
 
     use_case, metric = config.use_case, config.use_case.metric
-    with Steps(f"{use_case.key} · {config.model.name}") as steps:
+    with Steps(f"{use_case.key} · {config.model.name}", config.device) as steps:
         with steps.step("load"):
             data = source.load(use_case=use_case, **config.data_source.model_dump())
         with steps.step("validate"):
@@ -233,6 +251,7 @@ def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, st
             metrics = clustering_metrics(X, labels, config.seed)
             tables = {"profiles": profiles(table.frame[list(table.features)], labels)}
             tables |= curves.of_clusters(tables["profiles"]) | {"projection": project(X, labels, config.seed)}
+            tables["history"] = DataFrame(columns=HISTORY)
             if data.true_groups is not None:
                 metrics["adjusted_rand_score"] = agreement(data.true_groups[table.valid.rows], labels)
             if use_case.task == "anomaly":
@@ -259,6 +278,7 @@ def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, st
 
         with steps.step("write"), artifacts.published(run_dir) as folder:
             facts = record.facts_of_rows(use_case, config.model_dump(mode="json"), recipe, data, table, steps.durations_s)
+            tables["resources"] = steps.monitor.table()
             facts["params"] = {**recipe.params, **getattr(model.named_steps["estimator"], "chosen_params", dict)()}
             facts["environment"]["code_sha256"] = code_sha256()
             record.write_groups(folder, model, metrics, tables, labels, facts, hydra_files)
@@ -268,6 +288,7 @@ def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, st
             reference = drift.reference(table.frame, table.features, answers)
             reference["floors"] = drift.floors(metric, metrics) if use_case.task == "anomaly" else None
             artifacts.write_json(folder / "drift_reference.json", reference)
+            judge(folder, registry)
             (folder / "model_card.md").write_text(model_card.render(folder))
             report.write(folder)
     for note in facts["notes"]:

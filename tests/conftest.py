@@ -100,10 +100,11 @@ def run_of(tmp_path_factory):
 
 
 def run_warm(*arguments: str) -> subprocess.CompletedProcess:
-    """`python -m src.train` in a new process that need not import the libraries first; into no registry unless told."""
+    """`python -m src.train` in a new process that need not import the libraries first; it tells nobody unless asked."""
     arguments = [str(argument) for argument in arguments]
-    if "--multirun" not in arguments and not any(argument.startswith("registry") for argument in arguments):
-        arguments.append("registry=none")
+    for group in ("tracking",) if "--multirun" in arguments else ("registry", "tracking"):
+        if not any(argument.startswith(group) for argument in arguments):
+            arguments.append(f"{group}=none")
     return subprocess.CompletedProcess(arguments, *elsewhere(_train, arguments))
 
 

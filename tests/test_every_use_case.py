@@ -49,7 +49,13 @@ def test_credit_risk_scoring_has_exactly_the_features_of_its_specification(compo
 
 @pytest.mark.slow
 def test_the_whole_portfolio_beats_its_baselines_and_stays_below_its_ceilings(python, tmp_path):
-    command = ["--multirun", "use_case=glob(*,exclude=fraud)", "hydra/launcher=joblib", f"hydra.sweep.dir={tmp_path}"]
+    command = [
+        "--multirun",
+        "use_case=glob(*,exclude=fraud)",
+        "hydra/launcher=joblib",
+        "tracking=none",
+        f"hydra.sweep.dir={tmp_path}",
+    ]
     result = python("-m", "src.train", *command, timeout=3600)
     assert result.returncode == 0, result.stderr[-3000:]
     for folder in (path.parent for path in tmp_path.rglob("metrics.json")):

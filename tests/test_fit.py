@@ -227,3 +227,13 @@ def test_predictions_of_a_transformed_target_come_back_and_keep_their_bounds():
     np.testing.assert_allclose(logged, np.expm1(plain))
     bounded = fit(replace(regression, target_transform="log1p", target_min=1.0, target_max=2.0), FRAME, amount).model
     np.testing.assert_allclose(bounded.predict(FRAME), np.clip(logged, 1.0, 2.0))
+
+
+@pytest.mark.parametrize("model", FAMILIES)
+def test_who_follows_the_rounds_hears_each_loss_of_the_history_and_changes_nothing(model):
+    heard = []
+    followed = fit_on(FIT, recipe(model), with_train_loss=True, on_round=lambda losses: heard.append(dict(losses)))
+    assert [round_["val"] for round_ in heard] == pytest.approx(followed.history.val_loss.to_list(), rel=1e-12)
+    assert [round_["train"] for round_ in heard] == pytest.approx(followed.history.train_loss.to_list(), rel=1e-12)
+    alone = fit_on(FIT, recipe(model), with_train_loss=True)
+    assert followed.model.predict_proba(FRAME).tobytes() == alone.model.predict_proba(FRAME).tobytes()

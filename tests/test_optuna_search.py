@@ -10,7 +10,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-SWEEP = ["--multirun", "hydra/sweeper=optuna", "model=xgboost", "use_case=credit_scoring", "cv=none"]
+SWEEP = ["--multirun", "hydra/sweeper=optuna", "model=xgboost", "use_case=credit_scoring", "cv=none", "tracking=none"]
 SWEEP += ["model.params.n_estimators=20", "n_threads=1"]
 
 
@@ -90,7 +90,14 @@ def test_a_failed_trial_is_shown_and_stops_no_other(python, tmp_path):
     ],
 )
 def test_a_search_that_cannot_work_is_refused_before_it_starts(python, tmp_path, overrides, message):
-    arguments = ["--multirun", "hydra/sweeper=optuna", "use_case=credit_scoring", *overrides, f"hydra.sweep.dir={tmp_path}/s"]
+    arguments = [
+        "--multirun",
+        "hydra/sweeper=optuna",
+        "use_case=credit_scoring",
+        "tracking=none",
+        *overrides,
+        f"hydra.sweep.dir={tmp_path}/s",
+    ]
     result = python("-m", "src.train", *arguments)
     assert (result.returncode, "Traceback" in result.stderr) == (2, False), result.stderr
     assert message in result.stderr

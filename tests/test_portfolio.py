@@ -196,7 +196,7 @@ def alive(pid: int) -> bool:
 def test_a_real_portfolio_ends_with_a_table_of_scores_and_of_what_each_job_took(python, tmp_path):
     result = python(
         "-m", "src.train", "--multirun", "use_case=credit_scoring", "model=dummy,logistic_regression,linear_regression",
-        "cv=none", JOINT, f"hydra.sweep.dir={tmp_path}/sweep",
+        "cv=none", "tracking=none", JOINT, f"hydra.sweep.dir={tmp_path}/sweep",
     )  # fmt: skip
     assert result.returncode == 5
     assert "model=linear_regression fits regression, but use_case=credit_scoring is binary" in result.stderr

@@ -7,10 +7,14 @@ import shutil
 from html.parser import HTMLParser
 
 import pytest
-from conftest import KINDS, ROOT
+from conftest import KINDS, ROOT, run_warm
 
 from src import report
+from src.errors import TrainingError
 from src.outputs import publish, rows_path
+from src.registry.__main__ import main as registry_main
+from src.registry.gates import judge, of_run, write
+from src.registry.store import Registry
 from src.report import number
 from src.report.__main__ import main
 from src.report.page import LIBRARY, embedded
@@ -56,11 +60,12 @@ def recorded(folder, origin: dict) -> float:
     """The number that a page claims to show, read from the file it names."""
     if "data-metric" in origin:
         return json.loads((folder / "metrics.json").read_text())[origin["data-metric"]]
-    if "data-fact" in origin:
-        value = json.loads((folder / "metadata.json").read_text())
-        for key in origin["data-fact"].split("/"):
-            value = value[key]
-        return value
+    for kind, name in (("data-fact", "metadata.json"), ("data-gates", "gates.json")):
+        if kind in origin:
+            value = json.loads((folder / name).read_text())
+            for key in origin[kind].split("/"):
+                value = value[key]
+            return value
     rows = list(csv.DictReader((folder / origin["data-csv"]).open()))
     return float(rows[int(origin["data-row"])][origin["data-column"]])
 
@@ -81,6 +86,23 @@ def test_every_number_of_a_page_is_the_one_that_the_run_recorded(run_of, kind):
         assert as_number(text) == pytest.approx(value, rel=6e-3, abs=6e-4 if "%" in text else 0), origin
     metrics = json.loads((folder / "metrics.json").read_text())
     assert {origin.get("data-metric") for origin, _ in page.numbers} >= set(metrics)
+
+
+def test_a_hostile_value_of_a_row_stays_a_value(run_of, tmp_path):
+    folder = shutil.copytree(run_of("binary"), tmp_path / "run")
+    kinds = json.loads((folder / "metadata.json").read_text())["config"]["use_case"]["features"]
+    with (folder / "contributions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    changed = next(row for row in rows if kinds[row["feature"]]["type"] == "category")
+    changed["value"] = HOSTILE
+    with (folder / "contributions.csv").open("w") as file:
+        writer = csv.DictWriter(file, changed)
+        writer.writeheader()
+        writer.writerows(rows)
+    page = Page(report.render(folder))
+    assert page.scripts == Page((folder / report.NAME).read_text()).scripts
+    assert not page.handlers
+    assert HOSTILE in json.dumps(page.charts, ensure_ascii=False).replace('\\"', '"')
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -119,13 +141,117 @@ def test_the_curve_of_training_is_the_history_and_marks_the_restored_round(run_o
     assert series["restored"][0][0] == json.loads((folder / "metadata.json").read_text())["best_iteration"]
 
 
+@pytest.fixture(scope="module")
+def registered(tmp_path_factory):
+    """Two runs that became versions: the first one was promoted before the second was trained; and their registry."""
+    root = tmp_path_factory.mktemp("registered")
+    runs = []
+    for name, *overrides in (("first",), ("second", "model.params.C=0.001")):
+        result = run_warm(
+            "use_case=credit_scoring", "cv=none", *overrides, f"hydra.run.dir={root}/{name}", f"registry.path={root}/models"
+        )
+        assert result.returncode == 0, result.stderr
+        runs.append(root / name)
+        if name == "first":
+            assert registry_main(["promote", "credit_scoring@1.0.0", "--reason", "first", f"--registry={root}/models"]) == 0
+    return *runs, root / "models"
+
+
+def test_the_first_run_of_a_use_case_shows_the_gates_that_need_no_other_version(registered):
+    first, _, _ = registered
+    found = json.loads((first / "gates.json").read_text())
+    assert found["production"] is None
+    assert [gate["name"] for gate in found["gates"]] == ["data", "score"]
+    assert "No version is in production yet: there is nothing to compare this run with." in (first / report.NAME).read_text()
+
+
+def test_a_page_shows_the_gates_that_promoting_the_run_then_asks(registered, capsys):
+    _, second, models = registered
+    found = json.loads((second / "gates.json").read_text())
+    code = registry_main(["promote", "credit_scoring@1.1.0", "--reason", "better?", "--json", f"--registry={models}"])
+    asked = json.loads(capsys.readouterr().out)["gates"]
+    assert code == (0 if all(gate["is_met"] for gate in asked) else 3)
+    assert asked[0]["name"] == "integrity"
+    assert found["gates"] == asked[1:]
+    assert [gate["name"] for gate in asked] == ["integrity", "data", "score", "production", "calibration"]
+    html = (second / report.NAME).read_text()
+    for gate in asked[1:]:
+        said = html[html.index(f'<th scope="row">{gate["name"]}</th>') :]
+        assert f">{'met' if gate['is_met'] else 'not met'}</span>" in said.split("</tr>")[0]
+        assert gate["reason"] in said.split("</tr>")[0]
+
+
+def test_a_page_shows_production_and_the_difference_from_it(registered, capsys):
+    first, second, models = registered
+    found = json.loads((second / "gates.json").read_text())
+    was = json.loads((first / "metrics.json").read_text())
+    ends = {end: was[f"test_roc_auc_ci_{end}"] for end in ("low", "high")}
+    about = {"version": "1.0.0", "model": "logistic_regression", "metric": "roc_auc", "score": was["test_roc_auc"]}
+    assert found["production"] == about | ends
+    registry_main(["compare", "credit_scoring@1.1.0", "@1.0.0", "--json", f"--registry={models}"])
+    assert json.loads(capsys.readouterr().out)["difference"] == found["difference"]
+    shown = [(origin["data-gates"], text) for origin, text in Page((second / report.NAME).read_text()).numbers
+             if "data-gates" in origin]  # fmt: skip
+    names = [f"production/{name}" for name in ("score", "low", "high")]
+    assert [name for name, _ in shown] == [*names, *(f"difference/{name}" for name in ("gain", "low", "high", "p_value"))]
+    for name, text in shown:
+        assert as_number(text) == pytest.approx(recorded(second, {"data-gates": name}), rel=6e-3)
+
+
+def test_a_run_that_is_not_to_be_registered_leaves_the_gates_to_whoever_promotes_it(run_of):
+    assert not (run_of("binary") / "gates.json").exists()
+    assert "are judged when a version is promoted, not by the run itself." in (run_of("binary") / report.NAME).read_text()
+
+
+def test_a_broken_registry_costs_no_run(registered, tmp_path):
+    models = shutil.copytree(registered[2], tmp_path / "models")
+    ledger = models / "credit_scoring/registry.jsonl"
+    ledger.write_text(ledger.read_text().replace("first", "forced"))
+    overrides = ["use_case=credit_scoring", "cv=none", f"hydra.run.dir={tmp_path}/run", f"registry.path={models}"]
+    result = run_warm(*overrides)
+    assert result.returncode == 4
+    assert "is not the line that was written" in result.stderr
+    assert (tmp_path / "run" / report.NAME).exists()
+    assert not (tmp_path / "run/gates.json").exists()
+
+
+def test_production_that_was_changed_is_warned_of_and_costs_no_run(registered, tmp_path):
+    models = shutil.copytree(registered[2], tmp_path / "models")
+    scores = next(one.folder for one in Registry(models).versions("credit_scoring") if one.status == "production")
+    (scores / "test_scores.parquet").chmod(0o644)
+    (scores / "test_scores.parquet").write_bytes(b"")
+    overrides = ["use_case=credit_scoring", "cv=none", f"hydra.run.dir={tmp_path}/run", f"registry.path={models}"]
+    result = run_warm(*overrides)
+    assert result.returncode == 0
+    assert "The report of this run does not compare it with production" in result.stdout + result.stderr
+    assert not (tmp_path / "run/gates.json").exists()
+    with pytest.raises(TrainingError, match=r"test_scores.parquet is not the file that was written"):
+        of_run(tmp_path / "run", models)
+
+
+def test_anomalies_are_compared_with_production_too(run_of, tmp_path):
+    registry = Registry(tmp_path / "models")
+    version = registry.register(run_of("anomaly"))
+    registry.promote(version, None, "me", "first", [], False)
+    found = of_run(run_of("anomaly"), tmp_path / "models")
+    gates = judge(registry.register(run_of("anomaly")), version)
+    assert found["gates"] == [gate.as_dict() for gate in gates[1:]]
+    assert found["difference"]["test"] == "unpaired"
+    folder = shutil.copytree(run_of("anomaly"), tmp_path / "run")
+    write(folder, tmp_path / "models")
+    html = report.render(folder)
+    assert "on its own rows" in html
+    assert "The test rows are not the same" in html
+
+
 def test_what_was_not_recorded_is_said_to_be_so(run_of, tmp_path):
     folder = shutil.copytree(run_of("binary"), tmp_path / "run")
     for path in folder.iterdir():
         if path.name not in ("metadata.json", "metrics.json") and path.is_file():
             path.unlink()
     html = report.render(folder)
-    for name in ("importance.csv", "slices.csv", "fairness.csv", "test_scores.parquet", "reliability.csv", "resources.csv"):
+    tables = ("importance", "contributions", "slices", "fairness", "reliability", "resources")
+    for name in (*(f"{table}.csv" for table in tables), "test_scores.parquet"):
         assert re.search(rf"Not recorded: [^<]*{re.escape(name)}", html), name
 
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 
+import pandas as pd
 import pytest
 from conftest import ROOT, run_warm
 from scoreboard_runs import METRICS, facts, write_portfolio, write_run
@@ -73,6 +74,11 @@ def test_every_number_of_a_training_is_the_one_in_its_files(trained, tmp_path):
     assert (row["seconds"], row["peak_mb"]) == (record["seconds"], record["peak_mb"])
     assert (row["model"], row["data"], row["rows"], row["run_dir"]) == ("dummy", "real", 1000, str(run_dir))
     assert {gate["name"] for gate in row["gates"]} >= {"integrity", "gain"}
+
+
+def test_the_memory_of_a_run_that_no_sweep_counted_is_the_most_that_was_seen(run_of, tmp_path):
+    row = row_of(command_line.make([run_of("binary")], tmp_path), "fair_lending")
+    assert row["peak_mb"] == pd.read_csv(run_of("binary") / "resources.csv").memory_mb.max()
 
 
 def test_a_sweep_says_how_to_see_it_as_one_page(trained):

@@ -57,7 +57,7 @@ OF_SQLITE += 'remark TEXT, paid_at TEXT, "default" INTEGER'
 OF_POSTGRESQL = "row int, amount_eur numeric(12, 2), n_late smallint, is_new boolean, country char(4), code bigint, "
 OF_POSTGRESQL += 'opened date, remark text, paid_at timestamptz, "default" int'
 SMALL = {"x": Feature(type="float")}
-GERMAN = ["use_case=credit_scoring", "model=logistic_regression", "cv=none", "registry=none"]
+GERMAN = ["use_case=credit_scoring", "model=logistic_regression", "cv=none", "registry=none", "tracking=none"]
 
 
 class Database:
@@ -577,6 +577,7 @@ def test_a_search_in_postgresql_that_was_killed_goes_on_and_comes_to_the_same(st
         "tuning=bayesian",
         "tuning.n_iter=16",
         "registry=none",
+        "tracking=none",
     ]
     search += ["n_threads=1", "tuning.n_workers=1"]
     kept = [*search, "tuning.storage=TRIALS_URL", f"hydra.run.dir={tmp_path}/runs/kept"]

@@ -26,7 +26,8 @@ FILES = {
     "feature_names.json", "history.csv", "manifest.json", "metadata.json", "metrics.json", "model.skops", "reliability.csv",
     "split.parquet", "slices.csv", "drift_reference.json", "model_card.md",
     "plots/confusion.csv", "plots/precision_recall.csv", "plots/roc.csv",
-    "report.html", "importance.csv", "dependence.csv", "test_scores.parquet",
+    "report.html", "importance.csv", "dependence.csv", "test_scores.parquet", "resources.csv", "contributions.csv",
+    "explained_rows.csv",
 }  # fmt: skip
 
 
@@ -153,6 +154,7 @@ def test_an_unfinished_run_leaves_the_earlier_one_as_it_was(german):
             "use_case=credit_risk_scoring",
             f"hydra.run.dir={run_dir}",
             "registry=none",
+            "tracking=none",
         ]
         process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
         time.sleep(6)

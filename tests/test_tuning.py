@@ -463,7 +463,7 @@ def test_a_storage_that_cannot_be_opened_is_a_users_error(case, url):
 def test_an_interrupted_search_leaves_nothing_but_its_trials_and_says_how_to_go_on(tmp_path):
     command = [sys.executable, "-m", "src.train", "use_case=account_opening", "model=xgboost", "tuning=bayesian"]
     command += ["early_stopping=none", f"tuning.storage=sqlite:///{tmp_path}/s.db", f"hydra.run.dir={tmp_path}/run/x"]
-    command += ["n_threads=2", "tuning.n_workers=2", "registry=none"]
+    command += ["n_threads=2", "tuning.n_workers=2", "registry=none", "tracking=none"]
     with tempfile.TemporaryDirectory() as scratch:  # a folder of tmp_path can be too long for a socket
         env = os.environ | {"TMPDIR": scratch}
         process = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True)

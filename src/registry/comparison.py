@@ -1,9 +1,14 @@
-"""Two versions on the same test rows: how far apart they are, and whether chance could do that."""
+"""Two versions on the same test rows: how far apart they are, and whether chance could do that.
+
+A version's results are read with every byte verified; a run's own, while it is being written, as they are.
+"""
 
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,8 +62,54 @@ class Difference:
         return self.low > 0
 
 
+@dataclass(frozen=True)
+class Results:
+    """What a model was found to do.
+
+    Attributes
+    ----------
+    version : str or None
+        None before it is registered.
+    facts, metrics : dict
+        `metadata.json` and `metrics.json`.
+    scores : DataFrame, optional
+        `test_scores.parquet`, where rows were tested.
+    """
+
+    version: str | None
+    facts: dict[str, Any]
+    metrics: dict[str, float]
+    scores: pd.DataFrame | None
+
+    @property
+    def score_name(self) -> str:
+        """Of the primary metric among the metrics; that of all rows where nothing was tested."""
+        name = f"test_{self.facts['metric']}"
+        return name if name in self.metrics else self.facts["metric"]
+
+
+def of_version(version: Version) -> Results:
+    """Results of a version, their bytes verified."""
+    scores = None
+    if SCORES in artifacts.names_in_manifest(version.folder):
+        scores = _read_scores(artifacts.read_verified(version.folder, SCORES))
+    return Results(version.version, version.read_json("metadata.json"), version.read_json("metrics.json"), scores)
+
+
+def of_folder(folder: Path) -> Results:
+    """Results of a run that is being written: it has no manifest yet."""
+    path = folder / SCORES
+    facts, metrics = (json.loads((folder / name).read_text()) for name in ("metadata.json", "metrics.json"))
+    return Results(None, facts, metrics, _read_scores(path.read_bytes()) if path.exists() else None)
+
+
 def compare(a: Version, b: Version, metric: str | None = None) -> Difference | None:
-    """Compare two versions of one use case in a metric, by default the use case's own.
+    """Compare two versions of one use case: see `difference`."""
+    return difference(of_version(a), of_version(b), metric)
+
+
+def difference(a: Results, b: Results, metric: str | None = None) -> Difference | None:
+    """Compare two results of one use case in a metric, by default the first one's own.
 
     On the same test rows ROC-AUC is tested as DeLong et al. have it, where rows are independent; else, and for every other
     metric, by a paired bootstrap that draws what belongs together together. On different rows only the two intervals of the
@@ -69,13 +120,10 @@ def compare(a: Version, b: Version, metric: str | None = None) -> Difference | N
     Difference or None
         None if there is nothing to compare: no test rows, another metric, or different rows and no intervals.
     """
-    facts = a.read_json("metadata.json")
-    metric = metric or facts["metric"]
-    mine, theirs = a.read_json("metrics.json"), b.read_json("metrics.json")
+    metric, mine, theirs, one, other = metric or a.facts["metric"], a.metrics, b.metrics, a.scores, b.scores
     if f"test_{metric}" not in mine or f"test_{metric}" not in theirs:
         return None
     values = mine[f"test_{metric}"], theirs[f"test_{metric}"]
-    one, other = (_scores(version) for version in (a, b))
     if not _are_same_rows(one, other):
         return _of_intervals(metric, values, mine, theirs)
     y_true, predictions = one["y_true"].to_numpy(), [_prediction(one), _prediction(other)]
@@ -83,7 +131,7 @@ def compare(a: Version, b: Version, metric: str | None = None) -> Difference | N
     if metric == "roc_auc" and clusters is None:
         gain, error = delong(y_true, *(prediction.score for prediction in predictions))
         return _normal(metric, values, gain, error, "DeLong")
-    use_case = facts["config"]["use_case"]
+    use_case = a.facts["config"]["use_case"]
     about = use_case["quantile"], periods, clusters
     drawn = resample(metric, use_case["task"], y_true, predictions, SEED, N_RESAMPLES, *about)
     gains = as_score(metric, drawn[:, 0]) - as_score(metric, drawn[:, 1])
@@ -149,12 +197,9 @@ def _gain(metric: str, a: float, b: float) -> float:
     return float(as_score(metric, a) - as_score(metric, b))
 
 
-def _scores(version: Version) -> pd.DataFrame | None:
-    if SCORES not in artifacts.names_in_manifest(version.folder):
-        return None
+def _read_scores(data: bytes) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
-    data = artifacts.read_verified(version.folder, SCORES)
     return pq.read_table(io.BytesIO(data), page_checksum_verification=True).to_pandas()
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-from src.errors import IntegrityError
+from src import artifacts
+from src.errors import IntegrityError, TrainingError
 from src.fairness import FOUR_FIFTHS
 from src.metrics import as_score
-from src.registry.comparison import Difference, compare
-from src.registry.store import Version
+from src.registry.comparison import Difference, Results, difference, of_folder, of_version
+from src.registry.store import Version, open_registry
 
+log = logging.getLogger(__name__)
+NAME = "gates.json"
 FAIRNESS_TOLERANCE = 0.02  # by which a difference between groups may grow: less is within the noise of a thousand test rows
 DIFFERENCES = ("demographic_parity_difference_", "equal_opportunity_difference_")
 RATIO = "demographic_parity_ratio_"
@@ -41,15 +47,80 @@ def judge(version: Version, production: Version | None) -> list[Gate]:
         version.verify()
     except IntegrityError as error:
         return [Gate("integrity", False, str(error))]
-    facts, metrics = version.read_json("metadata.json"), version.read_json("metrics.json")
-    found = [Gate("integrity", True, "every byte is the one that was registered"), _own_rows(facts), _score(facts, metrics)]
+    integrity = Gate("integrity", True, "every byte is the one that was registered")
     if production is None:
-        return found
+        return [integrity, *demands(of_version(version))]
     production.verify()
-    found.append(_not_worse("production", compare(version, production), production))
-    if "test_brier_score_loss" in metrics:
-        found.append(_not_worse("calibration", compare(version, production, "brier_score_loss"), production))
-    return [*found, *_fairness(metrics, production.read_json("metrics.json"), production)]
+    mine, rival = of_version(version), of_version(production)
+    return [integrity, *demands(mine), *comparisons(mine, rival, difference(mine, rival))]
+
+
+def demands(mine: Results) -> list[Gate]:
+    """The gates that ask for no other version."""
+    return [_own_rows(mine.facts), _score(mine.facts, mine.metrics)]
+
+
+def comparisons(mine: Results, rival: Results, apart: Difference | None) -> list[Gate]:
+    """The gates that ask for the version in production, from which the primary metric is `apart`."""
+    found = [_not_worse("production", apart, rival)]
+    if "test_brier_score_loss" in mine.metrics:
+        found.append(_not_worse("calibration", difference(mine, rival, "brier_score_loss"), rival))
+    return [*found, *_fairness(mine.metrics, rival)]
+
+
+def of_run(folder: Path, root: Path) -> dict[str, Any]:
+    """How a run that is not registered yet stands to what is in production now: what promoting it is going to ask.
+
+    Parameters
+    ----------
+    folder : Path
+        With the run's results.
+    root : Path
+        Of the registry.
+
+    Returns
+    -------
+    dict
+        `production`: `version`, `model`, `metric` and `score` with `low` and `high`, or None if nothing is in production.
+        `difference`: a `Difference`, or None. `gates`: every `Gate` but integrity.
+
+    Raises
+    ------
+    IntegrityError
+        If the registry isn't what was written.
+    """
+    mine = of_folder(folder)
+    known = open_registry(root).versions(mine.facts["use_case_key"])
+    production = next((version for version in known if version.status == "production"), None)
+    gates, about, apart = demands(mine), None, None
+    if production is not None:
+        production.verify()
+        rival = of_version(production)
+        apart = difference(mine, rival)
+        gates += comparisons(mine, rival, apart)
+        name = rival.score_name
+        about = {end: rival.metrics.get(f"{name}_ci_{end}") for end in ("low", "high")} | {"score": rival.metrics.get(name)}
+        about |= {"version": rival.version, "model": rival.facts["model"], "metric": rival.facts["metric"]}
+    return {
+        "production": about and _finite(about),
+        "difference": apart and _finite(asdict(apart)),
+        "gates": [gate.as_dict() for gate in gates],
+    }
+
+
+def write(folder: Path, root: Path) -> None:
+    """Write `of_run` into the run's folder as `gates.json`; a registry that cannot be read costs no run, but a warning."""
+    try:
+        found = of_run(folder, root)
+    except (TrainingError, OSError, ValueError, KeyError) as error:
+        log.warning(f"The report of this run does not compare it with production: {' '.join(str(error).split())}")
+        return
+    artifacts.write_json(folder / NAME, found)
+
+
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    """Values as JSON knows them: it has no nan."""
+    return {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in values.items()}
 
 
 def _own_rows(facts: dict[str, Any]) -> Gate:
@@ -71,29 +142,30 @@ def _score(facts: dict[str, Any], metrics: dict[str, float]) -> Gate:
     gain = metrics.get(f"gain_{metric}_ci_low")
     if gain is None:
         return Gate("score", True, f"{metric} {value:.4g}; the use case demands nothing, and there is no baseline")
-    return Gate("score", gain > 0, f"{metric} {value:.4g}, better than the baseline by at least {gain:.4g} (lower end of 95 %)")
+    said = f"{metric} {value:.4g}, a gain of at least {gain:.4g} on the baseline (lower end of 95 %)"
+    return Gate("score", gain > 0, said)
 
 
-def _not_worse(name: str, difference: Difference | None, production: Version) -> Gate:
-    if difference is None:
-        return Gate(name, True, f"cannot be compared with {production.version}: no test rows, or another metric")
+def _not_worse(name: str, found: Difference | None, rival: Results) -> Gate:
+    if found is None:
+        return Gate(name, True, f"cannot be compared with {rival.version}: no test rows, or another metric")
     said = (
-        f"{difference.metric} {difference.a:.4g} against {difference.b:.4g} of {production.version}: "
-        f"gain {difference.gain:+.4g} [{difference.low:+.4g}, {difference.high:+.4g}], {difference.test}"
+        f"{found.metric} {found.a:.4g} against {found.b:.4g} of {rival.version}: "
+        f"gain {found.gain:+.4g} [{found.low:+.4g}, {found.high:+.4g}], {found.test}"
     )
-    return Gate(name, not difference.is_worse, said)
+    return Gate(name, not found.is_worse, said)
 
 
-def _fairness(mine: dict[str, float], theirs: dict[str, float], production: Version) -> list[Gate]:
+def _fairness(mine: dict[str, float], rival: Results) -> list[Gate]:
     """No difference between groups may grow, and no ratio fall below four fifths where it was above."""
-    faults, n_compared = [], 0
+    theirs, faults, n_compared = rival.metrics, [], 0
     for name, value in mine.items():
         if name.startswith((*DIFFERENCES, RATIO)) and name in theirs:
             n_compared += 1
             grows = name.startswith(DIFFERENCES) and not value <= theirs[name] + FAIRNESS_TOLERANCE
             breaks = name.startswith(RATIO) and not value >= FOUR_FIFTHS and theirs[name] >= FOUR_FIFTHS
             if grows or breaks:
-                faults.append(f"{name} {value:.3f}, {theirs[name]:.3f} in {production.version}")
+                faults.append(f"{name} {value:.3f}, {theirs[name]:.3f} in {rival.version}")
     if not n_compared:
         return []
     return [Gate("fairness", not faults, "; ".join(faults) or f"none of {n_compared} differences between groups is larger")]

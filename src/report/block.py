@@ -157,12 +157,15 @@ class Chart:
     ----------
     title, caption : str
     x, y : dict
-        Axis: `label`, and as needed `min`, `max`, `type` ("linear", "logarithmic", "category"), `labels`.
+        Axis: `label`, and as needed `min`, `max`, `type` ("linear", "logarithmic", "category"), `labels`; of a swarm `names`,
+        the features down the page, and `rows`, what its points are called.
     series : list of dict
-        `name`, `points` (pairs, or [low, high] spans of `bars`), `style` ("line", "dashed", "points", "bars", "spans",
-        "band" with low and high), `color`.
+        `name`, `points` (pairs, or [low, high] spans of `bars`; see `series.swarm`), `style` ("line", "dashed", "points",
+        "bars", "spans", "band" with low and high, "swarm"), `color`.
     is_horizontal : bool
         Categories run down the page.
+    ramp : tuple of str
+        What the colours of a swarm mean: the lowest, the highest, and grey.
     """
 
     title: str
@@ -172,10 +175,13 @@ class Chart:
     series: list[dict[str, Any]]
     is_horizontal: bool = False
     is_tall: bool = False
+    ramp: tuple[str, str, str] | None = None
     kind: str = "chart"
 
     def height_rem(self) -> float | None:
         """Room for every category that runs down the page, two lines of it if its name has two parts; None if none does."""
+        if "names" in self.y:
+            return round(6 + len(self.y["names"]) * 2.6, 1)
         if not self.is_horizontal:
             return None
         labels = self.y["labels"]

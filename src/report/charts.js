@@ -17,6 +17,13 @@
     return value.toLocaleString("en", { maximumFractionDigits: 4, notation: size >= 1e5 ? "compact" : "standard" });
   };
   const HIDDEN = ["edge"];
+  const isSwarm = (spec) => spec.series.some((series) => series.style === "swarm");
+  const channels = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+  const between = (low, high) => (share) => {  // grey without a share
+    if (share === null) return faded(color("none"), 0.7);
+    const [a, b] = [channels(low), channels(high)];
+    return `rgb(${a.map((from, i) => Math.round(from + (b[i] - from) * share)).join(" ")} / 85%)`;
+  };
 
   function dataset(series, spec) {
     const ink = color(`series-${series.color}`);
@@ -37,6 +44,8 @@
       bars: { type: "bar", borderWidth: 0, borderRadius: 3, maxBarThickness: 34 },
       spans: { type: "bar", borderWidth: 0, barThickness: 5, borderRadius: 3, backgroundColor: faded(ink, 0.45), grouped: false },
       dots: { type: "line", showLine: false, pointRadius: 5, borderWidth: 0 },
+      swarm: { type: "line", showLine: false, pointRadius: innerWidth < 640 ? 1.8 : 2.8, borderWidth: 0, pointBorderWidth: 0,
+        pointBackgroundColor: series.style === "swarm" ? series.points.map(([, , share]) => between(color("low"), color("high"))(share)) : undefined },
     };
     return { ...base, data: points, ...styles[series.style] };
   }
@@ -45,8 +54,8 @@
     const isFromZero = spec.series.some((series) => series.style === "bars");
     const common = { title: { display: Boolean(given.label), text: given.label, color: color("muted") },
       grid: { color: color("grid") }, border: { color: color("line") } };
+    const short = (text, most) => text.length > most ? text.slice(0, most - 1) + "…" : text;
     if (given.labels) {
-      const short = (text, most) => text.length > most ? text.slice(0, most - 1) + "…" : text;
       return { ...common, type: "category", labels: given.labels, offset: true, grid: { display: false },
         ticks: { color: color("muted"), autoSkip: given.labels.length > 40, maxTicksLimit: given.labels.length > 40 ? (innerWidth < 640 ? 4 : 9) : undefined,
           maxRotation: given.labels.length > 40 ? 0 : 40,
@@ -57,13 +66,20 @@
             return whole.length > most && rest.length ? [short(first, most), short(rest.join(": "), most)] : short(whole, most);
           } } };
     }
-    return { ...common, type: given.type || "linear", min: given.min, max: given.max, beginAtZero: isFromZero,
+    if (name === "y" && given.names) {  // features down the page, a line of dots for each
+      return { ...common, type: "linear", min: given.min, max: given.max, reverse: true,
+        ticks: { color: color("ink"), stepSize: 1, autoSkip: false, includeBounds: false,
+          callback: (value) => Number.isInteger(value) ? short(given.names[value] ?? "", innerWidth < 640 ? 18 : 34) : "" } };
+    }
+    const grid = isSwarm(spec) ? { color: (line) => color(line.tick.value === 0 ? "muted" : "grid") } : common.grid;
+    return { ...common, grid, type: given.type || "linear", min: given.min, max: given.max, beginAtZero: isFromZero,
       grace: name === "y" && given.min === undefined ? "4%" : 0,
       ticks: { color: color("muted"), maxTicksLimit: 8, includeBounds: false, precision: given.whole ? 0 : undefined,
         callback: (value) => given.names ? given.names[value] ?? "" : tick(value) } };
   }
 
   function config(spec) {
+    const isFree = spec.series.some((series) => ["points", "swarm"].includes(series.style));
     const named = (item) => spec.x.names && !spec.horizontal ? spec.x.names[item.parsed.x] : undefined;
     return {
       type: "line",
@@ -71,16 +87,16 @@
       options: {
         animation: false, responsive: true, maintainAspectRatio: false, normalized: true,
         indexAxis: spec.horizontal ? "y" : "x",
-        interaction: { mode: spec.series.some((s) => s.style === "points") ? "nearest" : "index", intersect: false,
-          axis: spec.horizontal ? "y" : spec.series.some((s) => s.style === "points") ? "xy" : "x" },
+        interaction: { mode: isFree ? "nearest" : "index", intersect: false, axis: spec.horizontal ? "y" : isFree ? "xy" : "x" },
         scales: { x: axis(spec.x, "x", spec), y: axis(spec.y, "y", spec) },
         plugins: {
-          legend: { display: spec.series.filter((s) => !HIDDEN.includes(s.style)).length > 1, align: "start",
+          legend: { display: !isSwarm(spec) && spec.series.filter((s) => !HIDDEN.includes(s.style)).length > 1, align: "start",
             labels: { color: color("ink"), usePointStyle: true, pointStyleWidth: 16, boxHeight: 8, filter: (item, data) => !HIDDEN.includes(data.datasets[item.datasetIndex].style) } },
           tooltip: { callbacks: {
-            title: (items) => items.length ? (named(items[0]) ?? (spec.x.labels || spec.y.labels ? items[0].label : `${spec.x.label}: ${shown(items[0].parsed.x)}`)) : "",
+            title: (items) => !items.length ? "" : isSwarm(spec) ? `row ${spec.x.rows[items[0].dataIndex]}` : (named(items[0]) ?? (spec.x.labels || spec.y.labels ? items[0].label : `${spec.x.label}: ${shown(items[0].parsed.x)}`)),
             label: (item) => {
               const raw = item.raw;
+              if (item.dataset.style === "swarm") return told(spec.series[item.datasetIndex], item.dataIndex);
               const value = raw && typeof raw === "object" && !Array.isArray(raw) ? raw.y : raw;
               return `${item.dataset.label}: ${shown(value)}`;
             } } },
@@ -88,6 +104,11 @@
       },
     };
   }
+
+  const told = (series, index) => {
+    const [adds, , , value] = series.points[index];
+    return `${series.name} = ${shown(value)}: ${adds > 0 ? "+" : ""}${shown(adds)}`;
+  };
 
   function table(spec) {
     const element = document.createElement("table");
@@ -103,6 +124,13 @@
         add(row, "th", label);
         spec.series.forEach((series) => add(row, "td", shown(series.points[i])).className = "number");
       });
+    } else if (isSwarm(spec)) {
+      ["feature", "row", "value", "adds"].forEach((text) => add(head, "th", text));
+      spec.series.forEach((series) => series.points.forEach(([adds, , , value], i) => {
+        const row = body.insertRow();
+        add(row, "th", series.name);
+        [String(spec.x.rows[i]), value, adds].forEach((number) => add(row, "td", shown(number)).className = "number");
+      }));
     } else {
       ["", spec.x.label, spec.y.label].forEach((text) => add(head, "th", text));
       spec.series.forEach((series) => series.points.forEach(([x, y]) => {

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import io
+from typing import TYPE_CHECKING
+
 from src.report import number, series
 from src.report.block import Chart, Columns, Heading, Missing, Section, Table, Text
 from src.report.differences import Said
 from src.report.run import Run
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 MOST_FEATURES = 15
+CONTRIBUTIONS = "Contributions to single rows (SHAP summary)"
+USUAL = "the score of a row in which every feature has the value usual in train"
+UNITS = {"binary": "log-odds added", "multiclass": "margin added", "regression": "added to the prediction, as learnt"}
+METHODS = {
+    "tree_paths": ("computed exactly along the paths of the trees", "the mean over the training rows"),
+    "coefficients": ("exact: coefficient times distance from the usual", USUAL),
+    "sampled_orders": ("averaged over sampled orders of the features", USUAL),
+}
 
 
 def explanation(run: Run) -> Section | None:
     """None for a run without labels: its profiles explain it."""
     if run.fact("split") is None:
         return None
-    return Section("explanation", "Explanation", [*_importance(run), *_dependence(run), *_directions(run)])
+    blocks = [*_importance(run), *_contributions(run), *_dependence(run), *_directions(run)]
+    return Section("explanation", "Explanation", blocks)
 
 
 def _importance(run: Run) -> list:
@@ -41,6 +56,63 @@ def _importance(run: Run) -> list:
 
 def _more_of_the_rarer(run: Run) -> str:
     return ", of the rarer class more than its share" if run.task == "binary" else ""
+
+
+def _contributions(run: Run) -> list:
+    """A dot for each sampled row and feature, as the package shap draws them."""
+    table, rows = _contributions_table(run), run.csv("explained_rows.csv")
+    if table is None or rows is None:
+        return [Missing("what features add to the scores of single rows (contributions.csv, explained_rows.csv)")]
+    if not table["contribution"].any():
+        said = f"Nothing adds to the score of any of {len(rows):,} sampled test rows: the model answers all rows alike."
+        return [Heading(CONTRIBUTIONS), Text(said)]
+    names = list(table["feature"].unique())
+    x, ranks, values = (
+        table[name].to_numpy().reshape(len(names), len(rows)) for name in ("contribution", "value_rank", "value")
+    )
+    drawn = series.swarm(names, x, ranks, [_values(run, name, of) for name, of in zip(names, values, strict=True)])
+    low, high = float(x.min()), float(x.max())
+    margin = 0.03 * (high - low)
+    axes = (
+        {"label": UNITS[run.task], "rows": rows["row"].tolist(), "min": low - margin, "max": high + margin},
+        {"label": "", "names": names, "min": -0.6, "max": len(names) - 0.4},
+    )
+    ramp = ("low value", "high value", "no order: category, text or missing")
+    return [Chart(CONTRIBUTIONS, _how_explained(run, rows, len(names)), *axes, drawn, ramp=ramp)]
+
+
+def _how_explained(run: Run, rows: pd.DataFrame, n_shown: int) -> str:
+    from src.reasons import RAW_SCORES
+
+    how, zero = METHODS[rows["method"].iloc[0]]
+    n_others = run.facts["feature_count"] - n_shown
+    said = (
+        f"Each dot is one of {len(rows):,} test rows{_more_of_the_rarer(run)}: right of zero the feature raised the raw score "
+        f"of the row, left of zero it lowered it; the colour is its value. The raw score is the {RAW_SCORES[run.task]}. "
+        f"Shapley values, {how}; zero is {zero}."
+    )
+    return f"{said} The other {n_others} features add less." if n_others > 0 else said
+
+
+def _contributions_table(run: Run) -> pd.DataFrame | None:
+    """`contributions.csv` with values as they are written in it."""
+    import pandas as pd
+
+    text = run.text("contributions.csv")
+    if not text:
+        return None
+    kinds = {"feature": str, "value": object, "value_rank": "float64", "contribution": "float64"}
+    return pd.read_csv(io.StringIO(text), dtype=kinds, keep_default_na=False, na_values=[""])
+
+
+def _values(run: Run, name: str, values) -> list:
+    """Values of a feature as the page shows them: numbers as numbers, and no texts."""
+    kind = (run.fact("config", "use_case", "features", name) or {"type": "float"})["type"]  # lags are numbers
+    if kind == "text":
+        return ["a text"] * len(values)
+    missing = [value != value for value in values]
+    read = float if kind in ("float", "int") else str
+    return ["missing" if is_missing else read(value) for is_missing, value in zip(missing, values, strict=True)]
 
 
 def _dependence(run: Run) -> list:

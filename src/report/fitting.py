@@ -6,11 +6,18 @@ import pandas as pd
 
 from src.metrics import METRICS
 from src.report import number, series
-from src.report.block import Chart, Facts, Heading, Missing, Section, Table, Text
+from src.report.block import Chart, Columns, Facts, Heading, Missing, Section, Table, Text
 from src.report.run import Run
 from src.report.titles import title
 
 MOST_TRIALS = 10
+RESOURCES = {
+    "cpu_percent": "processor, of all cores",
+    "gpu_percent": "GPU",
+    "memory_mb": "memory",
+    "gpu_memory_mb": "memory of the GPU",
+}
+TITLES = {"percent": "Processor", "memory_mb": "Memory"}
 
 
 def folds(run: Run) -> Section | None:
@@ -87,23 +94,14 @@ def _resources(run: Run) -> list:
     table = run.csv("resources.csv")
     if table is None:
         return [Missing("processor and memory while training (resources.csv)")]
-    numbers = table.select_dtypes("number")
-    time = next((name for name in numbers if name in ("seconds", "time_s", "elapsed_s", "second", "at_s")), None)
-    if time is None or len(table) < 2:
-        return [Table("Processor and memory", list(table.columns), table.astype(str).head(20).to_numpy().tolist())]
     kept = table.iloc[series.thinned(len(table))]
     charts = []
-    for unit, label in (("percent", "per cent"), ("_mb", "megabytes"), ("_gb", "gigabytes"), ("_mib", "MiB"), ("_gib", "GiB")):
-        names = [
-            name
-            for name in numbers
-            if (unit in name or (unit == "percent" and name.endswith("_pct"))) and kept[name].notna().any()
-        ]
-        if names:
-            drawn = [series.line(name, kept[time], kept[name], 1 + i % 6) for i, name in enumerate(names)]
-            most = "; ".join(f"{name} at most {number.formatted(float(table[name].max()))}" for name in names)
-            charts.append(Chart(f"Resources, {label}", f"{most}.", {"label": "seconds"}, {"label": label, "min": 0}, drawn))
-    return charts
+    for suffix, label in (("percent", "per cent"), ("memory_mb", "megabytes")):
+        names = [name for name in table if name.endswith(suffix) and table[name].notna().any()]
+        drawn = [series.line(RESOURCES[name], kept["at_s"], kept[name], 1 + i) for i, name in enumerate(names)]
+        most = "; ".join(f"{RESOURCES[name]} at most {number.formatted(float(table[name].max()))}" for name in names)
+        charts.append(Chart(TITLES[suffix], f"{most}.", {"label": "seconds", "min": 0}, {"label": label, "min": 0}, drawn))
+    return [Columns(charts)]
 
 
 def tuning(run: Run) -> Section | None:

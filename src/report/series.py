@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 MOST_POINTS = 200
+N_HEAPS = 120  # places along the axis of a swarm: dots at one of them are heaped up
+REACH = 0.4  # of the way to the next line, of a heap that is pressed together
+STEP = 0.11  # from dot to dot of a heap that is not
 
 
 def line(name: str, x: Iterable, y: Iterable, color: int = 1, style: str = "line") -> dict[str, Any]:
@@ -38,6 +41,46 @@ def band(name: str, x: Iterable, low: Iterable, high: Iterable, color: int = 1) 
         line(f"{name}, from", x, low, color, "edge"),
         line(name, x, high, color, "band"),
     ]
+
+
+def swarm(names: Sequence[str], x: np.ndarray, ranks: np.ndarray, values: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    """A line of dots for each name, heaped up to either side where they would hide one another.
+
+    Parameters
+    ----------
+    names : sequence of str
+    x, ranks : ndarray of shape (n_names, n_points)
+        Places on the axis; 0 to 1 for the colour, nan for grey.
+    values : sequence of sequences
+        What each dot stands for, None if that is not known.
+
+    Returns
+    -------
+    list of dict
+        Points have place, height, rank and value; the first name is at height 0, the next one at 1.
+    """
+    low, high = float(x.min()), float(x.max())
+    places = np.round((x - low) / (high - low or 1.0) * N_HEAPS).astype(int)
+    layers = np.array([_layers(line) for line in places])
+    highest = np.abs(layers).max(axis=1, keepdims=True)
+    heights = np.arange(len(names))[:, None] + layers * np.minimum(STEP, REACH / np.maximum(1, highest))
+    drawn = []
+    for name, *of_name in zip(names, x.tolist(), heights.tolist(), ranks.tolist(), values, strict=True):
+        points = [
+            [_short(at), round(height, 3), _short(rank), _short(value)]
+            for at, height, rank, value in zip(*of_name, strict=True)
+        ]
+        drawn.append({"name": name, "style": "swarm", "color": 1, "points": points})
+    return drawn
+
+
+def _layers(places: np.ndarray) -> np.ndarray:
+    """0, 1, -1, 2, … for those that share a place, in their order."""
+    order = np.argsort(places, kind="stable")
+    counts = np.unique(places, return_counts=True)[1]
+    nth = np.empty(len(places), dtype=int)
+    nth[order] = np.concatenate([np.arange(count) for count in counts])
+    return np.where(nth % 2, (nth + 1) // 2, -(nth // 2))
 
 
 def thinned(n: int, most: int = MOST_POINTS) -> np.ndarray:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from src.fairness import FOUR_FIFTHS
 from src.metrics import METRICS, as_score
 from src.report import number
-from src.report.block import Badges, Figures, Headline, Missing, Scale, Section, Text
+from src.report.block import Badges, Figures, Heading, Headline, Missing, Scale, Section, Table, Text
+from src.report.differences import Said
 from src.report.meaning import meaning
+from src.report.number import Number
 from src.report.run import Run
 from src.report.titles import title
 
+GATES = "gates.json"
 BASELINES = {
     "prior": "always answering the training rate",
     "mean": "always answering the training mean",
@@ -21,7 +27,7 @@ BASELINES = {
 
 
 def verdict(run: Run) -> Section:
-    """Score with interval, what it means, baseline, gain and ceiling, and what a run can say about the gates."""
+    """Score with interval, what it means, baseline, gain and ceiling, the version in production and the gates."""
     score = number.metric(run, run.score_name)
     if score is None:
         return Section("verdict", "Verdict", [Missing(f"{run.metric}, the primary metric: it is not defined for this model")])
@@ -31,8 +37,75 @@ def verdict(run: Run) -> Section:
         blocks.append(scale)
     sentences = [meaning(run.metric, score.value, run), against_baseline(run)]
     blocks[2:2] = [Text(" ".join(filter(None, sentences)))]
-    blocks.append(Text(_gates(run), is_remark=True))
+    blocks += production(run)
     return Section("verdict", "Verdict", blocks)
+
+
+def production(run: Run) -> list:
+    """What is in production now, how far this run is from it, and what promoting it is going to ask."""
+    order = ["Lower is better."] if run.metric in METRICS and METRICS[run.metric].is_loss else []
+    found = _gates(run)
+    if found is None:
+        said = "The gates against the version in production are judged when a version is promoted, not by the run itself."
+        return [Text(" ".join([said, *order]), is_remark=True)]
+    rows = [
+        [gate["name"], Said("met", "good") if gate["is_met"] else Said("not met", "bad"), gate["reason"]]
+        for gate in found["gates"]
+    ]
+    caption = (
+        f"Gates that this run has to pass to go into production, as they were judged when it was trained: {_counted(found)}. "
+        "That no byte was changed is checked when it is promoted."
+    )
+    if found["production"] is None:
+        beside = [Text("No version is in production yet: there is nothing to compare this run with.")]
+    else:
+        beside = [Figures(_against_production(run, found)), Text(" ".join([_told_apart(found), *order]))]
+    return [Heading("Production and gates"), *beside, Table(caption, ["Gate", "", "Why"], rows)]
+
+
+def _gates(run: Run) -> dict[str, Any] | None:
+    """What `src.registry.gates` found; None for a run that was not to be registered."""
+    text = run.text(GATES)
+    return None if text is None else json.loads(text)
+
+
+def _counted(found: dict[str, Any]) -> str:
+    n_failed = sum(not gate["is_met"] for gate in found["gates"])
+    return f"{n_failed} of {len(found['gates'])} gates not met" if n_failed else f"all {len(found['gates'])} gates met"
+
+
+def _against_production(run: Run, found: dict[str, Any]) -> list:
+    now, apart = found["production"], found["difference"]
+    small = [f"{title(now['metric'])} of {now['model']} on its own {'test ' if run.fact('split') else ''}rows"]
+    if now["low"] is not None and now["high"] is not None:
+        small += ["; 95 % interval ", _of_gates(found, "production", "low"), " to ", _of_gates(found, "production", "high")]
+    items = [(f"In production: {now['version']}", _of_gates(found, "production", "score") or "not defined", small)]
+    if apart is not None:
+        ends = [_of_gates(found, "difference", end, signed=True) for end in ("low", "high")]
+        small = ["95 % interval ", ends[0], " to ", ends[1], "; p ", _of_gates(found, "difference", "p_value")]
+        items.append((f"Gain over {now['version']}", _of_gates(found, "difference", "gain", signed=True), small))
+    return items
+
+
+def _told_apart(found: dict[str, Any]) -> str:
+    """What the difference from production shows, in a sentence or two."""
+    version, apart = found["production"]["version"], found["difference"]
+    if apart is None:
+        return f"This run cannot be compared with {version}: there are no test rows, or the metric is another one."
+    if apart["low"] is not None and apart["low"] > 0:
+        said = f"This run is better than {version}, by more than chance explains."
+    elif apart["high"] is not None and apart["high"] < 0:
+        said = f"This run is worse than {version}, by more than chance explains."
+    else:
+        said = f"This run cannot be told apart from {version}."
+    if apart["test"] == "unpaired":
+        return f"{said} The test rows are not the same, so the two intervals were compared: that takes a larger gain to show."
+    return f"{said} Both answered the same test rows ({apart['test']})."
+
+
+def _of_gates(found: dict[str, Any], part: str, name: str, signed: bool = False) -> Number | None:
+    value = found[part][name]
+    return None if value is None else Number(value, number.formatted(value, signed), {"gates": f"{part}/{name}"})
 
 
 def figures(run: Run) -> list:
@@ -97,6 +170,8 @@ def badges(run: Run) -> list[tuple[str, str]]:
     ratios = [value for name, value in run.metrics.items() if name.startswith("demographic_parity_ratio_")]
     if ratios:
         found.append(("four-fifths rule kept", "good") if min(ratios) >= FOUR_FIFTHS else ("four-fifths rule broken", "bad"))
+    if gates := _gates(run):
+        found.append((_counted(gates), "good" if all(gate["is_met"] for gate in gates["gates"]) else "bad"))
     return found
 
 
@@ -130,11 +205,6 @@ def _rows(run: Run) -> str:
 def _unit(run: Run) -> str:
     unit = (run.use_case("cost") or run.use_case("cost_matrix") or {}).get("unit")
     return f" ({unit})" if unit else ""
-
-
-def _gates(run: Run) -> str:
-    said = "The gates against the version in production are judged when a version is promoted, not by the run itself."
-    return f"{said} Lower is better." if run.metric in METRICS and METRICS[run.metric].is_loss else said
 
 
 def _scale(run: Run) -> Scale | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 import os
@@ -191,7 +192,7 @@ def read(run_dir: Path, root: Path) -> Run:
         proxy_for=_if_any(_text, "proxy_for", facts["data"].get("proxy_for")),
         created_at=_if_any(_moment, "created_at", facts.get("created_at")),
         seconds=_if_any(_number, "seconds", seconds),
-        peak_mb=_if_any(_number, "peak_mb", record.get("peak_mb")),
+        peak_mb=_if_any(_number, "peak_mb", record.get("peak_mb", _most_memory(run_dir / "resources.csv"))),
         minimum_score=_if_any(_number, "minimum_score", use_case.get("minimum_score")),
         stability=number.get("stability"),
         directions=_if_any(_table, "monotone", facts.get("monotone")) or {},
@@ -267,6 +268,14 @@ def _record(path: Path) -> Any:
         return json.loads(path.read_text()) if _is_regular(path) else None
     except (OSError, ValueError):
         return None
+
+
+def _most_memory(path: Path) -> float | None:
+    """The most that a run was seen to hold, in MB; None if nobody looked."""
+    if not _is_regular(path):
+        return None
+    with path.open(newline="") as file:
+        return max((float(row["memory_mb"]) for row in csv.DictReader(file)), default=None)
 
 
 def _failures(record: Any) -> list[Failure]:

@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from src import artifacts
 from src.device import usable_cores
 from src.errors import ConfigError, DataError
 from src.lags import add_lags, lag_features
 from src.metrics import decide
-from src.reasons import MOST_REASONS, Contributions, largest, make_explainer
+from src.reasons import MOST_REASONS, Contributions, largest, make_explainer, texts
 from src.scoring.layers import Layers, categories_seen, members_of, pipeline_of, take_apart
 from src.scoring.reference import as_table
 from src.scoring.rows import Checked, MakeFrame, check, history_columns, history_converters
@@ -32,11 +31,6 @@ SCORES = {
     "regression": "predicted value",
     "clustering": "distance to the nearest centre or row of the cluster, in the unit of the scaled columns (dbscan: over eps)",
     "anomaly": "how unusual the row is: above 1 is an anomaly",
-}
-RAW_SCORES = {
-    "binary": "log-odds of 1 before calibration",
-    "multiclass": "margin of the class decided for, before calibration",
-    "regression": "predicted value on the scale that was learnt (of an ensemble: the target's own)",
 }
 
 
@@ -181,27 +175,17 @@ class ScoringModel:
         names, order = np.array([*self.features, None], dtype=object), largest(found, n_reasons)
         columns: dict[str, Any] = {"raw_score": found.raw_score, "base": found.base}
         told = np.zeros(len(table))
-        texts = [_texts(table[name]) for name in self.features] + [np.full(len(table), None)]
+        written = [texts(table[name]) for name in self.features] + [np.full(len(table), None)]
         rows = np.arange(len(table))
         for k in range(n_reasons):
             at = order[:, k]
             amount = np.where(at >= 0, found.values[rows, at], 0.0) if len(self.features) else np.zeros(len(table))
             value = np.full(len(table), None, dtype=object)
             for i in np.unique(at):
-                value[at == i] = texts[i][at == i]
+                value[at == i] = written[i][at == i]
             columns |= {f"reason_{k + 1}": names[at], f"reason_{k + 1}_value": value, f"reason_{k + 1}_adds": amount}
             told += amount
         return columns | {"other_features_add": found.raw_score - found.base - told}
-
-
-def _texts(column: pd.Series) -> np.ndarray:
-    """Values as people write them, None where one is missing."""
-    if column.dtype.kind == "M":
-        values = pa.array(column.dt.strftime("%Y-%m-%d"), pa.string(), from_pandas=True)
-    else:
-        values = pa.array(column, from_pandas=True)
-        values = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
-    return values.cast(pa.string()).to_numpy(zero_copy_only=False)
 
 
 def load(folder: Path, version: str | None = None) -> ScoringModel:

@@ -16,7 +16,8 @@ import pyarrow as pa
 from src import artifacts
 from src.data.batches import Batch, read_batches, to_frame
 from src.errors import ConfigError, DataError, TrainingError
-from src.scoring.model import RAW_SCORES, SCORES, ScoringModel
+from src.reasons import RAW_SCORES
+from src.scoring.model import SCORES, ScoringModel
 from src.scoring.table_file import TableWriter
 from src.scoring.tally import Tally
 

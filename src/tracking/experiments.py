@@ -1,0 +1,73 @@
+"""One line of JSON for each run, in one file for all of them: what pandas reads with `read_json(path, lines=True)`."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from src import artifacts
+
+NAMES = {"scikit-learn": "sklearn"}
+
+
+def experiment(run_dir: Path) -> dict[str, Any]:
+    """What the specification records of a run, and which run it is.
+
+    Parameters
+    ----------
+    run_dir : Path
+        Finished.
+
+    Returns
+    -------
+    dict
+        `timestamp`, `use_case`, `model`, `model_type` (the estimator's class), `parameters`, `metrics`, `artifacts` (SHA-256
+        of each file, by its path), `environment` (versions), `seed`, `data_sha256` and `run_dir`.
+    """
+    facts = json.loads(artifacts.read_verified(run_dir, "metadata.json"))
+    files = json.loads((run_dir / artifacts.MANIFEST).read_text())["files"]
+    packages = {f"{NAMES.get(name, name)}_version": version for name, version in facts["environment"]["packages"].items()}
+    return {
+        "timestamp": facts["created_at"],
+        "use_case": facts["use_case_key"],
+        "model": facts["model"],
+        "model_type": facts["algorithm"],
+        "parameters": facts["params"],
+        "metrics": json.loads(artifacts.read_verified(run_dir, "metrics.json")),
+        "artifacts": {name: entry["sha256"] for name, entry in files.items()},
+        "environment": {"python_version": facts["environment"]["python"], **packages},
+        "seed": facts["seed"],
+        "data_sha256": facts["data"]["frame_sha256"],
+        "manifest_sha256": hashlib.sha256((run_dir / artifacts.MANIFEST).read_bytes()).hexdigest(),
+        "run_dir": os.path.relpath(run_dir),
+    }
+
+
+def append(path: Path, record: dict[str, Any]) -> None:
+    """Add a line to a file that other processes may be adding to.
+
+    A line that was being written when its process died is dropped: it never was a whole one.
+    """
+    line = json.dumps(record, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.truncate(_end_of_last_line(file))
+        file.write(line.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _end_of_last_line(file) -> int:
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(end - 65536, 0)
+        file.seek(start)
+        if (found := file.read(end - start).rfind(b"\n")) >= 0:
+            return start + found + 1
+        end = start
+    return 0

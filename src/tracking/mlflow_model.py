@@ -1,0 +1,18 @@
+"""What MLflow calls to load a model of ours: `mlflow.pyfunc.load_model("models:/fair_lending/1").predict(applications)`.
+
+It needs this package where it is called. No code comes with the model, because whoever could write to the server could then run
+theirs here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from src import artifacts
+from src.scoring.model import ScoringModel, load
+
+
+def _load_pyfunc(path: str) -> ScoringModel:
+    """Read a run folder, every byte verified before it is used; the name is MLflow's."""
+    artifacts.verify(Path(path))
+    return load(Path(path))
