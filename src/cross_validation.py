@@ -63,7 +63,7 @@ def draw_folds(splitter, y, task: str = "binary", times=None, groups=None) -> li
     Raises
     ------
     DataError
-        If a class or the groups are fewer than the folds, or a fold lacks a class.
+        If a class or the groups are fewer than the folds, or a fold lacks a class or has no earlier rows.
     """
     n_folds = splitter.get_n_splits()
     if groups is not None and len(np.unique(groups)) < n_folds:
@@ -77,6 +77,11 @@ def draw_folds(splitter, y, task: str = "binary", times=None, groups=None) -> li
     else:
         order = np.argsort(times, kind="stable")
         folds = [(_before(order[train], times, order[test]), order[test]) for train, test in splitter.split(order)]
+        if not all(len(train) for train, _ in folds):
+            raise DataError(
+                f"{len(y):,} rows at {len(np.unique(times))} moments are too few for {n_folds} folds in time order.\n"
+                "Bring more rows, or choose fewer folds with cv.n_folds=… or cv=none."
+            )
     if task != "regression":
         _check_every_class(y, folds)
     return folds

@@ -237,3 +237,10 @@ def test_who_follows_the_rounds_hears_each_loss_of_the_history_and_changes_nothi
     assert [round_["train"] for round_ in heard] == pytest.approx(followed.history.train_loss.to_list(), rel=1e-12)
     alone = fit_on(FIT, recipe(model), with_train_loss=True)
     assert followed.model.predict_proba(FRAME).tobytes() == alone.model.predict_proba(FRAME).tobytes()
+
+
+def test_folds_in_time_order_need_moments_before_them():
+    times = np.repeat(np.array(["2026-01-01", "2026-01-02"], dtype="datetime64[D]"), 6)
+    splitter = make_splitter("time_series", 3, False, None)
+    with pytest.raises(DataError, match="12 rows at 2 moments are too few for 3 folds in time order"):
+        draw_folds(splitter, np.arange(12.0), "regression", times)
