@@ -3,8 +3,9 @@
     python bench/overhead.py [--rows 150000 500000] [--repeats 3]
 
 Each run is a process of its own, ours and the bare one in turn, on the same Parquet file with the same parameters and
-threads. Ours also validates the table, records the training loss of every round, computes the bootstrap interval and
-writes the run folder. Printed are the best wall time and the peak memory of each, and their ratios.
+threads. Ours also validates the table, records the training loss of every round, computes bootstrap intervals, looks at slices
+and single rows, writes the run folder with its report, hands it to DVCLive and registers it. Printed are the best wall time
+and the peak memory of each, and their ratios.
 """
 
 from __future__ import annotations
@@ -78,6 +79,8 @@ def main() -> None:
             subprocess.run([sys.executable, __file__, "--write", path, args.use_case, str(rows)], cwd=ROOT, check=True)
             ours = [sys.executable, "-m", "src.train", "model=xgboost", f"use_case={args.use_case}", "data_source=file"]
             ours += [f"data_source.path={path}", f"hydra.run.dir={folder}/run", f"n_threads={n_threads}"]
+            ours += [f"registry.path={folder}/models", f"tracking.path={folder}/dvclive"]
+            ours += [f"tracking.experiments={folder}/experiments.jsonl"]
             bare = [sys.executable, "bench/bare_xgboost.py", str(path), facts_of(args.use_case).target]
             bare += bare_arguments(args.use_case, n_threads)
             pairs = [(measure(ours), measure(bare)) for _ in range(args.repeats)]

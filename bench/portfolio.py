@@ -35,7 +35,8 @@ def run_portfolio(overrides: list[str], sweep_dir: Path) -> float:
     """Wall seconds of the portfolio."""
     command = [sys.executable, "-m", "src.train", "--multirun", *overrides, "hydra/launcher=joblib"]
     start = time.perf_counter()
-    code = subprocess.run([*command, f"hydra.sweep.dir={sweep_dir}"], cwd=ROOT).returncode
+    where = [f"hydra.sweep.dir={sweep_dir}", f"tracking.experiments={sweep_dir}/experiments.jsonl"]
+    code = subprocess.run([*command, *where], cwd=ROOT).returncode
     if code not in (0, 5):
         sys.exit(f"The portfolio ended with exit code {code}")
     return time.perf_counter() - start

@@ -106,7 +106,8 @@ def main() -> None:
         folder = Path(name)
         run_dir = args.run_dir or folder / "run"
         if args.run_dir is None:
-            train = [sys.executable, "-m", "src.train", f"use_case={args.use_case}", "model=xgboost", "registry=none"]
+            train = [sys.executable, "-m", "src.train", f"use_case={args.use_case}", "model=xgboost"]
+            train += ["registry=none", "tracking=none"]
             subprocess.run([*train, f"hydra.run.dir={run_dir}"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         compare(folder, run_dir, args.rows, args.repeats, args.reasons_rows)
         show_memory(folder, run_dir, sorted([*args.memory_rows, args.rows]))

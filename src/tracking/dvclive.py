@@ -56,13 +56,15 @@ def _write(run_dir: Path, folder: Path) -> None:
     from dvclive import Live
 
     facts, metrics = (json.loads(artifacts.read_verified(run_dir, f"{name}.json")) for name in ("metadata", "metrics"))
-    live = Live(str(folder), save_dvc_exp=False, dvcyaml=str(folder / DVC_YAML))
+    live = Live(str(folder), save_dvc_exp=False, dvcyaml=None)
     try:
         live.log_params(_params(facts))
         for table, name, x, columns, title in PLOTS:
             _log_plot(live, pd.read_csv(run_dir / f"{table}.csv"), name, x, columns, title)
         live.summary.update(metrics)
         live.end()
+        live._dvc_file = str(folder / DVC_YAML)  # told at the start, it would be sought in every stage's outputs, for a second
+        live.make_dvcyaml()
     finally:
         if live._dvc_repo is not None:  # left open, its files are closed too late, with tracebacks at the interpreter's end
             live._dvc_repo.close()
