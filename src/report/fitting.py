@@ -11,13 +11,9 @@ from src.report.run import Run
 from src.report.titles import title
 
 MOST_TRIALS = 10
-RESOURCES = {
-    "cpu_percent": "processor, of all cores",
-    "gpu_percent": "GPU",
-    "memory_mb": "memory",
-    "gpu_memory_mb": "memory of the GPU",
-}
-TITLES = {"percent": "Processor", "memory_mb": "Memory"}
+STEPS = ("load", "validate", "split", "tune", "cross-validate", "fit", "decide", "evaluate", "repeat")
+RESOURCES = {"cpu_percent": "all cores", "gpu_percent": "GPU", "memory_mb": "processes", "gpu_memory_mb": "GPU"}
+UNITS = {"percent": ("Processor", "per cent"), "memory_mb": ("Memory", "MB")}
 
 
 def folds(run: Run) -> Section | None:
@@ -57,13 +53,14 @@ def training(run: Run) -> Section:
     durations = run.fact("durations_s") or {}
     if durations:
         longest = max(durations, key=durations.get)
+        steps = sorted(durations, key=lambda name: STEPS.index(name) if name in STEPS else len(STEPS))
         blocks.append(
             Chart(
                 "Where the time went",
                 f"Seconds of each step before writing; the longest, {longest}, took {number.formatted(durations[longest])} s.",
                 {"label": "seconds", "min": 0},
-                {"label": "step", "labels": list(durations)},
-                [series.bars("seconds", durations.values())],
+                {"label": "step", "labels": steps},
+                [series.bars("seconds", [durations[name] for name in steps])],
                 is_horizontal=True,
             )
         )
@@ -96,11 +93,12 @@ def _resources(run: Run) -> list:
         return [Missing("processor and memory while training (resources.csv)")]
     kept = table.iloc[series.thinned(len(table))]
     charts = []
-    for suffix, label in (("percent", "per cent"), ("memory_mb", "megabytes")):
+    for suffix, (about, unit) in UNITS.items():
         names = [name for name in table if name.endswith(suffix) and table[name].notna().any()]
         drawn = [series.line(RESOURCES[name], kept["at_s"], kept[name], 1 + i) for i, name in enumerate(names)]
-        most = "; ".join(f"{RESOURCES[name]} at most {number.formatted(float(table[name].max()))}" for name in names)
-        charts.append(Chart(TITLES[suffix], f"{most}.", {"label": "seconds", "min": 0}, {"label": label, "min": 0}, drawn))
+        most = "; ".join(f"{RESOURCES[name]} at most {table[name].max():,.0f} {unit}" for name in names)
+        axes = {"label": "seconds", "min": 0}, {"label": unit, "min": 0}
+        charts.append(Chart(about, f"{most[0].upper()}{most[1:]}.", *axes, drawn))
     return [Columns(charts)]
 
 
