@@ -409,7 +409,9 @@ def served(tmp_path_factory):
     (root / ".hidden.html").write_text("secret")
     linked = write_run(root / "churn_prediction/xgboost")
     command = [sys.executable, "-m", "src.scoreboard", "--runs", root, "--registry", folder, "--serve", "--port", "0"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    hears = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # a suite in the background ignores Ctrl-C
+    with subprocess.Popen(command, cwd=ROOT, **pipes, **hears) as process:
         said = process.stdout.readline()
         (linked / "report.html").unlink()
         (linked / "report.html").symlink_to(folder / "secret.txt")

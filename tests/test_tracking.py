@@ -1,8 +1,6 @@
 import fcntl
 import json
 import multiprocessing
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -193,7 +191,7 @@ def test_a_tracker_that_cannot_be_used_is_refused_before_anything_is_trained(pyt
 
 def test_ctrl_c_while_a_tracker_is_told_leaves_the_run_whole(tmp_path, run_of, monkeypatch):
     def interrupted(*arguments):
-        os.kill(os.getpid(), signal.SIGINT)
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(experiments, "append", interrupted)
     with pytest.raises(KeyboardInterrupt):
