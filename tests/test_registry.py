@@ -383,6 +383,22 @@ def test_promotion_refuses_what_is_worse_takes_what_is_better_and_goes_back(regi
     assert registry.verify("credit_scoring")["n_lines"] == 8
 
 
+def test_promoting_says_how_many_versions_were_scored_on_the_same_test_rows(registry, a_run, trained, capsys):
+    def said(version: str) -> str:
+        run("promote", f"credit_scoring@{version}", "--reason", "try", "--force", "--registry", registry.root)
+        return capsys.readouterr().out
+
+    registry.register(trained)
+    assert "on the same test rows" not in said("1.0.0")
+    registry.register(trained)
+    assert "1 other version was scored on the same test rows" in said("1.0.1")
+    registry.register(trained)
+    assert "2 other versions were scored on the same test rows" in said("1.0.2")
+    data = json.loads((trained / "metadata.json").read_text())["data"]
+    registry.register(a_run("other", facts={"data": data | {"frame_sha256": "0" * 64}}))
+    assert "on the same test rows" not in said("1.0.3")
+
+
 def test_every_rollback_takes_one_promotion_back(registry, trained):
     versions = [registry.register(trained) for _ in range(3)]
     for before, version in zip([None, *versions], versions, strict=False):

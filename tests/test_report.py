@@ -193,6 +193,9 @@ def test_a_page_shows_production_and_the_difference_from_it(registered, capsys):
     shown = [(origin["data-gates"], text) for origin, text in Page((second / report.NAME).read_text()).numbers
              if "data-gates" in origin]  # fmt: skip
     names = [f"production/{name}" for name in ("score", "low", "high")]
+    assert found["n_scored_before"] == 1
+    assert "One version was scored on these test rows before this run" in (second / report.NAME).read_text()
+    assert "scored on these test rows before" not in (first / report.NAME).read_text()
     assert [name for name, _ in shown] == [*names, *(f"difference/{name}" for name in ("gain", "low", "high", "p_value"))]
     for name, text in shown:
         assert as_number(text) == pytest.approx(recorded(second, {"data-gates": name}), rel=6e-3)

@@ -219,6 +219,7 @@ def _compare(args: argparse.Namespace) -> int:
 
 
 def _promote(args: argparse.Namespace) -> int:
+    from src.registry.comparison import n_scored_before
     from src.registry.gates import judge
 
     use_case, number = _read(args.version)
@@ -237,8 +238,13 @@ def _promote(args: argparse.Namespace) -> int:
 
         raise IntegrityError(gates[0].reason)
     failed = [gate for gate in gates if not gate.is_met]
+    others = (one for one in registry.versions(use_case) if one.version != number)
+    n_before = n_scored_before(version.read_json("metadata.json"), others)
     if not args.json:
         _print_table([{"gate": gate.name, "": "met" if gate.is_met else "NOT MET", "why": gate.reason} for gate in gates])
+        if n_before:
+            print(f"{n_before} other version{'s were' if n_before > 1 else ' was'} scored on the same test rows: "
+                  "the best of many owes some of its score to chance.")  # fmt: skip
     if failed and not args.force:
         if args.json:
             _print_json({"promoted": None, "gates": [gate.as_dict() for gate in gates]})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,21 @@ def of_folder(folder: Path) -> Results:
     path = folder / SCORES
     facts, metrics = (json.loads((folder / name).read_text()) for name in ("metadata.json", "metrics.json"))
     return Results(None, facts, metrics, _read_scores(path.read_bytes()) if path.exists() else None)
+
+
+def n_scored_before(facts: dict[str, Any], others: Iterable[Version]) -> int:
+    """How many other versions were scored on a run's own test rows.
+
+    Each of them was a look at these rows, and the best of many looks owes some of its score to chance (Dwork et al. 2015,
+    The reusable holdout, Science 349, 636-638).
+    """
+    mine = _test_rows(facts)
+    return sum(mine is not None and _test_rows(other.read_json("metadata.json")) == mine for other in others)
+
+
+def _test_rows(facts: dict[str, Any]) -> tuple[str, str] | None:
+    split = facts.get("split")
+    return split and (facts["data"]["frame_sha256"], split["sha256"])
 
 
 def compare(a: Version, b: Version, metric: str | None = None) -> Difference | None:

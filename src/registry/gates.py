@@ -12,7 +12,7 @@ from src import artifacts
 from src.errors import IntegrityError, TrainingError
 from src.fairness import FOUR_FIFTHS
 from src.metrics import as_score
-from src.registry.comparison import Difference, Results, difference, of_folder, of_version
+from src.registry.comparison import Difference, Results, difference, n_scored_before, of_folder, of_version
 from src.registry.store import Version, open_registry
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,8 @@ def of_run(folder: Path, root: Path) -> dict[str, Any]:
     -------
     dict
         `production`: `version`, `model`, `metric` and `score` with `low` and `high`, or None if nothing is in production.
-        `difference`: a `Difference`, or None. `gates`: every `Gate` but integrity.
+        `difference`: a `Difference`, or None. `gates`: every `Gate` but integrity. `n_scored_before`: how many versions were
+        scored on the same test rows.
 
     Raises
     ------
@@ -105,6 +106,7 @@ def of_run(folder: Path, root: Path) -> dict[str, Any]:
         "production": about and _finite(about),
         "difference": apart and _finite(asdict(apart)),
         "gates": [gate.as_dict() for gate in gates],
+        "n_scored_before": n_scored_before(mine.facts, known),
     }
 
 

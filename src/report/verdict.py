@@ -60,7 +60,17 @@ def production(run: Run) -> list:
         beside = [Text("No version is in production yet: there is nothing to compare this run with.")]
     else:
         beside = [Figures(_against_production(run, found)), Text(" ".join([_told_apart(found), *order]))]
-    return [Heading("Production and gates"), *beside, Table(caption, ["Gate", "", "Why"], rows)]
+    table = Table(caption, ["Gate", "", "Why"], rows)
+    return [Heading("Production and gates"), *beside, table, *_looks(found.get("n_scored_before", 0))]
+
+
+def _looks(n_before: int) -> list:
+    """What the test rows have been used for before."""
+    if not n_before:
+        return []
+    versions = "One version was" if n_before == 1 else f"{n_before:,} versions were"
+    said = f"{versions} scored on these test rows before this run: the best of many owes some of its score to chance."
+    return [Text(said, is_remark=True)]
 
 
 def _gates(run: Run) -> dict[str, Any] | None:
