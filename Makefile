@@ -18,8 +18,7 @@ $(INSTALLED): requirements.lock requirements-data.lock
 	@touch $@
 
 .venv/.%: $(INSTALLED)
-	@sed 's/ *\\$$//; /^ *--hash/d' requirements.lock > .venv/constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .venv/constraints.txt $$($(BIN)/python -c \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $$($(BIN)/python -c \
 		"import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['$*'])")
 	@touch $@
 

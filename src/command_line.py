@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from src import address
 from src.compose import CONF, check_job, compose_job, composer, options, parse
 from src.errors import ConfigError, TrainingError
+from src.terminal import say_last
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,10 +103,8 @@ def _leave(number: int, frame) -> None:
     """
     if artifacts := sys.modules.get("src.artifacts"):
         artifacts.abandon()
-    print(INTERRUPTED, file=sys.stderr)
-    if (trials := sys.modules.get("src.tuning.trials")) and trials.STORED_IN:
-        print(TRIALS_ARE_KEPT, file=sys.stderr)
-    sys.stderr.flush()
+    trials = sys.modules.get("src.tuning.trials")
+    say_last(f"{INTERRUPTED}\n{TRIALS_ARE_KEPT}" if trials and trials.STORED_IN else INTERRUPTED)
     os._exit(128 + number)
 
 

@@ -28,8 +28,8 @@ CATALOGUE = ROOT / "src/data/catalogue"
 ENTRY = "src.train"
 NOT_PART_OF_A_RESULT = (
     "src.address", "src.checks", "src.command_line", "src.compose", "src.config", "src.device", "src.lineage",
-    "src.markdown", "src.model_card", "src.monitor", "src.outputs", "src.portfolio", "src.progress", "src.registry",
-    "src.report", "src.reproduce", "src.resolve", "src.tracking",
+    "src.markdown", "src.model_card", "src.monitor", "src.outputs", "src.portfolio", "src.processes", "src.progress",
+    "src.registry", "src.report", "src.reproduce", "src.resolve", "src.terminal", "src.tracking",
 )  # fmt: skip
 SUPERVISED = {"binary", "multiclass", "regression"}
 ONLY_WITH = {

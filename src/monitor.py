@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -86,7 +87,7 @@ class Monitor:
         """The samples so far, a row each."""
         import pandas as pd
 
-        table = pd.DataFrame(self.samples, columns=Sample._fields)
+        table = pd.DataFrame(list(self.samples), columns=Sample._fields)
         return table.astype({"gpu_percent": "float64", "gpu_memory_mb": "float64"})
 
     def _watch(self) -> None:
@@ -117,15 +118,15 @@ class Monitor:
             with contextlib.suppress(psutil.Error):  # it has ended meanwhile
                 with process.oneshot():
                     times, held = process.cpu_times(), process.memory_info()
-                seen[process.pid] = times.user + times.system
-                busy_s += seen[process.pid] - self._busy_s.get(process.pid, 0.0)
+                seen[process] = times.user + times.system
+                busy_s += seen[process] - self._busy_s.get(process, 0.0)
                 memory += held.rss if process == self._me else held.rss - getattr(held, "shared", 0)
         self._busy_s = seen
         return busy_s, memory
 
 
 class _Gpu:
-    """The first CUDA device, as NVIDIA's management library sees it."""
+    """The first CUDA device that this process may use, as NVIDIA's management library sees it."""
 
     def __init__(self):
         self._handle = None
@@ -133,7 +134,9 @@ class _Gpu:
             import pynvml
 
             pynvml.nvmlInit()
-            self._handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+            first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()  # which the library itself does not heed
+            by = pynvml.nvmlDeviceGetHandleByIndex if first.isdecimal() else pynvml.nvmlDeviceGetHandleByUUID
+            self._handle = by(int(first) if first.isdecimal() else first)
 
     def read(self) -> tuple[float | None, float | None]:
         """Per cent of time at work, and MB in use."""

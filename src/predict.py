@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from src import artifacts
 from src.errors import ConfigError, TrainingError
+from src.terminal import say_last
 
 if TYPE_CHECKING:
     from src.scoring.model import ScoringModel
@@ -25,7 +26,6 @@ KEYS = (
     "id_column",
 )  # fmt: skip
 ON_BAD_ROW = ("fail", "reject")
-SHOW_CURSOR = "\033[?25h"  # the progress bar hides it
 INTERRUPTED = "Interrupted: no scores were written, earlier ones are as they were."
 HELP = """\
 Score the rows of a table with a trained model.
@@ -192,7 +192,7 @@ def load_model(model: str | Path, version: str | None = None, registry_dir: Path
 def _leave(number: int, frame) -> None:
     """End at once with nothing half-written left: an exception might have to find its way out of compiled code."""
     artifacts.abandon()
-    print((SHOW_CURSOR if sys.stderr.isatty() else "") + INTERRUPTED, file=sys.stderr, flush=True)
+    say_last(INTERRUPTED)
     os._exit(128 + number)
 
 

@@ -1,6 +1,7 @@
 import fcntl
 import multiprocessing
 import os
+import pty
 import subprocess
 import sys
 import tempfile
@@ -97,6 +98,24 @@ def run_of(tmp_path_factory):
         return root / kind
 
     return run
+
+
+def at_terminal(*arguments: str, ctrl_c_after: str | None = None) -> tuple[int, str]:
+    """Run `python -m …` as at a terminal where Ctrl-C is pressed once some word is shown; exit code and all output."""
+    pid, us = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        os.execve(sys.executable, [sys.executable, "-m", *arguments], os.environ | {"COLUMNS": "220", "TERM": "xterm"})
+    shown = b""
+    while True:
+        try:
+            shown += os.read(us, 65536)
+        except OSError:  # the terminal's other side is closed
+            break
+        if ctrl_c_after and ctrl_c_after.encode() in shown:
+            os.write(us, b"\x03")
+            ctrl_c_after = None
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
 
 
 def run_warm(*arguments: str) -> subprocess.CompletedProcess:

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, options
+from conftest import ROOT, at_terminal, options
 
 from src.command_line import CONF, refuse_code
 from src.errors import ConfigError
@@ -132,6 +132,30 @@ def test_a_folder_that_is_not_a_run_is_not_overwritten(python, tmp_path):
     assert result.returncode == 2
     assert "is not a run folder" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+SEARCH = ["src.train", "use_case=credit_scoring", "model=xgboost", "tuning=bayesian", "tuning.storage=null", "registry=none"]
+SWEEP = ["src.train", "--multirun", "use_case=credit_scoring", "model=dummy", "seed=range(40)", "hydra/launcher=joblib"]
+
+
+@pytest.mark.parametrize(
+    ("command", "shown", "said"),
+    [
+        (["src.train", "use_case=transaction_fraud", "registry=none"], "cross-validate", r"Interrupted: no result was written"),
+        (SEARCH, "load", r"Interrupted: no result was written"),  # its processes are still importing
+        (SWEEP, "0:00:01", r"Interrupted\. To run what is left:\n  python -m src\.train .*resume=true"),
+    ],
+    ids=["a run", "a search", "a sweep"],
+)
+def test_ctrl_c_at_a_terminal_says_one_thing_and_gives_the_cursor_back(tmp_path, command, shown, said):
+    where = "hydra.sweep.dir" if "--multirun" in command else "hydra.run.dir"
+    code, text = at_terminal(*command, "tracking=none", f"{where}={tmp_path}/out", ctrl_c_after=shown)
+    assert code == 130
+    assert text.count("\x1b[?25l") == text.count("\x1b[?25h") > 0
+    assert "Traceback" not in text
+    assert "KeyboardInterrupt" not in text
+    assert text.count("Interrupted") == 1
+    assert re.search(said, text.replace("\r", ""))
 
 
 # Tables that cannot be trained on. Every file is a copy of this one, broken.

@@ -1,5 +1,4 @@
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -9,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import at_terminal
 
 from src import monitor
 from src.monitor import MB, Monitor
@@ -126,20 +125,9 @@ def test_rounds_are_told_with_the_best_one_and_the_patience_that_is_left():
 
 
 def test_a_person_at_a_terminal_sees_losses_and_the_machine_while_it_trains(tmp_path):
-    us, child = pty.openpty()
-    command = [sys.executable, "-m", "src.train", *TRAINING, f"hydra.run.dir={tmp_path}/run"]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | {"COLUMNS": "220", "TERM": "xterm"}, stdout=child, stderr=child
-    )
-    os.close(child)
-    shown = b""
-    while True:
-        try:
-            shown += os.read(us, 65536)
-        except OSError:  # the terminal's other side is closed
-            break
-    assert process.wait() == 0
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+    code, shown = at_terminal("src.train", *TRAINING, f"hydra.run.dir={tmp_path}/run")
+    assert code == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
     assert re.search(r"fit · train loss 0\.\d+ · val loss 0\.\d+ · best round \d+ · patience left \d+", text)
     assert re.search(r"CPU \d+ % · \d+ MB", text)
     assert "load" in text

@@ -20,13 +20,14 @@ import threading
 import time
 import traceback
 from importlib import import_module
-from multiprocessing import connection, forkserver
+from multiprocessing import connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src import artifacts
 from src.errors import ConfigError, TrainingError
 from src.portfolio import record
+from src.processes import start_server
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -139,12 +140,10 @@ class Job:
 
 
 def _start_server(module: str) -> None:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*FOR_EVERY_ENTRY, *PRELOADED.get(module, [])])
     before = os.environ.get("OPENBLAS_NUM_THREADS")
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a process that forks should have no threads; each child sets its own number
     try:
-        forkserver.ensure_running()
+        start_server([*FOR_EVERY_ENTRY, *PRELOADED.get(module, [])])
     finally:
         os.environ.pop("OPENBLAS_NUM_THREADS") if before is None else os.environ.update(OPENBLAS_NUM_THREADS=before)
 

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from hydra.types import TaskFunction
 
 SOME_FAILED = 5
+INTERRUPTED = 128 + signal.SIGINT  # as a shell reports it
 FILE = "sweep.json"
 OUR_SEARCH = "hydra_plugins.optuna_search.OptunaSearch"
 LOCAL_WORKERS = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
@@ -52,7 +54,7 @@ def sweep(
     Returns
     -------
     int
-        0 if every job ended well, 5 if not.
+        0 if every job ended well, 5 if not, 130 after Ctrl-C.
 
     Raises
     ------
@@ -85,9 +87,11 @@ def sweep(
         try:
             with display.watching(planned.jobs, sweep_dir):
                 hand_over(job, argv)
-        except (KeyboardInterrupt, SystemExit):
+        except (KeyboardInterrupt, SystemExit) as stop:
             print(f"Interrupted. To run what is left:\n  {command.again('resume=true', sweep_dir)}", file=sys.stderr)
-            raise
+            if isinstance(stop, SystemExit):
+                raise
+            return INTERRUPTED
         return _report(command, planned.jobs, sweep_dir)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from src import artifacts
 from src.errors import ConfigError
+from src.processes import start_server
 from src.tuning.trial import Outcome, run_trial
 
 if TYPE_CHECKING:
@@ -128,9 +129,8 @@ def workers(
 
 def warm_up() -> None:
     """Start to import what workers need, while this process does something else."""
-    SERVER.set_forkserver_preload(PRELOADED)
     try:
-        multiprocessing.forkserver.ensure_running()
+        start_server(PRELOADED)
     except OSError as error:  # the system allows 107 characters for a socket's name
         if "AF_UNIX" not in str(error):
             raise
