@@ -51,6 +51,7 @@ TRUSTED = [  # types, beyond skops' own list, that a model file may hold; never 
     "src.transformers.CategoryCodes",
     "src.transformers.CategoryEncoder",
     "src.transformers.DateParts",
+    "src.transformers.NoColumns",
     "src.transformers.TextTerms",
     "xgboost.core.Booster",
     "xgboost.sklearn.XGBClassifier",

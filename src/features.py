@@ -11,7 +11,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import PowerTransformer, QuantileTransformer, StandardScaler
 
-from src.transformers import AsNumbers, CategoryEncoder, DateParts, MatrixColumn, TextTerms
+from src.transformers import AsNumbers, CategoryEncoder, DateParts, MatrixColumn, NoColumns, TextTerms
 
 if TYPE_CHECKING:
     from src.use_case import Feature
@@ -33,7 +33,7 @@ def make_features(
     random_state: int = 0,
     takes_sparse: bool | None = None,
     flags_missing: bool = True,
-) -> ColumnTransformer:
+) -> ColumnTransformer | NoColumns:
     """Build the unfitted step that turns a table into a matrix: numeric columns, parts of dates, categories, text.
 
     Fit it with the target, `fit_transform(X, y)`: categories with more than 50 values are encoded by it.
@@ -63,7 +63,10 @@ def make_features(
     Returns
     -------
     ColumnTransformer
+        Or `NoColumns`, where there are no features.
     """
+    if not features:
+        return NoColumns()
     numeric, categories = columns_by_kind(features)
     dates, texts = _of_type("date", features), _of_type("text", features)
     is_sparse = encoder == "one_hot" if takes_sparse is None else takes_sparse
@@ -85,7 +88,7 @@ def make_features(
     return ColumnTransformer(transformers, sparse_threshold=threshold, verbose_feature_names_out=False)
 
 
-def matrix_columns(step: ColumnTransformer) -> list[MatrixColumn]:
+def matrix_columns(step: ColumnTransformer | NoColumns) -> list[MatrixColumn]:
     """Name, source and meaning of every column of the matrix.
 
     Parameters
@@ -106,7 +109,9 @@ def matrix_columns(step: ColumnTransformer) -> list[MatrixColumn]:
     return found
 
 
-def matrix_facts(step: ColumnTransformer, features: Mapping[str, Feature]) -> tuple[list[str], list[bool], list[int]]:
+def matrix_facts(
+    step: ColumnTransformer | NoColumns, features: Mapping[str, Feature]
+) -> tuple[list[str], list[bool], list[int]]:
     """What an estimator may be told of the matrix.
 
     Parameters

@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 
 from src.features import make_features, matrix_facts
 from src.models import ESTIMATORS, make_estimator
-from src.rounds import HISTORY, Matrix, OnRound, Patience, fit_rounds
+from src.rounds import NO_ROUNDS, Matrix, OnRound, Patience, fit_rounds
 
 if TYPE_CHECKING:
     from src.use_case import Feature
@@ -236,7 +236,7 @@ def fit_estimator(recipe: Recipe, X, y, stop, matrix: Matrix, with_train_loss: b
     estimator = make_estimator(
         recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads, recipe.quantile, recipe.device
     )
-    history, best_iteration = pd.DataFrame(columns=HISTORY), None
+    history, best_iteration = NO_ROUNDS, None
     weight = class_weights(y) if recipe.class_weight == "balanced" else None
     if algorithm.rounds:
         history, best_iteration = fit_rounds(

@@ -45,6 +45,7 @@ class Matrix:
 
 
 HISTORY = ["round", "train_loss", "val_loss", "learning_rate"]
+NO_ROUNDS = pd.DataFrame(columns=HISTORY)
 OnRound = Callable[[Mapping[str, float]], None]
 """What to do after each round with the losses that are recorded: `train`, `val`, or both."""
 

@@ -222,7 +222,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], re
 
 def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], registry: Path | None = None) -> float:
     """Fill `run_dir` with clusters or anomalies, found in all rows without labels; labels, where there are any, only judge."""
-    from pandas import Categorical, DataFrame
+    from pandas import Categorical
 
     from src import artifacts, curves, drift, evaluate, model_card, record, report
     from src.cluster_metrics import agreement, clustering_metrics, profiles, stability
@@ -234,7 +234,7 @@ def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, st
     from src.progress import Steps
     from src.projection import project
     from src.recipe import make_recipe
-    from src.rounds import HISTORY
+    from src.rounds import NO_ROUNDS
     from src.table import make_table
 
     use_case, metric = config.use_case, config.use_case.metric
@@ -251,7 +251,7 @@ def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, st
             metrics = clustering_metrics(X, labels, config.seed)
             tables = {"profiles": profiles(table.frame[list(table.features)], labels)}
             tables |= curves.of_clusters(tables["profiles"]) | {"projection": project(X, labels, config.seed)}
-            tables["history"] = DataFrame(columns=HISTORY)
+            tables["history"] = NO_ROUNDS
             if data.true_groups is not None:
                 metrics["adjusted_rand_score"] = agreement(data.true_groups[table.valid.rows], labels)
             if use_case.task == "anomaly":

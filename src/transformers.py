@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,22 @@ class MatrixColumn:
     feature: str
     is_category: bool = False
     is_value: bool = False
+
+
+class NoColumns(TransformerMixin, BaseEstimator):
+    """No column, for an estimator that looks at none: a ColumnTransformer of nothing would take longer than its fit."""
+
+    transformers_ = ()
+    named_transformers_: Mapping = {}
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return np.empty((len(X), 0), dtype="float32")
+
+    def __sklearn_is_fitted__(self):
+        return True
 
 
 class AsNumbers(TransformerMixin, BaseEstimator):

@@ -33,6 +33,12 @@ FRAME = pd.DataFrame(
 )
 
 
+def test_an_estimator_that_looks_at_no_column_gets_a_matrix_without_columns():
+    step = make_features({}, "median", "standard", "one_hot").fit(FRAME)
+    assert step.transform(FRAME).shape == (len(FRAME), 0)
+    assert matrix_columns(step) == []
+
+
 def test_native_gives_numbers_then_codes_with_missing_values_kept():
     X = make_features(FEATURES, None, None, "native").fit_transform(FRAME)
     assert X.dtype == np.float32
