@@ -6,20 +6,21 @@ import ctypes
 import os
 
 
-def cuda_devices() -> int:
-    """Number of CUDA devices that this process may use; 0 without a driver.
+def cuda_devices() -> list[str]:
+    """Names of the CUDA devices that this process may use; none without a driver.
 
     NVIDIA's driver is asked, because a library that could answer takes seconds to import.
     """
     if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"):
-        return 0
+        return []
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
-        return 0
-    count = ctypes.c_int(0)
-    is_ready = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
-    return count.value if is_ready else 0
+        return []
+    count, name = ctypes.c_int(0), ctypes.create_string_buffer(256)
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
+        return []
+    return [name.value.decode() for i in range(count.value) if driver.cuDeviceGetName(name, len(name), i) == 0]
 
 
 def usable_cores() -> int:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,16 +14,26 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from src.device import cuda_devices
+
 PACKAGES = ["hydra-core", "lightgbm", "numpy", "pandas", "scikit-learn", "scipy", "skops", "xgboost"]
 
 
-def environment() -> dict:
-    """Interpreter, packages, machine and source revision."""
+def environment(packages: Iterable[str] = (), device: str = "cpu") -> dict:
+    """Interpreter, packages, machine and source revision.
+
+    Parameters
+    ----------
+    packages : iterable of str
+        Those that numbers come from beside the ones that every run uses.
+    device : {"cpu", "cuda"}
+    """
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu_count": os.cpu_count(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "gpu": cuda_devices()[0] if device == "cuda" else None,
+        "packages": {name: version(name) for name in sorted({*PACKAGES, *packages})},
         "git": git_revision(Path(__file__).parent),
     }
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from src import artifacts, provenance
+from src.models import ESTIMATORS, EXTRAS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,8 +109,14 @@ def facts_of_rows(
         "n_threads": recipe.n_threads,
         "notes": [*data.notes, *table.valid.notes],
         "durations_s": durations_s,
-        "environment": provenance.environment(),
+        "environment": provenance.environment(packages_of(recipe), recipe.device),
     }
+
+
+def packages_of(recipe: Recipe) -> set[str]:
+    """What had to be installed for a recipe beside what every run needs."""
+    extras = {ESTIMATORS[one.estimator].extra for one in (recipe, *recipe.members.values())} - {None}
+    return {package for extra in extras for package in EXTRAS[extra]}
 
 
 def write(

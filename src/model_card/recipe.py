@@ -40,6 +40,7 @@ def versions(run: Recorded) -> list[str]:
         ("Python", ready(environment.get("python"), text)),
         ("Packages", ready(environment.get("packages"), shown)),
         ("Platform", ready(environment.get("platform"), code)),
+        *([("GPU", ready(environment["gpu"], text))] if environment.get("gpu") else []),
         ("Git revision", ready(git.get("revision"), code)),
         ("Edited since that revision", git.get("is_edited")),
         ("SHA-256 of the code", ready(environment.get("code_sha256"), code)),

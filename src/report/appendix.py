@@ -70,5 +70,6 @@ def _origin(run: Run) -> list:
         ("Threads", number.fact(run, "n_threads")),
         ("Python", environment.get("python")),
         ("Platform", environment.get("platform")),
+        *([("GPU", environment["gpu"])] if environment.get("gpu") else []),
         ("Bytes of every file", "sizes and SHA-256 are in manifest.json beside this page"),
     ]
