@@ -1,12 +1,10 @@
 """Models on a real CUDA device, from the command line to a process that has none. Without a device there is nothing to test."""
 
 import json
-import os
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import elsewhere
 
 from src.data import source
 from src.device import cuda_devices
@@ -23,18 +21,25 @@ TASKS = {
 MODELS = {"xgboost": ["model=xgboost"], "neural_network": ["model=neural_network", "model.params.max_epochs=20"]}
 PAIRS = [(model, task) for model in MODELS for task in TASKS]
 SEARCH = ["model=xgboost", "tuning=random_search", "tuning.n_iter=4"]
+NEURAL_SEARCH = ["model=neural_network", "model.params.max_epochs=5", "tuning=random_search", "tuning.n_iter=2"]
 ENSEMBLE = ["model=ensemble", "model.params.n_folds=2"]
+ALONE = ["registry=none", "tracking=none"]
+SCORE = """
+import sys, numpy, pandas
+from src.predict import load_model
+numpy.save(sys.argv[3], load_model(sys.argv[1]).predict(pandas.read_parquet(sys.argv[2])).score.to_numpy())
+"""
 
 
 @pytest.fixture
-def trained(train, tmp_path):
-    """Folder of a finished run under a name of its own: trained("here", "device=cpu")."""
+def trained(python, tmp_path):
+    """Folder of a finished run, by a process of its own: a fork of one that has seen the device could not use it."""
 
     def run(name: str, *words: str):
-        result = train(*words)
+        result = python("-m", "src.train", *words, *ALONE, f"hydra.run.dir={tmp_path / name}")
         assert result.returncode == 0, result.stderr
         assert "warn" not in result.stderr.lower()
-        return (tmp_path / "run").rename(tmp_path / name)
+        return tmp_path / name
 
     return run
 
@@ -52,16 +57,14 @@ def scores(run, rows) -> np.ndarray:
     return load_model(run).predict(rows).score.to_numpy()
 
 
-def scores_without_a_device(run, rows) -> np.ndarray:
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    assert cuda_devices() == []
-    return scores(run, rows)
-
-
 @pytest.mark.parametrize(("model", "task"), PAIRS)
-def test_a_model_trained_there_answers_the_same_where_there_is_no_device(trained, rows_of, model, task):
+def test_a_model_trained_there_answers_the_same_where_there_is_no_device(trained, rows_of, python, tmp_path, model, task):
     run, rows = trained("there", *TASKS[task], *MODELS[model], "device=cuda", "cv.n_folds=2"), rows_of(task)
-    np.testing.assert_array_equal(scores(run, rows), elsewhere(scores_without_a_device, run, rows))
+    rows.to_parquet(tmp_path / "rows.parquet")
+    arguments = [run, tmp_path / "rows.parquet", tmp_path / "scores.npy"]
+    result = python("-c", SCORE, *arguments, env={"CUDA_VISIBLE_DEVICES": ""})
+    assert result.returncode == 0, result.stderr
+    np.testing.assert_array_equal(np.load(tmp_path / "scores.npy"), scores(run, rows))
     facts, metrics = (json.loads((run / f"{name}.json").read_text()) for name in ("metadata", "metrics"))
     assert facts["environment"]["gpu"] == cuda_devices()[0]
     metric = facts["metric"]
@@ -86,8 +89,15 @@ def test_it_says_much_the_same_as_a_model_of_the_cpu(trained, rows_of, model):
     assert np.corrcoef(here, there)[0, 1] > 0.9
 
 
-@pytest.mark.parametrize("words", [SEARCH, ENSEMBLE], ids=["search", "ensemble"])
+@pytest.mark.parametrize("words", [SEARCH, NEURAL_SEARCH, ENSEMBLE], ids=["search", "neural_search", "ensemble"])
 def test_a_search_and_an_ensemble_train_there_too(trained, words):
     run = trained("there", *TASKS["binary"], *words, "device=cuda", "cv.n_folds=2")
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["test_roc_auc"] > metrics["baseline_roc_auc"] + 0.1
+
+
+def test_a_sweep_over_models_trains_there_too(python, tmp_path):
+    words = [*TASKS["binary"], "model=xgboost,neural_network", "device=cuda", "cv=none", f"hydra.sweep.dir={tmp_path}"]
+    result = python("-m", "src.train", "--multirun", *words)
+    assert result.returncode == 0, result.stderr
+    assert len(list(tmp_path.rglob("metadata.json"))) == 2
