@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -153,12 +154,26 @@ def _fit_xgboost(estimator, loss, train: Part, parts, patience: Patience | None,
         sample_weight_eval_set=None if train.weight is None else [part.weight for part in parts],
         verbose=False,
     )
-    estimator.set_params(callbacks=None, device="cpu")  # rows are scored on the CPU, whatever trained the trees
+    booster = estimator.get_booster()
+    # rows are scored on the CPU, whatever trained the trees
+    estimator.set_params(callbacks=None, eval_metric=None, device="cpu")
+    _drop_metrics(booster)
     if patience and not patience.restore_best_weights:
-        estimator.get_booster().set_attr(best_iteration=None, best_score=None)  # else predictions would skip later rounds
+        booster.set_attr(best_iteration=None, best_score=None)  # else predictions would skip later rounds
     results = estimator.evals_result() if parts else {}
     losses = {part.name: results[f"validation_{i}"][name] for i, part in enumerate(parts)}
-    return losses, estimator.get_booster().num_boosted_rounds()
+    return losses, booster.num_boosted_rounds()
+
+
+def _drop_metrics(booster) -> None:
+    """Keep the metrics that were watched out of the model's file, from which loading would make them.
+
+    `mlogloss` cannot be made, so its model not be loaded, where NVIDIA's driver is installed and every device is hidden
+    (XGBoost 3.2, `PinnedMemory` in src/common/device_helpers.cu).
+    """
+    config = json.loads(booster.save_config())
+    config["learner"]["metrics"] = []
+    booster.load_config(json.dumps(config))
 
 
 def _telling_xgboost(on_round: OnRound, parts: list[str]):

@@ -1,3 +1,5 @@
+import json
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -88,6 +90,14 @@ def test_without_restoring_the_model_keeps_every_round_it_was_trained_for(model)
     length = {LENGTH.get(model, "n_estimators"): len(kept.history)}
     exact = fit(recipe(model, patience=None, **length), FRAME.iloc[FIT], Y[FIT])
     np.testing.assert_array_equal(kept.model.predict_proba(FRAME), exact.model.predict_proba(FRAME))
+
+
+def test_a_booster_names_no_metric_that_loading_would_have_to_make():
+    """That of several classes cannot be made where NVIDIA's driver is installed and every device is hidden."""
+    booster = fit_on(FIT, recipe("xgboost")).pipeline[-1].get_booster()
+    again = pickle.loads(pickle.dumps(booster))
+    assert json.loads(again.save_config())["learner"]["metrics"] == []
+    assert json.loads(again.save_config())["learner"]["generic_param"]["device"] == "cpu"
 
 
 @pytest.mark.parametrize("model", MONOTONE)
