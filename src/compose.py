@@ -129,10 +129,14 @@ def without_hydra(cfg: DictConfig) -> DictConfig:
 
 def _explain(error: Exception, compose: Callable, overrides: list[str], config_dirs: list[Path]) -> str:
     """What was mistyped, and what was probably meant."""
-    from hydra.errors import HydraException
+    from hydra.errors import HydraException, MissingConfigException
 
     from src.errors import unknown
 
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, option = error.missing_cfg_file.rpartition("/")
+        extra = "\nIt comes with an extra: make setup EXTRAS=ray" if option == "ray" else ""
+        return unknown(group, option, error.options) + extra
     key = re.search(r"Could not (?:override|append|delete)[^']*'([^'@]+)", str(error))
     if key:
         groups = options(config_dirs)

@@ -24,5 +24,7 @@ def cuda_devices() -> list[str]:
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use: what affinity, a container's share of the processor and LOKY_MAX_CPU_COUNT leave it."""
+    from joblib import cpu_count
+
+    return cpu_count()

@@ -82,7 +82,10 @@ def test_bash_completes_what_was_typed(typed, completed):
         (["--multirun", "model=linear_regression", "use_case=credit_scoring,fraud"], "None of the 2 jobs can be run; 1 of"),
         (["--multirun", "use_case=glob(zzz*)"], "There is no job in use_case=glob(zzz*)"),
         (["--multirun", "cv.n_folds=interval(2,5)"], "cv.n_folds=interval(2,5) is to be searched, not a list of jobs"),
-        (["--multirun", "hydra/launcher=jobib"], "jobib"),
+        (
+            ["--multirun", "hydra/launcher=jobib"],
+            "hydra/launcher=jobib is not known. Did you mean joblib?\nKnown: basic",
+        ),
         (["--experimental-rerun", "x.pickle"], "would open a pickle"),
     ],
     ids=lambda case: " ".join(case) if isinstance(case, list) else "",

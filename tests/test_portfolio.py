@@ -8,11 +8,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT
+from omegaconf import OmegaConf
 
 from src.portfolio import results
+from src.portfolio.sweep import RAY_TASKS, cores_for
 
 # An entry like src.train, whose jobs take no time and do what their seed says
 ENTRY = """
@@ -225,6 +228,13 @@ def test_jobs_times_threads_are_at_most_the_cores_and_the_peak_is_the_jobs_own(s
     peaks = [row["peak_mb"] for row in table(tmp_path)]
     assert 300 < peaks[1] < 450
     assert max(peaks[0], peaks[2]) < 200
+
+
+@pytest.mark.parametrize(("remote", "n_threads"), [({}, 1), ({"num_cpus": 4}, 4), ({"num_cpus": 0.5}, 1)])
+def test_a_task_of_ray_has_the_threads_that_ray_sets_aside_for_it(remote, n_threads):
+    launcher = {"_target_": RAY_TASKS, "ray": {"init": {"address": None}, "remote": remote}}
+    planned = SimpleNamespace(cfg=OmegaConf.create({"hydra": {"launcher": launcher}}), jobs=None)
+    assert cores_for(planned)[1] == n_threads
 
 
 def test_a_job_whose_settings_or_files_changed_is_not_finished(sweep, tmp_path):

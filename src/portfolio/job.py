@@ -98,6 +98,8 @@ class Job:
         from hydra.core.hydra_config import HydraConfig
         from omegaconf import OmegaConf, open_dict, read_write
 
+        from src.device import usable_cores
+
         number = next((job.number for job in self.planned if job.subdir == HydraConfig.get().sweep.subdir), None)
         if number is not None:  # Hydra counts what it launches, which is less than what was planned when a sweep goes on
             with read_write(HydraConfig.get().job), open_dict(HydraConfig.get().job):
@@ -111,7 +113,7 @@ class Job:
             "department": settings["use_case"]["department"],
             "use_case": settings["use_case"]["key"],
             "model": settings["model"]["name"],
-            "n_threads": cfg.n_threads or len(os.sched_getaffinity(0)),
+            "n_threads": cfg.n_threads or usable_cores(),
         }
 
     def _run_in_child(self, cfg: DictConfig, hydra_cfg: DictConfig, base: dict[str, Any], run_dir: Path) -> int:

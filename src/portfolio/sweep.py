@@ -29,6 +29,7 @@ INTERRUPTED = 128 + signal.SIGINT  # as a shell reports it
 FILE = "sweep.json"
 OUR_SEARCH = "hydra_plugins.optuna_search.OptunaSearch"
 LOCAL_WORKERS = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
+RAY_TASKS = "hydra_plugins.hydra_ray_launcher.ray_launcher.RayLauncher"
 ONE_AT_A_TIME = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 
@@ -67,12 +68,14 @@ def sweep(
         planned = plan(command.settings, config_dirs, code, advance)
     if planned.cfg.hydra.sweeper._target_ == OPTUNA:
         code = _with_data(planned, code)
-    workers, n_threads = cores_for(planned)
+    launching, n_threads = cores_for(planned)
     sweep_dir, is_continued = _choose_folder(command, planned)
     with _only_one(sweep_dir):
         if planned.jobs is not None:
             jobs = _prepare(planned.jobs, sweep_dir, is_continued)
-            if workers:  # the long ones first, so that none of them is left for the end, when the other cores are idle
+            if (
+                planned.cfg.hydra.launcher._target_ != ONE_AT_A_TIME
+            ):  # the long ones first, so that none of them is left for the end, when the other cores are idle
                 jobs = sorted(jobs, key=lambda job: -job.n_cells)
             planned = replace(planned, jobs=jobs)
         if not is_continued:
@@ -81,7 +84,7 @@ def sweep(
             print(f"{left_out} is the same job as {kept}: it runs once.", file=sys.stderr)
         is_local = planned.cfg.hydra.launcher._target_ == LOCAL_WORKERS
         job = Job(command.module, task.__name__, code, n_threads, planned.jobs or [], is_local)
-        argv = [*flags, *command.settings, f"hydra.sweep.dir='{sweep_dir}'", *workers]
+        argv = [*flags, *command.settings, f"hydra.sweep.dir='{sweep_dir}'", *launching]
         if planned.cfg.hydra.sweeper._target_ == OPTUNA:
             argv.append(f"hydra.sweeper._target_={OUR_SEARCH}")
         try:
@@ -145,6 +148,11 @@ def cores_for(planned: Plan) -> tuple[list[str], int | None]:
     launcher, cores = planned.cfg.hydra.launcher, usable_cores()
     if launcher._target_ == ONE_AT_A_TIME:
         return [], cores
+    if launcher._target_ == RAY_TASKS:
+        n_threads = max(1, int(launcher.ray.remote.get("num_cpus") or 1))  # what Ray sets aside for a task, on any machine
+        # without this the launcher says how large the store of a running cluster shall be, at which Ray refuses to join it
+        sizes = [] if "object_store_memory" in launcher.ray.init else ["+hydra.launcher.ray.init.object_store_memory=null"]
+        return sizes, n_threads
     if launcher._target_ != LOCAL_WORKERS:
         return [], None  # of other machines only the job itself can ask
     workers = launcher.n_jobs if launcher.n_jobs > 0 else max(1, cores + 1 + launcher.n_jobs)
