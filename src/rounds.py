@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from src.errors import ConfigError
+
 
 @dataclass(frozen=True)
 class Patience:
@@ -129,6 +131,7 @@ LIGHTGBM_LOSSES = {
 
 def _fit_xgboost(estimator, loss, train: Part, parts, patience: Patience | None, matrix: Matrix, on_round: OnRound | None):
     from xgboost.callback import EarlyStopping
+    from xgboost.core import XGBoostError
 
     name = XGBOOST_LOSSES[loss]
     stopper = patience and EarlyStopping(
@@ -146,14 +149,22 @@ def _fit_xgboost(estimator, loss, train: Part, parts, patience: Patience | None,
         feature_types=["c" if category else "q" for category in matrix.is_category],
         monotone_constraints=tuple(matrix.monotone) if any(matrix.monotone) else None,
     )
-    estimator.fit(
-        train.X,
-        train.y,
-        sample_weight=train.weight,
-        eval_set=[(part.X, part.y) for part in parts],
-        sample_weight_eval_set=None if train.weight is None else [part.weight for part in parts],
-        verbose=False,
-    )
+    try:
+        estimator.fit(
+            train.X,
+            train.y,
+            sample_weight=train.weight,
+            eval_set=[(part.X, part.y) for part in parts],
+            sample_weight_eval_set=None if train.weight is None else [part.weight for part in parts],
+            verbose=False,
+        )
+    except XGBoostError as error:
+        if "cudaErrorNoDevice" in str(error):
+            raise ConfigError(
+                "XGBoost cannot watch the loss of several classes where NVIDIA's driver is installed and every device hidden.\n"
+                "Show it a device (CUDA_VISIBLE_DEVICES=0; device=cpu still trains on the CPU), or choose another model."
+            ) from error
+        raise
     booster = estimator.get_booster()
     # rows are scored on the CPU, whatever trained the trees
     estimator.set_params(callbacks=None, eval_metric=None, device="cpu")
