@@ -158,6 +158,12 @@ def cross_validate(
         }
 
 
+def fold_columns(scoring: list[str]) -> list[str]:
+    """Columns of a table of folds, as `cross_validate` yields them."""
+    about = ["fold", "n_train", "n_test", "fit_time", "score_time", "best_iteration"]
+    return [*about, *(f"{part}_{name}" for part in ("test", "train") for name in scoring)]
+
+
 def fit_fold(recipe: Recipe, frame, y, train, is_ordered: bool, groups) -> Fitted:
     """Fit a recipe on the training rows of a fold, a part of which decides the best round: see `cross_validate`."""
     if recipe.patience is None:

@@ -302,10 +302,10 @@ def score_folds(config: TrainingConfig, recipe: Recipe, table: Table, train, sco
     """Cross-validate on the train part, as a table with a row for each fold; empty for `cv=none`."""
     import pandas as pd
 
-    from src.cross_validation import cross_validate
+    from src.cross_validation import cross_validate, fold_columns
 
     if config.cv.method == "none":
-        return pd.DataFrame()
+        return pd.DataFrame(columns=fold_columns(scoring))
     folds, is_ordered, groups = draw(config.cv, table, train, recipe.task)
     rows = []
     for row in cross_validate(recipe, *table.rows(train), folds, scoring, is_ordered, groups, table.periods(train)):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import log_loss
 
-from src.cross_validation import cross_validate, draw_folds, inner_split, make_splitter, mean_interval, summarise
+from src.cross_validation import cross_validate, draw_folds, fold_columns, inner_split, make_splitter, mean_interval, summarise
 from src.errors import DataError
 from src.fit import Recipe, fit, predict_score, with_threshold
 from src.metrics import compute, decide
@@ -189,6 +189,7 @@ def test_cross_validation_equals_scikit_learns_where_nothing_stops_early():
     scoring = ["accuracy", "precision", "recall", "f1", "roc_auc"]
     plain = recipe("lightgbm", patience=None, n_estimators=30)
     ours = pd.DataFrame(cross_validate(plain, FRAME, Y, folds_of(), scoring, False))
+    assert list(ours) == fold_columns(scoring)
     X = FRAME.assign(region=FRAME.region.cat.codes).astype("float32").to_numpy()
     estimator = fit(plain, FRAME, Y).model.named_steps["estimator"]
     theirs = reference(

@@ -117,8 +117,9 @@ def test_a_model_trains_saves_loads_elsewhere_and_beats_the_baseline(train, case
     assert result.returncode == 0, result.stderr
     assert elsewhere(answers, tmp_path / "run", cases) == answers(tmp_path / "run", cases)
     check_scores(tmp_path / "run", pd.read_parquet(cases / "rows.parquet"), task)
-    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    metrics, facts = (json.loads((tmp_path / f"run/{name}.json").read_text()) for name in ("metrics", "metadata"))
     metric = CASES[task]["metric"]
+    assert ("torch" in facts["environment"]["packages"]) == (model == "neural_network")
     if task == "clustering":
         assert metrics["silhouette"] > 0.15
         assert metrics["stability"] > 0.5

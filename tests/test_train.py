@@ -127,6 +127,13 @@ def test_the_last_lines_say_score_interval_baseline_and_place(train, tmp_path):
     assert result.stderr == ""
 
 
+def test_without_cross_validation_the_table_of_folds_has_columns_and_no_rows(run_of):
+    folds = pd.read_csv(run_of("quantile") / "cv_results.csv")
+    assert list(folds)[:3] == ["fold", "n_train", "n_test"]
+    assert {"test_pinball_loss", "train_pinball_loss"} <= set(folds)
+    assert len(folds) == 0
+
+
 def test_the_metadata_say_where_the_model_comes_from(german):
     facts = json.loads((german("xgboost") / "metadata.json").read_text())
     assert facts["data"]["kind"] == "real"
