@@ -32,6 +32,7 @@ NOT_PART_OF_A_RESULT = (
     "src.registry", "src.report", "src.reproduce", "src.resolve", "src.terminal", "src.tracking",
 )  # fmt: skip
 SUPERVISED = {"binary", "multiclass", "regression"}
+ROUNDS = ("gradient_boosting", "hist_gradient_boosting", "lightgbm", "neural_network", "xgboost")
 ONLY_WITH = {
     "src.cluster_metrics": {"clustering", "anomaly"},
     "src.clustering": {"clustering", "anomaly"},
@@ -47,6 +48,7 @@ ONLY_WITH = {
     "src.neighbours": {"clustering", "anomaly"},
     "src.network": {"neural_network"},
     "src.neural": {"neural_network"},
+    **{f"src.rounds.{name}": {name} for name in ROUNDS},
     "src.split": SUPERVISED,
     "src.tuning": {"searched"},
 }

@@ -12,7 +12,6 @@ import numpy as np
 
 from src.fit import Recipe, class_weights, fit_estimator
 from src.models import ESTIMATORS, make_estimator
-from src.rounds import LIGHTGBM_LOSSES, XGBOOST_LOSSES
 from src.tuning.folds import Fold
 
 LENGTHS = {  # the parameter that says how many trees or rounds: a longer fit holds every shorter one
@@ -82,12 +81,14 @@ def _fit_xgboost(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep)
     import xgboost
     from xgboost.callback import EarlyStopping, TrainingCallback
 
+    from src.rounds.xgboost import LOSSES
+
     estimator = make_estimator(
         recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads, recipe.quantile, recipe.device
     )
     monotone = tuple(fold.matrix.monotone) if any(fold.matrix.monotone) else None
     params = estimator.set_params(monotone_constraints=monotone).get_xgb_params()
-    params["eval_metric"] = XGBOOST_LOSSES[recipe.loss]
+    params["eval_metric"] = LOSSES[recipe.loss]
     if recipe.quantile is None:
         params["objective"] = _XGBOOST_OBJECTIVES[recipe.task]
     if recipe.task == "multiclass":
@@ -146,9 +147,11 @@ def _fit_lightgbm(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep
     import lightgbm
     from lightgbm.callback import EarlyStopException
 
+    from src.rounds.lightgbm import LOSSES
+
     estimator = make_estimator(recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads, recipe.quantile)
     params = {name: value for name, value in estimator.get_params().items() if name not in _NOT_OF_LIGHTGBM}
-    params |= {"objective": params["objective"] or _LIGHTGBM_OBJECTIVES[recipe.task], "metric": LIGHTGBM_LOSSES[recipe.loss]}
+    params |= {"objective": params["objective"] or _LIGHTGBM_OBJECTIVES[recipe.task], "metric": LOSSES[recipe.loss]}
     params |= {"monotone_constraints": fold.matrix.monotone} if any(fold.matrix.monotone) else {}
     if recipe.task == "multiclass":
         params["num_class"] = int(fold.y.max()) + 1

@@ -1,0 +1,80 @@
+"""XGBoost, round by round: see `src.rounds`."""
+
+from __future__ import annotations
+
+import json
+
+from src.errors import ConfigError
+from src.rounds import Matrix, OnRound, Part, Patience
+
+LOSSES = {"log_loss": "logloss", "multiclass_log_loss": "mlogloss", "rmse": "rmse", "pinball_loss": "quantile"}
+
+
+def train(estimator, loss, rows: Part, parts, patience: Patience | None, matrix: Matrix, on_round: OnRound | None):
+    from xgboost.callback import EarlyStopping
+    from xgboost.core import XGBoostError
+
+    name = LOSSES[loss]
+    stopper = patience and EarlyStopping(
+        rounds=patience.rounds,
+        min_delta=patience.min_delta,
+        save_best=patience.restore_best_weights,
+        metric_name=name,
+        data_name=f"validation_{len(parts) - 1}",
+    )
+    callbacks = [_telling(on_round, [part.name for part in parts])] if on_round else []
+    callbacks += [stopper] if stopper else []  # last: XGBoost calls none after the one that stops
+    estimator.set_params(
+        eval_metric=name,
+        callbacks=callbacks or None,
+        feature_types=["c" if category else "q" for category in matrix.is_category],
+        monotone_constraints=tuple(matrix.monotone) if any(matrix.monotone) else None,
+    )
+    try:
+        estimator.fit(
+            rows.X,
+            rows.y,
+            sample_weight=rows.weight,
+            eval_set=[(part.X, part.y) for part in parts],
+            sample_weight_eval_set=None if rows.weight is None else [part.weight for part in parts],
+            verbose=False,
+        )
+    except XGBoostError as error:
+        if "cudaErrorNoDevice" in str(error):
+            raise ConfigError(
+                "XGBoost cannot watch the loss of several classes where NVIDIA's driver is installed and every device hidden.\n"
+                "Show it a device (CUDA_VISIBLE_DEVICES=0; device=cpu still trains on the CPU), or choose another model."
+            ) from error
+        raise
+    booster = estimator.get_booster()
+    # rows are scored on the CPU, whatever trained the trees
+    estimator.set_params(callbacks=None, eval_metric=None, device="cpu")
+    _drop_metrics(booster)
+    if patience and not patience.restore_best_weights:
+        booster.set_attr(best_iteration=None, best_score=None)  # else predictions would skip later rounds
+    results = estimator.evals_result() if parts else {}
+    losses = {part.name: results[f"validation_{i}"][name] for i, part in enumerate(parts)}
+    return losses, booster.num_boosted_rounds()
+
+
+def _drop_metrics(booster) -> None:
+    """Keep the metrics that were watched out of the model's file, from which loading would make them.
+
+    `mlogloss` cannot be made, so its model not be loaded, where NVIDIA's driver is installed and every device is hidden
+    (XGBoost 3.2, `PinnedMemory` in src/common/device_helpers.cu).
+    """
+    config = json.loads(booster.save_config())
+    config["learner"]["metrics"] = []
+    booster.load_config(json.dumps(config))
+
+
+def _telling(on_round: OnRound, parts: list[str]):
+    from xgboost.callback import TrainingCallback
+
+    class Telling(TrainingCallback):
+        def after_iteration(self, model, epoch, evals_log) -> bool:
+            losses = [next(iter(by_metric.values()))[-1] for by_metric in evals_log.values()]
+            on_round(dict(zip(parts, losses, strict=True)))
+            return False
+
+    return Telling()
