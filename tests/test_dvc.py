@@ -198,6 +198,16 @@ def test_a_module_that_a_run_loads_without_being_counted_is_refused(compose):
         lineage.check_loaded(settings, ["src.neural", "src.clustering"])
 
 
+def test_a_trainer_counts_for_its_own_models_and_for_those_that_average_them(compose):
+    def trainers(*words: str) -> set[str]:
+        counted = lineage.modules_of(compose("use_case=credit_scoring", *words).model_dump())
+        return {name.removeprefix("src.rounds.") for name in counted if name.startswith("src.rounds.")}
+
+    assert trainers("model=logistic_regression") == set()
+    assert trainers("model=xgboost", "tuning=bayesian") == {"xgboost"}
+    assert trainers("model=ensemble") == {"lightgbm", "xgboost"}
+
+
 def test_words_about_code_are_not_its_meaning():
     code = 'def f(x):\n    """Say it."""\n    return "# kept"  # dropped\n'
     assert lineage.meaning(code) == 'def f(x):\n    return "# kept"'
