@@ -51,6 +51,7 @@ ONLY_WITH = {
     **{f"src.rounds.{name}": {name} for name in ROUNDS},
     "src.split": SUPERVISED,
     "src.tuning": {"searched"},
+    "src.unsupervised": {"clustering", "anomaly"},
 }
 PACKAGES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops")
 PACKAGES_OF = {"xgboost": ("xgboost",), "lightgbm": ("lightgbm",), "src.neural": ("torch", "skorch")}
