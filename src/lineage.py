@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from src.errors import IntegrityError
-from src.models import ESTIMATORS
+from src.models import ESTIMATORS, Algorithm
 
 ROOT = Path(__file__).resolve().parents[1]
 CATALOGUE = ROOT / "src/data/catalogue"
@@ -32,7 +32,6 @@ NOT_PART_OF_A_RESULT = (
     "src.registry", "src.report", "src.reproduce", "src.resolve", "src.terminal", "src.tracking",
 )  # fmt: skip
 SUPERVISED = {"binary", "multiclass", "regression"}
-ROUNDS = ("gradient_boosting", "hist_gradient_boosting", "lightgbm", "neural_network", "xgboost")
 ONLY_WITH = {
     "src.cluster_metrics": {"clustering", "anomaly"},
     "src.clustering": {"clustering", "anomaly"},
@@ -48,7 +47,7 @@ ONLY_WITH = {
     "src.neighbours": {"clustering", "anomaly"},
     "src.network": {"neural_network"},
     "src.neural": {"neural_network"},
-    **{f"src.rounds.{name}": {name} for name in ROUNDS},
+    **{f"src.rounds.{one.rounds}": {one.rounds} for one in ESTIMATORS.values() if one.rounds},
     "src.split": SUPERVISED,
     "src.tuning": {"searched"},
     "src.unsupervised": {"clustering", "anomaly"},
@@ -128,7 +127,8 @@ def meaning(source: str) -> str:
 
 
 def _words(settings: dict[str, Any]) -> set[str]:
-    words = {settings["use_case"]["task"], settings["data_source"]["kind"], settings["model"]["name"], *settings["members"]}
+    words = {settings["use_case"]["task"], settings["data_source"]["kind"]}
+    words |= {algorithm.rounds for algorithm in _algorithms(settings) if algorithm.rounds}
     words |= {"searched"} if settings["tuning"]["method"] != "none" else set()
     words |= {"ensemble"} if settings["members"] else set()
     return words | ({"derived"} if _derivation_module(settings) else set())
@@ -202,9 +202,14 @@ def _source_hash(path: Path) -> str:
     return _hash(meaning(path.read_text()).encode())
 
 
-def _packages(settings: dict[str, Any]) -> dict[str, str]:
+def _algorithms(settings: dict[str, Any]) -> list[Algorithm]:
+    """Of the model, or of the members that it averages."""
     models = settings["members"].values() if settings["members"] else [settings["model"]]
-    modules = {ESTIMATORS[model["estimator"][settings["use_case"]["task"]]].module for model in models}
+    return [ESTIMATORS[model["estimator"][settings["use_case"]["task"]]] for model in models]
+
+
+def _packages(settings: dict[str, Any]) -> dict[str, str]:
+    modules = {algorithm.module for algorithm in _algorithms(settings)}
     names = [*PACKAGES, *(name for module in sorted(modules) for name in PACKAGES_OF.get(module, ()))]
     return {name: _version(name) for name in names}
 

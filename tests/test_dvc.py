@@ -208,6 +208,13 @@ def test_a_trainer_counts_for_its_own_models_and_for_those_that_average_them(com
     assert trainers("model=ensemble") == {"lightgbm", "xgboost"}
 
 
+@pytest.mark.parametrize(("model", "used"), [("xgboost", "src.rounds.xgboost"), ("neural_network", "src.network")])
+def test_a_model_under_a_name_of_its_own_counts_what_its_estimator_uses(compose, model, used):
+    settings = compose("use_case=credit_scoring", f"model={model}").model_dump()
+    settings["model"]["name"] = "deep"
+    assert used in lineage.modules_of(settings)
+
+
 def test_words_about_code_are_not_its_meaning():
     code = 'def f(x):\n    """Say it."""\n    return "# kept"  # dropped\n'
     assert lineage.meaning(code) == 'def f(x):\n    return "# kept"'
