@@ -14,7 +14,6 @@ import argparse
 import hashlib
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -46,7 +45,7 @@ def measure(model: str, device: str, path: str, threads: int) -> dict:
     recipe = replace(models.recipe_of(model, facts.features, threads), device=device)
     short = {"n_estimators": 2, "max_epochs": 1}
     few = replace(recipe, params={name: short.get(name, value) for name, value in recipe.params.items()})
-    fit(few, frame[stop][:WARM_UP_ROWS], y[stop][:WARM_UP_ROWS], frame[test][:WARM_UP_ROWS], y[test][:WARM_UP_ROWS])
+    fit(few, frame[train][:WARM_UP_ROWS], y[train][:WARM_UP_ROWS], frame[stop][:WARM_UP_ROWS], y[stop][:WARM_UP_ROWS])
     with Monitor(device) as monitor:
         start = time.perf_counter()
         fitted = fit(recipe, frame[train], y[train], frame[stop], y[stop])
@@ -61,12 +60,6 @@ def measure(model: str, device: str, path: str, threads: int) -> dict:
         "gpu_percent": float(used.gpu_percent.mean()),
         "gpu_memory_mb": float(used.gpu_memory_mb.max()),
     }
-
-
-def run(model: str, device: str, path: Path, threads: int) -> dict:
-    command = [sys.executable, __file__, "--measure", json.dumps([model, device, str(path), threads])]
-    done = subprocess.run(command, cwd=models.ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def row_of(model: str, rows: int, device: str, runs: list[dict], cpu_s: float) -> list[str]:
@@ -96,7 +89,10 @@ def main() -> None:
             path = Path(folder, f"{rows}.parquet")
             models.write_table(path, rows)
             for model in track(args.models, f"{rows:,} rows", console=Console(stderr=True)):
-                runs = {device: [run(model, device, path, threads) for _ in range(args.repeats)] for device in ("cpu", "cuda")}
+                runs = {
+                    device: [models.in_own_process(__file__, model, device, path, threads) for _ in range(args.repeats)]
+                    for device in ("cpu", "cuda")
+                }
                 cpu_s = min(one["fit_s"] for one in runs["cpu"])
                 for device, found in runs.items():
                     table.add_row(*row_of(model, rows, device, found, cpu_s))

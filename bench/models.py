@@ -131,8 +131,9 @@ def measure(kind: str, model: str, path: str, threads: int, epochs: int | None) 
     return {"fit_s": fit_s, "score_s": score_s, "peak_mib": peak, "rounds": rounds}
 
 
-def run(kind: str, model: str, path: Path, threads: int, epochs: int | None = None) -> dict:
-    command = [sys.executable, __file__, "--measure", json.dumps([kind, model, str(path), threads, epochs])]
+def in_own_process(script: str, *arguments) -> dict:
+    """What a bench's `measure` gives for the arguments, asked of a new process."""
+    command = [sys.executable, script, "--measure", json.dumps(arguments, default=str)]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -168,10 +169,10 @@ def main() -> None:
             for model in track(args.models, f"{rows:,} rows", console=Console(stderr=True)):
                 mine, bare = [], []
                 for _ in range(args.repeats):
-                    mine.append(run("ours", model, path, threads))
+                    mine.append(in_own_process(__file__, "ours", model, path, threads, None))
                     if (model, rows) not in NEEDS_ALL_PAIRS:
                         epochs = mine[-1]["rounds"] if model == "neural_network" else None
-                        bare.append(run("bare", model, path, threads, epochs))
+                        bare.append(in_own_process(__file__, "bare", model, path, threads, epochs))
                 table.add_row(*row_of(model, rows, best(mine), best(bare) if bare else None))
     Console(width=130).print(table)
 

@@ -27,9 +27,9 @@ ROOT = Path(__file__).resolve().parents[1]
 CATALOGUE = ROOT / "src/data/catalogue"
 ENTRY = "src.train"
 NOT_PART_OF_A_RESULT = (
-    "src.address", "src.checks", "src.command_line", "src.compose", "src.config", "src.device", "src.lineage",
-    "src.markdown", "src.model_card", "src.monitor", "src.outputs", "src.portfolio", "src.processes", "src.progress",
-    "src.registry", "src.report", "src.reproduce", "src.resolve", "src.terminal", "src.tracking",
+    "src.address", "src.checks", "src.command_line", "src.compose", "src.config", "src.device", "src.documents",
+    "src.lineage", "src.markdown", "src.model_card", "src.monitor", "src.outputs", "src.portfolio", "src.processes",
+    "src.progress", "src.registry", "src.report", "src.reproduce", "src.resolve", "src.terminal", "src.tracking",
 )  # fmt: skip
 SUPERVISED = {"binary", "multiclass", "regression"}
 ONLY_WITH = {

@@ -66,7 +66,7 @@ class Monitor:
         self.step, self.samples, self.cost_s = "", [], 0.0
         self._gpu = _Gpu() if device == "cuda" else None
         self._period_s, self._ended = PERIOD_S, threading.Event()
-        self._me, self._busy_s = psutil.Process(), {}
+        self._me, self._busy_s, self._n_cores = psutil.Process(), {}, usable_cores()
         self._thread = threading.Thread(target=self._watch, name="monitor", daemon=True)
 
     def __enter__(self) -> Monitor:
@@ -101,9 +101,8 @@ class Monitor:
     def _sample(self) -> None:
         now = time.perf_counter()
         busy_s, memory = self._busy_since()
-        percent = min(
-            100 * busy_s / (now - self._last_s) / usable_cores(), 100.0
-        )  # the system counts in hundredths of a second
+        # no more than all: the system counts in hundredths of a second
+        percent = min(100 * busy_s / (now - self._last_s) / self._n_cores, 100.0)
         self._last_s = now
         gpu = self._gpu.read() if self._gpu else (None, None)
         self.samples.append(Sample(round(now - self._start_s, 2), self.step, round(percent, 1), round(memory / MB, 1), *gpu))

@@ -81,7 +81,7 @@ def register(run_dir: Path, root: Path) -> None:
 
 def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], registry: Path | None = None) -> float:
     """Fill `run_dir` and return the primary metric on val as a score, higher is better."""
-    from src import artifacts, curves, drift, evaluate, findings, leakage, model_card, record, report, threshold
+    from src import artifacts, curves, documents, drift, evaluate, findings, leakage, record, threshold
     from src import config as config_module
     from src.calibration import calibrate
     from src.cross_validation import summarise
@@ -203,12 +203,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], re
             about = table.clusters(parts.test), table.periods(parts.test)
             record.write_test_scores(folder / "test_scores.parquet", parts.test, y_test, decided, *about)
             artifacts.write_json(folder / "drift_reference.json", reference)
-            if registry is not None:
-                from src.registry import gates
-
-                gates.write(folder, registry)
-            (folder / "model_card.md").write_text(model_card.render(folder))
-            report.write(folder)
+            documents.write(folder, registry)
     for note in facts["notes"]:
         log.info(note)
     for name, params in search.params.items() if config.save_tuned else ():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pandas import Categorical
 
-from src import artifacts, curves, drift, evaluate, model_card, record, report
+from src import artifacts, curves, documents, drift, evaluate, record
 from src.cluster_metrics import agreement, clustering_metrics, profiles, stability
 from src.data import source
 from src.fit import fit_unsupervised
@@ -81,12 +81,7 @@ def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, st
             reference = drift.reference(table.frame, table.features, answers)
             reference["floors"] = drift.floors(metric, metrics) if use_case.task == "anomaly" else None
             artifacts.write_json(folder / "drift_reference.json", reference)
-            if registry is not None:
-                from src.registry import gates
-
-                gates.write(folder, registry)
-            (folder / "model_card.md").write_text(model_card.render(folder))
-            report.write(folder)
+            documents.write(folder, registry)
     for note in facts["notes"]:
         log.info(note)
     print(record.closing_line_of_groups(facts, metrics))

@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import log_loss
+from xgboost.core import XGBoostError
 
 from src.cross_validation import cross_validate, draw_folds, fold_columns, inner_split, make_splitter, mean_interval, summarise
-from src.errors import DataError
+from src.errors import ConfigError, DataError
 from src.fit import Recipe, fit, predict_score, with_threshold
 from src.metrics import compute, decide
 from src.rounds import Patience
+from src.rounds.xgboost import explained
 from src.use_case import Feature
 
 BOOSTERS = {
@@ -98,6 +100,13 @@ def test_a_booster_names_no_metric_that_loading_would_have_to_make():
     again = pickle.loads(pickle.dumps(booster))
     assert json.loads(again.save_config())["learner"]["metrics"] == []
     assert json.loads(again.save_config())["learner"]["generic_param"]["device"] == "cpu"
+
+
+def test_what_xgboost_says_of_hidden_devices_is_said_in_a_sentence():
+    with pytest.raises(ConfigError, match="every device hidden"), explained():
+        raise XGBoostError("cuda_dr_utils.cc: 32: cudaErrorNoDevice: no CUDA-capable device is detected")
+    with pytest.raises(XGBoostError, match="another"), explained():
+        raise XGBoostError("another")
 
 
 @pytest.mark.parametrize("model", MONOTONE)

@@ -68,22 +68,20 @@ def sweep(
         planned = plan(command.settings, config_dirs, code, advance)
     if planned.cfg.hydra.sweeper._target_ == OPTUNA:
         code = _with_data(planned, code)
+    launcher = planned.cfg.hydra.launcher._target_
     launching, n_threads = cores_for(planned)
     sweep_dir, is_continued = _choose_folder(command, planned)
     with _only_one(sweep_dir):
         if planned.jobs is not None:
             jobs = _prepare(planned.jobs, sweep_dir, is_continued)
-            if (
-                planned.cfg.hydra.launcher._target_ != ONE_AT_A_TIME
-            ):  # the long ones first, so that none of them is left for the end, when the other cores are idle
+            if launcher != ONE_AT_A_TIME:  # the long ones first: one left for the end would find the other cores idle
                 jobs = sorted(jobs, key=lambda job: -job.n_cells)
             planned = replace(planned, jobs=jobs)
         if not is_continued:
             record.write(sweep_dir / FILE, command.facts())
         for left_out, kept in planned.same:
             print(f"{left_out} is the same job as {kept}: it runs once.", file=sys.stderr)
-        is_local = planned.cfg.hydra.launcher._target_ == LOCAL_WORKERS
-        job = Job(command.module, task.__name__, code, n_threads, planned.jobs or [], is_local)
+        job = Job(command.module, task.__name__, code, n_threads, planned.jobs or [], launcher == LOCAL_WORKERS)
         argv = [*flags, *command.settings, f"hydra.sweep.dir='{sweep_dir}'", *launching]
         if planned.cfg.hydra.sweeper._target_ == OPTUNA:
             argv.append(f"hydra.sweeper._target_={OUR_SEARCH}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from src.errors import ConfigError
 from src.rounds import Matrix, OnRound, Part, Patience
@@ -10,9 +12,30 @@ from src.rounds import Matrix, OnRound, Part, Patience
 LOSSES = {"log_loss": "logloss", "multiclass_log_loss": "mlogloss", "rmse": "rmse", "pinball_loss": "quantile"}
 
 
+@contextmanager
+def explained() -> Iterator[None]:
+    """Say in a sentence what XGBoost says with a stack trace.
+
+    Raises
+    ------
+    ConfigError
+        Where several classes cannot be trained: see `_drop_metrics`.
+    """
+    from xgboost.core import XGBoostError
+
+    try:
+        yield
+    except XGBoostError as error:
+        if "cudaErrorNoDevice" not in str(error):
+            raise
+        raise ConfigError(
+            "XGBoost cannot watch the loss of several classes where NVIDIA's driver is installed and every device hidden.\n"
+            "Show it a device (CUDA_VISIBLE_DEVICES=0; device=cpu still trains on the CPU), or choose another model."
+        ) from error
+
+
 def train(estimator, loss, rows: Part, parts, patience: Patience | None, matrix: Matrix, on_round: OnRound | None):
     from xgboost.callback import EarlyStopping
-    from xgboost.core import XGBoostError
 
     name = LOSSES[loss]
     stopper = patience and EarlyStopping(
@@ -30,7 +53,7 @@ def train(estimator, loss, rows: Part, parts, patience: Patience | None, matrix:
         feature_types=["c" if category else "q" for category in matrix.is_category],
         monotone_constraints=tuple(matrix.monotone) if any(matrix.monotone) else None,
     )
-    try:
+    with explained():
         estimator.fit(
             rows.X,
             rows.y,
@@ -39,13 +62,6 @@ def train(estimator, loss, rows: Part, parts, patience: Patience | None, matrix:
             sample_weight_eval_set=None if rows.weight is None else [part.weight for part in parts],
             verbose=False,
         )
-    except XGBoostError as error:
-        if "cudaErrorNoDevice" in str(error):
-            raise ConfigError(
-                "XGBoost cannot watch the loss of several classes where NVIDIA's driver is installed and every device hidden.\n"
-                "Show it a device (CUDA_VISIBLE_DEVICES=0; device=cpu still trains on the CPU), or choose another model."
-            ) from error
-        raise
     booster = estimator.get_booster()
     # rows are scored on the CPU, whatever trained the trees
     estimator.set_params(callbacks=None, eval_metric=None, device="cpu")

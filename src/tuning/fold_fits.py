@@ -81,7 +81,7 @@ def _fit_xgboost(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep)
     import xgboost
     from xgboost.callback import EarlyStopping, TrainingCallback
 
-    from src.rounds.xgboost import LOSSES
+    from src.rounds.xgboost import LOSSES, explained
 
     estimator = make_estimator(
         recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads, recipe.quantile, recipe.device
@@ -106,14 +106,15 @@ def _fit_xgboost(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep)
         callbacks.append(
             EarlyStopping(rounds=patience.rounds, min_delta=patience.min_delta, save_best=patience.restore_best_weights)
         )
-    booster = xgboost.train(
-        params,
-        train,
-        num_boost_round=recipe.params["n_estimators"],
-        evals=[(stop, "stop")] if stop is not None else [],
-        callbacks=callbacks,
-        verbose_eval=False,
-    )
+    with explained():
+        booster = xgboost.train(
+            params,
+            train,
+            num_boost_round=recipe.params["n_estimators"],
+            evals=[(stop, "stop")] if stop is not None else [],
+            callbacks=callbacks,
+            verbose_eval=False,
+        )
     n_rounds = booster.num_boosted_rounds()
     if not lengths:
         keep(None, booster.predict(held_out, iteration_range=(0, n_rounds)))

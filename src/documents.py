@@ -1,0 +1,25 @@
+"""What people read of a run, written from what the run recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from src import model_card, report
+
+
+def write(folder: Path, registry: Path | None) -> None:
+    """Add the model card and the report to a run's folder, and where it is going to be registered, how it stands to production.
+
+    Parameters
+    ----------
+    folder : Path
+        With everything else in it.
+    registry : Path or None
+        Root of the registry that the run goes to.
+    """
+    if registry is not None:
+        from src.registry import gates
+
+        gates.write(folder, registry)
+    (folder / "model_card.md").write_text(model_card.render(folder))
+    report.write(folder)
