@@ -1,8 +1,8 @@
 """The order of an entry: look at the arguments, compose, check, and only then let Hydra run the job.
 
 Hydra imports what a configuration names (callbacks, logging handlers, `_target_`) before the job's first line, and makes
-its folder too. So what could do harm is refused while it is still text, and what is merely wrong is refused before
-Hydra has made anything.
+its folder too. So what could do harm, and what is merely wrong, is refused before Hydra starts: `src.hydra_node` says which of
+its settings may be changed, `src.interpolations` which functions a text may call.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src import address
+from src import address, project
 from src.compose import CONF, check_job, compose_job, composer, options, parse
 from src.errors import ConfigError, TrainingError
 from src.terminal import say_last
@@ -28,14 +28,6 @@ if TYPE_CHECKING:
 INTERRUPTED = "Interrupted: no result was written, an earlier one is as it was."
 TRIALS_ARE_KEPT = "The trials that had finished are kept: the same command goes on from there."
 COMPLETION = Path(__file__).with_name("completion.bash")
-FORBIDDEN = {
-    "_target_": "names code to run",
-    "hydra.callbacks": "names code to run",
-    "hydra.job_logging": "names code to run",
-    "hydra.hydra_logging": "names code to run",
-    "hydra.searchpath": "brings in configuration from elsewhere; use --config-dir",
-    "oc.env": "would write an environment variable into saved files",
-}
 
 
 def run(task: TaskFunction, argv: list[str], help_text: str) -> int:
@@ -68,19 +60,21 @@ def run(task: TaskFunction, argv: list[str], help_text: str) -> int:
 
 
 def _run(task: TaskFunction, argv: list[str], help_text: str) -> int:
-    if {"--help", "-h"} & set(argv):
-        print(help_text + "\n\n" + groups_text(_config_dirs(argv)))
+    args = _read_arguments(argv)
+    config_dirs = _config_dirs(args)
+    if args.help:
+        print(help_text + "\n\n" + groups_text(config_dirs))
         return 0
-    if argv in (["--shell-completion", "install=bash"], ["-sc", "install=bash"]):
-        print(COMPLETION.read_text(), end="")
+    if args.shell_completion and args.overrides == ["install=bash"]:
+        print(COMPLETION.read_text(encoding="utf-8"), end="")
         return 0
-    refuse_code(argv)
-    overrides = _compose_and_check(argv)
+    refuse_passwords(argv)
+    overrides = _compose_and_check(args, config_dirs)
     flags = [argument for argument in argv if argument not in overrides]
     if is_sweep(argv):
         from src.portfolio.sweep import sweep
 
-        return sweep(task, overrides, flags, _config_dirs(argv), hand_over)
+        return sweep(task, overrides, flags, config_dirs, hand_over)
     return hand_over(_quietly(task), [*flags, *overrides])
 
 
@@ -115,17 +109,14 @@ def _unwind(number: int, frame) -> None:
     sys.exit(128 + number)
 
 
-def refuse_code(argv: list[str]) -> None:
-    """Refuse arguments that could run code, read secrets or leave the folders a run may write to.
+def refuse_passwords(argv: list[str]) -> None:
+    """Refuse addresses with a password, and values where the name of an environment variable belongs: both would be saved.
 
     Raises
     ------
     ConfigError
     """
     for argument in argv:
-        for text, reason in FORBIDDEN.items():
-            if text in argument:
-                raise ConfigError(f"{argument!r} is refused: {text} {reason}.")
         key, _, value = argument.partition("=")
         if address.holds_password(argument) or address.would_be_saved(key.lstrip("+"), value):
             raise ConfigError(address.NAME_IT.format("A setting" if address.holds_password(key) else key))
@@ -142,15 +133,14 @@ def groups_text(config_dirs: list[Path]) -> str:
     return "Groups (group=option):\n" + "\n".join(rows)
 
 
-def _config_dirs(argv: list[str]) -> list[Path]:
-    for position, argument in enumerate(argv):
-        flag, _, value = argument.partition("=")
-        if flag in ("--config-dir", "-cd"):
-            value = value or (argv[position + 1] if position + 1 < len(argv) else "")
-            if not Path(value).is_dir():
-                raise ConfigError(f"--config-dir {value} is not a folder. Give the folder that holds use_case/, model/, …")
-            return [CONF, Path(value)]
-    return [CONF]
+def _config_dirs(args: Namespace) -> list[Path]:
+    if args.config_dir is None:
+        return [CONF]
+    folder = Path(args.config_dir)
+    if not folder.is_dir():
+        raise ConfigError(f"--config-dir {folder} is not a folder. Give the folder that holds use_case/, model/, …")
+    project.confine({"--config-dir": folder})
+    return [CONF, folder]
 
 
 def _read_arguments(argv: list[str]) -> Namespace:
@@ -164,22 +154,24 @@ def _read_arguments(argv: list[str]) -> Namespace:
 def is_sweep(argv: list[str]) -> bool:
     """Whether Hydra is asked for several jobs, by the flag or by hydra.mode."""
     args = _read_arguments(argv)
-    return args.multirun or "hydra.mode=MULTIRUN" in args.overrides
+    modes = [
+        text.partition("=")[2].strip("'\"") for text in args.overrides if text.partition("=")[0].lstrip("+") == "hydra.mode"
+    ]
+    return args.multirun or modes[-1:] == ["MULTIRUN"]
 
 
-def _compose_and_check(argv: list[str]) -> list[str]:
+def _compose_and_check(args: Namespace, config_dirs: list[Path]) -> list[str]:
     """Check the arguments, compose a single job as Hydra will, and refuse it before Hydra starts; give its overrides."""
-    args = _read_arguments(argv)
     if args.config_path is not None or args.config_name is not None:
         raise ConfigError("--config-path and --config-name would replace the pipeline's own configuration: use --config-dir")
     if args.experimental_rerun is not None:
         raise ConfigError("--experimental-rerun would open a pickle: type the command again instead")
     if sum(map(bool, (args.run, args.multirun, args.cfg, args.info, args.shell_completion))) > 1:
         raise ConfigError("Only one of --run, --multirun, --cfg, --info and --shell-completion can be given")
-    if args.shell_completion or args.hydra_help or is_sweep(argv):
+    overrides = parse(args.overrides, config_dirs)
+    if args.shell_completion or args.multirun or is_sweep(args.overrides):
         return args.overrides
-    config_dirs = _config_dirs(argv)
-    for override in parse(args.overrides, config_dirs):
+    for override in overrides:
         key, value = override.key_or_group, override.value()
         if override.is_sweep_override():
             raise ConfigError(f"{override.input_line} is for several jobs: add --multirun")
@@ -188,7 +180,10 @@ def _compose_and_check(argv: list[str]) -> list[str]:
                 "resume=true continues a sweep: add --multirun. A single run starts anew, and replaces the earlier one."
             )
     with composer(config_dirs) as compose:
-        check_job(compose_job(compose, args.overrides, config_dirs))
+        cfg = compose_job(compose, args.overrides, config_dirs)
+        if cfg.hydra.mode is not None and cfg.hydra.mode.name == "MULTIRUN":
+            raise ConfigError("hydra.mode=MULTIRUN is for the command line: leave it out of the file, and type --multirun")
+        check_job(cfg)
     return args.overrides
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src import address
-from src.errors import ConfigError
+from src import address, hydra_node, interpolations, project, yaml_file
+from src.errors import ConfigError, ForbiddenError, unknown
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-PACKAGES_HYDRA_MAY_IMPORT = ("hydra.", "hydra_plugins.", "optuna.", "logging.", "colorlog.")
-
-
-class ForbiddenError(ConfigError):
-    """A configuration that names code to run, or would give a secret away."""
+FILES = ("*.yaml", "*/*.yaml", "hydra/*/*.yaml", "hydra/*/*/*.yaml")  # of a folder of configuration
 
 
 def options(config_dirs: list[Path]) -> dict[str, list[str]]:
@@ -36,7 +32,7 @@ def options(config_dirs: list[Path]) -> dict[str, list[str]]:
 
 
 def parse(texts: list[str], config_dirs: list[Path]) -> list[Override]:
-    """Read overrides as Hydra does, and check every option of a group that they name.
+    """Read overrides as Hydra does, refuse what none may hold, and check every option of a group that they name.
 
     Raises
     ------
@@ -54,7 +50,8 @@ def parse(texts: list[str], config_dirs: list[Path]) -> list[Override]:
             "A setting is written key=value; quote a value with special characters: 'key=\"a, b\"'"
         ) from error
     groups = options(config_dirs)
-    for override in overrides:
+    for override, typed in zip(overrides, texts, strict=True):
+        hydra_node.check_override(override, typed)
         if override.key_or_group not in groups or override.is_delete():
             continue
         value = override.value()
@@ -67,8 +64,6 @@ def parse(texts: list[str], config_dirs: list[Path]) -> list[Override]:
 
 
 def _check_option(group: str, option: Any, groups: dict[str, list[str]]) -> None:
-    from src.errors import unknown
-
     if not isinstance(option, str) or not NAME.fullmatch(option):
         raise ConfigError(
             f"{group}={option!r} is not a name: names match {NAME.pattern} in full.\nTo list them: python -m src.train --help"
@@ -79,14 +74,52 @@ def _check_option(group: str, option: Any, groups: dict[str, list[str]]) -> None
 
 @contextlib.contextmanager
 def composer(config_dirs: list[Path]) -> Iterator[Callable[[list[str]], DictConfig]]:
-    """Give a function that composes overrides, Hydra's own part of the configuration included."""
+    """Give a function that composes overrides, Hydra's own part of the configuration included.
+
+    Raises
+    ------
+    ConfigError
+        If a folder holds what no configuration may.
+    """
     from hydra import compose, initialize_config_dir
 
-    search = [f"hydra.searchpath=[{','.join(f'file://{folder.resolve()}' for folder in config_dirs[1:])}]"]
+    for folder in config_dirs[1:]:
+        _check_files(folder)
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        yield lambda overrides: compose(
-            "config", overrides=overrides + (search if config_dirs[1:] else []), return_hydra_config=True
-        )
+        yield lambda overrides: compose("config", overrides=overrides + _search(config_dirs), return_hydra_config=True)
+
+
+def _check_files(folder: Path) -> None:
+    """Look at what Hydra resolves and unfolds while it composes: the defaults lists and the aliases of somebody's files."""
+    import yaml
+
+    for path in sorted(path for pattern in FILES for path in folder.glob(pattern)):
+        text = yaml_file.read_text(path)
+        if "${" not in text and "*" not in text:
+            continue
+        try:
+            root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        except (yaml.YAMLError, RecursionError):
+            continue  # said with its line where the file is used
+        yaml_file.check_size(path, root)
+        defaults = yaml.safe_load(text).get("defaults") if isinstance(root, yaml.MappingNode) else None
+        for one in interpolations.strings(defaults):
+            interpolations.check(one, f"{path}: defaults")
+
+
+def _search(config_dirs: list[Path]) -> list[str]:
+    return [f"hydra.searchpath=[{','.join(map(quoted, _sources(config_dirs)))}]"] if config_dirs[1:] else []
+
+
+def _sources(config_dirs: list[Path]) -> list[str]:
+    return [f"file://{folder.resolve()}" for folder in config_dirs[1:]]
+
+
+def quoted(text: str) -> str:
+    """A text as a value of Hydra's grammar that means just this text."""
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    return QuotedString(text, Quote.single).with_quotes()
 
 
 def compose_job(compose: Callable[[list[str]], DictConfig], overrides: list[str], config_dirs: list[Path]) -> DictConfig:
@@ -95,21 +128,39 @@ def compose_job(compose: Callable[[list[str]], DictConfig], overrides: list[str]
     Raises
     ------
     ConfigError
-        If it cannot be composed, or a configuration file names code.
+        If it cannot be composed, or names code.
     """
+    import yaml
     from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
 
     try:
         cfg = compose(overrides)
     except HydraException as error:
         raise ConfigError(_explain(error, compose, overrides, config_dirs)) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise yaml_file.fault(mark.name if mark else "A configuration file", error) from error
+    except (
+        OmegaConfBaseException,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ConfigError(f"The configuration cannot be composed: {said}") from error
     for key, value in _leaves(cfg):
-        _refuse_import(key, value)
+        _check_leaf(key, value)
+    if config_dirs[1:] or any("hydra" in text for text in overrides):  # else nobody but our own files had a say
+        hydra_node.check(cfg, overrides + _search(config_dirs), _sources(config_dirs))
     return cfg
 
 
 def check_job(cfg: DictConfig) -> TrainingConfig:
-    """Check the pipeline's part of a composed job.
+    """Check the pipeline's part of a composed job, and where it reads and writes.
 
     Raises
     ------
@@ -117,7 +168,59 @@ def check_job(cfg: DictConfig) -> TrainingConfig:
     """
     from src import config
 
-    return config.read(without_hydra(cfg))
+    checked = config.read(without_hydra(cfg))
+    project.confine(_places(checked, cfg))
+    return checked
+
+
+def _places(config: TrainingConfig, cfg: DictConfig) -> dict[str, str | None]:
+    """Settings that say where to read or to write."""
+    query = config.data_source.query
+    return {
+        "data_source.path": config.data_source.path,
+        "data_source.query": query if query and query.endswith(".sql") else None,
+        "registry.path": config.registry.path,
+        "tracking.path": config.tracking.path,
+        "tracking.experiments": config.tracking.experiments,
+        "tuning.storage": config.tuning.storage,
+        "hydra.run.dir": run_dir(cfg),
+        "hydra.launcher.temp_folder": cfg.hydra.launcher.get("temp_folder"),
+        "hydra.sweeper.storage": cfg.hydra.sweeper.get("storage"),
+    }
+
+
+def run_dir(cfg: DictConfig) -> str:
+    """Where a single run of a composed job goes.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be told, or would mean something else once it is read again.
+    """
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    HydraConfig.instance().set_config(cfg)
+    try:
+        chosen = str(OmegaConf.select(cfg, "hydra.run.dir", throw_on_missing=True))
+    except (OmegaConfBaseException, RecursionError, ValueError) as error:
+        raise ConfigError("hydra.run.dir cannot be resolved. One looks like runs/${use_case.key}/trial") from error
+    finally:
+        OmegaConf.set_readonly(cfg.hydra, False)  # as it was before Hydra took it
+    return plain_path("hydra.run.dir", chosen)
+
+
+def plain_path(setting: str, path: str) -> str:
+    """A path that holds no interpolation: what is left of one after the first reading would be called by the second.
+
+    Raises
+    ------
+    ForbiddenError
+    """
+    if "${" in path or "\0" in path:
+        raise ForbiddenError(f"{setting} is refused: a path may not hold ${{ after it was resolved, nor a NUL.")
+    return path
 
 
 def without_hydra(cfg: DictConfig) -> DictConfig:
@@ -130,8 +233,6 @@ def without_hydra(cfg: DictConfig) -> DictConfig:
 def _explain(error: Exception, compose: Callable, overrides: list[str], config_dirs: list[Path]) -> str:
     """What was mistyped, and what was probably meant."""
     from hydra.errors import HydraException, MissingConfigException
-
-    from src.errors import unknown
 
     if isinstance(error, MissingConfigException) and error.options:
         group, _, option = error.missing_cfg_file.rpartition("/")
@@ -165,12 +266,11 @@ def _leaves(node: Any, at: str = "") -> Iterator[tuple[str, Any]]:
         yield at, node
 
 
-def _refuse_import(key: str, value: Any) -> None:
-    """Configuration files may not name code either, except Hydra's own and its plugins', nor hold a password."""
-    names_code = key.endswith(("._target_", ".()", ".class")) or key == "_target_"
-    if names_code and not str(value).startswith(PACKAGES_HYDRA_MAY_IMPORT):
+def _check_leaf(key: str, value: Any) -> None:
+    """No file may name code either, except Hydra's own node, which is looked at apart; nor hold a password or read a secret."""
+    if not key.startswith("hydra.") and key.rpartition(".")[2] in hydra_node.CODE:
         raise ForbiddenError(f"{key}={value} is refused: a configuration may not name code to run.")
     if address.would_be_saved(key, value):
         raise ForbiddenError(address.NAME_IT.format(key))
-    if isinstance(value, str) and "oc.env" in value:
-        raise ForbiddenError(f"{key}={value} is refused: it would write an environment variable into saved files.")
+    if isinstance(value, str):
+        interpolations.check(value, key)

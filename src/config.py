@@ -13,10 +13,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ValidationError, create_model
 
-from src import artifacts
+from src import artifacts, interpolations
 from src.checks import CONF, check, model_facts, models_for
 from src.data import packaged
-from src.errors import ConfigError, at_most, unknown
+from src.errors import ConfigError, ForbiddenError, at_most, unknown
 from src.facts import Facts
 from src.schema import Model, SearchRange, TrainingConfig
 from src.use_case import UseCase
@@ -36,6 +36,10 @@ def read(cfg: DictConfig) -> TrainingConfig:
         values = OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:
         raise ConfigError(str(error).splitlines()[0]) from error
+    except RecursionError as error:
+        raise ConfigError("An interpolation refers to itself, or values are nested too deep.") from error
+    if any("${" in text for text in interpolations.strings(values)):
+        raise ForbiddenError("A value still holds ${ after it was resolved: who reads it again would resolve that, too.")
     if "members" in values:
         raise ConfigError("members is not a setting. Did you mean model.members?")
     config = _validate(TrainingConfig, values, at="")

@@ -20,6 +20,10 @@ class ConfigError(UserError):
     """A setting that is unknown, out of range or at odds with another one."""
 
 
+class ForbiddenError(ConfigError):
+    """A configuration that names code to run, or would give a secret away."""
+
+
 class DataError(UserError):
     """A data source that is absent, unreadable or not what the use case declares."""
 

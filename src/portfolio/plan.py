@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.compose import ForbiddenError, check_job, compose_job, composer, parse, without_hydra
+from src.compose import check_job, compose_job, composer, parse, plain_path, without_hydra
 from src.data.packaged import declared_rows
-from src.errors import ConfigError, UserError
+from src.errors import ConfigError, ForbiddenError, UserError
 from src.portfolio import record
 from src.portfolio.results import short_names
 
@@ -142,8 +142,6 @@ def plan(texts: list[str], config_dirs: list[Path], code: str, advance: Callable
             cfg = compose_job(compose, [*hydras, *fixed], config_dirs)
             check_job(cfg)
             return Plan(None, cfg=cfg)
-        if not settings.hydra.sweeper._target_.endswith((".PortfolioSweeper", ".BasicSweeper")):
-            return Plan(None, cfg=settings)
         jobs, first = [], None
         meant = _expand(own, settings.hydra.sweeper.get("params") or {})
         swept = _swept(meant)
@@ -217,7 +215,7 @@ def _checked(planned: Planned, cfg: DictConfig, code: str) -> Planned:
         cfg.hydra.job.num, cfg.hydra.job.id = planned.number, str(planned.number)
     HydraConfig.instance().set_config(cfg)
     settings = OmegaConf.to_container(without_hydra(cfg), resolve=True)
-    subdir = str(OmegaConf.select(cfg, "hydra.sweep.subdir"))
+    subdir = plain_path("hydra.sweep.subdir", str(OmegaConf.select(cfg, "hydra.sweep.subdir")))
     fingerprint, n_cells = record.fingerprint(settings, code), _n_cells(settings)
     return replace(planned, subdir=subdir, fingerprint=fingerprint, n_cells=n_cells)
 

@@ -1,0 +1,98 @@
+"""Configuration files in YAML: read with limits, and what is wrong with one is said with its line."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from src.errors import ConfigError
+
+LARGEST = 2**20  # bytes; our largest file has 10,000
+MOST_NODES = 50_000  # after aliases are followed, each time that one is used
+DEEPEST = 50
+
+
+def read(path: Path) -> Any:
+    """What a file holds, as plain values.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read; with the line where that can be said.
+    """
+    text = read_text(path)
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        check_size(path, root)
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise fault(path, error) from error
+
+
+def read_text(path: Path) -> str:
+    """Text of a file that is one: no pipe, no device, and of a size that people write.
+
+    Raises
+    ------
+    ConfigError
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ConfigError(f"{path} is not a file, but a folder, a pipe or a device.")
+            data = file.read(LARGEST + 1)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+    if len(data) > LARGEST:
+        raise ConfigError(f"{path} is larger than {LARGEST:,} bytes: that is no configuration file.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path}, line {line}: this is not UTF-8. Save the file as UTF-8.") from error
+
+
+def check_size(path: Path, root: yaml.Node | None) -> None:
+    """Refuse a file with a key twice, and one that a few aliases of aliases unfold to billions of values.
+
+    Raises
+    ------
+    ConfigError
+    """
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node, depth: int) -> int:
+        if depth > DEEPEST:
+            raise ConfigError(f"{path} is nested more than {DEEPEST} deep.")
+        if id(node) not in sizes:
+            if isinstance(node, yaml.MappingNode):
+                _check_keys(path, node)
+            parts = node.value if isinstance(node, yaml.CollectionNode) else []
+            flat = [one for part in parts for one in (part if isinstance(part, tuple) else (part,))]
+            sizes[id(node)] = 1 + sum(size(one, depth + 1) for one in flat)
+        return sizes[id(node)]
+
+    if root is not None and size(root, 0) > MOST_NODES:
+        raise ConfigError(f"{path} unfolds to more than {MOST_NODES:,} values: its aliases repeat one another.")
+
+
+def _check_keys(path: Path, node: yaml.MappingNode) -> None:
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+            if key.value in seen:
+                raise ConfigError(f"{path}, line {key.start_mark.line + 1}: {key.value} is there twice.")
+            seen.add(key.value)
+
+
+def fault(path: Path | str, error: Exception) -> ConfigError:
+    """What a parser says of a file, as a sentence with the line."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    where = f"{path}, line {mark.line + 1}" if mark else str(path)
+    problem = getattr(error, "problem", None) or next(iter(str(error).splitlines()), type(error).__name__)
+    return ConfigError(f"{where}: {problem}.\nIndent with spaces, and put text with : or # or {{ into quotes.")
