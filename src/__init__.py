@@ -1,0 +1,7 @@
+"""Model training for a bank: see README.md."""
+
+import os
+
+# Before any library loads: threads that wait for one another by spinning take the core from those that work, forty times over
+# where another program is busy. GNU's OpenMP, which all of our libraries use, reads this once.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

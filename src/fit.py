@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import Pipeline
 
+from src.device import openmp_threads, threads_for
 from src.features import make_features, matrix_facts
 from src.models import ESTIMATORS, make_estimator
 from src.rounds import NO_ROUNDS, Matrix, OnRound, Patience, fit_rounds
@@ -233,20 +235,25 @@ def fit_estimator(recipe: Recipe, X, y, stop, matrix: Matrix, with_train_loss: b
         As in `Fitted`.
     """
     algorithm = ESTIMATORS[recipe.estimator]
-    estimator = make_estimator(
-        recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads, recipe.quantile, recipe.device
-    )
+    n_threads = threads_of(recipe, X)
+    estimator = make_estimator(recipe.estimator, recipe.params, recipe.random_state, n_threads, recipe.quantile, recipe.device)
     history, best_iteration = NO_ROUNDS, None
     weight = class_weights(y) if recipe.class_weight == "balanced" else None
     if algorithm.rounds:
-        history, best_iteration = fit_rounds(
-            estimator, algorithm.rounds, recipe.loss, X, y, stop, recipe.patience, with_train_loss, matrix, weight, on_round
-        )
+        with openmp_threads(n_threads) if not algorithm.is_threaded else nullcontext():
+            history, best_iteration = fit_rounds(
+                estimator, algorithm.rounds, recipe.loss, X, y, stop, recipe.patience, with_train_loss, matrix, weight, on_round
+            )
     else:
         estimator.fit(X, y, **({} if weight is None else {"sample_weight": weight[y]}))
     if algorithm.scores_in_one_thread:
         estimator.set_params(n_jobs=1)
     return estimator, history, best_iteration
+
+
+def threads_of(recipe: Recipe, X) -> int:
+    """Threads that a recipe is fitted with on a matrix; trees of a forest wait for no other, so they may have all there are."""
+    return threads_for(X.shape[0] * X.shape[1], recipe.n_threads) if ESTIMATORS[recipe.estimator].rounds else recipe.n_threads
 
 
 def fit_unsupervised(recipe: Recipe, frame) -> Pipeline:

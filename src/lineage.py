@@ -27,9 +27,10 @@ ROOT = Path(__file__).resolve().parents[1]
 CATALOGUE = ROOT / "src/data/catalogue"
 ENTRY = "src.train"
 NOT_PART_OF_A_RESULT = (
-    "src.address", "src.checks", "src.command_line", "src.compose", "src.config", "src.device", "src.documents",
-    "src.lineage", "src.markdown", "src.model_card", "src.monitor", "src.outputs", "src.portfolio", "src.processes",
-    "src.progress", "src.registry", "src.report", "src.reproduce", "src.resolve", "src.terminal", "src.tracking",
+    "src.address", "src.checks", "src.command_line", "src.compose", "src.config", "src.device", "src.documents", "src.git",
+    "src.hydra_node", "src.interpolations", "src.interrupt", "src.lineage", "src.markdown", "src.model_card", "src.monitor",
+    "src.outputs", "src.portfolio", "src.processes", "src.progress", "src.project", "src.registry", "src.report",
+    "src.reproduce", "src.resolve", "src.system", "src.terminal", "src.tracking", "src.yaml_file",
 )  # fmt: skip
 SUPERVISED = {"binary", "multiclass", "regression"}
 ONLY_WITH = {
@@ -148,7 +149,7 @@ def _path(name: str) -> Path | None:
 @cache
 def _imports(name: str) -> list[str]:
     """Our modules that a module imports anywhere, except for type checkers only."""
-    return sorted(set(_imported(ast.parse(_path(name).read_text()))))
+    return sorted(set(_imported(ast.parse(_path(name).read_text(encoding="utf-8")))))
 
 
 def _imported(node: ast.AST) -> Iterator[str]:
@@ -176,7 +177,7 @@ def _reached(names: list[str]) -> set[str]:
 def _entries(name: str) -> dict[str, Any]:
     """The catalogue's files about a real set: its own, and those of the sets and tables that it is made from."""
     path = next(path for path in (CATALOGUE / f"{name}.yaml", CATALOGUE / f"tables/{name}.yaml") if path.is_file())
-    facts = yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    facts = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     found = {path.relative_to(ROOT).as_posix(): facts}
     for other in (facts.get("derived_from"), *(facts.get("tables") or {}).values()):
         found |= _entries(other) if other else {}
@@ -199,7 +200,7 @@ def _code(settings: dict[str, Any]) -> dict[str, str]:
 
 @cache
 def _source_hash(path: Path) -> str:
-    return _hash(meaning(path.read_text()).encode())
+    return _hash(meaning(path.read_text(encoding="utf-8")).encode())
 
 
 def _algorithms(settings: dict[str, Any]) -> list[Algorithm]:

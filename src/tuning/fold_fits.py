@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from src.fit import Recipe, class_weights, fit_estimator
+from src.fit import Recipe, class_weights, fit_estimator, threads_of
 from src.models import ESTIMATORS, make_estimator
 from src.tuning.folds import Fold
 
@@ -59,6 +59,7 @@ def fit_and_score(
     best_iteration : int or None
         Rounds in the model, where it trains in rounds.
     """
+    recipe = replace(recipe, n_threads=threads_of(recipe, fold.X))
     if lengths:
         recipe = replace(recipe, params={**recipe.params, LENGTHS[recipe.estimator]: lengths[-1]})
     scores: Scores = {}
