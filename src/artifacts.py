@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
+import fcntl
 import hashlib
 import io
 import json
@@ -17,25 +19,75 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from src.errors import ConfigError, IntegrityError
 
 log = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
-TRUSTED = [  # types, beyond skops' own list, that a model file may hold; never asked of the file itself
+LARGEST_MANIFEST = 16 * 2**20  # bytes; a run's has some 5,000
+LONGEST_NAME = 1024
+NO_FILE = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO)  # what the system says of a link, a folder, a pipe, a socket
+TRUSTED = [  # every type that a model file may hold beside numbers, texts and containers; never asked of the file itself
     "collections.OrderedDict",
-    "functools.partial",  # of a function that must be trusted itself
+    "functools.partial",  # of the function that stands below
     "lightgbm.basic.Booster",
     "lightgbm.sklearn.LGBMClassifier",
     "lightgbm.sklearn.LGBMRegressor",
     "numpy.dtype",
+    "sklearn._loss._loss.CyAbsoluteError",
+    "sklearn._loss._loss.CyHalfBinomialLoss",
+    "sklearn._loss._loss.CyHalfMultinomialLoss",
+    "sklearn._loss._loss.CyHalfSquaredError",
+    "sklearn._loss._loss.CyPinballLoss",
+    "sklearn._loss.link.IdentityLink",
+    "sklearn._loss.link.Interval",
+    "sklearn._loss.link.LogitLink",
+    "sklearn._loss.link.MultinomialLogit",
+    "sklearn._loss.loss.AbsoluteError",
+    "sklearn._loss.loss.HalfBinomialLoss",
+    "sklearn._loss.loss.HalfMultinomialLoss",
+    "sklearn._loss.loss.HalfSquaredError",
+    "sklearn._loss.loss.PinballLoss",
+    "sklearn.calibration.CalibratedClassifierCV",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
+    "sklearn.compose._column_transformer.ColumnTransformer",
+    "sklearn.decomposition._truncated_svd.TruncatedSVD",
+    "sklearn.dummy.DummyClassifier",
+    "sklearn.dummy.DummyRegressor",
+    "sklearn.ensemble._forest.RandomForestClassifier",
+    "sklearn.ensemble._forest.RandomForestRegressor",
+    "sklearn.ensemble._gb.GradientBoostingClassifier",
+    "sklearn.ensemble._gb.GradientBoostingRegressor",
+    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
+    "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingClassifier",
+    "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingRegressor",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.feature_extraction.text.TfidfTransformer",
+    "sklearn.feature_extraction.text.TfidfVectorizer",
+    "sklearn.frozen._frozen.FrozenEstimator",
+    "sklearn.impute._base.MissingIndicator",
+    "sklearn.impute._base.SimpleImputer",
+    "sklearn.isotonic.IsotonicRegression",
+    "sklearn.linear_model._logistic.LogisticRegression",
+    "sklearn.linear_model._ridge.Ridge",
+    "sklearn.model_selection._classification_threshold.FixedThresholdClassifier",
     "sklearn.model_selection._split.KFold",
     "sklearn.model_selection._split.StratifiedKFold",
+    "sklearn.pipeline.Pipeline",
+    "sklearn.preprocessing._data.PowerTransformer",
+    "sklearn.preprocessing._data.QuantileTransformer",
+    "sklearn.preprocessing._data.StandardScaler",
+    "sklearn.preprocessing._encoders.OneHotEncoder",
+    "sklearn.preprocessing._encoders.OrdinalEncoder",
+    "sklearn.preprocessing._function_transformer.FunctionTransformer",
+    "sklearn.preprocessing._label.LabelEncoder",
+    "sklearn.preprocessing._target_encoder.TargetEncoder",
+    "sklearn.tree._classes.DecisionTreeClassifier",
+    "sklearn.tree._classes.DecisionTreeRegressor",
     "sklearn.tree._tree.Tree",
     "sklearn.utils.validation.check_array",
     "src.clustering.DBSCANClustering",
@@ -63,8 +115,27 @@ TRUSTED = [  # types, beyond skops' own list, that a model file may hold; never 
     "xgboost.sklearn.XGBRegressor",
 ]
 RENAME_EXCHANGE = 2
+
+
+@dataclass(frozen=True)
+class Written:
+    """Size in bytes and SHA-256 of a file, as its folder's manifest has them."""
+
+    size: int
+    sha256: str
+
+
+@dataclass
+class Kept:
+    """What this process has put at a folder: the hash of its manifest, and what holds it there; None before that."""
+
+    manifest_sha256: str | None = None
+    descriptor: int | None = None
+
+
 _SCRATCH: set[Path] = set()
 _CLAIMED: set[Path] = set()
+_KEPT: dict[Path, Kept] = {}
 
 
 @contextlib.contextmanager
@@ -83,7 +154,8 @@ def scratch(prefix: str, parent: Path | None = None) -> Iterator[Path]:
 def published(run_dir: Path) -> Iterator[Path]:
     """Give a folder to fill; when the block ends well it takes the place of `run_dir`, in one step.
 
-    The folder gets a `manifest.json` with size and SHA-256 of every file. Whatever goes wrong, `run_dir` is as it was.
+    The folder gets a `manifest.json` with size and SHA-256 of every file. Whatever goes wrong, `run_dir` is as it was. Where
+    another process `keeps` what it has published there, this one waits.
 
     Parameters
     ----------
@@ -98,9 +170,56 @@ def published(run_dir: Path) -> Iterator[Path]:
     remove_abandoned(run_dir.parent, run_dir.name)
     with scratch(f".{run_dir.name}-{os.getpid()}-", run_dir.parent) as staging:
         yield staging
-        write_manifest(staging)
+        sha256 = write_manifest(staging)
         staging.chmod(0o755)
-        replace_folder(run_dir, staging)
+        with _alone_at(run_dir):
+            if kept := _KEPT.get(run_dir):
+                kept.manifest_sha256, kept.descriptor = sha256, _lock(staging)
+            replace_folder(run_dir, staging)
+
+
+@contextlib.contextmanager
+def keeps(run_dir: Path) -> Iterator[Kept]:
+    """Let what this process publishes at a folder stay there until the block ends: who else publishes there waits for that.
+
+    So what is read from the folder meanwhile, to register it say, is this process's own.
+    """
+    kept = _KEPT[run_dir] = Kept()
+    try:
+        yield kept
+    finally:
+        del _KEPT[run_dir]
+        if kept.descriptor is not None:
+            os.close(kept.descriptor)
+
+
+@contextlib.contextmanager
+def _alone_at(run_dir: Path) -> Iterator[None]:
+    """Be the only process that puts a folder at a place, after the one whose folder stands there has let go of it."""
+    with contextlib.ExitStack() as locks:
+        while not _is_locked(run_dir, locks):
+            locks.close()
+        yield
+
+
+def _is_locked(run_dir: Path, locks: contextlib.ExitStack) -> bool:
+    """Lock the folder at a place, then the one above it; False if another took the place while this process waited.
+
+    Nobody waits with the lock above in hand, so none waits for another in a circle.
+    """
+    there = _lock(run_dir) if run_dir.is_dir() else None
+    if there is not None:
+        locks.callback(os.close, there)
+    locks.callback(os.close, _lock(run_dir.parent))
+    return (there is not None and os.fstat(there).st_ino) == (run_dir.is_dir() and run_dir.stat().st_ino)
+
+
+def _lock(folder: Path) -> int:
+    """Lock a folder, and give what holds the lock until it is closed; some network file systems have none for folders."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
 
 
 def abandon() -> None:
@@ -133,18 +252,18 @@ def remove_empty(run_dir: Path) -> None:
 
 def write_json(path: Path, values: Any) -> None:
     """Sorted keys, no NaN, one final newline."""
-    path.write_text(json.dumps(values, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
+    path.write_text(json.dumps(values, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def replace_text(path: Path, text: str) -> None:
+def replace_text(path: Path, text: str, mode: int = 0o644) -> None:
     """Put a text in a file, in one step for whoever reads it."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
-        with os.fdopen(descriptor, "w") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o644)
+        Path(name).chmod(mode)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -181,44 +300,224 @@ def load(run_dir: Path, name: str = "model.skops") -> Any:
     Raises
     ------
     IntegrityError
-        If the file is not the one that was written, or holds a type that no model of ours needs.
+        If the file is not the one that was written, or is one that no training writes: see `src.model_checks`.
     """
-    data = read_verified(run_dir, name)
+    data, path = read_verified(run_dir, name), Path(run_dir, name)
     if name.endswith(".joblib"):
-        import joblib
-
-        warnings.warn(f"{Path(run_dir, name)} is a pickle: opening it runs the code in it", stacklevel=2)
-        return joblib.load(io.BytesIO(data))
-    skops_io = _skops_io()
-    from skops.io.exceptions import UntrustedTypesFoundException
-
+        warnings.warn(f"{path} is a pickle: opening it runs the code in it", stacklevel=2)
     try:
-        return skops_io.loads(data, trusted=TRUSTED)
-    except UntrustedTypesFoundException as error:
-        raise IntegrityError(f"{Path(run_dir, name)} is refused: {error}") from error
-    except zipfile.BadZipFile as error:
-        raise IntegrityError(f"{Path(run_dir, name)} is refused: it is not a skops file") from error
+        return _unpickled(data) if name.endswith(".joblib") else _loads(data)
+    except (
+        Exception
+    ) as error:  # whatever the readers of zip files, JSON, arrays and boosters raise of bytes that they do not like
+        raise IntegrityError(f"{shown(path)} is refused: {_told(error)}") from error
 
 
-def read_verified(run_dir: Path, name: str) -> bytes:
+def _unpickled(data: bytes) -> Any:
+    import joblib
+
+    return joblib.load(io.BytesIO(data))
+
+
+def _loads(data: bytes) -> Any:
+    _skops_io()
+    from src import model_checks
+
+    return model_checks.loads(data, TRUSTED)
+
+
+def _told(error: Exception) -> str:
+    """An error in one line, though its text may come from the file."""
+    from src.model_checks.fault import Malformed
+
+    text = " ".join("".join(character if character.isprintable() else " " for character in str(error)).split())[:200]
+    return text if isinstance(error, Malformed) else f"{type(error).__name__}: {text}"
+
+
+def open_file(folder: Path, name: str, flags: int = os.O_RDONLY) -> int:
+    """Open a regular file below a folder: no link on the way from there is followed, no pipe or device is waited for.
+
+    Parameters
+    ----------
+    folder : Path
+        Named by a person; may be a link.
+    name : str
+        Relative; `folder` and whoever can write there need not be trusted.
+    flags : int
+        As of `os.open`.
+
+    Returns
+    -------
+    int
+        A descriptor.
+
+    Raises
+    ------
+    IntegrityError
+        If something else than a regular file is there, or a link leads to it.
+    OSError
+        If nothing is there, or the system cannot open it.
+    """
+    *folders, last = name.split("/")
+    inner = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    at = os.open(folder, inner)
+    try:
+        for part in folders:
+            outer, at = at, os.open(part, inner | os.O_NOFOLLOW, dir_fd=at)
+            os.close(outer)
+        descriptor = os.open(last, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644, dir_fd=at)
+    except OSError as error:
+        if error.errno in NO_FILE:
+            raise IntegrityError(f"{Path(folder, name)} is not a regular file") from error
+        raise
+    finally:
+        os.close(at)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise IntegrityError(f"{Path(folder, name)} is not a regular file")
+    return descriptor
+
+
+def read_file(folder: Path, name: str, at_most: int) -> bytes:
+    """Bytes of a file below a folder, as `open_file` opens it.
+
+    Raises
+    ------
+    IntegrityError
+        If it isn't a regular file, or has more bytes than `at_most`.
+    OSError
+        If there is none, or it cannot be read.
+    """
+    with os.fdopen(open_file(folder, name), "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > at_most:
+            raise IntegrityError(f"{Path(folder, name)} is refused: it has {size:,} bytes, and {at_most:,} are the most")
+        return file.read(size)
+
+
+def parse_json(data: bytes, path: Path) -> Any:
+    """Values of a JSON text.
+
+    Raises
+    ------
+    IntegrityError
+        If it isn't JSON in UTF-8, or holds a number that isn't finite.
+    """
+    try:
+        values = json.loads(data.decode())
+        json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise IntegrityError(f"{path} cannot be read: it is not JSON") from error
+    return values
+
+
+def check_folder(path: Path) -> None:
+    """Refuse what stands in a folder's place: a link, a file; that nothing stands there is no fault.
+
+    Raises
+    ------
+    IntegrityError
+    """
+    if os.path.lexists(path) and not stat.S_ISDIR(path.lstat().st_mode):
+        raise IntegrityError(
+            f"{path} is {'a link' if path.is_symlink() else 'a file'}, where a folder must be: it is not opened"
+        )
+
+
+def read_verified(folder: Path, name: str, manifest_sha256: str | None = None) -> bytes:
     """Bytes of a file of a run folder, after its size and SHA-256 were found to be the manifest's.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+    manifest_sha256 : str, optional
+        Of the manifest, as somebody else remembers it.
 
     Raises
     ------
     IntegrityError
         If there is no manifest, or the file is absent, a link, not in the manifest, or not what was written.
     """
-    path = Path(run_dir, name)
-    try:
-        entry = json.loads(Path(run_dir, MANIFEST).read_text())["files"][name]
-        if not stat.S_ISREG(path.lstat().st_mode):
-            raise IntegrityError(f"{path} is not a regular file")
-        data = path.read_bytes()
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise IntegrityError(f"{path} cannot be verified: {type(error).__name__} {error}") from error
-    if len(data) != entry["size"] or hashlib.sha256(data).hexdigest() != entry["sha256"]:
-        raise IntegrityError(f"{path} is not the file that was written: its size or SHA-256 differs from {MANIFEST}")
+    folder = Path(folder)
+    written = read_manifest(folder, manifest_sha256).get(name)
+    if written is None:
+        raise IntegrityError(f"{folder / name} cannot be verified: {MANIFEST} does not name it")
+    with _opened(folder, name, written) as file:
+        data = file.read(written.size)
+    _check_sha256(folder / name, hashlib.sha256(data).hexdigest(), written)
     return data
+
+
+def read_manifest(folder: Path, sha256: str | None = None) -> dict[str, Written]:
+    """What a folder's manifest says of every file.
+
+    Parameters
+    ----------
+    folder : Path
+    sha256 : str, optional
+        Of the manifest, as somebody else remembers it.
+
+    Raises
+    ------
+    IntegrityError
+        If there is no manifest, it has another hash, or it isn't one that was written here.
+    """
+    path, data = folder / MANIFEST, _manifest_bytes(folder)
+    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+        raise IntegrityError(f"{path} is not the file that was written.")
+    values = parse_json(data, path)
+    if not isinstance(values, dict) or set(values) != {"files"} or not isinstance(values["files"], dict):
+        raise IntegrityError(f"{path} cannot be read: it is not a list of files")
+    for name, facts in values["files"].items():
+        _check_entry(path, name, facts)
+    return {name: Written(**facts) for name, facts in sorted(values["files"].items())}
+
+
+def manifest_sha256(folder: Path) -> str:
+    """SHA-256 of a folder's manifest.
+
+    Raises
+    ------
+    IntegrityError
+        If there is no manifest.
+    """
+    return hashlib.sha256(_manifest_bytes(folder)).hexdigest()
+
+
+def _manifest_bytes(folder: Path) -> bytes:
+    try:
+        return read_file(folder, MANIFEST, LARGEST_MANIFEST)
+    except OSError as error:
+        raise IntegrityError(f"{folder / MANIFEST} cannot be read: {error.strerror}") from error
+
+
+def _check_entry(path: Path, name: str, facts: Any) -> None:
+    """Refuse a name that could lead out of the folder or hide in a terminal, and facts that are no size and no hash."""
+    is_plain = name.isprintable() and "\\" not in name and not {"", ".", ".."} & set(name.split("/"))
+    if not is_plain or name == MANIFEST or len(name) > LONGEST_NAME:
+        raise IntegrityError(f"{path} is refused: {name[:80]!a} is not the name of a file inside the folder")
+    is_entry = isinstance(facts, dict) and set(facts) == {"size", "sha256"} and type(facts["size"]) is int
+    is_hash = is_entry and isinstance(facts["sha256"], str) and re.fullmatch("[0-9a-f]{64}", facts["sha256"])
+    if not is_hash or facts["size"] < 0:
+        raise IntegrityError(f"{path} is refused: what it says of {name} is not a size and a SHA-256")
+
+
+@contextlib.contextmanager
+def _opened(folder: Path, name: str, written: Written) -> Iterator[BinaryIO]:
+    """A file that has the size that was written."""
+    try:
+        with os.fdopen(open_file(folder, name), "rb") as file:
+            if os.fstat(file.fileno()).st_size != written.size:
+                _check_sha256(folder / name, None, written)
+            yield file
+    except OSError as error:
+        raise IntegrityError(f"{folder / name} cannot be verified: {error.strerror}") from error
+
+
+def _check_sha256(path: Path, sha256: str | None, written: Written) -> None:
+    if sha256 != written.sha256:
+        raise IntegrityError(f"{path} is not the file that was written: its size or SHA-256 differs from {MANIFEST}")
 
 
 def names_in_manifest(folder: Path) -> list[str]:
@@ -229,10 +528,7 @@ def names_in_manifest(folder: Path) -> list[str]:
     IntegrityError
         If there is no manifest that can be read.
     """
-    try:
-        return sorted(json.loads((folder / MANIFEST).read_text())["files"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise IntegrityError(f"{folder / MANIFEST} cannot be read: {type(error).__name__} {error}") from error
+    return list(read_manifest(folder))
 
 
 def verify(folder: Path, manifest_sha256: str | None = None) -> None:
@@ -249,14 +545,41 @@ def verify(folder: Path, manifest_sha256: str | None = None) -> None:
     IntegrityError
         If a file was changed, added or lost.
     """
-    names = names_in_manifest(folder)
-    if manifest_sha256 is not None and hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest() != manifest_sha256:
-        raise IntegrityError(f"{folder / MANIFEST} is not the file that was written.")
-    for name in names:
-        read_verified(folder, name)
-    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()}
-    if added := sorted(there - {*names, MANIFEST}):
-        raise IntegrityError(f"{folder / added[0]} was added after the folder was written.")
+    files = read_manifest(folder, manifest_sha256)
+    for name, written in files.items():
+        with _opened(folder, name, written) as file:
+            _check_sha256(folder / name, _sha256(file, written.size), written)
+    if added := sorted(_names_below(folder) - {*files, MANIFEST}):
+        raise IntegrityError(f"{shown(folder / added[0])} was added after the folder was written.")
+
+
+def shown(path: Path) -> str:
+    """A path that somebody else may have named, as one line of plain text."""
+    return str(path) if str(path).isprintable() else ascii(str(path))
+
+
+def _sha256(file: BinaryIO, size: int) -> str:
+    """Hash of the first bytes of a file, never all of them in memory."""
+    digest = hashlib.sha256()
+    while size and (data := file.read(min(size, 2**20))):
+        digest.update(data)
+        size -= len(data)
+    return digest.hexdigest()
+
+
+def _names_below(folder: Path) -> set[str]:
+    """Names of all that is below a folder and isn't a folder itself; a link is one of them, wherever it leads."""
+    found, left = set(), [""]
+    try:
+        while left:
+            at = left.pop()
+            with os.scandir(folder / at) as entries:
+                for entry in entries:
+                    is_folder = entry.is_dir(follow_symlinks=False)
+                    left.append(f"{at}{entry.name}/") if is_folder else found.add(f"{at}{entry.name}")
+    except OSError as error:
+        raise IntegrityError(f"{shown(folder / at)} cannot be verified: {error.strerror}") from error
+    return found
 
 
 def _skops_io():
@@ -310,10 +633,16 @@ def _normal_form(data: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def write_manifest(folder: Path) -> None:
-    """Write size and SHA-256 of every file of a folder into its manifest, and wait until all of it is on the disk."""
+def write_manifest(folder: Path) -> str:
+    """Write size and SHA-256 of every file of a folder into its manifest, and wait until all of it is on the disk.
+
+    Returns
+    -------
+    str
+        SHA-256 of the manifest.
+    """
     files = {}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST):
         data = path.read_bytes()
         name = path.relative_to(folder).as_posix()
         files[name] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
@@ -321,6 +650,7 @@ def write_manifest(folder: Path) -> None:
     write_json(folder / MANIFEST, {"files": files})
     sync(folder / MANIFEST)
     sync(folder)
+    return manifest_sha256(folder)
 
 
 def sync(path: Path) -> None:

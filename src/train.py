@@ -50,16 +50,17 @@ def main(cfg: DictConfig) -> float:
     else:
         run = train
     registry = Path(checked.registry.path) if checked.registry.kind == "local" and _is_told_of("registry=local") else None
-    try:
-        with threadpool_limits(1, "blas"):  # more threads add up in another order: last bits would depend on the cores
-            score = run(checked, run_dir, config.hydra_files(cfg, HydraConfig.get()), registry)
-    finally:
-        artifacts.remove_empty(run_dir)
-    chosen = checked.tracking
-    kind = chosen.kind if _is_told_of(f"tracking={chosen.kind}") else "none"
-    tracking.track(run_dir, kind, chosen.path, chosen.uri_env, chosen.experiments)
-    if registry is not None:
-        register(run_dir, registry)
+    with artifacts.keeps(run_dir) as kept:  # a simultaneous run of the same folder waits until this one is registered
+        try:
+            with threadpool_limits(1, "blas"):  # more threads add up in another order: last bits would depend on the cores
+                score = run(checked, run_dir, config.hydra_files(cfg, HydraConfig.get()), registry)
+        finally:
+            artifacts.remove_empty(run_dir)
+        chosen = checked.tracking
+        kind = chosen.kind if _is_told_of(f"tracking={chosen.kind}") else "none"
+        tracking.track(run_dir, kind, chosen.path, chosen.uri_env, chosen.experiments)
+        if registry is not None:
+            register(run_dir, registry, checked.use_case.key, kept.manifest_sha256)
     return score
 
 
@@ -71,11 +72,11 @@ def _is_told_of(setting: str) -> bool:
     return OmegaConf.is_missing(HydraConfig.get().job, "num") or setting in HydraConfig.get().overrides.task
 
 
-def register(run_dir: Path, root: Path) -> None:
-    """Make a run a version of its use case, and say which."""
+def register(run_dir: Path, root: Path, use_case: str, manifest_sha256: str | None) -> None:
+    """Make a run a version of its use case, and say which; the hash is that of the run that this process has written."""
     from src.registry.store import open_registry
 
-    version = open_registry(root).register(run_dir)
+    version = open_registry(root).register(run_dir, use_case=use_case, manifest_sha256=manifest_sha256)
     print(f"{os.path.relpath(version.folder)}   {version.entry['model_id']}, {version.status}")
 
 

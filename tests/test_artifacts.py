@@ -1,8 +1,13 @@
+import hashlib
 import json
+import multiprocessing
+import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from src import artifacts
 from src.errors import ConfigError, IntegrityError
 
+FORK = multiprocessing.get_context("fork")
 MODEL = LogisticRegression().fit(np.arange(20).reshape(10, 2), [0, 1] * 5)
 
 
@@ -114,6 +120,126 @@ def test_a_link_an_absent_file_and_a_file_nobody_wrote_are_refused(tmp_path):
     (tmp_path / "run/model.skops").symlink_to(tmp_path / "moved")
     with pytest.raises(IntegrityError, match="is not a regular file"):
         artifacts.load(tmp_path / "run")
+
+
+def put_a_pipe(path):
+    os.mkfifo(path)
+
+
+def put_a_folder(path):
+    path.mkdir()
+
+
+def put_an_endless_device(path):
+    path.symlink_to("/dev/zero")
+
+
+def put_a_socket(path):
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(path))
+
+
+def put_a_file_of_a_terabyte(path):
+    path.touch()
+    os.truncate(path, 2**40)
+
+
+@pytest.mark.parametrize("put", [put_a_pipe, put_a_folder, put_an_endless_device, put_a_socket, put_a_file_of_a_terabyte])
+@pytest.mark.parametrize("name", ["model.skops", "manifest.json"])
+def test_what_is_no_file_or_too_large_a_one_is_refused_at_once(tmp_path, monkeypatch, put, name):
+    publish(tmp_path / "run")
+    monkeypatch.chdir(tmp_path / "run")  # the address of a socket is short
+    (tmp_path / "run" / name).unlink()
+    put(Path(name))
+    start = time.monotonic()
+    for read in (artifacts.load, artifacts.verify):
+        with pytest.raises(IntegrityError, match=name):
+            read(tmp_path / "run")
+    assert time.monotonic() - start < 1
+
+
+def test_a_folder_that_is_a_link_leads_nowhere(tmp_path):
+    with artifacts.published(tmp_path / "run") as folder:
+        (folder / "plots").mkdir()
+        (folder / "plots/roc.csv").write_text("0,0")
+    (tmp_path / "run/plots").rename(tmp_path / "elsewhere")
+    (tmp_path / "run/plots").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(IntegrityError, match=r"plots/roc\.csv is not a regular file"):
+        artifacts.read_verified(tmp_path / "run", "plots/roc.csv")
+    with pytest.raises(IntegrityError, match=r"plots/roc\.csv is not a regular file"):
+        artifacts.verify(tmp_path / "run")
+
+
+HOSTILE_NAMES = ["../out", "a/../../out", "/tmp/out", "", ".", "..", "a//b", "a/", "a\\b", "a\0b", "a\nb", "\x1b[2J"]
+HOSTILE_NAMES += ["\u202egpj", "\u2028", "x" * 5000, "manifest.json"]
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=ascii)
+def test_a_name_in_a_manifest_that_is_no_file_inside_the_folder_is_refused(tmp_path, name):
+    publish(tmp_path / "run")
+    (tmp_path / "out").write_text("x")
+    facts = {"size": 1, "sha256": hashlib.sha256(b"x").hexdigest()}
+    (tmp_path / "run/manifest.json").write_text(json.dumps({"files": {name: facts}}))
+    with pytest.raises(IntegrityError, match="is not the name of a file inside the folder"):
+        artifacts.names_in_manifest(tmp_path / "run")
+    with pytest.raises(IntegrityError, match="is not the name of a file inside the folder"):
+        artifacts.read_verified(tmp_path / "run", name)
+
+
+HASH = "0" * 64
+NO_MANIFESTS = [
+    "", "null", "[]", "7", "{}", '{"files": []}', '{"files": {}, "more": 1}', '{"files": {"a": 1}}', '{"files": {"a": NaN}}',
+    *(json.dumps({"files": {"a": {"size": size, "sha256": HASH}}}) for size in (-1, True, 1.0, "1", None)),
+    *(json.dumps({"files": {"a": {"size": 1, "sha256": sha256}}}) for sha256 in (HASH[1:], HASH.replace("0", "G"), 1, None)),
+    '{"files": {"a": {"size": 1}}}', '{"files": {"a": {"size": 1' + "0" * 5000 + "}}}", '{"files": {"\\ud800": 1}}',
+    "[" * 200_000, "\x00",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NO_MANIFESTS, ids=lambda text: ascii(text[:40]))
+def test_a_manifest_of_another_form_is_refused_in_a_sentence(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(IntegrityError, match=r"manifest\.json (is refused|cannot be read)"):
+        artifacts.verify(tmp_path)
+
+
+def test_who_publishes_in_one_place_waits_until_the_other_has_read_its_own(tmp_path):
+    publish(tmp_path / "run")
+
+    def write_and_read(text):
+        with artifacts.keeps(tmp_path / "run") as kept:
+            publish(tmp_path / "run", text)
+            time.sleep(0.2)
+            assert (tmp_path / "run/note.txt").read_text() == text
+            assert artifacts.manifest_sha256(tmp_path / "run") == kept.manifest_sha256
+
+    processes = [FORK.Process(target=write_and_read, args=(text,)) for text in "abcd"]
+    for process in processes:
+        process.start()
+    publish(tmp_path / "beside")  # waits for nobody
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    publish(tmp_path / "run", "last")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["beside", "run"]
+
+
+def test_who_waits_for_another_can_be_interrupted(tmp_path):
+    def wait():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        publish(tmp_path / "run", "never")
+
+    with artifacts.keeps(tmp_path / "run"):
+        publish(tmp_path / "run")
+        waiting = FORK.Process(target=wait)
+        waiting.start()
+        time.sleep(0.5)
+        assert waiting.is_alive()
+        os.kill(waiting.pid, signal.SIGINT)
+        waiting.join(timeout=2)
+        assert waiting.exitcode == 1
+    assert (tmp_path / "run/note.txt").read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_a_type_that_no_model_needs_is_refused_unexecuted(tmp_path):

@@ -1,20 +1,26 @@
+import contextlib
+import hashlib
 import json
 import multiprocessing
 import os
 import random
+import shlex
+import shutil
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import run_warm
+from conftest import KINDS, run_warm
 
 from src import artifacts
 from src.errors import ConfigError, GateError, IntegrityError
 from src.registry import __main__ as command_line
-from src.registry import signing
+from src.registry import ledger as ledgers
+from src.registry import signing, witness
 from src.registry.comparison import compare, delong
 from src.registry.gates import judge
 from src.registry.ledger import HEAD, LEDGER
@@ -41,6 +47,7 @@ def trained(tmp_path_factory):
 def registry(tmp_path, monkeypatch):
     for name in (signing.SIGNING_KEY, signing.PUBLIC_KEY):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(witness.VARIABLE, str(tmp_path / "state/witness.jsonl"))
     return Registry(tmp_path / "models")
 
 
@@ -249,6 +256,7 @@ EDITS = {
     "two lines in another order": lambda lines: [lines[1], lines[0], *lines[2:]],
     "a line twice": lambda lines: [*lines, lines[-1]],
     "lines that were added": lambda lines: [*lines, *lines],
+    "another line end": lambda lines: [lines[0].replace(b"\n", b"\r"), *lines[1:]],
     "spaces": lambda lines: [lines[0].replace(b",", b", ", 1), *lines[1:]],
 }
 
@@ -483,7 +491,6 @@ def test_an_empty_registry_says_how_to_begin(tmp_path, capsys):
         said = capsys.readouterr().err
         assert "transaction_fraud has no" in said
         assert len(said.splitlines()) <= 3
-    assert run("verify", *root) == 0
     assert not (tmp_path / "models").exists()
 
 
@@ -541,6 +548,568 @@ def test_any_run_folder_can_be_registered_by_hand(registry, a_run, capsys):
     assert (line["by"], line["reason"]) == ("ann", "from another machine")
     assert line["entry"]["created_at"] == line["at"]
     assert run("register", run_dir.parent / "nothing", "--registry", registry.root) == 4
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    """All that is below a folder, by its path: bytes of files, None for anything else."""
+    return {str(path): path.read_bytes() if path.is_file() else None for path in sorted(folder.rglob("*"))}
+
+
+def write_run(folder: Path, files: dict[str, bytes]) -> Path:
+    """A run folder as an enemy makes one: any names in the manifest, with hashes that fit."""
+    folder.mkdir()
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    (folder / artifacts.MANIFEST).write_text(manifest(files))
+    return folder
+
+
+def rewrite(run_dir: Path, files: dict[str, bytes], name: str, data: bytes) -> None:
+    """Put other bytes in a file of a run folder, and a manifest that fits."""
+    (run_dir / name).write_bytes(data)
+    (run_dir / artifacts.MANIFEST).write_text(manifest(files | {name: data}))
+
+
+def manifest(files: dict[str, bytes]) -> str:
+    entries = {name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()}
+    return json.dumps({"files": entries})
+
+
+@pytest.fixture
+def files(trained):
+    """Files of a good run."""
+    return {name: artifacts.read_verified(trained, name) for name in artifacts.names_in_manifest(trained)}
+
+
+@pytest.mark.parametrize("name", ["../registry.jsonl", "../v1.0.0/model.skops", "a/../../b", "/b"])
+def test_a_run_whose_manifest_names_files_outside_it_changes_nothing(registry, trained, files, tmp_path, name, capsys):
+    registry.register(trained)
+    name = str(tmp_path / "b") if name == "/b" else name
+    run_dir = write_run(tmp_path / "run", files)
+    (run_dir / artifacts.MANIFEST).write_text(manifest(files | {name: b"owned"}))
+    before = contents(tmp_path)
+    assert run("register", run_dir, "--registry", registry.root) == 4
+    assert "is not the name of a file inside the folder" in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
+def test_a_run_that_names_a_use_case_outside_the_registry_changes_nothing(registry, files, tmp_path, capsys):
+    for number, key in enumerate(["../../escaped", "/tmp/escaped", "..", "", "a/b", "Fraud", "a\n", None, 7, ["a"]]):
+        facts = json.loads(files["metadata.json"]) | {"use_case_key": key}
+        run_dir = write_run(tmp_path / f"run{number}", files | {"metadata.json": json.dumps(facts).encode()})
+        before = contents(tmp_path)
+        assert run("register", run_dir, "--registry", registry.root) == 4, key
+        assert "metadata.json is not what a run of this system records: use_case_key" in capsys.readouterr().err
+        assert contents(tmp_path) == before
+
+
+def test_a_run_of_a_use_case_that_nobody_knows_asks_for_its_folder(registry, files, tmp_path, capsys):
+    facts = json.loads(files["metadata.json"])
+    facts["use_case_key"] = facts["config"]["use_case"]["key"] = "mine"
+    run_dir = write_run(tmp_path / "run", files | {"metadata.json": json.dumps(facts).encode()})
+    arguments = ["register", run_dir, "--registry", registry.root]
+    assert run(*arguments) == 2
+    said = capsys.readouterr().err
+    assert f"python -m src.registry register {run_dir} --config-dir DIR --registry {registry.root}" in said
+    assert not registry.root.exists()
+    (tmp_path / "conf/use_case").mkdir(parents=True)
+    (tmp_path / "conf/use_case/my_own.yaml").write_text("use_case: {key: mine}")
+    assert run(*arguments, "--config-dir", tmp_path / "conf") == 0
+    assert run(*arguments) == 0  # the registry knows it now
+    assert registry.find("mine", "1.0.1").entry["use_case_key"] == "mine"
+    facts["use_case_key"] = facts["config"]["use_case"]["key"] = "fraud"  # a short name
+    run_dir = write_run(tmp_path / "other", files | {"metadata.json": json.dumps(facts).encode()})
+    assert run("register", run_dir, "--registry", registry.root) == 2
+
+
+def test_a_run_of_another_use_case_than_the_one_just_trained_is_refused(registry, trained):
+    with pytest.raises(IntegrityError, match="is a run of credit_scoring, not of churn_prediction"):
+        registry.register(trained, use_case="churn_prediction")
+    with pytest.raises(IntegrityError, match=r"manifest\.json is not the file that was written"):
+        registry.register(trained, use_case="credit_scoring", manifest_sha256="0" * 64)
+    assert not registry.root.exists()
+
+
+WRONG = [None, True, -1, 0.5, 10**400, "", "../x", "\x1b[2J", [], [1], {}, {"a": 1}]
+RIGHT = {  # what may stand there as well
+    "algorithm": str, "created_at": type(None), "split": type(None), "params": dict, "data.kind": str, "feature_count": (),
+    "data.proxy_for": (str, type(None)), "data.n_valid_rows": (), "split.n_rows.train": (),
+}  # fmt: skip
+
+
+def wrong_facts(facts):
+    """A good run's facts with one of those that the registry reads gone or wrong, and the place of it."""
+    places = ["use_case_id", "use_case_key", "model", "metric", "config", "data", "config.use_case", "config.use_case.features"]
+    places += ["config.use_case.quantile", "config.tuning", "config.model.params", "data.frame_sha256", "split.sha256", *RIGHT]
+    for place in places:
+        *above, last = place.split(".")
+        for value in WRONG:
+            if isinstance(value, RIGHT.get(place, ())) or (place.endswith(("params", "quantile")) and value in (None, {}, 0.5)):
+                continue
+            changed = json.loads(json.dumps(facts))
+            inner = changed
+            for name in above:
+                inner = inner[name]
+            if place == "config.model.params" and isinstance(value, dict):
+                continue
+            inner[last] = value
+            yield f"{place}={value!r}"[:60], changed
+
+
+def test_no_wrong_fact_of_a_run_is_registered(registry, files, tmp_path):
+    run_dir, n_tried = write_run(tmp_path / "run", files), 0
+    for said, changed in wrong_facts(json.loads(files["metadata.json"])):
+        rewrite(run_dir, files, "metadata.json", json.dumps(changed).encode())
+        with pytest.raises(IntegrityError, match=r"metadata\.json is not"):
+            registry.register(run_dir, reason=said)
+        n_tried += 1
+    texts = {"metadata.json": [b"[]", b"{", b"\xff"], "importance.csv": [b"", b'"']}
+    texts["metrics.json"] = [b"[1]", b'{"a": {}}', b'{"a": NaN}', b'{"a": 1e999}', b'{"a": true}', b"[" * 10**5]
+    for name, text in ((file, text) for file in texts for text in texts[file]):
+        rewrite(run_dir, files, name, text)
+        with pytest.raises(IntegrityError, match=r"records|is not JSON|no model card"):
+            registry.register(run_dir, reason=name)
+        rewrite(run_dir, files, name, files[name])
+        n_tried += 1
+    assert n_tried > 150
+    assert registry.versions("credit_scoring") == []
+
+
+@pytest.mark.parametrize("lacking", ["metadata.json", "metrics.json", "model.skops"])
+def test_a_folder_that_lacks_a_file_of_every_run_is_no_run(registry, files, tmp_path, lacking):
+    run_dir = write_run(tmp_path / "run", {name: data for name, data in files.items() if name != lacking})
+    with pytest.raises(IntegrityError, match=f"is not a run: it has no {lacking}"):
+        registry.register(run_dir)
+
+
+def test_a_link_or_a_file_that_nobody_wrote_in_a_run_folder_is_not_registered(registry, files, tmp_path):
+    run_dir = write_run(tmp_path / "run", files)
+    (run_dir / "more.txt").symlink_to("/etc/hostname")
+    with pytest.raises(IntegrityError, match=r"more\.txt was added"):
+        registry.register(run_dir)
+    (run_dir / "more.txt").unlink()
+    (run_dir / "plots").rename(tmp_path / "plots")
+    (run_dir / "plots").symlink_to(tmp_path / "plots")
+    with pytest.raises(IntegrityError, match=r"plots/.* is not a regular file"):
+        registry.register(run_dir)
+    assert not registry.root.exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_of_every_kind_is_registered_with_and_without_clock_times(registry, run_of, tmp_path, kind):
+    from src.outputs import timeless
+
+    names = artifacts.names_in_manifest(run_of(kind))
+    files = {name: artifacts.read_verified(run_of(kind), name) for name in names}
+    facts = json.loads(files["metadata.json"])
+    pulled = write_run(tmp_path / "pulled", files | {"metadata.json": json.dumps(timeless(facts)).encode()})
+    for run_dir in (run_of(kind), pulled):
+        registry.register(run_dir).verify()
+    assert registry.verify(facts["use_case_key"])["n_versions"] == 2
+
+
+LOST = {
+    "its ledger": lambda folder: (folder / LEDGER).unlink(),
+    "its head": lambda folder: (folder / HEAD).unlink(),
+    "its ledger and its head": lambda folder: [(folder / name).unlink() for name in (LEDGER, HEAD)],
+    "all but its versions": lambda folder: [(folder / name).unlink() for name in (LEDGER, HEAD, ledgers.LOCK)],
+    "its versions and its ledger": lambda folder: [shutil.rmtree(folder / "v1.0.0"), (folder / LEDGER).unlink()],
+    "the lines of its ledger": lambda folder: [(folder / name).write_text(text) for name, text in ((LEDGER, ""), (HEAD, ZERO))],
+}
+ZERO = json.dumps({"n": 0, "size": 0, "sha256": "0" * 64})
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_what_a_registry_has_lost_is_missed_by_every_command(registry, trained, lost, capsys):
+    registry.register(trained)
+    registry.promote(registry.find("credit_scoring", "1.0.0"), None, "me", "first", [], False)
+    LOST[lost](registry.root / "credit_scoring")
+    for words in (
+        "verify", "verify credit_scoring", "list", "show credit_scoring", "show credit_scoring@1.0.0", "as-of 2030-01-01",
+        "promote credit_scoring@1.0.0 --reason x", "rollback credit_scoring --reason x",
+        "archive credit_scoring@1.0.0 --reason x",
+    ):  # fmt: skip
+        assert run(*words.split(), "--registry", registry.root) == 4, words
+        assert len(capsys.readouterr().err.splitlines()) <= 2
+    with pytest.raises(IntegrityError, match=r"credit_scoring"):
+        find("credit_scoring", root=registry.root)
+    with pytest.raises(IntegrityError, match=r"credit_scoring"):
+        registry.register(trained)
+
+
+def test_where_nothing_can_be_verified_verifying_fails(registry, tmp_path, capsys):
+    assert run("verify", "--registry", registry.root) == 4
+    assert "holds no version: nothing was verified" in capsys.readouterr().err
+    registry.root.mkdir()
+    assert run("verify", "--json", "--registry", registry.root) == 4
+    assert "nothing was verified" in json.loads(capsys.readouterr().out)["broken"][0]
+    assert run("verify", "fraud", "--registry", registry.root) == 4
+    assert "transaction_fraud has no ledger" in capsys.readouterr().err
+    assert run("verify", "fruad", "--registry", registry.root) == 2
+    (tmp_path / "file").touch()
+    assert run("verify", "--registry", tmp_path / "file") == 2
+    assert "is not a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("step", ["staging", "line", "folder"])
+def test_a_first_registration_that_died_is_taken_back_or_finished(registry, trained, monkeypatch, step, capsys):
+    def die(*_):
+        raise KeyboardInterrupt
+
+    write_head, heads = ledgers.Ledger._write_head, []
+    with monkeypatch.context() as dying:
+        if step == "folder":  # the first head says that there are no lines yet
+            dying.setattr(ledgers.Ledger, "_write_head", lambda *a: die() if heads else heads.append(write_head(*a)))
+        else:
+            dying.setattr(f"src.registry.store.{'_copy' if step == 'staging' else '_publish'}", die)
+        with pytest.raises(KeyboardInterrupt):
+            registry.register(trained)
+    assert registry.versions("credit_scoring") == []
+    assert run("show", "credit_scoring", "--registry", registry.root) == 2
+    assert run("verify", "--registry", registry.root) == 4
+    assert "nothing was verified" in capsys.readouterr().err
+    registry.register(trained)
+    n_versions = 2 if step == "folder" else 1
+    assert registry.verify("credit_scoring") == {
+        "use_case": "credit_scoring", "n_lines": n_versions, "n_versions": n_versions, "pending": None,
+    }  # fmt: skip
+
+
+def test_a_ledger_whose_head_was_never_written_is_refused_until_the_next_registration_finishes_it(registry, trained):
+    registry.register(trained)
+    (registry.root / "credit_scoring" / HEAD).unlink()
+    with pytest.raises(IntegrityError, match=r"registry\.head\.json is gone"):
+        registry.find("credit_scoring", "1.0.0")
+    registry.register(trained)
+    assert [one.version for one in registry.versions("credit_scoring")] == ["1.0.0", "1.0.1"]
+
+
+@pytest.mark.parametrize("name", [LEDGER, HEAD, ledgers.LOCK])
+@pytest.mark.parametrize("put", ["a pipe", "a link", "a folder", "an endless device"])
+def test_what_stands_in_the_place_of_a_registrys_file_is_refused_at_once(registry, trained, tmp_path, name, put):
+    registry.register(trained)
+    path = registry.root / "credit_scoring" / name
+    path.rename(tmp_path / "aside")
+    {
+        "a pipe": lambda: os.mkfifo(path),
+        "a link": lambda: path.symlink_to(tmp_path / "aside"),
+        "a folder": path.mkdir,
+        "an endless device": lambda: path.symlink_to("/dev/zero"),
+    }[put]()
+    start = time.monotonic()
+    with pytest.raises(IntegrityError, match=f"{name} is not a regular file"):
+        registry.register(trained)
+    if name != ledgers.LOCK:
+        with pytest.raises(IntegrityError, match=f"{name} is not a regular file"):
+            registry.find("credit_scoring", "1.0.0")
+    assert time.monotonic() - start < 2
+
+
+def test_a_folder_of_the_registry_that_is_a_link_is_refused(registry, trained, tmp_path, capsys):
+    folder = registry.register(trained).folder
+    folder.rename(tmp_path / "version")
+    folder.symlink_to(tmp_path / "version")
+    assert run("verify", "--registry", registry.root) == 4
+    assert "v1.0.0 is a link" in capsys.readouterr().err
+    assert run("show", "credit_scoring@1.0.0", "--registry", registry.root) == 4
+    assert run("list", "--registry", registry.root) == 4
+    folder.unlink()
+    (tmp_path / "version").rename(folder)
+    (registry.root / "credit_scoring").rename(tmp_path / "use_case")
+    (registry.root / "credit_scoring").symlink_to(tmp_path / "use_case")
+    for words in ("verify", "list", "show credit_scoring"):
+        assert run(*words.split(), "--registry", registry.root) == 4, words
+    with pytest.raises(IntegrityError, match="credit_scoring is a link"):
+        registry.register(trained)
+
+
+@pytest.fixture
+def signed(registry, tmp_path, monkeypatch):
+    """A registry that signs."""
+    private, _ = signing.make_keys(tmp_path / "keys")
+    monkeypatch.setenv(signing.SIGNING_KEY, str(private))
+    return open_registry(registry.root)
+
+
+@pytest.mark.parametrize("kind", ["registry", "signed"])
+def test_a_ledger_does_not_count_in_the_folder_of_another_use_case(request, trained, kind):
+    registry = request.getfixturevalue(kind)
+    registry.register(trained)
+    shutil.copytree(registry.root / "credit_scoring", registry.root / "churn_prediction")
+    for act in (find, lambda use_case, *_: registry.verify(use_case), lambda use_case, *_: registry.versions(use_case)):
+        with pytest.raises(IntegrityError, match="line 1 is of credit_scoring, not of churn_prediction"):
+            act("churn_prediction", "1.0.0", registry.root)
+
+
+def put_back(folder: Path, copy: Path) -> None:
+    shutil.rmtree(folder)
+    shutil.copytree(copy, folder)
+
+
+def test_an_older_signed_state_that_is_put_back_is_noticed(signed, trained, tmp_path, monkeypatch, capsys):
+    folder = signed.root / "credit_scoring"
+    signed.register(trained)
+    shutil.copytree(folder, tmp_path / "older")
+    signed.register(trained)
+    shutil.copytree(folder, tmp_path / "newest")
+    put_back(folder, tmp_path / "older")
+    remembers = Path(os.environ[witness.VARIABLE])
+    for words in ("verify", "list", "show credit_scoring", "as-of 2030-01-01", "promote credit_scoring@1.0.0 --reason x"):
+        assert run(*words.split(), "--registry", signed.root) == 4, words
+        said = capsys.readouterr().err
+        assert "an older or another state was put in its place" in said
+        assert str(remembers) in said
+    with pytest.raises(IntegrityError, match="an older or another state"):
+        signed.register(trained)
+    put_back(folder, tmp_path / "newest")
+    assert signed.verify("credit_scoring")["n_versions"] == 2
+    put_back(folder, tmp_path / "older")
+    monkeypatch.setenv(witness.VARIABLE, str(tmp_path / "other_machine.jsonl"))
+    signed.promote(signed.find("credit_scoring", "1.0.0"), None, "me", "another future", [], False)
+    monkeypatch.setenv(witness.VARIABLE, str(remembers))
+    with pytest.raises(IntegrityError, match="now has another line 2"):
+        find("credit_scoring", root=signed.root)
+    remembers.write_text("")  # as the message says, if that was on purpose
+    assert find("credit_scoring", root=signed.root).version == "1.0.0"
+
+
+def test_a_signed_ledger_or_use_case_that_is_gone_is_noticed(signed, trained, capsys):
+    signed.register(trained)
+    shutil.rmtree(signed.root / "credit_scoring")
+    for words in ("verify", "list", "show credit_scoring", "verify credit_scoring"):
+        assert run(*words.split(), "--registry", signed.root) == 4, words
+        assert "an older or another state was put in its place" in capsys.readouterr().err
+    with pytest.raises(IntegrityError, match="an older or another state"):
+        signed.register(trained)
+    shutil.rmtree(signed.root)
+    assert run("verify", "--registry", signed.root) == 4
+
+
+def test_only_the_owner_can_read_what_the_witness_remembers_and_it_is_written_once(signed, trained):
+    signed.register(trained)
+    path = Path(os.environ[witness.VARIABLE])
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    before = path.stat()
+    signed.find("credit_scoring", "1.0.0").verify()
+    signed.verify("credit_scoring")
+    assert os.path.samestat(path.stat(), before)
+
+
+def test_a_witness_that_is_no_witness_is_refused(signed, trained):
+    signed.register(trained)
+    path = Path(os.environ[witness.VARIABLE])
+    for text in ("{", "7\n", '{"key": "a"}\n', path.read_text().replace('"n": 1', '"n": true'), path.read_text()[:-9]):
+        path.write_text(text)
+        with pytest.raises(IntegrityError, match=r"witness\.jsonl, line 1 cannot be read"):
+            signed.find("credit_scoring", "1.0.0")
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(IntegrityError, match=r"witness\.jsonl is not a regular file"):
+        signed.find("credit_scoring", "1.0.0")
+
+
+def test_a_home_that_cannot_be_written_costs_a_warning_and_a_file_named_wrongly_is_an_error(
+    signed, trained, tmp_path, monkeypatch, caplog
+):
+    (tmp_path / "home").touch()
+    monkeypatch.delenv(witness.VARIABLE)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
+    witness._warn.cache_clear()
+    signed.register(trained)
+    assert signed.find("credit_scoring", "1.0.0").version == "1.0.0"
+    assert caplog.text.count("will not be noticed") == 1
+    monkeypatch.setenv(witness.VARIABLE, str(tmp_path / "home/witness"))
+    with pytest.raises(ConfigError, match=r"REGISTRY_WITNESS names .*, which cannot be read: Not a directory"):
+        signed.find("credit_scoring", "1.0.0")
+
+
+def test_simultaneous_readers_and_writers_of_a_signed_ledger_raise_no_false_alarm(signed, trained):
+    def some() -> None:
+        for _ in range(6):
+            signed.register(trained)
+
+    processes = [FORK.Process(target=some) for _ in range(3)]
+    for process in processes:
+        process.start()
+    while any(process.is_alive() for process in processes):
+        signed.versions("credit_scoring")
+    assert [process.exitcode for process in processes] == [0] * 3
+    assert signed.verify("credit_scoring")["n_versions"] == 18
+
+
+def test_simultaneous_runs_of_one_folder_register_each_its_own_model(tmp_path):
+    def trained_with(seed: int):
+        return run_warm(
+            "use_case=credit_scoring", "cv=none", f"seed={seed}", f"hydra.run.dir={tmp_path}/run",
+            f"registry.path={tmp_path}/models", f"tracking.experiments={tmp_path}/runs.jsonl",
+        )  # fmt: skip
+
+    with ThreadPoolExecutor(3) as pool:
+        results = dict(zip((1, 2, 3), pool.map(trained_with, (1, 2, 3)), strict=True))
+    registry = Registry(tmp_path / "models")
+    known = {one.version: one for one in registry.versions("credit_scoring")}
+    assert len(known) == 3
+    for seed, result in results.items():
+        assert result.returncode == 0, result.stderr
+        folder, *_ = result.stdout.splitlines()[-1].split()
+        assert known[Path(folder).name[1:]].facts["seed"] == seed
+    lines = [json.loads(line) for line in (tmp_path / "runs.jsonl").read_text().splitlines()]
+    models = {hashlib.sha256(one.read("model.skops")).hexdigest(): one.facts["seed"] for one in known.values()}
+    assert {line["seed"]: models[line["artifacts"]["model.skops"]] for line in lines} == {1: 1, 2: 2, 3: 3}
+
+
+def test_a_clock_that_went_backwards_is_said_and_the_order_of_lines_counts(registry, trained, monkeypatch, capsys):
+    times = iter(f"2026-10-{day:02}T12:00:00Z" for day in (5, 5, 9, 2))
+    monkeypatch.setattr("src.provenance.now", lambda: next(times))
+    one, other = registry.register(trained), registry.register(trained)
+    registry.promote(one, None, "me", "first", [], False)
+    registry.promote(other, one, "me", "second", [], False)
+    for date, expected in (("2026-10-01", []), ("2026-10-04", ["1.0.1"]), ("2026-10-09", ["1.0.1"])):
+        assert run("as-of", date, "--json", "--registry", registry.root) == 0
+        told = capsys.readouterr()
+        assert [one["version"] for one in json.loads(told.out)["production"]] == expected, date
+        assert "the clock went backwards at line 4, promote 1.0.1 for 1.0.0 at 2026-10-02T12:00:00Z" in told.err
+    assert run("show", "credit_scoring", "--registry", registry.root) == 0
+    assert "the order of lines is what counts" in capsys.readouterr().err
+
+
+def rechained(lines) -> bytes:
+    """Lines with the hashes that belong to them, as somebody without a key would compute them."""
+    previous, texts = ledgers.NOTHING, []
+    for line in lines:
+        line = line | {"previous": previous} if "previous" in line else line
+        previous = line["sha256"] = ledgers._sha256(line)
+        texts.append(ledgers._canonical(line) + b"\n")
+    return b"".join(texts)
+
+
+def forge(folder: Path, lines) -> None:
+    data = rechained(lines)
+    (folder / LEDGER).write_bytes(data)
+    last = json.loads(data.splitlines()[-1])["sha256"]
+    (folder / HEAD).write_text(json.dumps({"n": len(lines), "size": len(data), "sha256": last}))
+
+
+FREE = ("by", "reason", "forced", "gates", "n", "created_by", "algorithm", "hyperparameters", "metrics", "inputs_sha256")
+FREE += ("configuration_sha256", "manifest_sha256", "training_samples", "feature_count")
+NEVER = [None, True, 1.0, -1, 10**30, "", "../x", "1.0", "9.9.9", "v1.0.0", "0" * 64, "\u202e", [], [1], {}, {"a": 1}]
+
+
+def forgeries(lines):
+    """Ledgers with a field of a line or an entry gone, added, or replaced by what never stands there."""
+    for i, line in enumerate(lines):
+        for owner in ((), ("entry",)) if line["action"] == "register" else ((),):
+            for name in (*(line[owner[0]] if owner else line), "more"):
+                for value in (*NEVER, "gone"):
+                    changed = json.loads(json.dumps(lines))
+                    inner = changed[i][owner[0]] if owner else changed[i]
+                    was = inner.get(name)
+                    inner.pop(name, None) if value == "gone" else inner.update({name: value})
+                    is_same_kind = type(value) is type(was) and name in FREE
+                    if name in ("sha256", "previous") or is_same_kind or inner.get(name) == was:
+                        continue
+                    yield f"line {i + 1}: {name}={value!r}", changed
+
+
+ORDERS = {
+    "a version twice": lambda lines: [*lines[:2], lines[1]],
+    "a lower version after a higher one": lambda lines: [lines[1], lines[0], *lines[2:]],
+    "a promotion of a version that is registered later": lambda lines: [lines[0], lines[3], lines[1]],
+    "a promotion that replaces what was not in production": lambda lines: [*lines[:2], lines[3]],
+    "a line of an archived version's promotion first": lambda lines: lines[2:],
+}
+
+
+def test_no_forged_ledger_is_read_or_ends_in_a_traceback(registry, trained):
+    one, other = registry.register(trained), registry.register(trained)
+    registry.promote(one, None, "me", "first", [], False)
+    registry.promote(other, one, "me", "second", [], False)
+    registry.rollback("credit_scoring", "me", "third")
+    folder, lines = registry.root / "credit_scoring", registry.history("credit_scoring")
+    cases = [*forgeries(lines), *((name, edit([dict(line) for line in lines])) for name, edit in ORDERS.items())]
+    assert len(cases) > 700
+    for said, changed in cases:
+        if said in ORDERS:
+            changed = [line | {"n": n} for n, line in enumerate(changed, start=1)]
+        forge(folder, changed)
+        with pytest.raises(IntegrityError, match="credit_scoring") as error:
+            registry.ledger("credit_scoring").read()
+        assert len(str(error.value).splitlines()) <= 2, said
+    forge(folder, lines)
+    assert registry.verify("credit_scoring")["n_lines"] == 5
+
+
+@pytest.mark.parametrize("name", [LEDGER, HEAD, f"v1.0.0/{artifacts.MANIFEST}"])
+def test_random_damage_is_refused_in_a_sentence_or_changes_nothing(registry, trained, name):
+    for _ in range(2):
+        registry.register(trained)
+    path, draw = registry.root / "credit_scoring" / name, random.Random(0)
+    path.chmod(0o644)
+    good, n_refused = path.read_bytes(), 0
+    before = [(one.version, one.entry) for one in registry.versions("credit_scoring")]
+    for _ in range(200):
+        data, at = bytearray(good), draw.randrange(len(good))
+        damage = draw.choice(["flip", "cut", "insert", "double", "sign"])
+        if damage == "flip":
+            data[at] ^= 1 << draw.randrange(8)
+        elif damage == "cut":
+            del data[at : at + draw.randrange(1, 50)]
+        elif damage == "insert":
+            data[at:at] = draw.randbytes(draw.randrange(1, 9))
+        elif damage == "double":
+            data += data[at:]
+        else:
+            data[at] = draw.choice(b'0919"{}[],:.-+eE\r\n \\\0')
+        path.write_bytes(data)
+        with contextlib.suppress(IntegrityError):
+            n_refused += 1
+            registry.verify("credit_scoring")
+            n_refused -= 1
+            assert [(one.version, one.entry) for one in registry.versions("credit_scoring")] == before
+    assert n_refused > 180
+
+
+def test_hostile_test_scores_are_refused_when_versions_are_compared(registry, trained, files, tmp_path):
+    good = registry.register(trained)
+    hostile = (b"", b"PAR1" + b"\0" * 99 + b"PAR1", files["split.parquet"], files["test_scores.parquet"][:-9])
+    for number, data in enumerate(hostile):
+        run_dir = write_run(tmp_path / f"run{number}", files | {"test_scores.parquet": data})
+        with pytest.raises(IntegrityError, match=r"test_scores\.parquet"):
+            compare(registry.register(run_dir), good)
+
+
+def test_what_the_advice_says_to_type_works(registry, trained, capsys):
+    registry.register(trained)
+    with pytest.raises(ConfigError, match="no version in production") as error:
+        find("credit_scoring", root=registry.root)
+    program, *words = shlex.split(str(error.value).partition("To put one there: python -m src.")[2])
+    assert program == "registry"
+    assert run(*words) == 0
+    assert find("credit_scoring", root=registry.root).version == "1.0.0"
+
+
+def test_a_comparison_says_in_plain_words_which_version_is_better(registry, a_run, capsys):
+    registry.register(a_run())
+    registry.register(a_run("better", metrics={"test_roc_auc": 1.0, "test_f1": 1.0}, scores=better))
+    assert run("compare", "credit_scoring@1.0.0", "@1.0.1", "--registry", registry.root) == 0
+    said = capsys.readouterr().out
+    assert "1.0.1 is better than 1.0.0, by 0." in said
+    assert "with 95 % confidence (p = " in said
+    rows = {line.split()[0]: line.split()[1:] for line in said.partition("\n\n")[0].splitlines()}
+    assert rows["roc_auc"][-1] == rows["f1"][-1] == "1.0.1"
+    assert rows["accuracy"][-1] == "equal"
+    assert rows["false_positives"][-1] == "-"
+    run("compare", "credit_scoring@1.0.0", "@1.0.0", "--registry", registry.root)
+    assert "Neither is shown to be better" in capsys.readouterr().out
+
+
+def test_signs_that_a_terminal_would_obey_stay_out_of_the_ledger(registry, trained, capsys):
+    registry.register(trained)
+    assert run("promote", "credit_scoring@1.0.0", "--reason", "\x1b[2Jgood", "--registry", registry.root) == 2
+    assert "holds signs that cannot be printed" in capsys.readouterr().err
+    assert len(registry.history("credit_scoring")) == 1
 
 
 def test_gate_errors_have_their_exit_code():

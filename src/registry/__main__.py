@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import ConfigError, GateError, TrainingError
+from src.terminal import for_people
 
 COMMANDS = ("list", "show", "register", "compare", "promote", "rollback", "archive", "verify", "as-of", "keygen")
 HELP = """\
@@ -20,7 +21,8 @@ Versions of trained models: which there are, which is in production, what happen
 
   python -m src.registry list                                  the newest and the production version of every use case
   python -m src.registry show fraud                            its versions and its history; fraud@1.2.0: one version
-  python -m src.registry register RUN_DIR                      a run of a sweep, or one that was pulled, as a new version
+  python -m src.registry register RUN_DIR                      a run of a sweep, or one that was pulled, as a new version;
+                                                               --config-dir DIR: of a use case of your own
   python -m src.registry compare fraud@1.2.0 fraud@1.1.0       metrics side by side, and a test on the same test rows
   python -m src.registry promote fraud@1.2.0 --reason "…"      into production, if the gates let it
   python -m src.registry rollback fraud --reason "…"           the version that was in production before
@@ -30,20 +32,18 @@ Versions of trained models: which there are, which is in production, what happen
   python -m src.registry keygen --out DIR                      a pair of keys that sign what the registry writes
 
 A version is written use_case@1.2.0; the use case alone is its version in production. Environment: REGISTRY_SIGNING_KEY and
-REGISTRY_PUBLIC_KEY name the files of the keys."""
+REGISTRY_PUBLIC_KEY name the files of the keys; REGISTRY_WITNESS names the file that remembers the newest state that was seen
+of signed ledgers (~/.local/state/bank-model-training/registry.jsonl)."""
 
 
+@for_people
 def main(argv: list[str]) -> int:
     """Do what the command line says; give the exit code: 2 bad input, 3 a gate not met, 4 changed bytes."""
-    try:
-        args = _parser().parse_args(_known(argv))
-        if args.command is None:
-            print(HELP)
-            return 0
-        return args.run(args)
-    except TrainingError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    args = _parser().parse_args(_known(argv))
+    if args.command is None:
+        print(HELP)
+        return 0
+    return args.run(args)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -82,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     command("register", _register, "run_dir")
     commands.choices["register"].add_argument("--reason", default="registered by hand", help="why, for the ledger")
     commands.choices["register"].add_argument("--by", help="who; by default the user whose process this is")
+    commands.choices["register"].add_argument("--config-dir", "-cd", type=Path, help="a folder with use cases of your own")
     command("compare", _compare, "a", "b")
     command("promote", _promote, "version", who=True)
     commands.choices["promote"].add_argument("--force", action="store_true", help="in spite of the gates; that is recorded")
@@ -123,7 +124,7 @@ def _list(args: argparse.Namespace) -> int:
             continue
         production = next((version.version for version in known if version.status == "production"), None)
         newest = known[-1]
-        facts = newest.read_json("metadata.json")
+        facts = newest.facts
         metric = facts["metric"]
         rows.append(
             {
@@ -157,12 +158,13 @@ def _show(args: argparse.Namespace) -> int:
         print(f"\n{version.folder / 'model_card.md'}")
         return 0
     known, history = registry.versions(use_case), registry.history(use_case)
+    _say_set_back(use_case, history)
     if args.json:
         lines = [{key: value for key, value in line.items() if key != "entry"} for line in history]
         return _print_json({"versions": [version.entry for version in known], "history": lines})
     if not known:
         registry.find(use_case)  # says what to do
-    metric = known[-1].read_json("metadata.json")["metric"]
+    metric = known[-1].facts["metric"]
     _print_table(
         [
             {
@@ -178,8 +180,22 @@ def _show(args: argparse.Namespace) -> int:
     return 0
 
 
+def _say_set_back(use_case: str, history: list[dict[str, Any]]) -> None:
+    """Say where a clock went backwards."""
+    from src.registry.lines import set_back
+
+    for line in set_back(history):
+        print(f"{use_case}: the clock went backwards at line {line['n']}, {_said(line)} at {line['at']}; "
+              "the order of lines is what counts.", file=sys.stderr)  # fmt: skip
+
+
 def _register(args: argparse.Namespace) -> int:
-    version = _open(args).register(Path(args.run_dir), args.by, args.reason)
+    from src.use_cases import CONF
+
+    if args.config_dir and not args.config_dir.is_dir():
+        raise ConfigError(f"--config-dir {args.config_dir} is not a folder. Give the folder that holds use_case/, model/, …")
+    config_dirs = [CONF, *([args.config_dir] if args.config_dir else [])]
+    version = _open(args).register(Path(args.run_dir), args.by, args.reason, config_dirs=config_dirs)
     if args.json:
         return _print_json(version.entry)
     print(f"{version.folder}   {version.entry['model_id']}, {version.status}")
@@ -207,26 +223,51 @@ def _compare(args: argparse.Namespace) -> int:
     if args.json:
         metrics = {name: [one, other] for name, one, other in rows}
         return _print_json({"a": a.name, "b": b.name, "metrics": metrics, "difference": difference and asdict(difference)})
-    _print_table([{"metric": name, a.name: one, b.name: other} for name, one, other in rows])
-    if difference is None:
-        print("No test: there are no test rows, or the metric is another one.")
-        return 0
-    verdict = "better" if difference.is_better else "worse" if difference.is_worse else "not told apart"
-    same = "different test rows" if difference.test == "unpaired" else "the same test rows"
-    print(f"\n{difference.metric}: {a.version} gains {difference.gain:+.4g} [{difference.low:+.4g}, {difference.high:+.4g}] on "
-          f"{b.version}, p = {difference.p_value:.3g} ({difference.test}, {same}): {verdict}")  # fmt: skip
+    _print_table(
+        [{"metric": name, a.name: one, b.name: other, "better": _better(name, one, other, a, b)} for name, one, other in rows]
+    )
+    print(f"\n{_verdict(difference, a.version, b.version)}")
     return 0
+
+
+def _better(name: str, one: float | None, other: float | None, a, b) -> str | None:
+    """Which version a metric speaks for; None where it points no way, or counts at thresholds that differ."""
+    from src.metrics import METRICS, as_score
+
+    if name not in METRICS or one is None or other is None:
+        return None
+    gain = as_score(name, one) - as_score(name, other)
+    return "equal" if gain == 0 else a.version if gain > 0 else b.version
+
+
+def _verdict(difference, a: str, b: str) -> str:
+    """What the test says, in a sentence."""
+    if difference is None:
+        return "No test: there are no test rows, or the metric is another one."
+    better, worse = (a, b) if difference.gain > 0 else (b, a)
+    ends = sorted(abs(end) for end in (difference.low, difference.high))
+    rows = "on different test rows" if difference.test == "unpaired" else "on the same test rows"
+    how = f"p = {difference.p_value:.2g}, {difference.test}, {rows}"
+    values = f"{difference.metric} is {difference.a:.4g} for {a} and {difference.b:.4g} for {b}"
+    if difference.is_better or difference.is_worse:
+        return f"{values}. {better} is better than {worse}, by {ends[0]:.4g} to {ends[1]:.4g} with 95 % confidence ({how})."
+    worse_by, better_by = (max(0.0, end) for end in (-difference.low, difference.high))
+    return (
+        f"{values}. Neither is shown to be better: chance alone can make such a difference. {a} may be worse by "
+        f"{worse_by:.4g} or better by {better_by:.4g}, with 95 % confidence ({how})."
+    )
 
 
 def _promote(args: argparse.Namespace) -> int:
     from src.registry.comparison import n_scored_before
     from src.registry.gates import judge
+    from src.registry.store import command
 
     use_case, number = _read(args.version)
     registry = _open(args)
     if number is None:
         raise ConfigError(
-            f"Which version of {use_case}? Write {use_case}@1.2.0; to see them: python -m src.registry show {use_case}"
+            f"Which version of {use_case}? Write {use_case}@1.2.0; to see them: {command(f'show {use_case}', args.registry)}"
         )
     version = registry.find(use_case, number)
     if version.status == "production":
@@ -239,7 +280,7 @@ def _promote(args: argparse.Namespace) -> int:
         raise IntegrityError(gates[0].reason)
     failed = [gate for gate in gates if not gate.is_met]
     others = (one for one in registry.versions(use_case) if one.version != number)
-    n_before = n_scored_before(version.read_json("metadata.json"), others)
+    n_before = n_scored_before(version.facts, others)
     if not args.json:
         _print_table([{"gate": gate.name, "": "met" if gate.is_met else "NOT MET", "why": gate.reason} for gate in gates])
         if n_before:
@@ -273,14 +314,21 @@ def _done(args: argparse.Namespace, line: dict[str, Any], said: str) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
+    from src.errors import IntegrityError, unknown
+    from src.use_cases import option_names
+
     registry = _open(args)
     use_cases = [_read(args.use_case)[0]] if args.use_case else registry.use_cases()
+    if args.use_case and use_cases[0] not in {*option_names(), *registry.use_cases()}:
+        raise ConfigError(unknown("use_case", use_cases[0], option_names()))
     found, broken = [], []
     for use_case in use_cases:
         try:
             found.append(registry.verify(use_case))
         except TrainingError as error:
             broken.append(error)
+    if not broken and not any(one["n_versions"] for one in found):
+        broken.append(IntegrityError(f"{registry.root} holds no version: nothing was verified."))
     if args.json:
         _print_json({"sound": found, "broken": [str(error) for error in broken]})
     elif found:
@@ -307,6 +355,7 @@ def _as_of(args: argparse.Namespace) -> int:
     until = moment.isoformat(timespec="seconds").replace("+00:00", "Z")
     registry, rows = _open(args), []
     for use_case in [_read(args.use_case)[0]] if args.use_case else registry.use_cases():
+        _say_set_back(use_case, registry.history(use_case))
         for version in registry.versions(use_case, until):
             if version.status == "production":
                 since = [x["at"] for x in registry.history(use_case, until)
@@ -339,7 +388,7 @@ def _print_json(values: Any) -> int:
 def _print_facts(facts: dict[str, Any]) -> None:
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
-        print(f"{name:<{width}}   {value}")
+        print(f"{name:<{width}}   {_plain(value)}")
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
@@ -361,7 +410,14 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.5g}"
+    return _plain(value)
+
+
+def _plain(value: Any) -> str:
+    """A value as text that tells a terminal nothing."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(value))
 
 
 if __name__ == "__main__":

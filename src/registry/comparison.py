@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src import artifacts
 from src.bootstrap import resample
+from src.errors import IntegrityError
 from src.metrics import Prediction, as_score
+from src.registry.entry import NAMES
 from src.registry.store import Version
 
 SCORES = "test_scores.parquet"
@@ -91,17 +92,16 @@ class Results:
 
 def of_version(version: Version) -> Results:
     """Results of a version, their bytes verified."""
-    scores = None
-    if SCORES in artifacts.names_in_manifest(version.folder):
-        scores = _read_scores(artifacts.read_verified(version.folder, SCORES))
-    return Results(version.version, version.read_json("metadata.json"), version.read_json("metrics.json"), scores)
+    scores = _read_scores(version.read(SCORES), version.folder / SCORES) if version.has(SCORES) else None
+    metrics = {name: value for name, value in version.metrics.items() if value is not None}
+    return Results(version.version, version.facts, metrics, scores)
 
 
 def of_folder(folder: Path) -> Results:
     """Results of a run that is being written: it has no manifest yet."""
     path = folder / SCORES
-    facts, metrics = (json.loads((folder / name).read_text()) for name in ("metadata.json", "metrics.json"))
-    return Results(None, facts, metrics, _read_scores(path.read_bytes()) if path.exists() else None)
+    facts, metrics = (json.loads((folder / name).read_text(encoding="utf-8")) for name in ("metadata.json", "metrics.json"))
+    return Results(None, facts, metrics, _read_scores(path.read_bytes(), path) if path.exists() else None)
 
 
 def n_scored_before(facts: dict[str, Any], others: Iterable[Version]) -> int:
@@ -111,7 +111,7 @@ def n_scored_before(facts: dict[str, Any], others: Iterable[Version]) -> int:
     The reusable holdout, Science 349, 636-638).
     """
     mine = _test_rows(facts)
-    return sum(mine is not None and _test_rows(other.read_json("metadata.json")) == mine for other in others)
+    return sum(mine is not None and _test_rows(other.facts) == mine for other in others)
 
 
 def _test_rows(facts: dict[str, Any]) -> tuple[str, str] | None:
@@ -158,12 +158,11 @@ def difference(a: Results, b: Results, metric: str | None = None) -> Difference 
 
 
 def side_by_side(a: Version, b: Version) -> list[tuple[str, float | None, float | None]]:
-    """Test metrics of two versions, by name; those of all rows where nothing was tested."""
-    return [
-        (name, a.entry["metrics"].get(name), b.entry["metrics"].get(name))
-        for name in sorted({*a.entry["metrics"], *b.entry["metrics"]})
-        if not name.endswith(("_ci_low", "_ci_high"))
-    ]
+    """Test metrics of two versions, by the names that the rest of the system gives them; those of all rows without a test."""
+    usual = {special: name for name, special in NAMES.items()}
+    one, other = ({usual.get(name, name): value for name, value in of.entry["metrics"].items()} for of in (a, b))
+    names = sorted(name for name in {*one, *other} if not name.endswith(("_ci_low", "_ci_high")))
+    return [(name, one.get(name), other.get(name)) for name in names]
 
 
 def delong(y_true, score, other) -> tuple[float, float]:
@@ -213,10 +212,21 @@ def _gain(metric: str, a: float, b: float) -> float:
     return float(as_score(metric, a) - as_score(metric, b))
 
 
-def _read_scores(data: bytes) -> pd.DataFrame:
+def _read_scores(data: bytes, path: Path) -> pd.DataFrame:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    return pq.read_table(io.BytesIO(data), page_checksum_verification=True).to_pandas()
+    try:
+        scores = pq.read_table(io.BytesIO(data), page_checksum_verification=True).to_pandas()
+    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError) as error:
+        raise IntegrityError(f"{path} cannot be read as Parquet: {type(error).__name__}") from error
+    lacking = [name for name in ("row", "y_true", "decision") if name not in scores]
+    if lacking or not any(name.startswith("score") for name in scores):
+        raise IntegrityError(f"{path} is not a table of test scores: it has no column {[*lacking, 'score'][0]}")
+    are_numbers = all(pd.api.types.is_numeric_dtype(kind) for kind in scores.dtypes)
+    if not are_numbers or not np.isfinite(scores.to_numpy("float64")).all():
+        raise IntegrityError(f"{path} is not a table of test scores: a value is not a finite number")
+    return scores
 
 
 def _are_same_rows(one: pd.DataFrame | None, other: pd.DataFrame | None) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from src.errors import ConfigError, IntegrityError
 
@@ -16,16 +18,17 @@ PRIVATE_NAME, PUBLIC_NAME = "registry.key", "registry.pub"
 
 @dataclass(frozen=True)
 class Keys:
-    """What signs, and what a signature must fit; None where nothing is configured."""
+    """What signs, what a signature must fit, and the SHA-256 of the public key; None where nothing is configured."""
 
     sign: Callable[[bytes], bytes] | None = None
     check: Callable[[bytes, bytes], None] | None = None
+    fingerprint: str | None = None
 
     def signature(self, text: str) -> str | None:
         """Signature of a text in hexadecimal digits, None without a key."""
         return self.sign(text.encode()).hex() if self.sign else None
 
-    def verify(self, text: str, signature: str | None, name: str) -> None:
+    def verify(self, text: str, signature: Any, name: str) -> None:
         """Check the signature of a text, if a public key is configured.
 
         Raises
@@ -41,7 +44,7 @@ class Keys:
             raise IntegrityError(f"{name} is not signed, and a public key is configured ({PUBLIC_KEY}).")
         try:
             self.check(bytes.fromhex(signature), text.encode())
-        except (InvalidSignature, ValueError) as error:
+        except (InvalidSignature, ValueError, TypeError) as error:
             raise IntegrityError(f"{name} has a signature that does not fit the public key.") from error
 
 
@@ -56,11 +59,12 @@ def from_environment() -> Keys:
     signing, public = os.environ.get(SIGNING_KEY), os.environ.get(PUBLIC_KEY)
     if not signing and not public:
         return Keys()
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key, load_pem_public_key
 
     private_key = _load(signing, SIGNING_KEY, lambda data: load_pem_private_key(data, password=None))
     public_key = _load(public, PUBLIC_KEY, load_pem_public_key) or private_key.public_key()
-    return Keys(private_key and private_key.sign, public_key.verify)
+    fingerprint = hashlib.sha256(public_key.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()
+    return Keys(private_key and private_key.sign, public_key.verify, fingerprint)
 
 
 def _load(path: str | None, variable: str, read: Callable):

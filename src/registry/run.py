@@ -1,0 +1,123 @@
+"""A run folder as the registry takes it: whoever made it, nothing of it is believed before it was checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
+
+from src import artifacts
+from src.errors import IntegrityError
+from src.facts import Name
+from src.registry.lines import Count, Finite, Moment, Sha256, what_is_wrong
+from src.schema import TrainingConfig
+
+NEEDED = ("metadata.json", "metrics.json", "model.skops")
+METRICS = TypeAdapter(dict[str, Finite | None], config=ConfigDict(strict=True))
+
+
+class _Recorded(BaseModel):
+    """Facts that the registry reads; there may be others."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+
+class Data(_Recorded):
+    kind: str
+    frame_sha256: Sha256
+    n_valid_rows: Count
+    proxy_for: str | None = None
+
+
+class RowCounts(_Recorded):
+    train: Count
+    val: Count
+    test: Count
+
+
+class Split(_Recorded):
+    sha256: Sha256
+    n_rows: RowCounts
+
+
+class Recorded(_Recorded):
+    """What `metadata.json` says of a run; without clock times where DVC keeps it, without a split where nothing is tested."""
+
+    use_case_id: str
+    use_case_key: Name
+    model: Name
+    algorithm: str
+    metric: str
+    created_at: Moment | None = None
+    config: TrainingConfig
+    data: Data
+    split: Split | None = None
+    feature_count: Count
+    params: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _facts_agree(self):
+        use_case = self.config.use_case
+        said = {
+            "use_case_id": use_case.id,
+            "use_case_key": use_case.key,
+            "metric": use_case.metric,
+            "model": self.config.model.name,
+        }
+        for name, expected in said.items():
+            if getattr(self, name) != expected:
+                raise ValueError(f"{name} is {getattr(self, name)}, but its config says {expected}")
+        return self
+
+
+def facts_of(data: bytes, path: Path) -> dict[str, Any]:
+    """Facts of a run's `metadata.json`.
+
+    Raises
+    ------
+    IntegrityError
+        If they aren't what a run of this system records.
+    """
+    return _checked(artifacts.parse_json(data, path), Recorded.model_validate, path)
+
+
+def metrics_of(data: bytes, path: Path) -> dict[str, float | None]:
+    """Metrics of a run's `metrics.json`.
+
+    Raises
+    ------
+    IntegrityError
+        If they aren't names with finite numbers.
+    """
+    return _checked(artifacts.parse_json(data, path), METRICS.validate_python, path)
+
+
+def _checked(values: Any, validate, path: Path) -> Any:
+    try:
+        validate(values)
+    except ValidationError as error:
+        raise IntegrityError(f"{path} is not what a run of this system records: {what_is_wrong(error)}") from error
+    return values
+
+
+def read(run_dir: Path, manifest_sha256: str | None = None) -> tuple[dict[str, Any], dict[str, float | None], str]:
+    """Facts and metrics of a run folder, and the hash of its manifest, after every byte of it was checked.
+
+    Parameters
+    ----------
+    run_dir : Path
+    manifest_sha256 : str, optional
+        As the process remembers it that has just written the run.
+
+    Raises
+    ------
+    IntegrityError
+        If files aren't those of the manifest, or facts and metrics aren't what a run of this system records.
+    """
+    manifest_sha256 = manifest_sha256 or artifacts.manifest_sha256(run_dir)
+    artifacts.verify(run_dir, manifest_sha256)
+    if lacking := [name for name in NEEDED if name not in artifacts.read_manifest(run_dir, manifest_sha256)]:
+        raise IntegrityError(f"{run_dir} is not a run: it has no {lacking[0]}")
+    facts, metrics = (artifacts.read_verified(run_dir, name, manifest_sha256) for name in NEEDED[:2])
+    return facts_of(facts, run_dir / NEEDED[0]), metrics_of(metrics, run_dir / NEEDED[1]), manifest_sha256
