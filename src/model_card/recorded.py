@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from src.csv_cells import unescaped_frame
 from src.model_card.markdown import number, shown
 
 MISSING = "not recorded"
@@ -68,7 +69,7 @@ def read(folder: Path, entry: Mapping[str, Any] | None = None) -> Recorded:
     metadata, metrics, drift = (_read(folder / f"{name}.json", json.loads, {}) for name in
                                 ("metadata", "metrics", "drift_reference"))  # fmt: skip
     found = {name: folder / f"{name}.csv" for name in TABLES}
-    tables = {name: pd.read_csv(path, keep_default_na=False, na_values=[""]) for name, path in found.items() if path.exists()}
+    tables = {name: _table(path) for name, path in found.items() if path.exists()}
     typed = _read(folder / ".hydra/overrides.yaml", yaml.safe_load, None)
     hydra = _read(folder / ".hydra/hydra.yaml", yaml.safe_load, {}).get("hydra", {})
     return Recorded(metadata, metrics, drift, tables, typed, hydra, entry)
@@ -105,5 +106,9 @@ def ready(value: Any, show: Callable[[Any], str]) -> Ready | None:
     return None if value is None else Ready(show(value))
 
 
+def _table(path: Path) -> pd.DataFrame:
+    return unescaped_frame(pd.read_csv(path, keep_default_na=False, na_values=[""]))
+
+
 def _read(path: Path, parse: Callable[[str], Any], instead: Any) -> Any:
-    return parse(path.read_text()) if path.exists() else instead
+    return parse(path.read_text(encoding="utf-8")) if path.exists() else instead

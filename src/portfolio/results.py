@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from src import artifacts
+from src import artifacts, csv_cells
 from src.portfolio import record
 
 COLUMNS = (
@@ -84,12 +82,7 @@ def write(sweep_dir: Path, rows: list[dict[str, Any]]) -> None:
 
 def as_csv(rows: list[dict[str, Any]]) -> str:
     """One line for each run; a column for each setting that differs."""
-    differing = _differing(rows)
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, [*COLUMNS[:3], *differing, *COLUMNS[3:]], extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(row | row["differs"] for row in rows)
-    return buffer.getvalue()
+    return csv_cells.text_of([*COLUMNS[:3], *_differing(rows), *COLUMNS[3:]], (row | row["differs"] for row in rows))
 
 
 def as_markdown(rows: list[dict[str, Any]]) -> str:

@@ -25,7 +25,7 @@ def write(folder: Path) -> Path:
         The page.
     """
     path = folder / NAME
-    path.write_text(render(folder))
+    path.write_text(render(folder), encoding="utf-8")
     return path
 
 

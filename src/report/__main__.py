@@ -9,6 +9,7 @@ from pathlib import Path
 
 from src import artifacts, report
 from src.errors import ConfigError
+from src.terminal import for_people
 
 HELP = """\
 Write the page of a finished run, report.html, from the files in its folder.
@@ -19,6 +20,7 @@ Write the page of a finished run, report.html, from the files in its folder.
 A run writes its own report.html, which its manifest.json covers; this one goes elsewhere."""
 
 
+@for_people
 def main(argv: list[str]) -> int:
     """Write the page; give the exit code."""
     parser = argparse.ArgumentParser(
@@ -28,11 +30,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="a run's folder")
     parser.add_argument("--out", type=Path, help="where to write the page; by default <model>-report.html beside the folder")
     args = parser.parse_args(argv)
-    try:
-        check(args.run_dir)
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    check(args.run_dir)
     out = args.out or args.run_dir.with_name(f"{args.run_dir.resolve().name}-{report.NAME}")
     artifacts.replace_text(out, report.render(args.run_dir))
     print(os.path.relpath(out))

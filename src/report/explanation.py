@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+from src.csv_cells import unescaped_frame
 from src.report import number, series
 from src.report.block import Chart, Columns, Heading, Missing, Section, Table, Text
 from src.report.differences import Said
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_FEATURES = 15
+MOST_ROWS = 200
 CONTRIBUTIONS = "Contributions to single rows (SHAP summary)"
 USUAL = "the score of a row in which every feature has the value usual in train"
 UNITS = {"binary": "log-odds added", "multiclass": "margin added", "regression": "added to the prediction, as learnt"}
@@ -21,6 +23,10 @@ METHODS = {
     "tree_paths": ("computed exactly along the paths of the trees", "the mean over the training rows"),
     "coefficients": ("exact: coefficient times distance from the usual", USUAL),
     "sampled_orders": ("averaged over sampled orders of the features", USUAL),
+    "sampled_orders_of_most_used": (
+        "averaged over sampled orders of the features that the model uses most, all others being set in one step",
+        USUAL,
+    ),
 }
 
 
@@ -36,7 +42,7 @@ def _importance(run: Run) -> list:
     table = run.csv("importance.csv")
     if table is None:
         return [Missing("importance of the features (importance.csv)")]
-    shown = table.head(MOST_FEATURES)
+    shown = table.dropna(subset="importance").head(MOST_FEATURES)
     labels, middle, spread = list(shown["feature"]), shown["importance"], shown["std"]
     said = (
         f"By how much {run.metric} on test gets worse when a column is shuffled, over {table['n_repeats'].iloc[0]} "
@@ -49,9 +55,12 @@ def _importance(run: Run) -> list:
     chart = Chart("Importance by permutation", said, *axes, drawn, is_horizontal=True, is_tall=True)
     rows = [
         [row["feature"], *(number.cell("importance.csv", i, name, row[name]) for name in ("importance", "std"))]
-        for i, row in table.iterrows()
+        for i, row in table.head(MOST_ROWS).iterrows()
     ]
-    return [chart, Table("Every feature", ["Feature", "importance", "standard deviation"], rows, f"All {len(table)} features")]
+    is_whole = len(rows) == len(table)
+    caption = "Every feature" if is_whole else "The most important features; importance.csv has all of them"
+    summary = f"All {len(table)} features" if is_whole else f"{len(rows)} of {len(table):,} features"
+    return [chart, Table(caption, ["Feature", "importance", "standard deviation"], rows, summary)]
 
 
 def _more_of_the_rarer(run: Run) -> str:
@@ -91,7 +100,8 @@ def _how_explained(run: Run, rows: pd.DataFrame, n_shown: int) -> str:
         f"of the row, left of zero it lowered it; the colour is its value. The raw score is the {RAW_SCORES[run.task]}. "
         f"Shapley values, {how}; zero is {zero}."
     )
-    return f"{said} The other {n_others} features add less." if n_others > 0 else said
+    is_each_known = rows["method"].iloc[0] in ("tree_paths", "coefficients", "sampled_orders")
+    return f"{said} The other {n_others:,} features add less." if n_others > 0 and is_each_known else said
 
 
 def _contributions_table(run: Run) -> pd.DataFrame | None:
@@ -102,7 +112,7 @@ def _contributions_table(run: Run) -> pd.DataFrame | None:
     if not text:
         return None
     kinds = {"feature": str, "value": object, "value_rank": "float64", "contribution": "float64"}
-    return pd.read_csv(io.StringIO(text), dtype=kinds, keep_default_na=False, na_values=[""])
+    return unescaped_frame(pd.read_csv(io.StringIO(text), dtype=kinds, keep_default_na=False, na_values=[""]))
 
 
 def _values(run: Run, name: str, values) -> list:

@@ -40,7 +40,7 @@ def render(title: str, kicker: str, name: str, lead: str, footer: str, sections:
         lead=lead,
         footer=footer,
         sections=sections,
-        style=_trusted((HERE / "style.css").read_text()),
+        style=_trusted((HERE / "style.css").read_text(encoding="utf-8")),
         library=_trusted(library),
         script=_trusted(script),
         policy=policy(library, script),
@@ -50,8 +50,8 @@ def render(title: str, kicker: str, name: str, lead: str, footer: str, sections:
 @cache
 def scripts() -> tuple[str, str]:
     """Chart.js, without the pointer to a file that is not here, and what draws with it."""
-    library = LIBRARY.read_text().split("\n//# sourceMappingURL=")[0]
-    return library, (HERE / "charts.js").read_text()
+    library = LIBRARY.read_text(encoding="utf-8").split("\n//# sourceMappingURL=")[0]
+    return library, (HERE / "charts.js").read_text(encoding="utf-8")
 
 
 def policy(*allowed: str) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from src.csv_cells import unescaped_frame
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -58,9 +60,9 @@ class Run:
         import pandas as pd
 
         path = self.folder / name
-        if not path.exists() or not path.read_text().strip():
+        if not path.exists() or not path.read_text(encoding="utf-8").strip():
             return None
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+        table = unescaped_frame(pd.read_csv(path, keep_default_na=False, na_values=[""]))
         return None if table.empty else table
 
     def parquet(self, name: str) -> pd.DataFrame | None:
@@ -71,7 +73,7 @@ class Run:
 
     def text(self, name: str) -> str | None:
         path = self.folder / name
-        return path.read_text() if path.exists() else None
+        return path.read_text(encoding="utf-8") if path.exists() else None
 
 
 def read(folder: Path) -> Run:
@@ -82,5 +84,5 @@ def read(folder: Path) -> Run:
     OSError
         If it holds no `metadata.json` or no `metrics.json`.
     """
-    facts, metrics = (json.loads((folder / name).read_text()) for name in ("metadata.json", "metrics.json"))
+    facts, metrics = (json.loads((folder / name).read_text(encoding="utf-8")) for name in ("metadata.json", "metrics.json"))
     return Run(folder, facts, metrics)

@@ -1,9 +1,10 @@
-"""The scoreboard: `python -m src.scoreboard`, and `--serve` to show it."""
+"""The scoreboard: `python -m src.scoreboard`."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import sys
 from datetime import UTC, datetime
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from src.errors import ConfigError, TrainingError
+from src.errors import ConfigError
+from src.terminal import for_people
 
 HELP = """\
 One page for the portfolio: every use case, its best model, how far that is above the baseline, what speaks against it, and
@@ -19,25 +21,35 @@ which version is in production.
 
   python -m src.scoreboard                                of runs/ and portfolio/, written to runs/scoreboard.html
   python -m src.scoreboard --sweep multirun/DATE/TIME     of a sweep, written into its folder
-  python -m src.scoreboard --serve                        show it and the reports on http://127.0.0.1:8000/, until Ctrl-C
-  python -m src.scoreboard --json                         print JSON, write nothing"""
+  python -m src.scoreboard --json                         print JSON, write nothing
+
+The page is a file that any browser opens, and links to the reports beside it. To show its folder on this machine:
+  python -m http.server --bind 127.0.0.1 --directory runs"""
+WITHOUT_SERVER = """\
+{flag} is no longer known: the page is a file. Write it with python -m src.scoreboard, and open it in a browser.
+To show the folder on this machine: python -m http.server --bind 127.0.0.1 --directory runs"""
 WHERE = (Path("runs"), Path("portfolio"))
 REGISTRY = Path("models")
 NAME = "scoreboard"
 
 
+@for_people
 def main(argv: list[str]) -> int:
     """Do what the command line says; give the exit code: 0 good, 2 bad input."""
-    args = _parser().parse_args(argv)
-    try:
-        return _run(args)
-    except TrainingError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    return _run(_parser().parse_args(argv))
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that answers a mistake in a sentence instead of with all its options."""
+
+    def error(self, message: str) -> None:
+        if gone := re.search(r"--(serve|port)\b", message):
+            raise ConfigError(WITHOUT_SERVER.format(flag=gone[0]))
+        raise ConfigError(f"{message}.\nTo see how: python -m src.scoreboard --help")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m src.scoreboard", usage="%(prog)s [--runs DIR … | --sweep DIR] [option …]",
         description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
@@ -51,20 +63,14 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--json", action="store_true", help="print JSON, write nothing")
     form.add_argument("--csv", action="store_true", help="print CSV, write nothing")
     form.add_argument("--markdown", action="store_true", help="print Markdown, write nothing")
-    form.add_argument("--serve", action="store_true", help="show it on this machine, write nothing")
-    parser.add_argument("--port", type=int, help="for --serve (8000); 0 takes any that is free")
     return parser
 
 
 def _run(args: argparse.Namespace) -> int:
-    if args.port is not None and not args.serve:
-        raise ConfigError(f"--port {args.port} goes with --serve, and only with it.")
     from src.scoreboard import page
 
     roots = _roots(args)
     registry, config_dir = _folder("--registry", args.registry, REGISTRY), _folder("--config-dir", args.config_dir, None)
-    if args.serve:
-        return _serve(roots, registry, config_dir, 8000 if args.port is None else args.port)
     board = make(roots, registry, config_dir)
     for one in board["unreadable"]:
         print(f"could not be read: {one['path']}: {one['reason']}", file=sys.stderr)
@@ -115,38 +121,6 @@ def write(board: dict[str, Any], roots: list[Path], out: Path) -> Path:
     except OSError as error:
         raise ConfigError(f"{out} cannot be written to ({error.strerror}): choose another folder with --out DIR") from error
     return out / f"{NAME}.html"
-
-
-def _serve(roots: list[Path], registry: Path, config_dir: Path | None, port: int) -> int:
-    from src.scoreboard import page, server
-
-    def shelf() -> dict[str, server.Page | server.Report]:
-        board = make(roots, registry, config_dir)
-        found: dict[str, server.Page | server.Report] = {}
-        links = {}
-        for row in board["use_cases"]:
-            for one in row["models"]:
-                run_dir = Path(one["run_dir"])
-                root = next(root for root in roots if run_dir.is_relative_to(root))
-                address = f"/reports/{roots.index(root) + 1}/{run_dir.relative_to(root).as_posix()}/report.html"
-                links[one["run_dir"]] = quote(address)
-                if one["has_report"]:
-                    found[address] = server.Report(root, run_dir / "report.html")
-        shown = page.as_html(board, _named(roots), links.__getitem__)
-        html = server.Page(shown, "text/html; charset=utf-8", page.policy() + "; frame-ancestors 'none'")
-        return found | {
-            "/": html,
-            f"/{NAME}.html": html,
-            f"/{NAME}.csv": server.Page(page.as_csv(board), "text/csv; charset=utf-8"),
-            f"/{NAME}.json": server.Page(page.as_json(board), "application/json"),
-            f"/{NAME}.md": server.Page(page.as_markdown(board), "text/markdown; charset=utf-8"),
-        }
-
-    try:
-        server.serve(shelf, port, lambda address: print(f"{address}   Ctrl-C ends it.", flush=True))
-    except KeyboardInterrupt:
-        print("\nStopped.")
-    return 0
 
 
 def _roots(args: argparse.Namespace) -> list[Path]:

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-LONGEST_S = 20
+from src import git
 
 
 def metrics_at_head(run_dirs: list[Path]) -> dict[Path, dict[str, Any]]:
@@ -48,11 +48,11 @@ def _repository(folder: Path) -> Path | None:
 def _at_head(repository: Path, paths: list[Path]) -> dict[Path, str]:
     asked = "".join(f"HEAD:{path.relative_to(repository).as_posix()}\n" for path in paths)
     try:
-        command = ["git", "-C", str(repository), "cat-file", "--batch"]
-        said = subprocess.run(command, input=asked.encode(), capture_output=True, check=True, timeout=LONGEST_S).stdout
+        answered = git.ask(repository, "cat-file", "--batch", given=asked.encode())
+        answered.check_returncode()
     except (OSError, subprocess.SubprocessError):
         return {}
-    found = {}
+    found, said = {}, answered.stdout
     for path in paths:
         header, _, said = said.partition(b"\n")
         if header.endswith(b" missing"):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import base64
-import csv
 import hashlib
-import io
 import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from src import csv_cells
 from src.scoreboard.board import STATES
 
 HERE = Path(__file__).parent
@@ -67,7 +66,7 @@ def as_html(board: dict[str, Any], sources: str, link: Callable[[str], str]) -> 
         "spaced": spaced, "tone": lambda state: TONES.get(state, ""), "why_no_lift": why_no_lift, "words": words,
     }  # fmt: skip
     rows = [_with_links(row, link) for row in board["use_cases"]]
-    script = (HERE / "board.js").read_text()
+    script = (HERE / "board.js").read_text(encoding="utf-8")
     return environment.get_template("page.html").render(
         **board | {"use_cases": rows},
         states=STATES,
@@ -76,7 +75,7 @@ def as_html(board: dict[str, Any], sources: str, link: Callable[[str], str]) -> 
         columns=[dict(zip(("name", "about", "first", "class"), column, strict=True)) for column in COLUMNS],
         sources=sources,
         policy=policy(),
-        style=Markup("".join(path.read_text() for path in STYLES)),
+        style=Markup("".join(path.read_text(encoding="utf-8") for path in STYLES)),
         script=Markup(script),
     )
 
@@ -96,14 +95,9 @@ def as_json(board: dict[str, Any]) -> str:
 
 
 def as_csv(board: dict[str, Any]) -> str:
-    """A line for each use case; no cell that a spreadsheet would take for a formula."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    for row in board["use_cases"]:
-        line = {**row, "n_runs": len(row["models"]), "reasons": "; ".join(_reasons(row))}
-        writer.writerow({key: _no_formula(value) for key, value in line.items()})
-    return buffer.getvalue()
+    """A line for each use case."""
+    counted = ({**row, "n_runs": len(row["models"]), "reasons": "; ".join(_reasons(row))} for row in board["use_cases"])
+    return csv_cells.text_of(CSV_COLUMNS, counted)
 
 
 def as_markdown(board: dict[str, Any]) -> str:
@@ -158,10 +152,6 @@ def _reasons(row: dict[str, Any]) -> list[str]:
 def _with_links(row: dict[str, Any], link: Callable[[str], str]) -> dict[str, Any]:
     models = [{**one, "report": link(one["run_dir"]) if one["has_report"] else None} for one in row["models"]]
     return {**row, "models": models, "report": models[0]["report"] if models else None}
-
-
-def _no_formula(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def judged(row: dict[str, Any]) -> str:

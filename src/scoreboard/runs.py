@@ -214,7 +214,7 @@ LOSSES = {
 def _json(path: Path) -> dict[str, Any]:
     if not _is_regular(path):
         raise ValueError(f"{path.name} is missing" if not path.exists() else f"{path.name} is not a regular file")
-    values = json.loads(path.read_text(), parse_constant=_refuse_constant)
+    values = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     return _table(path.name, values)
 
 
@@ -265,7 +265,7 @@ def _is_regular(path: Path) -> bool:
 def _record(path: Path) -> Any:
     """A JSON file beside run folders, None if it is none."""
     try:
-        return json.loads(path.read_text()) if _is_regular(path) else None
+        return json.loads(path.read_text(encoding="utf-8")) if _is_regular(path) else None
     except (OSError, ValueError):
         return None
 
@@ -274,7 +274,7 @@ def _most_memory(path: Path) -> float | None:
     """The most that a run was seen to hold, in MB; None if nobody looked."""
     if not _is_regular(path):
         return None
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         return max((float(row["memory_mb"]) for row in csv.DictReader(file)), default=None)
 
 

@@ -35,6 +35,8 @@ class Job:
     batch_rows : int
     id_column : str, optional
         None numbers the rows from 1.
+    escape_formulas : bool
+        Whether CSV is written for spreadsheets: see `src.csv_cells`.
     """
 
     input: Path
@@ -43,6 +45,7 @@ class Job:
     reasons: int = 0
     batch_rows: int = 100_000
     id_column: str | None = None
+    escape_formulas: bool = True
 
 
 def score_file(model: ScoringModel, job: Job, advance: Callable[[float], None] = lambda share: None) -> Tally:
@@ -76,7 +79,10 @@ def score_file(model: ScoringModel, job: Job, advance: Callable[[float], None] =
         batches = _as_one(batches)
     try:
         with _staged(job.output) as scores, _staged(job.rejects) as rejected:
-            with TableWriter(scores, job.output.name, _about(model)) as to_scores, _rejects(rejected, job) as to_rejects:
+            with (
+                TableWriter(scores, job.output.name, _about(model), job.escape_formulas) as to_scores,
+                _rejects(rejected, job) as to_rejects,
+            ):
                 for batch in _ahead(batches):
                     _score_batch(model, job, kinds, batch, tally, to_scores, to_rejects)
                     advance(batch.share_read)
@@ -141,7 +147,7 @@ def _publish(staged: Path, path: Path) -> None:
 
 
 def _rejects(staged: Path | None, job: Job):
-    return TableWriter(staged, job.rejects.name, {}) if staged else contextlib.nullcontext()
+    return TableWriter(staged, job.rejects.name, {}, job.escape_formulas) if staged else contextlib.nullcontext()
 
 
 def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:

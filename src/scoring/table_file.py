@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from src.csv_cells import escaped_table
+
 
 class TableWriter:
     """Writes tables of one schema, the first one's, into a file.
@@ -21,13 +23,16 @@ class TableWriter:
         Its end tells the format.
     about : mapping of str to str
         Kept in the schema of a Parquet file.
+    escape_formulas : bool
+        Of a CSV: keep spreadsheets from taking a text for a formula, see `src.csv_cells`.
     """
 
-    def __init__(self, path: Path, name: str, about: Mapping[str, str]):
+    def __init__(self, path: Path, name: str, about: Mapping[str, str], escape_formulas: bool = True):
         self.path = path
         self.is_parquet = name.lower().endswith(".parquet")
         self.is_packed = name.lower().endswith(".gz")
         self.about = about
+        self.escapes = escape_formulas and not self.is_parquet
         self._writer = self._sink = None
 
     def __enter__(self) -> TableWriter:
@@ -39,6 +44,7 @@ class TableWriter:
                 opened.close()
 
     def write(self, table: pa.Table) -> None:
+        table = escaped_table(table) if self.escapes else table
         if self._writer is None:
             self._open(table.schema)
         self._writer.write_table(table.cast(self._schema))
