@@ -5,10 +5,9 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from src import address
+from src import address, yaml_file
 from src.device import cuda_devices
 from src.errors import ConfigError, unknown
 from src.models import ESTIMATORS, check_arguments
@@ -167,11 +166,11 @@ def models_for(task: str) -> list[str]:
 
 
 def _estimators() -> dict[str, dict[str, str]]:
-    return {path.stem: yaml.safe_load(path.read_text())["estimator"] for path in sorted((CONF / "model").glob("*.yaml"))}
+    return {path.stem: yaml_file.read(path)["estimator"] for path in sorted((CONF / "model").glob("*.yaml"))}
 
 
 def model_facts(path: Path) -> dict:
-    return {key: value for key, value in yaml.safe_load(path.read_text()).items() if key != "defaults"}
+    return {key: value for key, value in yaml_file.read(path).items() if key != "defaults"}
 
 
 def _check_data_source(source: DataSource, use_case: UseCase) -> None:

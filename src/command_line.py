@@ -7,7 +7,6 @@ its settings may be changed, `src.interpolations` which functions a text may cal
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sys
@@ -17,12 +16,11 @@ from typing import TYPE_CHECKING
 
 from src import address, project
 from src.compose import CONF, check_job, compose_job, composer, options, parse
-from src.errors import ConfigError, TrainingError
-from src.terminal import say_last
+from src.errors import ConfigError
+from src.interrupt import answering
+from src.terminal import answer, complain, for_people, leaving, say_last
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from hydra.types import TaskFunction
 
 INTERRUPTED = "Interrupted: no result was written, an earlier one is as it was."
@@ -30,6 +28,7 @@ TRIALS_ARE_KEPT = "The trials that had finished are kept: the same command goes 
 COMPLETION = Path(__file__).with_name("completion.bash")
 
 
+@for_people
 def run(task: TaskFunction, argv: list[str], help_text: str) -> int:
     """Run a Hydra job, or with `--multirun` any number of them, for people: clear refusals, dependable exit codes.
 
@@ -49,13 +48,10 @@ def run(task: TaskFunction, argv: list[str], help_text: str) -> int:
         130 interrupted, 143 terminated.
     """
     try:
-        with _signals(_unwind if is_sweep(argv) else _leave):
+        with leaving(_unwind) if is_sweep(argv) else answering(_leave):
             return _run(task, argv, help_text)
-    except TrainingError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
     except KeyboardInterrupt:
-        print(INTERRUPTED, file=sys.stderr)
+        complain(INTERRUPTED)
         return 128 + signal.SIGINT  # as a shell reports it
 
 
@@ -78,19 +74,8 @@ def _run(task: TaskFunction, argv: list[str], help_text: str) -> int:
     return hand_over(_quietly(task), [*flags, *overrides])
 
 
-@contextlib.contextmanager
-def _signals(handler: Callable) -> Iterator[None]:
-    """Answer Ctrl-C and SIGTERM for a while."""
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, earlier in before.items():
-            signal.signal(number, earlier)
-
-
-def _leave(number: int, frame) -> None:
-    """End a single run at once, with nothing half-written left.
+def _leave(number: int) -> None:
+    """Say the last word of a single run, with nothing half-written left; the process ends at once.
 
     An exception would have to find its way out of compiled code: raised inside a callback of XGBoost it came out as another
     error, or the process crashed.
@@ -99,7 +84,6 @@ def _leave(number: int, frame) -> None:
         artifacts.abandon()
     trials = sys.modules.get("src.tuning.trials")
     say_last(f"{INTERRUPTED}\n{TRIALS_ARE_KEPT}" if trials and trials.STORED_IN else INTERRUPTED)
-    os._exit(128 + number)
 
 
 def _unwind(number: int, frame) -> None:
@@ -209,8 +193,9 @@ def _quietly(task: TaskFunction) -> TaskFunction:
     def job(cfg):
         try:
             return task(cfg)
-        except TrainingError as error:
-            print(error, file=sys.stderr)
-            sys.exit(error.exit_code)
+        except Exception as error:
+            if (code := answer(error)) is None:
+                raise
+            sys.exit(code)
 
     return job

@@ -95,14 +95,14 @@ def _check_files(folder: Path) -> None:
 
     for path in sorted(path for pattern in FILES for path in folder.glob(pattern)):
         text = yaml_file.read_text(path)
-        if "${" not in text and "*" not in text:
-            continue
         try:
-            root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        except (yaml.YAMLError, RecursionError):
+            root = yaml_file.nodes(path, text)
+        except (yaml.YAMLError, RecursionError, ValueError):
             continue  # said with its line where the file is used
         yaml_file.check_size(path, root)
-        defaults = yaml.safe_load(text).get("defaults") if isinstance(root, yaml.MappingNode) else None
+        if root is not None and not isinstance(root, yaml.MappingNode):
+            raise ConfigError(f"{path} must hold settings by name, such as `seed: 42`, but it holds a {root.id}.")
+        defaults = (yaml.load(text, yaml_file.LOADER) or {}).get("defaults") if "${" in text else None
         for one in interpolations.strings(defaults):
             interpolations.check(one, f"{path}: defaults")
 

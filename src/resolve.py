@@ -14,9 +14,10 @@ from typing import Any
 
 import yaml
 
-from src import artifacts, lineage
-from src.compose import CONF, check_job, compose_job, composer
-from src.errors import ConfigError, TrainingError
+from src import artifacts, lineage, yaml_file
+from src.compose import CONF, check_job, compose_job, composer, parse
+from src.errors import ConfigError
+from src.terminal import for_people
 
 PARAMS = Path("params.yaml")
 RESOLVED = Path("resolved")
@@ -46,18 +47,15 @@ PLOTS_OF_TASK = {
 }
 
 
+@for_people
 def main(argv: list[str]) -> int:
     """Write what changed and say so; give the exit code."""
     if {"-h", "--help"} & set(argv):
         print(HELP)
         return 0
-    try:
-        if argv:
-            raise ConfigError(f"{argv[0]} is not known: it takes no settings. What to resolve stands in {PARAMS}.")
-        changed, settings = resolve(models())
-    except TrainingError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    if argv:
+        raise ConfigError(f"{argv[0]} is not known: it takes no settings. What to resolve stands in {PARAMS}.")
+    changed, settings = resolve(models())
     PORTFOLIO.mkdir(exist_ok=True)
     _write_if_new(PORTFOLIO / "dvc.yaml", shown_by_dvc(settings))
     for name in changed:
@@ -74,9 +72,9 @@ def models() -> dict[str, str]:
     ConfigError
     """
     try:
-        named = yaml.safe_load(PARAMS.read_text())["use_cases"]
+        named = yaml_file.read(PARAMS)["use_cases"]
         return {str(use_case): str(model) for use_case, model in named.items()}
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{PARAMS} must name models by use case, below use_cases: {error}") from error
 
 
@@ -100,7 +98,9 @@ def resolve(models: dict[str, str]) -> tuple[list[str], dict[str, dict[str, Any]
     with composer([CONF]) as compose:
         for use_case, model in models.items():
             try:
-                job = compose_job(compose, [f"use_case={use_case}", f"model={model}"], [CONF])
+                chosen = [f"use_case={use_case}", f"model={model}"]
+                parse(chosen, [CONF])
+                job = compose_job(compose, chosen, [CONF])
                 settings = check_job(job).model_dump(mode="json")
             except ConfigError as error:
                 raise ConfigError(f"{PARAMS}: {use_case}: {model}\n{error}") from error
@@ -166,7 +166,7 @@ def _plots_of(settings: dict[str, Any]) -> list[str]:
 
 def _write_if_new(path: Path, text: str) -> bool:
     """Write a file unless it holds this text already; says whether it did."""
-    if path.is_file() and path.read_text() == text:
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
         return False
     artifacts.replace_text(path, text)
     return True

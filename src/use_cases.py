@@ -5,17 +5,20 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import re
 import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from src import yaml_file
 from src.errors import ConfigError
+from src.terminal import for_people
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
+NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
+FACTS = ("id", "department", "task", "metric", "name", "row", "target")
 CATALOGUE = Path(__file__).parent / "data" / "catalogue"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "use_cases.md"
 COLUMNS = ("id", "key", "department", "task", "metric", "model", "data", "rows")
@@ -30,6 +33,7 @@ List the use cases that can be trained, one a line.
 Filters: department, task, data (real, simulated or file), model, metric."""
 
 
+@for_people
 def main(argv: list[str]) -> int:
     """Print the catalogue, or write its page; give the exit code."""
     parser = argparse.ArgumentParser(
@@ -42,16 +46,12 @@ def main(argv: list[str]) -> int:
     form.add_argument("--markdown", action="store_true", help=f"write {PAGE.parent.name}/{PAGE.name} anew, of all use cases")
     parser.add_argument("--config-dir", "-cd", type=Path, help="a folder with use cases of your own")
     args = parser.parse_intermixed_args(argv)
-    try:
-        found = chosen(catalogue([CONF, *([args.config_dir] if args.config_dir else [])]), args.filters)
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    found = chosen(catalogue([CONF, *([args.config_dir] if args.config_dir else [])]), args.filters)
     if args.markdown:
         if args.filters or args.config_dir:
             parser.error("--markdown writes the page of all use cases: leave filters and --config-dir out")
         PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(as_markdown(found))
+        PAGE.write_text(as_markdown(found), encoding="utf-8")
         print(PAGE.relative_to(CONF.parent))
     elif args.json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
@@ -73,10 +73,10 @@ def catalogue(config_dirs: Iterable[Path]) -> list[dict[str, Any]]:
     list of dict
         With the keys of `COLUMNS`, and `name`, `row`, `target` and `short_names`.
     """
-    defaults = _defaults(_load(CONF / "config.yaml"))
+    defaults = _defaults(yaml_file.read(CONF / "config.yaml"))
     entries, short_names = {}, {}
     for path in sorted(path for folder in config_dirs for path in (folder / "use_case").glob("*.yaml")):
-        values = _load(path)
+        values = _load_use_case(path)
         if "use_case" in values:
             entries[path.stem] = _facts(path.stem, values["use_case"], defaults | _defaults(values))
         else:
@@ -94,13 +94,20 @@ def option_names() -> list[str]:
 
 def full_name(name: str) -> str:
     """Key of the use case that a short name (such as fraud) stands for; any other name as it is."""
+    if not re.fullmatch(NAME, name):
+        raise ConfigError(
+            f"use_case={name!r} is not a name: names match {NAME} in full.\nTo list them: python -m src.use_cases"
+        )
     path = CONF / "use_case" / f"{name}.yaml"
-    values = _load(path) if path.is_file() else {"use_case": None}
+    values = _load_use_case(path) if path.is_file() else {"use_case": None}
     return name if "use_case" in values else next(entry for entry in values["defaults"] if entry != "_self_")
 
 
-def _load(path: Path) -> dict[str, Any]:
-    return yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+def _load_use_case(path: Path) -> dict[str, Any]:
+    values = yaml_file.read(path)
+    if not isinstance(values, dict) or not {"use_case", "defaults"} & set(values):
+        raise ConfigError(f"{path} is not a use case: it names neither use_case nor defaults.")
+    return values
 
 
 def _defaults(values: dict[str, Any]) -> dict[str, str]:
@@ -110,6 +117,8 @@ def _defaults(values: dict[str, Any]) -> dict[str, str]:
 
 
 def _facts(option: str, use_case: dict[str, Any], choices: dict[str, str]) -> dict[str, Any]:
+    if lacking := [key for key in FACTS if not isinstance(use_case, dict) or key not in use_case]:
+        raise ConfigError(f"use_case/{option}.yaml: use_case.{lacking[0]} is missing.")
     kind, simulation = choices["data_source"], use_case.get("simulation") or {}
     rows = {"packaged": _rows_of(use_case.get("packaged")), "simulated": simulation.get("rows")}.get(kind)
     return {
@@ -129,7 +138,7 @@ def _facts(option: str, use_case: dict[str, Any], choices: dict[str, str]) -> di
 
 
 def _rows_of(packaged: str | None) -> int | None:
-    return _load(CATALOGUE / f"{packaged}.yaml")["shape"][0] if packaged else None
+    return yaml_file.read(CATALOGUE / f"{packaged}.yaml")["shape"][0] if packaged else None
 
 
 def chosen(entries: list[dict[str, Any]], filters: list[str]) -> list[dict[str, Any]]:
