@@ -124,7 +124,7 @@ def main() -> None:
                         str(cores),
                     ]
                     command.append(str(SEED))
-                done = subprocess.run(command, capture_output=True, text=True)
+                done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
                 if done.returncode != 0:
                     print(f"{name:<8}{tool:<11} failed: {done.stderr.splitlines()[-1]}", flush=True)
                     continue

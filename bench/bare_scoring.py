@@ -12,7 +12,8 @@ import xgboost  # noqa: E402
 
 imported = time.perf_counter()
 rows, model, columns, scores = sys.argv[1:]
-columns = json.loads(Path(columns).read_text())  # name -> values of a category in the order of their codes, or null
+# name -> values of a category in the order of their codes, or null
+columns = json.loads(Path(columns).read_text(encoding="utf-8"))
 booster = xgboost.Booster(model_file=model)
 frame = pd.read_parquet(rows, columns=list(columns))
 X = np.empty((len(frame), len(columns)), dtype="float32")

@@ -20,7 +20,9 @@ def main() -> None:
     method, folder, n_iter, n_threads, seed = sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:])
     rows, drawn = np.load(folder / "rows.npz"), np.load(folder / "folds.npz")
     folds = [(drawn[f"train_{i}"], drawn[f"test_{i}"]) for i in range(3)]
-    space, grid, params = (json.loads((folder / f"{name}.json").read_text()) for name in ("space", "grid", "params"))
+    space, grid, params = (
+        json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in ("space", "grid", "params")
+    )
     types = ["c" if category else "q" for category in rows["is_category"]]
     estimator = XGBClassifier(
         **params, tree_method="hist", enable_categorical=True, feature_types=types, random_state=seed, n_jobs=1

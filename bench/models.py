@@ -37,17 +37,19 @@ MODELS = sorted(path.stem for path in (ROOT / "conf/model").glob("*.yaml"))
 
 
 def facts_of(model: str) -> dict:
-    return yaml.safe_load((ROOT / f"conf/model/{model}.yaml").read_text())
+    return yaml.safe_load((ROOT / f"conf/model/{model}.yaml").read_text(encoding="utf-8"))
 
 
 def patience_facts() -> dict:
-    return yaml.safe_load((ROOT / "conf/early_stopping/patience.yaml").read_text())
+    return yaml.safe_load((ROOT / "conf/early_stopping/patience.yaml").read_text(encoding="utf-8"))
 
 
 def use_case():
     from src.use_case import UseCase
 
-    return UseCase.model_validate(yaml.safe_load((ROOT / "conf/use_case/credit_risk_scoring.yaml").read_text())["use_case"])
+    return UseCase.model_validate(
+        yaml.safe_load((ROOT / "conf/use_case/credit_risk_scoring.yaml").read_text(encoding="utf-8"))["use_case"]
+    )
 
 
 def write_table(path: Path, rows: int) -> None:
@@ -134,7 +136,7 @@ def measure(kind: str, model: str, path: str, threads: int, epochs: int | None) 
 def in_own_process(script: str, *arguments) -> dict:
     """What a bench's `measure` gives for the arguments, asked of a new process."""
     command = [sys.executable, script, "--measure", json.dumps(arguments, default=str)]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True, encoding="utf-8")
     return json.loads(done.stdout.splitlines()[-1])
 
 

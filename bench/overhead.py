@@ -30,7 +30,9 @@ from src.use_case import UseCase  # noqa: E402
 
 
 def facts_of(use_case: str) -> UseCase:
-    return UseCase.model_validate(yaml.safe_load((ROOT / "conf/use_case" / f"{use_case}.yaml").read_text())["use_case"])
+    return UseCase.model_validate(
+        yaml.safe_load((ROOT / "conf/use_case" / f"{use_case}.yaml").read_text(encoding="utf-8"))["use_case"]
+    )
 
 
 def write_table(path: Path, use_case: str, rows: int) -> None:
@@ -48,16 +50,16 @@ def write_table(path: Path, use_case: str, rows: int) -> None:
 def bare_arguments(use_case: str, n_threads: int) -> list[str]:
     """The same parameters for the bare script, as JSON: of the model, and of early stopping."""
     directions = {name: feature.monotone for name, feature in facts_of(use_case).features.items() if feature.monotone}
-    params = yaml.safe_load((ROOT / "conf/model/xgboost.yaml").read_text())["params"]
+    params = yaml.safe_load((ROOT / "conf/model/xgboost.yaml").read_text(encoding="utf-8"))["params"]
     params |= {"tree_method": "hist", "n_jobs": n_threads, "random_state": 42, "monotone_constraints": directions or None}
-    stop = yaml.safe_load((ROOT / "conf/early_stopping/patience.yaml").read_text())
+    stop = yaml.safe_load((ROOT / "conf/early_stopping/patience.yaml").read_text(encoding="utf-8"))
     return [json.dumps(params), json.dumps({"rounds": stop["patience"], "min_delta": stop["min_delta"]})]
 
 
 def measure(command: list[str]) -> tuple[float, float, str]:
     """Wall seconds, peak MiB and last line of a command."""
     start = time.perf_counter()
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, encoding="utf-8")
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status:

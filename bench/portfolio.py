@@ -52,7 +52,7 @@ def bare_seconds(run_dir: Path) -> float:
     from src.schema import UNSUPERVISED, TrainingConfig
     from src.split import row_keys, split
 
-    facts = json.loads((run_dir / "metadata.json").read_text())
+    facts = json.loads((run_dir / "metadata.json").read_text(encoding="utf-8"))
     config = TrainingConfig.model_validate_json(json.dumps(facts["config"]))
     use_case, is_unsupervised = config.use_case, config.use_case.task in UNSUPERVISED
     data = source.load(use_case=use_case, **config.data_source.model_dump())
@@ -68,7 +68,7 @@ def bare_seconds(run_dir: Path) -> float:
         return time.perf_counter() - start
     params = dict(recipe.params)
     for name in set(ROUNDS) & set(params) if config.early_stopping.patience else ():
-        params[name] = len((run_dir / "history.csv").read_text().splitlines()) - 1
+        params[name] = len((run_dir / "history.csv").read_text(encoding="utf-8").splitlines()) - 1
     recipe = replace(recipe, params=params)
     y = frame[use_case.target].to_numpy()
     times, groups = (frame[name].to_numpy() if name else None for name in (use_case.time_column, use_case.group_column))
@@ -107,7 +107,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         sweep_dir = args.keep or Path(folder, "sweep")
         wall = run_portfolio(args.overrides, sweep_dir.absolute())
-        rows = [row for row in json.loads((sweep_dir / "results.json").read_text()) if row["status"] == "ok"]
+        rows = [row for row in json.loads((sweep_dir / "results.json").read_text(encoding="utf-8")) if row["status"] == "ok"]
         import lightgbm  # noqa: F401  outside the clock
         import xgboost  # noqa: F401
         from threadpoolctl import threadpool_limits

@@ -67,7 +67,7 @@ def write_bare(folder: Path, run_dir: Path) -> None:
     seen = categories_seen(core)
     columns = {column.name: seen[column.name] if column.is_category else None for column in matrix_columns(features)}
     estimator.get_booster().save_model(folder / "model.ubj")
-    (folder / "columns.json").write_text(json.dumps(columns))
+    (folder / "columns.json").write_text(json.dumps(columns), encoding="utf-8")
 
 
 def compare_scores(ours: Path, bare: Path) -> None:
@@ -85,7 +85,7 @@ def elsewhere(*arguments) -> None:
 def measure(command: list[str]) -> tuple[float, float, float, str]:
     """Wall seconds, processor seconds, peak MiB and what a command printed."""
     start = time.perf_counter()
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, encoding="utf-8")
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status:

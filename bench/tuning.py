@@ -99,9 +99,9 @@ def write_matrix(name: str, folder: Path, n_points: int | None) -> None:
     np.savez(folder / "folds.npz", **arrays)
     space = {key: value.model_dump(exclude_none=True) for key, value in settings.model.search_space.items()}
     space["n_estimators"] = {"type": "int", "low": 50, "high": 500}  # we find it on the way
-    (folder / "space.json").write_text(json.dumps(space))
-    (folder / "grid.json").write_text(json.dumps(grid_of(settings, n_points)))
-    (folder / "params.json").write_text(json.dumps(recipe.params))
+    (folder / "space.json").write_text(json.dumps(space), encoding="utf-8")
+    (folder / "grid.json").write_text(json.dumps(grid_of(settings, n_points)), encoding="utf-8")
+    (folder / "params.json").write_text(json.dumps(recipe.params), encoding="utf-8")
 
 
 def measure_ours(name: str, method: str, n_points: int | None, n_iter: int) -> dict:
@@ -150,7 +150,7 @@ def in_a_process(command: list[str]) -> dict:
         "print(json.dumps({**json.loads(done.stdout.splitlines()[-1]), 'peak_mib': peak}) if done.returncode == 0 else 'null')"
     )
     env = os.environ | {"OMP_NUM_THREADS": "1"} if "bare_search" in " ".join(command) else None
-    done = subprocess.run([sys.executable, "-c", code, *command], stdout=subprocess.PIPE, text=True, env=env)
+    done = subprocess.run([sys.executable, "-c", code, *command], stdout=subprocess.PIPE, text=True, env=env, encoding="utf-8")
     return json.loads(done.stdout) or {}
 
 

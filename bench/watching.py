@@ -68,7 +68,7 @@ def measure(use_case: str) -> tuple[str, float, float, float]:
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         checked = config.read(compose("config", [f"use_case={use_case}", "n_threads=1"]))
     run = find_groups if checked.use_case.task in UNSUPERVISED else train
-    with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere, threadpool_limits(1):
+    with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w", encoding="utf-8") as nowhere, threadpool_limits(1):
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
         start = time.process_time()

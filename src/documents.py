@@ -21,5 +21,5 @@ def write(folder: Path, registry: Path | None) -> None:
         from src.registry import gates
 
         gates.write(folder, registry)
-    (folder / "model_card.md").write_text(model_card.render(folder))
+    (folder / "model_card.md").write_text(model_card.render(folder), encoding="utf-8")
     report.write(folder)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from src import git
 from src.errors import ConfigError, GateError, unknown
+from src.terminal import for_people
 
 PORTFOLIO = "portfolio"
 FILE = "metrics.json"
@@ -61,16 +62,13 @@ class Comparison:
     is_worse: bool
 
 
+@for_people
 def main(argv: list[str]) -> int:
     """Print the table; give the exit code."""
-    try:
-        args = _parser().parse_intermixed_args(argv)
-        limits = [read_limit(text) for text in args.max_drop]
-        before, now = metrics_at(args.against), metrics_here(Path(PORTFOLIO))
-        found = compare(before, now, limits)
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    args = _parser().parse_intermixed_args(argv)
+    limits = [read_limit(text) for text in args.max_drop]
+    before, now = metrics_at(args.against), metrics_here(Path(PORTFOLIO))
+    found = compare(before, now, limits)
     fallen = [one for one in found if one.is_worse]
     if args.json:
         print(json.dumps([asdict(one) for one in found], indent=2))
@@ -107,7 +105,7 @@ def read_limit(text: str) -> Limit:
 
 def metrics_here(portfolio: Path) -> dict[str, dict[str, Any]]:
     """Metrics of each use case, as they stand in the working tree."""
-    return {path.parent.name: json.loads(path.read_text()) for path in sorted(portfolio.glob(f"*/{FILE}"))}
+    return {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in sorted(portfolio.glob(f"*/{FILE}"))}
 
 
 def metrics_at(revision: str) -> dict[str, dict[str, Any]]:
@@ -125,7 +123,7 @@ def metrics_at(revision: str) -> dict[str, dict[str, Any]]:
     if not paths:
         raise ConfigError(f"--against {revision}: there are no {PORTFOLIO}/<use_case>/{FILE} to compare with")
     return {
-        Path(path).parent.name: json.loads(_git("show", f"{revision}:./{path}", fault=f"--against {revision}"))
+        Path(path).parent.name: json.loads(_git("cat-file", "blob", f"{revision}:./{path}", fault=f"--against {revision}"))
         for path in paths
     }
 
@@ -170,10 +168,13 @@ def _compared(use_case: str, limit: Limit, before: float, now: float | None) -> 
 
 
 def _git(*arguments: str, fault: str) -> str:
-    ran = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    try:
+        ran = git.ask(Path(), *arguments)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{fault}: {error.strerror}. Install git there.") from error
     if ran.returncode:
-        raise ConfigError(f"{fault}: git says {ran.stderr.strip().splitlines()[0]}")
-    return ran.stdout
+        raise ConfigError(f"{fault}: git says {ran.stderr.decode(errors='replace').strip().splitlines()[0]}")
+    return ran.stdout.decode(errors="replace")
 
 
 class _Parser(argparse.ArgumentParser):

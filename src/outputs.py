@@ -67,7 +67,7 @@ def publish(run_dir: Path, home: Path) -> None:
             if path.name in CLOCK_COLUMNS:
                 _copy_columns(path, folder / path.name, CLOCK_COLUMNS[path.name])
             elif path.name == "metadata.json":
-                artifacts.write_json(folder / path.name, timeless(json.loads(path.read_text())))
+                artifacts.write_json(folder / path.name, timeless(json.loads(path.read_text(encoding="utf-8"))))
             else:
                 shutil.copyfile(path, folder / path.name)
     shutil.copyfile(rows_path(run_dir), home / "data.parquet")
@@ -100,7 +100,7 @@ def summary(run_dir: Path) -> dict[str, Any]:
 
 def _copy_columns(path: Path, to: Path, left_out: tuple[str, ...], only: Mapping[str, str] = MappingProxyType({})) -> None:
     """Copy a CSV without some columns, and if need be only the rows with some values."""
-    with path.open(newline="") as file, to.open("w", newline="") as written:
+    with path.open(newline="", encoding="utf-8") as file, to.open("w", newline="", encoding="utf-8") as written:
         rows = csv.DictReader(file)
         kept = [name for name in rows.fieldnames or [] if name not in left_out]
         writer = csv.DictWriter(written, kept, extrasaction="ignore", lineterminator="\n")

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src import artifacts
-from src.errors import ConfigError, TrainingError
-from src.terminal import say_last
+from src.errors import ConfigError
+from src.interrupt import answering
+from src.terminal import for_people, say_last
 
 if TYPE_CHECKING:
     from src.scoring.model import ScoringModel
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
 REGISTRY = Path("models")
 KEYS = (
     "use_case", "version", "run_dir", "registry_dir", "input", "output", "on_bad_row", "rejects", "reasons", "batch_rows",
-    "id_column",
+    "id_column", "escape_formulas",
 )  # fmt: skip
+PLACES = ("input", "output", "rejects", "run_dir", "registry_dir")
 ON_BAD_ROW = ("fail", "reject")
+YES_OR_NO = {"true": True, "false": False}
 INTERRUPTED = "Interrupted: no scores were written, earlier ones are as they were."
 HELP = """\
 Score the rows of a table with a trained model.
@@ -42,26 +45,22 @@ of rows, except where the use case has lags: then the table must hold the rows t
   reasons=0..4         the features that contribute most to each score, with value and contribution
   on_bad_row=fail      stop at a row that does not fit the use case's declaration (the default)
   on_bad_row=reject    leave such rows out and write them, with reasons, to rejects=FILE (<output>.rejects.<its end>)
+  escape_formulas=true a text in CSV that a spreadsheet would take for a formula (=, +, -, @) gets an apostrophe in front; false
+                       leaves it as it is, for programs
   batch_rows=100000    rows that are read and scored at once
   registry_dir=models  where the versions are
 
 Exit codes: 0 good, 1 scoring failed, 2 bad settings or input, 4 a file of the model is not what was written."""
 
 
+@for_people
 def main(argv: list[str]) -> int:
     """Score a file; give the exit code."""
     if {"--help", "-h"} & set(argv):
         print(HELP)
         return 0
-    before = {number: signal.signal(number, _leave) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with answering(_leave):
         return _run(read(argv))
-    except TrainingError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    finally:
-        for number, earlier in before.items():
-            signal.signal(number, earlier)
 
 
 def read(argv: list[str]) -> dict[str, Any]:
@@ -90,9 +89,11 @@ def read(argv: list[str]) -> dict[str, Any]:
         raise ConfigError("Which model? Give use_case=NAME for the version in production, or run_dir=FOLDER for a run.")
     if "run_dir" in given and (other := {"version", "registry_dir"} & set(given)):
         raise ConfigError(f"run_dir={given['run_dir']} names a model, and so does {other.pop()}: give one of them.")
-    settings = {"on_bad_row": "fail", **given}
+    settings = {"on_bad_row": "fail", "escape_formulas": "true", **given}
     if settings["on_bad_row"] not in ON_BAD_ROW:
         raise ConfigError(f"on_bad_row={settings['on_bad_row']} is not known: choose fail or reject.")
+    if settings["escape_formulas"] not in YES_OR_NO:
+        raise ConfigError(f"escape_formulas={settings['escape_formulas']} is not known: choose true or false.")
     if "rejects" in given and settings["on_bad_row"] == "fail":
         raise ConfigError("rejects=FILE goes with on_bad_row=reject: otherwise a bad row ends the scoring.")
     settings |= {"reasons": _whole(given, "reasons", 0, 4, 0), "batch_rows": _whole(given, "batch_rows", 1, 10**8, 100_000)}
@@ -107,8 +108,10 @@ def _whole(given: dict[str, str], key: str, least: int, most: int, default: int)
 
 
 def _run(settings: dict[str, Any]) -> int:
+    from src import project
     from src.progress import Steps
 
+    project.confine({key: settings.get(key) for key in PLACES})
     job = _job(settings)
     model = _model(settings)
     from src.scoring.stream import score_file
@@ -141,7 +144,8 @@ def _job(settings: dict[str, Any]) -> Job:
         raise ConfigError("input, output and rejects must be different files.")
     from src.scoring.stream import Job
 
-    return Job(**paths, reasons=settings["reasons"], batch_rows=settings["batch_rows"], id_column=settings.get("id_column"))
+    chosen = {key: settings.get(key) for key in ("reasons", "batch_rows", "id_column")}
+    return Job(**paths, **chosen, escape_formulas=YES_OR_NO[settings["escape_formulas"]])
 
 
 def _beside(output: Path) -> Path:
@@ -189,11 +193,10 @@ def load_model(model: str | Path, version: str | None = None, registry_dir: Path
     return load(found.folder, found.entry["model_id"])
 
 
-def _leave(number: int, frame) -> None:
-    """End at once with nothing half-written left: an exception might have to find its way out of compiled code."""
+def _leave(number: int) -> None:
+    """Say the last word, with nothing half-written left; the process ends at once."""
     artifacts.abandon()
     say_last(INTERRUPTED)
-    os._exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import subprocess
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from src import git
 from src.device import cuda_devices
 
 PACKAGES = ["hydra-core", "lightgbm", "numpy", "pandas", "scikit-learn", "scipy", "skops", "xgboost"]
@@ -34,22 +34,8 @@ def environment(packages: Iterable[str] = (), device: str = "cpu") -> dict:
         "cpu_count": os.cpu_count(),
         "gpu": cuda_devices()[0] if device == "cuda" else None,
         "packages": {name: version(name) for name in sorted({*PACKAGES, *packages})},
-        "git": git_revision(Path(__file__).parent),
+        "git": git.revision(Path(__file__).parent),
     }
-
-
-def git_revision(folder: Path) -> dict | None:
-    """Commit of the source and whether it was edited since; None outside a git checkout."""
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=10
-        ).stdout.strip()
-
-    try:
-        return {"revision": git("rev-parse", "HEAD"), "is_edited": bool(git("status", "--porcelain"))}
-    except (OSError, subprocess.SubprocessError):
-        return None
 
 
 def now() -> str:

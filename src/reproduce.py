@@ -12,13 +12,14 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src import artifacts, command_line, outputs
 from src.errors import ConfigError, IntegrityError, TrainingError
+from src.processes import end_with, end_with_parent
+from src.terminal import for_people
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -31,11 +32,11 @@ Reproduce the portfolio of params.yaml with DVC.
 
   python -m src.reproduce                          train what is out of date on all cores, then dvc repro
   python -m src.reproduce use_case=… model=…       one stage of dvc.yaml, into portfolio/<use_case>/"""
-EVERY_S = 0.5
 TOLD_TO_NOBODY = ("registry=none", "tracking=none")
 ONE_THREAD = "n_threads=1"  # XGBoost adds up in another order with more, which moved the last digits of one use case
 
 
+@for_people
 def main(argv: list[str]) -> int:
     """Run a stage, a sweep for stages to come, or everything; give the exit code."""
     if {"-h", "--help"} & set(argv):
@@ -43,16 +44,12 @@ def main(argv: list[str]) -> int:
         return 0
     if "--multirun" in argv:
         return command_line.run(train, argv, HELP)
-    try:
-        if not argv:
-            return reproduce_all()
-        given = dict(text.partition("=")[::2] for text in argv)
-        if set(given) != {"use_case", "model"}:
-            raise ConfigError(f"use_case=… and model=… are needed, and nothing else, but got {' '.join(argv)}")
-        return reproduce(**given)
-    except TrainingError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    if not argv:
+        return reproduce_all()
+    given = dict(text.partition("=")[::2] for text in argv)
+    if set(given) != {"use_case", "model"}:
+        raise ConfigError(f"use_case=… and model=… are needed, and nothing else, but got {' '.join(argv)}")
+    return reproduce(**given)
 
 
 def train(cfg: DictConfig) -> float:
@@ -79,7 +76,7 @@ def reproduce(use_case: str, model: str) -> int:
     IntegrityError
         If what was trained is not what `resolved/` says.
     """
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    end_with(os.getppid())  # a stage whose DVC was killed must not write into the folders of the next one
     settings = _resolved(use_case, model)
     run_dir = ready(use_case, model, settings)
     if run_dir is None:
@@ -117,7 +114,7 @@ def reproduce_all() -> int:
     for settings in sweeps(waiting):
         sweep_dir = READY / hashlib.sha256(" ".join(settings).encode()).hexdigest()[:12]
         sweep = [*settings, ONE_THREAD, *TOLD_TO_NOBODY, "hydra/launcher=joblib", f"hydra.sweep.dir={sweep_dir}", "resume=true"]
-        subprocess.run([sys.executable, "-m", "src.reproduce", "--multirun", *sweep], check=False)  # what failed, DVC will say
+        _run("src.reproduce", "--multirun", *sweep)  # what failed, DVC will say
     trained = time.perf_counter()
     code = _dvc("repro", "--keep-going")
     if not code:
@@ -131,8 +128,7 @@ def out_of_date() -> dict[str, str]:
     """Use cases whose stage would run, and the model of each."""
     from src.resolve import models
 
-    status = [sys.executable, "-m", "dvc", "status", "--json"]
-    said = subprocess.run(status, stdout=subprocess.PIPE, text=True, check=False)
+    said = _run("dvc", "status", "--json", env=_environment(), stdout=subprocess.PIPE, text=True, encoding="utf-8")
     if said.returncode:
         raise TrainingError("dvc status failed: see above")
     changed = {name.removeprefix(STAGE) for name in json.loads(said.stdout) if name.startswith(STAGE)}
@@ -154,7 +150,7 @@ def _resolved(use_case: str, model: str) -> dict[str, Any]:
     from src.resolve import path_of
 
     try:
-        settings = json.loads(path_of(use_case).read_text())["settings"]
+        settings = json.loads(path_of(use_case).read_text(encoding="utf-8"))["settings"]
         if settings["model"]["name"] == model:
             return settings
     except (OSError, ValueError):
@@ -177,16 +173,20 @@ def _check_trained(use_case: str, run_dir: Path, settings: dict[str, Any]) -> No
 
 
 def _dvc(*arguments: str) -> int:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # dvc.yaml says python
-    return subprocess.run([sys.executable, "-m", "dvc", *arguments], env=os.environ | {"PATH": path}, check=False).returncode
+    return _run("dvc", *arguments, env=_environment()).returncode
 
 
-def _end_with(parent: int) -> None:
-    """A stage whose DVC was killed must not write into the folders of the next one."""
-    while os.getppid() == parent:
-        time.sleep(EVERY_S)
-    artifacts.abandon()
-    os._exit(1)
+def _environment() -> dict[str, str]:
+    from src.tracking import dvc_folders
+
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"  # dvc.yaml says python
+    return dvc_folders.environment(Path()) | {"PATH": path}
+
+
+def _run(module: str, *arguments: str, **how: Any) -> subprocess.CompletedProcess:
+    """Run a module in a process that does not outlive this one."""
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(command, check=False, preexec_fn=end_with_parent, **how)
 
 
 if __name__ == "__main__":

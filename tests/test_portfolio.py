@@ -1,5 +1,6 @@
 """Sweeps, as a user types them: of real trainings, and of jobs that misbehave in every way."""
 
+import contextlib
 import json
 import os
 import shlex
@@ -19,7 +20,7 @@ from src.portfolio.sweep import RAY_TASKS, cores_for
 
 # An entry like src.train, whose jobs take no time and do what their seed says
 ENTRY = """
-import json, multiprocessing, os, signal, sys, time
+import ctypes, json, multiprocessing, os, signal, sys, time
 from pathlib import Path
 from src import artifacts, command_line
 
@@ -48,6 +49,8 @@ def main(cfg):
         time.sleep(30)
     if cfg.seed in SEEDS_THAT.get("wait", []) and not Path(os.environ["CALLS"], "go").exists():
         time.sleep(60)
+    if cfg.seed in SEEDS_THAT.get("are deep inside a library", []):
+        ctypes.PyDLL(None).sleep(60)
     if cfg.seed in SEEDS_THAT.get("need 300 MB", []):
         bytearray(300_000_000).count(1)
     facts = {"use_case_key": cfg.use_case.key, "model": cfg.model.name, "metric": "roc_auc", "n_threads": cfg.n_threads}
@@ -169,6 +172,8 @@ def test_an_interrupted_sweep_is_resumed_and_ends_with_the_same_table(toy, sweep
     assert "Traceback" not in complained
     assert ("To run what is left:\n  python -m toy --multirun" in complained) == (stop != signal.SIGKILL)
     until(lambda: not any(alive(pid) for pid in pids_of(tmp_path)))
+    empty = [path for path in tmp_path.glob("sweep/*/*/*") if path.is_dir() and not any(path.iterdir())]
+    assert stop == signal.SIGKILL or not empty
     (tmp_path / "calls/go").touch()
     code, _, _ = sweep("seed=range(4)", *launcher, "resume=true")
     assert code == 0
@@ -176,6 +181,26 @@ def test_an_interrupted_sweep_is_resumed_and_ends_with_the_same_table(toy, sweep
     assert [(row["differs"], row["status"], row["value"], row["run_dir"]) for row in table(tmp_path)] == [
         ({"seed": str(seed)}, "ok", 0.5 + seed / 100, f"credit_scoring/dummy/seed={seed}") for seed in range(4)
     ]
+
+
+@pytest.mark.parametrize("launcher", [[], [JOINT]], ids=["one after the other", "side by side"])
+def test_jobs_deep_inside_a_library_end_with_the_sweep_that_was_killed(toy, tmp_path, launcher):
+    process = toy("seed=0,1", *launcher, are_deep_inside_a_library=[0, 1])
+    until(lambda: len(pids_of(tmp_path)) == 1 + len(launcher) and all(call.read_text() for call in tmp_path.glob("calls/*/*")))
+    process.kill()
+    process.communicate(timeout=10)
+    until(lambda: not of_session(process.pid), timeout_s=5)
+
+
+def of_session(leader: int) -> list[Path]:
+    """Processes that compute in the session of a process; those that only tidy up what others leave may take their time."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, _, session = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(session) == leader and state != "Z" and b"resource_tracker" not in (stat.parent / "cmdline").read_bytes():
+                found.append(stat.parent)
+    return found
 
 
 def until(is_so, timeout_s=60):

@@ -66,7 +66,8 @@ def _watch(jobs: list[Planned], total: int, sweep_dir: Path, progress: Progress,
             failed += row["status"] != "ok"
             line = results.closing_line(row, job.title)
             if progress.disable:
-                print(f"[{done}/{total}] {line}", flush=True)
+                with contextlib.suppress(OSError):  # it cannot be printed, as the table at the end will tell
+                    print(f"[{done}/{total}] {line}", flush=True)
             elif row["status"] != "ok":
                 progress.console.print(line, highlight=False, markup=False)
         running = [job.title for job in jobs if record.log_path(sweep_dir / job.subdir).exists()]

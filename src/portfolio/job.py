@@ -16,18 +16,18 @@ import os
 import resource
 import signal
 import sys
-import threading
 import time
 import traceback
 from importlib import import_module
-from multiprocessing import connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src import artifacts
-from src.errors import ConfigError, TrainingError
+from src.errors import ConfigError
 from src.portfolio import record
-from src.processes import start_server
+from src.processes import end_with, end_with_parent, start, start_server
+from src.system import explained
+from src.terminal import complain
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -80,6 +80,8 @@ class Job:
         run_dir = Path(HydraConfig.get().runtime.output_dir)
         facts = {"overrides": list(HydraConfig.get().overrides.task), "score": None}
         record.record_path(run_dir).unlink(missing_ok=True)
+        if self.workers_are_children and os.getpid() != self.sweep_pid:
+            end_with(self.sweep_pid)
         start = time.perf_counter()
         try:
             facts |= self._prepared(cfg)
@@ -89,8 +91,10 @@ class Job:
         ended = record.read(run_dir)
         if ended is None:
             ended = facts | {"status": "failed", "reason": died, "seconds": round(time.perf_counter() - start, 3)}
-            record.write(record.record_path(run_dir), ended)
-            artifacts.remove_empty(run_dir)
+            try:
+                record.write(record.record_path(run_dir), ended)
+            finally:
+                artifacts.remove_empty(run_dir)
         return ended["score"]
 
     def _prepared(self, cfg: DictConfig) -> dict[str, Any]:
@@ -117,7 +121,7 @@ class Job:
         }
 
     def _run_in_child(self, cfg: DictConfig, hydra_cfg: DictConfig, base: dict[str, Any], run_dir: Path) -> int:
-        """Wait for the child's end; if this process is told to stop, or the sweep is gone, the child ends first."""
+        """Wait for the child's end; if this process is told to stop, the child ends first."""
         from omegaconf import OmegaConf
 
         _start_server(self.module)
@@ -125,13 +129,9 @@ class Job:
         plain = [OmegaConf.to_container(part, resolve=False, enum_to_str=True) for part in parts]
         arguments = self.module, self.name, *plain, base, run_dir
         child = multiprocessing.get_context("forkserver").Process(target=work, args=arguments)
-        child.start()
-        is_worker = self.workers_are_children and os.getpid() != self.sweep_pid
+        start(child)
         try:
-            while child.exitcode is None:
-                child.join(timeout=0.5)
-                if is_worker and os.getppid() != self.sweep_pid:
-                    os._exit(1)  # and the child sees that
+            child.join()
         finally:
             if child.exitcode is None:
                 child.terminate()
@@ -160,18 +160,33 @@ def why_it_died(exit_code: int) -> str:
 
 def said(error: Exception) -> str:
     """One line about an exception."""
+    if told := explained(error):
+        return " ".join(str(told).split())
     return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}".removesuffix(": ")
 
 
-def work(module: str, name: str, cfg: dict, hydra_cfg: dict, base: dict[str, Any], run_dir: Path) -> None:
-    """The child's whole life: run the entry, write the record; everything it prints goes to the log beside it."""
+def work(*job: Any) -> None:
+    """The child's whole life, which does not end in a traceback if the system denies it something."""
+    end_with_parent()  # the next run removes what this one was writing
+    try:
+        _work(*job)
+    except Exception as error:
+        if (told := explained(error)) is None:
+            raise
+        complain(str(told))
+        sys.exit(told.exit_code)
+
+
+def _work(module: str, name: str, cfg: dict, hydra_cfg: dict, base: dict[str, Any], run_dir: Path) -> None:
+    """Run the entry, write the record; everything it prints goes to the log beside it."""
     from omegaconf import OmegaConf
 
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    with record.log_path(run_dir).open("w") as log:
+    with record.log_path(run_dir).open("w", encoding="utf-8") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
         _limit_threads(base["n_threads"])
         _be_the_job(OmegaConf.create(hydra_cfg))
         start = time.perf_counter()
@@ -179,11 +194,6 @@ def work(module: str, name: str, cfg: dict, hydra_cfg: dict, base: dict[str, Any
         outcome["seconds"] = round(time.perf_counter() - start, 3)
         outcome["peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MB)
         record.write(record.record_path(run_dir), base | outcome)
-
-
-def _end_with_parent() -> None:
-    connection.wait([multiprocessing.parent_process().sentinel])
-    os._exit(1)  # the next run removes what this one was writing
 
 
 def _limit_threads(n_threads: int) -> None:
@@ -208,13 +218,13 @@ def _outcome(module: str, name: str, cfg: DictConfig, run_dir: Path) -> dict[str
         score = getattr(import_module(module), name)(cfg)
         score = float(score) if score is not None and math.isfinite(score) else None
         return {"status": "ok", "reason": None, "score": score} | record.facts_of_run(run_dir)
-    except TrainingError as error:
-        print(error, file=sys.stderr)
-        status = "refused" if isinstance(error, ConfigError) else "failed"
-        return {"status": status, "reason": " ".join(str(error).split()), "score": None}
-    except Exception as error:  # of whatever kind: the other jobs must not suffer from it, and the log has the traceback
-        traceback.print_exc()
-        return {"status": "failed", "reason": said(error), "score": None}
+    except Exception as error:  # of whatever kind: the other jobs must not suffer from it
+        if told := explained(error):
+            complain(str(told))
+        else:
+            traceback.print_exc()
+        status = "refused" if isinstance(told, ConfigError) else "failed"
+        return {"status": status, "reason": said(error), "score": None}
     finally:
         logging.shutdown()
         with contextlib.suppress(OSError):

@@ -36,7 +36,7 @@ def write(path: Path, record: dict[str, Any]) -> None:
 def read(run_dir: Path) -> dict[str, Any] | None:
     """The record of a job, None if it has not ended."""
     try:
-        return json.loads(record_path(run_dir).read_text())
+        return json.loads(record_path(run_dir).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
 
@@ -47,7 +47,7 @@ def is_finished(run_dir: Path, fingerprint: str) -> bool:
     if not record or record["status"] != "ok" or record["fingerprint"] != fingerprint:
         return False
     try:
-        names = json.loads((run_dir / artifacts.MANIFEST).read_text())["files"]
+        names = json.loads((run_dir / artifacts.MANIFEST).read_text(encoding="utf-8"))["files"]
         for name in names:
             artifacts.read_verified(run_dir, name)
     except (OSError, ValueError, KeyError, IntegrityError):
@@ -111,8 +111,8 @@ def code_sha256() -> str:
 
 def facts_of_run(run_dir: Path) -> dict[str, Any]:
     """What the table of a sweep shows of a run, read from its folder."""
-    metrics = json.loads((run_dir / "metrics.json").read_text())
-    facts = json.loads((run_dir / "metadata.json").read_text())
+    metrics = json.loads((run_dir / "metrics.json").read_text(encoding="utf-8"))
+    facts = json.loads((run_dir / "metadata.json").read_text(encoding="utf-8"))
     metric = facts["metric"]
     named = f"test_{metric}" if f"test_{metric}" in metrics else metric
     return {

@@ -15,7 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.compose import without_hydra
+from src import artifacts, project
+from src.compose import plain_path, quoted, without_hydra
 from src.errors import ConfigError
 from src.portfolio import display, record, results
 from src.portfolio.job import Job
@@ -82,13 +83,14 @@ def sweep(
         for left_out, kept in planned.same:
             print(f"{left_out} is the same job as {kept}: it runs once.", file=sys.stderr)
         job = Job(command.module, task.__name__, code, n_threads, planned.jobs or [], launcher == LOCAL_WORKERS)
-        argv = [*flags, *command.settings, f"hydra.sweep.dir='{sweep_dir}'", *launching]
+        argv = [*flags, *command.settings, f"hydra.sweep.dir={quoted(str(sweep_dir))}", *launching]
         if planned.cfg.hydra.sweeper._target_ == OPTUNA:
             argv.append(f"hydra.sweeper._target_={OUR_SEARCH}")
         try:
             with display.watching(planned.jobs, sweep_dir):
                 hand_over(job, argv)
         except (KeyboardInterrupt, SystemExit) as stop:
+            _take_back(sweep_dir)
             print(f"Interrupted. To run what is left:\n  {command.again('resume=true', sweep_dir)}", file=sys.stderr)
             if isinstance(stop, SystemExit):
                 raise
@@ -181,14 +183,15 @@ def _choose_folder(command: Command, planned: Plan) -> tuple[Path, bool]:
     else:
         template = command.typed_dir.partition("=")[2].strip("'\"")
         chosen = Path(OmegaConf.select(OmegaConf.create({"dir": template}), "dir"))
-    chosen = chosen.absolute()
+    chosen = Path(plain_path("hydra.sweep.dir", str(chosen.absolute())))
+    project.confine({"hydra.sweep.dir": chosen})
     if command.is_resuming:
         pattern = re.sub(r"\$\{now:[^}]*\}", "*", template)
         earlier = _earlier(pattern, command.facts())
         if earlier is not None:
             return earlier, True
         if "*" not in pattern and (chosen / FILE).is_file():
-            was = json.loads((chosen / FILE).read_text())["command"]
+            was = json.loads((chosen / FILE).read_text(encoding="utf-8"))["command"]
             raise ConfigError(f"{_relative(chosen)} holds another sweep, so it cannot be continued:\n{was}")
         print(f"Nothing to resume: no sweep in {pattern} has these settings. Starting anew.", file=sys.stderr)
     if chosen.exists() and (not chosen.is_dir() or (any(chosen.iterdir()) and not (chosen / FILE).is_file())):
@@ -207,7 +210,7 @@ def _earlier(pattern: str, facts: dict) -> Path | None:
     places = anchor.glob(f"{glob}/{FILE}") if anchor.is_dir() else ()
     for path in sorted(places, key=lambda path: path.stat().st_mtime_ns, reverse=True):
         with contextlib.suppress(OSError, ValueError, KeyError):
-            if json.loads(path.read_text())["jobs_from"] == facts["jobs_from"]:
+            if json.loads(path.read_text(encoding="utf-8"))["jobs_from"] == facts["jobs_from"]:
                 return path.parent.absolute()
     return None
 
@@ -226,12 +229,21 @@ def _new(folder: Path) -> Path:
 @contextlib.contextmanager
 def _only_one(sweep_dir: Path) -> Iterator[None]:
     """Hold the folder, so that no second process runs the same jobs."""
-    with (sweep_dir / ".lock").open("w") as lock:
+    with (sweep_dir / ".lock").open("w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigError(f"{_relative(sweep_dir)} is in use: its sweep is still running") from None
         yield
+
+
+def _take_back(sweep_dir: Path) -> None:
+    """Remove what jobs that were cut off had made: a folder with something in it is a run."""
+    for log in sweep_dir.rglob("*.log"):
+        run_dir = log.with_suffix("")
+        artifacts.remove_abandoned(run_dir.parent, run_dir.name)
+        if run_dir.is_dir() and not any(run_dir.iterdir()):
+            run_dir.rmdir()
 
 
 def _prepare(jobs: list[Planned], sweep_dir: Path, is_continued: bool) -> list[Planned]:

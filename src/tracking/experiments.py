@@ -29,7 +29,7 @@ def experiment(run_dir: Path) -> dict[str, Any]:
         of each file, by its path), `environment` (versions), `seed`, `data_sha256` and `run_dir`.
     """
     facts = json.loads(artifacts.read_verified(run_dir, "metadata.json"))
-    files = json.loads((run_dir / artifacts.MANIFEST).read_text())["files"]
+    files = json.loads((run_dir / artifacts.MANIFEST).read_text(encoding="utf-8"))["files"]
     packages = {f"{NAMES.get(name, name)}_version": version for name, version in facts["environment"]["packages"].items()}
     return {
         "timestamp": facts["created_at"],

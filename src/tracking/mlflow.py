@@ -235,7 +235,7 @@ def _metrics(run_dir: Path, metrics: dict[str, float], model_id: str, started: i
 def _rows(path: Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import multiprocessing
 import signal
 import tempfile
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from src import artifacts
 from src.errors import ConfigError
-from src.processes import start_server
+from src.processes import end_with_parent, start, start_server
+from src.system import explained
 from src.tuning.trial import Outcome, run_trial
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 PRELOADED = ["src.tuning.workers", "sklearn.ensemble", "sklearn.linear_model", "lightgbm", "xgboost"]
 SERVER = multiprocessing.get_context("forkserver")  # a fork of this process would inherit threads in the middle of their work
-SET_DEATH_SIGNAL = 1
 
 
 class Here:
@@ -73,7 +72,7 @@ class Processes:
     def _start(self) -> None:
         ours, theirs = SERVER.Pipe()
         process = SERVER.Process(target=_serve, args=(theirs, self._path, self._n_threads), daemon=True)
-        process.start()
+        start(process)
         theirs.close()
         self._idle.append(ours)
         self._processes[ours] = process
@@ -144,11 +143,16 @@ def _serve(pipe: connection.Connection, path: Path, n_threads: int) -> None:
     import joblib
     from threadpoolctl import threadpool_limits
 
-    ctypes.CDLL(None).prctl(SET_DEATH_SIGNAL, signal.SIGKILL)  # the server ends with the search, and we with the server
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    candidates, yardstick = joblib.load(path, mmap_mode="r")
-    threadpool_limits(n_threads)
     with contextlib.suppress(EOFError, BrokenPipeError):  # the search is over
+        try:
+            candidates, yardstick = joblib.load(path, mmap_mode="r")
+            threadpool_limits(n_threads)
+        except Exception as error:
+            pipe.recv()
+            pipe.send(Outcome({}, reason=_reason(error)))
+            return
         while True:
             pipe.send(_outcome(candidates, yardstick, *pipe.recv()))
 
@@ -161,4 +165,9 @@ def _outcome(candidates, yardstick, proposal: Proposal, rival, may_drop: bool) -
             candidate.recipe, candidate.folds, yardstick, proposal.params, proposal.lengths, rival, proposal.share, may_drop
         )
     except Exception as error:
-        return Outcome({}, reason=f"{type(error).__name__}: {error}".splitlines()[0])
+        return Outcome({}, reason=_reason(error))
+
+
+def _reason(error: Exception) -> str:
+    told = explained(error)
+    return (f"{type(error).__name__}: {error}" if told in (None, error) else str(told)).splitlines()[0]
