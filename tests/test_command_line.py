@@ -1,5 +1,6 @@
 """What a user's mistake looks like: a short message, exit code 2, nothing written."""
 
+import os
 import re
 import subprocess
 import sys
@@ -123,7 +124,10 @@ def test_a_configuration_file_may_not_name_code_either(refused, tmp_path):
     (tmp_path / "conf/use_case").mkdir(parents=True)
     text = (CONF / "use_case/credit_scoring.yaml").read_text()
     for changed, message in (
-        (text + "\nhydra: {callbacks: {x: {_target_: os.system}}}\n", "hydra.callbacks.x._target_ is refused: it names code to run."),
+        (
+            text + "\nhydra: {callbacks: {x: {_target_: os.system}}}\n",
+            "hydra.callbacks.x._target_ is refused: it names code to run.",
+        ),
         (re.sub("  name: .*", "  name: ${oc.env:HOME}", text), "use_case.name is refused: it calls the resolver oc.env"),
     ):
         (tmp_path / "conf/use_case/mine.yaml").write_text(changed)
@@ -196,6 +200,17 @@ def a_picture(frame, path):
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 10)
 
 
+def a_named_pipe(frame, path):
+    os.mkfifo(path)
+
+
+def with_stray_quotes(frame, path):
+    lines = [line.split(",") for line in frame.to_csv(index=False).split("\n")]
+    lines[5][0] = '"' + lines[5][0]
+    lines[15][0] += '"'
+    path.write_text("\n".join(map(",".join, lines)))
+
+
 def csv(change):
     def write(frame, path):
         change(frame).to_csv(path, index=False)
@@ -257,6 +272,8 @@ BROKEN = [
     (empty, ".parquet", "is empty"),
     (truncated_parquet, ".parquet", "cut short"),
     (truncated_csv, ".csv", "cut short"),
+    (with_stray_quotes, ".csv", "column checking_account_status .* double quote in the middle of a cell"),
+    (a_named_pipe, ".csv", "is a named pipe"),
     (a_picture, ".csv", "PNG picture"),
     (a_picture, ".parquet", "not a"),
     (without_target, ".csv", "bad"),

@@ -1,6 +1,8 @@
 import gzip
 import hashlib
 import json
+import re
+import resource
 from datetime import date
 from decimal import Decimal
 
@@ -9,7 +11,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from broken_tables import CASES, TARGET, sound
+from broken_tables import FEATURES as OF_SOUND
+from conftest import elsewhere
 
+from src.data import csv_check, opening
+from src.data.batches import read_batches
 from src.data.file import load
 from src.data.validation import validate
 from src.errors import DataError
@@ -70,8 +77,8 @@ def check_frame(frame):
 
 @pytest.mark.parametrize(
     "raw",
-    [CSV.encode(), b"\xef\xbb\xbf" + CSV.encode(), CSV.replace("\n20", "\r\n20").encode(), CSV.rstrip().encode()],
-    ids=["plain", "byte order mark", "Windows line ends", "no last line end"],
+    [CSV.encode(), b"\xef\xbb\xbf" + CSV.encode(), CSV.replace("\n20", "\r\n20").encode()],
+    ids=["plain", "byte order mark", "Windows line ends"],
 )
 def test_a_csv_keeps_its_texts_and_its_source_is_recorded(tmp_path, raw):
     path = write(tmp_path, "rows.csv", raw)
@@ -185,7 +192,8 @@ GOOD_ROWS = HEADER + "1,DE,0\n2,FR,1\n"
         ("rows.csv", "", r"is empty \(0 bytes\)"),
         ("rows.csv", HEADER, "has a header but no rows"),
         ("rows.csv", HEADER.strip(), "has a header but no rows"),
-        ("rows.csv", GOOD_ROWS + "3,D", "has 1 row with too few or too many cells: row 3 has 2 instead of 3"),
+        ("rows.csv", GOOD_ROWS + "3,D\n", "has 1 row with too few or too many cells: row 3 has 2 instead of 3"),
+        ("rows.csv", GOOD_ROWS.rstrip(), "no line end after its last row, as if it was cut short there: it ends with '1'"),
         ("rows.csv", HEADER + "1,DE,0\n1,234,DE,1\n2,3,4,1\n", "has 2 rows .* row 2 has 4 instead of 3"),
         ("rows.csv", GOOD_ROWS + '3,"DE', "an odd number of double quotes"),
         ("rows.csv", GOOD_ROWS.replace(",", ";"), "its cells are not separated by commas"),
@@ -195,7 +203,11 @@ GOOD_ROWS = HEADER + "1,DE,0\n2,FR,1\n"
         ("rows.csv", gzip.compress(GOOD_ROWS.encode(), mtime=0), "it looks like a gzip file"),
         ("rows.csv", GOOD_ROWS.encode("utf-16"), "it looks like text in UTF-16"),
         ("rows.csv", (HEADER + "1,Österreich,0\n").encode("latin-1"), "is not CSV text in UTF-8"),
-        ("rows.csv", (GOOD_ROWS * 999 + "1,Österreich,0\n").encode("latin-1"), "cannot be read as CSV: .*invalid UTF8"),
+        (
+            "rows.csv",
+            (GOOD_ROWS * 999 + "1,Österreich,0\n").encode("latin-1"),
+            r"not CSV text in UTF-8: line 2998, column country.*0xd6",
+        ),
         ("rows.csv", HEADER + "9007199254740993,DE,0\n2,FR,1\n", r"^amount_eur: an integer of 2\*\*53 .*\(row 1: 900"),
         ("rows.csv", HEADER + "1.5,DE,0\n12345678901234567890,FR,1\n", r"loses digits.*\(row 2: 12345678901234567890"),
         ("rows.csv.gz", gzip.compress(GOOD_ROWS.encode(), mtime=0)[:-6], "is not a whole gzip file"),
@@ -264,3 +276,180 @@ def test_protected_columns_are_read_and_codes_keep_their_zeros(tmp_path, ending)
     assert list(kept) == [*FEATURES, "default", "nationality"]
     assert kept["nationality"].cat.categories.tolist() == ["007", "7"]
     assert kept["nationality"].isna().tolist() == [False, True, False]
+
+
+# Broken tables
+
+
+def read(path):
+    """What a run makes of a file, with its notes."""
+    dataset = load(str(path), OF_SOUND, TARGET)
+    valid = validate(dataset.frame, OF_SOUND, TARGET)
+    return valid.frame, [*dataset.notes, *valid.notes]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_broken_table_is_refused_or_noted_or_the_same_data(tmp_path, name):
+    case, path = CASES[name], tmp_path / f"rows{CASES[name].ending}"
+    case.write(sound(), path)
+    if case.refused:
+        with pytest.raises(DataError, match=case.refused) as refusal:
+            read(path)
+        assert len(str(refusal.value).splitlines()) <= 3
+        return
+    frame, notes = read(path)
+    if case.noted:
+        assert re.search(case.noted, "\n".join(notes))
+    else:
+        pd.testing.assert_frame_equal(frame, validate(sound(), OF_SOUND, TARGET).frame)
+        assert notes == ["Columns of the file that the use case does not name were left out: loan, comment, branch."]
+
+
+OF_ONE_ROW = re.compile(r"[a-z_]+: (1 value|200 values|the last value|an integer|'|\.\*zero)|row 5 has|default: 1 of")
+NOT_OF_BATCHES = re.compile("larger than any memory|that no memory can hold")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, case in CASES.items()
+        if case.refused and not OF_ONE_ROW.match(case.refused) and not NOT_OF_BATCHES.search(name)
+    ],
+)
+def test_a_table_that_is_broken_as_a_whole_cannot_be_scored_either(tmp_path, name):
+    case, path = CASES[name], tmp_path / f"rows{CASES[name].ending}"
+    case.write(sound(), path)
+    with pytest.raises(DataError, match=case.refused):
+        list(read_batches(str(path), {name: feature.type for name, feature in OF_SOUND.items()}, 50))
+
+
+MULTILINE = 'Dear Sir,\n"we" paid, late\r\nBob'
+
+
+@pytest.mark.parametrize("text", [MULTILINE, "a,b,c,d,e,f\ng,h,i,j,k", '"', ",", "\n", ",,,,,,,,,,\n", "1,2\n3,4"])
+def test_a_text_may_have_lines_and_commas_and_quotes(tmp_path, text):
+    frame = sound().assign(remark=lambda frame: frame["remark"].where(frame.index != 4, text))
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    assert read(tmp_path / "rows.csv")[0]["remark"].tolist() == frame["remark"].tolist()
+
+
+def random_texts(rng, n_rows):
+    """Texts of the characters that mean something in a CSV, among others."""
+    pieces = np.array([",", '"', "\n", "\r\n", "a", "12", " ", "ü"])
+    return ["".join(rng.choice(pieces, rng.integers(0, 9))) for _ in range(n_rows)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_legal_texts_are_read_as_they_were_written_wherever_the_bytes_are_cut(tmp_path, monkeypatch, seed):
+    monkeypatch.setattr(csv_check, "STEP_BYTES", seed + 1)
+    rng = np.random.default_rng(seed)
+    features = {"before": Feature(type="int"), "remark": Feature(type="text", max_missing=1), "rate": Feature(type="float")}
+    frame = pd.DataFrame({"before": range(60), "remark": random_texts(rng, 60), "rate": rng.random(60), "default": [0, 1] * 30})
+    frame.to_csv(tmp_path / "rows.csv", index=False, lineterminator=rng.choice(["\n", "\r\n"]))
+    found = load(str(tmp_path / "rows.csv"), features, "default").frame
+    assert found["remark"].fillna("").tolist() == frame["remark"].tolist()
+
+
+@pytest.mark.parametrize("step", [5, 1 << 18])
+def test_two_stray_quotes_are_found_wherever_they_stand(tmp_path, monkeypatch, step):
+    monkeypatch.setattr(csv_check, "STEP_BYTES", step)
+    rng, rows = np.random.default_rng(step), [row.split(",") for row in sound().to_csv(index=False).splitlines()]
+    for _ in range(40):
+        first, column = rng.integers(1, 150), rng.integers(0, len(rows[0]))
+        last, broken = first + rng.integers(1, 40), [list(row) for row in rows]
+        broken[first][column] = '"' + broken[first][column]
+        broken[last][column] += '"'
+        path = write(tmp_path, "rows.csv", "\n".join(map(",".join, broken)) + "\n")
+        with pytest.raises(DataError, match=f"line {first + 1}, column {rows[0][column]}"):
+            load(path, OF_SOUND, TARGET)
+
+
+def test_a_table_of_two_columns_may_have_letters_in_quotes(tmp_path):
+    letters = ["Dear Sir,\nI paid", "Hello,\nplease call", "no comma\nhere"] * 20
+    pd.DataFrame({"letter": letters, "default": [0, 1, 0] * 20}).to_csv(tmp_path / "rows.csv", index=False)
+    assert len(load(str(tmp_path / "rows.csv"), {"letter": Feature(type="text")}, "default").frame) == 60
+
+
+@pytest.mark.parametrize("by", ["rows of zeros", "one long line"])
+def test_a_packed_table_larger_than_any_table_is_refused_before_it_fills_the_memory(tmp_path, monkeypatch, by):
+    monkeypatch.setattr(opening, "MOST_UNPACKED", 1 << 20)
+    text = HEADER + ("1,DE,0\n2,FR,1\n" if by == "rows of zeros" else "1" * 10) * 1_000_000
+    path = write(tmp_path, "rows.csv.gz", gzip.compress(text.encode(), 9))
+    refusal_of(path, r"unpacks to more than [\d.]+ GiB, over 100 times its size")
+    with pytest.raises(DataError, match="over 100 times its size"):
+        list(read_batches(path, {"country": "category"}, 1000))
+
+
+def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path, monkeypatch):
+    path = write(tmp_path, "rows.csv", GOOD_ROWS)
+    check = opening.check_memory
+
+    def while_another_program_writes(*about):
+        check(*about)
+        with (tmp_path / "rows.csv").open("a") as opened:
+            opened.write("3,DE,0\n")
+
+    monkeypatch.setattr(opening, "check_memory", while_another_program_writes)
+    refusal_of(path, "was changed while it was read")
+
+
+def refusal_with(path: str, limit: int) -> str:
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    try:
+        load(path, SMALL, "default")
+    except DataError as error:
+        return str(error)
+    return "read"
+
+
+def test_a_table_that_the_process_may_not_hold_is_refused(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text(GOOD_ROWS)
+    with path.open("r+b") as opened:
+        opened.truncate(3 << 30)
+    assert "needs about 9.0 GiB of memory to be read" in elsewhere(refusal_with, str(path), 8 << 30)
+
+
+def test_the_smallest_and_largest_values_of_all_types_are_those_that_the_file_names(tmp_path):
+    """A file of any program is refused if they are not, so that this must hold for every type."""
+    n_rows = 300
+    rng = np.random.default_rng(0)
+    moments = pd.Series(pd.date_range("2024-01-01", periods=n_rows, freq="7h"))
+    columns = {
+        "amount_eur": pa.array(np.where(rng.random(n_rows) < 0.1, np.nan, rng.normal(size=n_rows)), from_pandas=False),
+        "float32": pa.array(rng.normal(size=n_rows), pa.float32()),
+        "zero": pa.array([-0.0, 0.0] * 150),
+        "nothing": pa.nulls(n_rows, pa.float64()),
+        "uint64": pa.array([2**64 - 1, 0] * 150, pa.uint64()),
+        "decimal": pa.array([Decimal("1.50"), None, Decimal("-3.25")] * 100),
+        "day": pa.array(moments.dt.date),
+        "us": pa.array(moments, pa.timestamp("us")),
+        "ns": pa.array(moments, pa.timestamp("ns")),
+        "berlin": pa.array(moments.dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")),
+        "flag": pa.array([True, None, False] * 100),
+        "text": pa.array(["ü", None, "Z"] * 100),
+        "large": pa.array(["ü", None, "Z"] * 100, pa.large_string()),
+        "code": pa.array(["b", None, "a"] * 100).dictionary_encode(),
+        "default": pa.array([0, 1, 1] * 100),
+    }
+    features = {name: Feature(type="category", max_missing=1) for name in columns if name != "default"}
+    for page_bytes in (64, 1 << 20):
+        path = write_parquet(tmp_path, columns, row_group_size=77, data_page_size=page_bytes)
+        assert len(load(path, features, "default").frame) == n_rows
+        batches = read_batches(path, dict.fromkeys(columns, "category"), 50)
+        assert sum(len(batch.rows) for batch in batches) == n_rows
+
+
+@pytest.mark.parametrize("where", ["load", "batches"])
+def test_missing_values_that_a_file_does_not_name_are_found(tmp_path, where):
+    """Its statistics are of one table, its pages of another: as after a change of the pages."""
+    columns = {"amount_eur": [1.5, None, 2.5] * 10, "country": ["DE"] * 30, "default": [0, 1, 1] * 10}
+    whole, gaps = (dict(columns, amount_eur=values) for values in ([1.5, 2.0, 2.5] * 10, columns["amount_eur"]))
+    files = [pq.ParquetFile(write_parquet(tmp_path, given)).metadata for given in (whole, gaps)]
+    from src.data import parquet_check
+
+    table = pa.table(gaps)
+    parquet_check.StatisticsCheck(files[1], list(gaps)).feed(table)
+    with pytest.raises(parquet_check.ContradictionError, match="amount_eur has 10 missing values, not the 0 that it names"):
+        parquet_check.StatisticsCheck(files[0], list(gaps)).feed(table)

@@ -1,6 +1,7 @@
 """Scoring from the command line and from Python, against what the model itself says of the same rows."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -65,9 +66,9 @@ def runs(tmp_path_factory):
 
 
 def _german() -> pd.DataFrame:
-    from src.use_cases import _load
+    from src import yaml_file
 
-    facts = _load(ROOT / "conf/use_case/credit_scoring.yaml")["use_case"]
+    facts = yaml_file.read(ROOT / "conf/use_case/credit_scoring.yaml")["use_case"]
     frame = packaged.load(facts["packaged"], facts["target"]).frame
     return frame.astype({name: "str" for name in frame.columns[frame.dtypes == "category"]})
 
@@ -188,6 +189,36 @@ def test_rows_with_too_few_cells_are_named_or_rejected(runs, tmp_path, german, c
     assert predict.main([*words, "on_bad_row=reject", f"rejects={tmp_path}/bad.csv"]) == 0
     assert pd.read_csv(tmp_path / "bad.csv").reasons.tolist() == ["2 cells instead of 21"]
     assert pd.read_csv(output).row.tolist() == [*range(1, 10), *range(11, 51)]
+
+
+def stray_quotes(text: str) -> str:
+    lines = [line.split(",") for line in text.split("\n")]
+    lines[5][3] = '"' + lines[5][3]
+    lines[9][3] += '"'
+    return "\n".join(map(",".join, lines))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (stray_quotes, "quote"),
+        (lambda text: text[:-1], "no line end after its last row"),
+        (lambda text: text.replace("\n", "\0\n", 5), "has a zero byte"),
+    ],
+)
+def test_a_damaged_text_is_not_scored_whatever_is_done_with_bad_rows(runs, tmp_path, german, capsys, change, said):
+    (tmp_path / "rows.csv").write_text(change(german.to_csv(index=False)))
+    words = [f"run_dir={runs}/credit", f"input={tmp_path}/rows.csv", f"output={tmp_path}/s.csv", "on_bad_row=reject"]
+    assert predict.main(words) == 2
+    assert said in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
+
+
+def test_a_named_pipe_is_not_waited_for(runs, tmp_path, capsys):
+    os.mkfifo(tmp_path / "rows.parquet")
+    words = [f"run_dir={runs}/credit", f"input={tmp_path}/rows.parquet", f"output={tmp_path}/s.csv"]
+    assert predict.main(words) == 2
+    assert "is a named pipe, not a file" in capsys.readouterr().err
 
 
 def test_when_every_row_is_bad_the_reasons_are_written_and_no_scores(runs, tmp_path, german, capsys):

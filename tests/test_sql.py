@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import pwd
+import re
+import resource
 import shutil
 import signal
 import socket
@@ -253,6 +255,47 @@ def test_a_column_of_sqlite_has_the_type_of_all_its_rows(sqlite, load):
     features = {"x": Feature(type="float"), "c": Feature(type="category")}
     kept = load(sqlite, "SELECT * FROM t", features).frame
     assert (kept["x"].max(), kept["c"].cat.categories.tolist()) == (2.5, ["late"])
+
+
+def peak_of(url: str, limit: int | None) -> tuple[list, int]:
+    """What 400 rows are read as, and how many bytes of addresses that took at most."""
+    if limit:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    os.environ["BANK_URL"] = url
+    frame = sql.load("SELECT * FROM t", "BANK_URL", SMALL, None, order_by=["x"]).frame
+    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmPeak"))
+    return frame["x"].tolist(), int(peak.split()[1]) << 10
+
+
+def test_a_small_table_of_sqlite_takes_little_memory_and_keeps_the_type_of_its_last_row(sqlite):
+    values = [*range(399), 1000.5]
+    rows = ", ".join(f"({value}, 'late')" for value in values)
+    sqlite.execute("CREATE TABLE t (x NUMERIC, c TEXT)", f"INSERT INTO t VALUES {rows}")
+    for limit in (None, 4 << 30):
+        found, peak = elsewhere(peak_of, sqlite.url, limit)
+        assert found == values
+        assert peak < 4 << 30
+
+
+def test_a_result_that_the_memory_cannot_hold_is_refused_before_it_is_read(sqlite, refusal, monkeypatch):
+    sqlite.fill("t", pd.DataFrame({"x": range(1000)}))
+    monkeypatch.setattr("src.memory.available", lambda: 30_000)
+    assert refusal(sqlite, "SELECT * FROM t").startswith("The result of the query needs about")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_is_neither_a_query_nor_a_database(sqlite, refusal, tmp_path, make):
+    sqlite.execute("CREATE TABLE t (x INTEGER)")
+    make(tmp_path / "loans.sql")
+    make(tmp_path / "other.db")
+    assert re.search(r"data_source.query=.*loans.sql is a \w.*, not a file", refusal(sqlite, f"{tmp_path}/loans.sql"))
+    assert re.search(r"other.db, which is a \w.*, not a file", refusal(f"sqlite:///{tmp_path}/other.db", "SELECT 1 AS x"))
+
+
+def test_a_query_file_of_more_than_a_mebibyte_is_no_query(sqlite, refusal, tmp_path):
+    sqlite.execute("CREATE TABLE t (x INTEGER)")
+    (tmp_path / "loans.sql").write_text("SELECT x FROM t" + " " * (1 << 20))
+    assert "has more than 1 MiB: no query is as long." in refusal(sqlite, f"{tmp_path}/loans.sql")
 
 
 def test_numeric_is_a_number_and_sorted_as_one(postgresql, load):

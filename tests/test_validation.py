@@ -116,6 +116,44 @@ def test_a_bad_value_is_named_with_its_column_and_row(column, row, value, said):
     refusal_of(with_value(column, row, value), f"^{column}: {said}")
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("D\x07E", r"1 value is with a control character in it \(row 3: 'D\\x07E'\)"),
+        (" \xa0", r"1 value is nothing but blanks \(row 3"),
+        ("#REF!", "1 value is a formula or an error of a spreadsheet"),
+        ("DE ", r"'DE ' \(row 3\) looks like 'DE', but is another value: write both alike"),
+        ("D\u0415", r"'D\\u0415' \(row 3\) looks like 'DE'"),
+    ],
+)
+@pytest.mark.parametrize("protected", [False, True])
+def test_a_category_that_cannot_be_meant_is_named_with_its_row(value, said, protected):
+    features = {name: FEATURES[name] for name in ("amount_eur", "n_late")}
+    features |= {} if protected else {"country": Feature(type="category")}
+    refusal_of(with_value("country", 3, value), f"^country: {said}", features, protected=["country"] * protected)
+
+
+def test_spellings_that_may_be_meant_are_noted():
+    features = {"country": Feature(type="category")}
+    kept = validate(GOOD.assign(country=["de", "DE", "NULL", "\ufffd"]), features, "default")
+    assert kept.frame["country"].tolist() == ["de", "DE", "NULL", "\ufffd"]
+    assert [note.partition(" has ")[2][:30] for note in kept.notes if note.startswith("country")] == [
+        "values that differ in capitals",
+        "the value 'NULL', as a categor",
+        "letters that were lost in a co",
+    ]
+
+
+@pytest.mark.parametrize(("last", "is_total"), [(190.0, True), (191.0, False)])
+def test_a_last_row_that_is_the_sum_of_all_others_is_refused(last, is_total):
+    features = {"amount_eur": Feature(type="float")}
+    frame = pd.DataFrame({"amount_eur": [*(float(i) for i in range(20)), last], "default": [0, 1, 0] * 7})
+    if is_total:
+        refusal_of(frame, r"^amount_eur: the last value is the sum of all others \(row 21: 190\)", features)
+    else:
+        assert len(validate(frame, features, "default").frame) == 21
+
+
 def test_numbers_stored_as_text_are_named():
     refusal_of(GOOD.assign(n_late=["0", "1", "2", "3"]), r"^n_late: numbers stored as text \(row 1: '0'\)")
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gzip
-import zlib
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,9 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from src.data import file
+from src.data import file, opening, parquet_check
 from src.data.columns import DIGITS_LOST, first_of, how_many
+from src.data.csv_check import TextCheck
 from src.data.validation import Fault
 from src.errors import DataError
 
@@ -64,14 +66,17 @@ def read_batches(path: str, kinds: Mapping[str, str], batch_rows: int) -> Iterat
     Raises
     ------
     DataError
-        If there is no such file, it is cut short or not a table, or columns are missing. At most three lines.
+        If there is no such file, it is cut short, damaged or not a table, or columns are missing. At most three lines.
     """
     file.check_path(Path(path))
     is_parquet = path.lower().endswith(".parquet")
     n_rows = 0
-    for batch in (_read_parquet if is_parquet else _read_csv)(path, kinds, batch_rows):
-        n_rows += len(batch.rows) + len(batch.ragged)
-        yield batch
+    try:
+        for batch in (_read_parquet if is_parquet else _read_csv)(path, kinds, batch_rows):
+            n_rows += len(batch.rows) + len(batch.ragged)
+            yield batch
+    except MemoryError as error:
+        raise opening.too_large(path) from error
     if n_rows == 0:
         raise DataError(f"{path} has a header but no rows.")
 
@@ -102,27 +107,34 @@ def to_frame(cells: pa.Table, rows: np.ndarray, kinds: Mapping[str, str]) -> tup
 
 
 def _read_parquet(path: str, kinds: Mapping[str, str], batch_rows: int) -> Iterator[Batch]:
-    start = _start(path)
-    try:
-        schema = pq.read_schema(path)
-        file.check_columns(path, schema.names, list(kinds))
-        texts = [name for name, kind in kinds.items() if kind == "category" and pa.types.is_string(schema.field(name).type)]
-        table = pq.ParquetFile(
-            path, read_dictionary=texts, buffer_size=BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
-        )
-        n_rows, n_read = table.metadata.num_rows, 0
-        for cells in table.iter_batches(batch_rows, columns=list(kinds)):
-            cells.validate(full=True)
-            rows = np.arange(n_read, n_read + len(cells))
-            n_read += len(cells)
-            yield Batch(pa.Table.from_batches([cells]), rows, {}, n_read / n_rows)
-    except (pa.ArrowException, OSError) as error:
-        raise file.broken_parquet(path, start, error) from error
+    start, names = _start(path), list(kinds)
+    with opening.open_file(Path(path)) as opened:
+        try:
+            schema = pq.read_schema(opened)
+            file.check_columns(path, schema.names, names)
+            texts = [name for name in parquet_check.texts_of(schema, names) if kinds[name] == "category"]
+            table = pq.ParquetFile(
+                opened, read_dictionary=texts, buffer_size=BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
+            )
+            check = parquet_check.StatisticsCheck(table.metadata, names)
+            n_rows, n_read = table.metadata.num_rows, 0
+            for cells in table.iter_batches(batch_rows, columns=names):
+                cells.validate(full=True)
+                batch = pa.Table.from_batches([cells])
+                check.feed(batch)
+                rows = np.arange(n_read, n_read + len(cells))
+                n_read += len(cells)
+                yield Batch(batch, rows, {}, n_read / n_rows)
+            check.finish()
+        except MemoryError:
+            raise
+        except parquet_check.BROKEN as error:
+            raise file.broken_parquet(path, start, error) from error
 
 
 def _read_csv(path: str, kinds: Mapping[str, str], batch_rows: int) -> Iterator[Batch]:
-    columns = list(kinds)
-    file.check_columns(path, file.header(path, _first_text(path)), columns)
+    columns, found = list(kinds), file.header(path, _first_text(path))
+    file.check_columns(path, found, columns)
     ragged: dict[int, str] = {}
 
     def skip(row: pa_csv.InvalidRow) -> str:
@@ -130,7 +142,7 @@ def _read_csv(path: str, kinds: Mapping[str, str], batch_rows: int) -> Iterator[
         return "skip"
 
     n_read, n_told = 0, 0
-    with _Text(path) as text:
+    with _Text(path, found) as text:
         try:
             reader = pa_csv.open_csv(
                 pa.PythonFile(text, mode="r"),
@@ -147,16 +159,16 @@ def _read_csv(path: str, kinds: Mapping[str, str], batch_rows: int) -> Iterator[
                 for start in range(0, len(block), batch_rows):
                     cells = block.slice(start, batch_rows)
                     rows = _places(n_read, len(cells), ragged)
+                    file.check_no_header(path, pa.Table.from_batches([cells]), int(rows[0]))
                     n_read += len(cells)
                     new = dict(list(ragged.items())[n_told:])
                     n_told = len(ragged)
                     yield Batch(pa.Table.from_batches([cells]), rows, new, text.share_read)
-        except (OSError, EOFError, zlib.error) as error:
-            raise file.broken_gzip(path, _start(path), error) from error
-        except pa.ArrowException as error:
+        except MemoryError:
+            raise
+        except (pa.ArrowException, OSError) as error:
             raise DataError(f"{path} cannot be read as CSV: {file.one_line(error)}") from error
-        if text.n_quotes % 2:
-            raise file.odd_quotes(path)
+        text.finish()
     if new := dict(list(ragged.items())[n_told:]):
         yield Batch(pa.table({name: pa.array([], pa.string()) for name in columns}), np.arange(0), new)
 
@@ -169,13 +181,13 @@ def _places(n_read: int, n_rows: int, ragged: Mapping[int, str]) -> np.ndarray:
 
 
 class _Text:
-    """The bytes of a CSV, unpacked where it is packed, for a reader that takes them piece by piece."""
+    """The bytes of a CSV, unpacked where it is packed and checked, for a reader that takes them piece by piece."""
 
-    def __init__(self, path: str):
-        self._packed = Path(path).open("rb")  # noqa: SIM115
-        self._text = gzip.GzipFile(fileobj=self._packed) if path.lower().endswith(".gz") else self._packed
-        self._size = Path(path).stat().st_size
-        self.n_quotes = 0
+    def __init__(self, path: str, columns: list[str]):
+        self._packed = opening.open_file(Path(path))
+        self._size = os.fstat(self._packed.fileno()).st_size
+        self._text = opening.Unpacked(path, self._packed, self._size) if _is_packed(path) else self._packed
+        self._check = TextCheck(path, columns, lambda: _open_text(path))
         self.closed = False
 
     def __enter__(self) -> _Text:
@@ -193,18 +205,31 @@ class _Text:
     def share_read(self) -> float:
         return self._packed.tell() / self._size
 
-    def read(self, n_bytes: int = -1) -> bytes:
+    def read(self, n_bytes: int) -> bytes:
         piece = self._text.read(n_bytes)
-        self.n_quotes += piece.count(b'"')
+        self._check.feed(piece)
         return piece
+
+    def finish(self) -> None:
+        """Look at how the text ended."""
+        self._check.finish()
+
+
+def _is_packed(path: str) -> bool:
+    return path.lower().endswith(".gz")
+
+
+def _open_text(path: str) -> BinaryIO:
+    opened = opening.open_file(Path(path))
+    return gzip.GzipFile(fileobj=opened) if _is_packed(path) else opened
 
 
 def _start(path: str) -> bytes:
-    try:
-        with Path(path).open("rb") as opened:
+    with opening.open_file(Path(path)) as opened:
+        try:
             start = opened.read(BUFFER_BYTES)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror}.") from error
     if not start:
         raise DataError(f"{path} is empty (0 bytes).")
     return start
@@ -212,10 +237,8 @@ def _start(path: str) -> bytes:
 
 def _first_text(path: str) -> bytes:
     start = _start(path)
-    if not path.lower().endswith(".gz"):
+    if not _is_packed(path):
         return start
-    try:
-        with gzip.open(path) as unpacked:
-            return unpacked.read(BUFFER_BYTES)
-    except (OSError, EOFError, zlib.error) as error:
-        raise file.broken_gzip(path, start, error) from error
+    file.check_gzip(path, start)
+    with opening.open_file(Path(path)) as opened:
+        return opening.Unpacked(path, opened, len(start)).read(BUFFER_BYTES)

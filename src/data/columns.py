@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from numbers import Real
@@ -14,6 +15,9 @@ from src.data.target import convert_target, shorten, target_fault
 INTEGERS_EXACT_UP_TO = {"float32": 2**24, "float64": 2**53}
 INT32 = np.iinfo("int32")
 DIGITS_LOST = "an integer of 2**53 or more loses digits in a model; declare a category"
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # all but tabs and line ends
+SPREADSHEET = re.compile(r"=.+|#(N/A|REF!|DIV/0!|VALUE!|NAME\?|NUM!|NULL!)", re.DOTALL)
+PART_OF_A_DATE = r"\d{4}(-\d{2})?"
 NUMBERS = (Real, Decimal, np.bool_)
 NUMERIC_OBJECTS = {"integer", "floating", "mixed-integer-float", "decimal", "boolean", "empty"}
 
@@ -114,7 +118,10 @@ def _int(column: pd.Series) -> np.ndarray:
 
 
 def _bool(column: pd.Series) -> np.ndarray:
-    values = _numbers(column)
+    try:
+        values = _numbers(column)
+    except ColumnError as error:
+        raise _not_a_boolean(column) or error from None
     if values.dtype.kind == "b":
         return values
     missing = np.isnan(values)
@@ -122,6 +129,15 @@ def _bool(column: pd.Series) -> np.ndarray:
     if other.any():
         raise _refused(other, "neither true nor false", column)
     return values.astype("float32" if missing.any() else "bool", copy=False)
+
+
+def _not_a_boolean(column: pd.Series) -> ColumnError | None:
+    """Name the text that is none; None if all of it spells booleans, or if there is no text."""
+    if not pd.api.types.is_string_dtype(column.dtype):
+        return None
+    spelled = column.astype(object).map(lambda value: str(value).strip().lower()).isin(["true", "false", "0", "1"])
+    bad = (~spelled & column.notna()).to_numpy()
+    return _refused(bad, "neither true nor false", column) if bad.any() else None
 
 
 def _category(column: pd.Series) -> pd.Categorical:
@@ -136,7 +152,18 @@ def _category(column: pd.Series) -> pd.Categorical:
     if other.any():
         bad = np.isin(values.codes, np.flatnonzero(other))
         raise _refused(bad, "neither text nor whole", column)
+    for what, is_so in NO_CATEGORIES.items():
+        bad = np.isin(values.codes, [code for code, level in enumerate(levels) if is_so(level)])
+        if bad.any():
+            raise _refused(bad, what, column)
     return values
+
+
+NO_CATEGORIES: dict[str, Callable[[str], object]] = {
+    "with a control character in it": CONTROL.search,
+    "nothing but blanks": str.isspace,
+    "a formula or an error of a spreadsheet": SPREADSHEET.fullmatch,
+}
 
 
 def as_target(task: str, classes: Sequence[str] | None) -> Callable[[pd.Series], pd.Series]:
@@ -178,7 +205,16 @@ def _moments(column: pd.Series, noun: str, example: str) -> pd.Series:
         unread = column.isna().to_numpy() & ~missing
         if unread.any():
             raise _refused(unread, "not in ISO 8601, such as 2024-12-31", text)
+        _check_whole_dates(text)
     return column if column.dt.tz is None else column.dt.tz_convert(None)
+
+
+def _check_whole_dates(text: pd.Series) -> None:
+    """Refuse dates without a day where others have one."""
+    if isinstance(text.dtype, pd.StringDtype):
+        in_part = text.str.fullmatch(PART_OF_A_DATE).eq(True).to_numpy()
+        if in_part.any() and not in_part[text.notna().to_numpy()].all():
+            raise _refused(in_part, "without a day, which others have", text)
 
 
 def _text(column: pd.Series) -> pd.Series:
@@ -186,7 +222,11 @@ def _text(column: pd.Series) -> pd.Series:
     other = np.array([not isinstance(value, str) for value in values], dtype=bool) & column.notna().to_numpy()
     if other.any():
         raise _refused(other, "not text", column)
-    return values.astype("str")
+    text = values.astype("str")
+    with_zero = text.str.contains("\0", regex=False).eq(True).to_numpy()
+    if with_zero.any():
+        raise _refused(with_zero, "with a zero byte in it", column)
+    return text
 
 
 CONVERTERS: dict[str, Callable] = {

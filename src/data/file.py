@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import difflib
-import gzip
 import hashlib
 import io
-import zlib
-from collections.abc import Collection, Mapping, Sequence
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +18,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from src.data import opening, parquet_check
 from src.data.columns import DIGITS_LOST
+from src.data.csv_check import TextCheck
 from src.data.dataset import Dataset
 from src.data.target import convert_target, shorten, target_fault
 from src.errors import DataError, at_most
@@ -37,11 +40,17 @@ SIGNATURES = {
     b"[": "JSON",
     b"<": "HTML or XML",
 }
+GZIP = b"\x1f\x8b"
 EXPORT = "Export the table as CSV in UTF-8, or as Parquet."
 NO_NUMBER = pa.array(["NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None"])
 LARGEST_EXACT_INTEGER = 2**53
 TARGET_TYPES = {"binary": "bool", "multiclass": "category", "regression": "float"}
 BLOCK_BYTES = 1 << 24  # a row must fit into one block
+MEMORY_PER_BYTE = 3  # of a CSV: its bytes, its cells, and what models are fed with
+MEMORY_PER_CELL = 20
+SAMPLE_BYTES = 1 << 20
+A_ROW = re.compile(rb"[\r\n]\s*\S")  # after the header
+THOUSANDS = r"^\s*-?[1-9]\d{0,2}\.\d{3}\s*$"
 
 
 def load(
@@ -59,7 +68,8 @@ def load(
     Parameters
     ----------
     path : str
-        A `.parquet`, `.csv` or `.csv.gz` file. CSV: UTF-8, comma, one header line, decimal point.
+        A `.parquet`, `.csv` or `.csv.gz` file, or a link to one. CSV: UTF-8, comma, one header line, decimal point, a line
+        end after every row.
     features : mapping of str to Feature
         Columns to read. In a CSV, only an empty cell of a category, text or date is missing ("NA" is a country); numbers
         may also be missing as `NA`, `NaN`, `NULL` and the like. A column of numbers with other text stays text, as
@@ -81,19 +91,24 @@ def load(
     Raises
     ------
     DataError
-        If there is no such file, it is cut short or not a table, or columns or labels are missing. At most three lines.
+        If there is no such file, it is cut short, damaged or not a table, the memory cannot hold it, or columns or labels are
+        missing. At most three lines.
     """
-    raw = _read_bytes(Path(path))
-    types = declared_types(features, target, time_column, task, group_column, protected)
+    check_path(Path(path))
     is_parquet = path.lower().endswith(".parquet")
-    table, columns = (_read_parquet if is_parquet else _read_csv)(path, raw, list(types))
-    if table.num_rows == 0:
-        raise DataError(f"{path} has a header but no rows.")
-    frame = to_frame(table.select(list(types)), types, as_text=() if is_parquet else types)
-    frame = with_target(frame, path, target, task, classes)
+    raw = opening.read_bytes(Path(path), MEMORY_PER_BYTE if path.lower().endswith(".csv") else 1)
+    types = declared_types(features, target, time_column, task, group_column, protected)
+    try:
+        table, columns, notes = (_read_parquet if is_parquet else _read_csv)(path, raw, types)
+        if table.num_rows == 0:
+            raise DataError(f"{path} has a header but no rows.")
+        frame = to_frame(table.select(list(types)), types, as_text=() if is_parquet else types)
+        frame = with_target(frame, path, target, task, classes)
+    except MemoryError as error:
+        raise opening.too_large(path) from error
     sha256 = hashlib.sha256(raw).hexdigest()
     provenance = {"kind": "file", "source": Path(path).name, "sha256": sha256, "rows": len(frame)}
-    return Dataset(frame, provenance, notes=notes_on_others("file", columns, types))
+    return Dataset(frame, provenance, notes=[*notes_on_others("file", columns, types), *notes])
 
 
 def declared_types(
@@ -118,23 +133,15 @@ def check_path(path: Path) -> None:
     ------
     DataError
     """
-    if path.is_dir():
+    kind = opening.kind_at(path)
+    if kind == "folder":
         raise DataError(f"{path} is a folder, not a file.\nName one file that ends in {_endings()}.")
-    if not path.exists():
+    if not kind and path.is_symlink():
+        raise DataError(f"{path} is a link to {path.readlink()}, and there is no such file.")
+    if not kind:
         raise DataError(f"There is no file {path}.{_near(path.name, _siblings(path))}")
     if not path.name.lower().endswith(ENDINGS):
         raise DataError(f"{path} cannot be read: its name does not end in {_endings()}.\nExport the table as one of them.")
-
-
-def _read_bytes(path: Path) -> bytes:
-    check_path(path)
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
-    if not raw:
-        raise DataError(f"{path} is empty (0 bytes).")
-    return raw
 
 
 def _siblings(path: Path) -> list[str]:
@@ -147,30 +154,78 @@ def _endings() -> str:
 
 def _near(name: str, names: list[str]) -> str:
     near = difflib.get_close_matches(name, names, n=1)
-    return f" Did you mean {near[0]}?" if near else ""
+    return f" Did you mean {_shown(near[0])}?" if near else ""
+
+
+def _shown(name: str) -> str:
+    """The name of a column, in quotes where something in it cannot be seen."""
+    return name if name and name.isprintable() and name == name.strip() else repr(name)
 
 
 def check_columns(path: str, columns: list[str], needed: list[str]) -> None:
-    faults = [f"{name}: not a column of {path}.{_near(name, columns)}" for name in needed if name not in columns]
-    faults += [f"{name}: {columns.count(name)} columns of {path} have this name." for name in needed if columns.count(name) > 1]
+    """Refuse a table in which columns are missing, or in which it is not clear which one is meant.
+
+    Raises
+    ------
+    DataError
+    """
+    n_named = Counter(columns)
+    faults = [f"{name}: not a column of {path}.{_near(name, columns)}" for name in needed if name not in n_named]
+    faults += [f"{name}: {n_named[name]} columns of {path} have this name." for name in needed if n_named[name] > 1]
+    alike: dict[str, list[str]] = {}
+    for name in n_named:
+        alike.setdefault(_plain_name(name), []).append(name)
+    for name in needed:
+        if others := [other for other in alike.get(_plain_name(name), []) if other not in needed]:
+            both = f"{path} has this column and {_shown(others[0])}"
+            faults += [f"{name}: {both}. Which one is meant? Rename or drop the other."] if name in n_named else []
     if faults:
         raise DataError(at_most(3, faults, "columns"))
+
+
+def _plain_name(name: str) -> str:
+    """A name without what is easily overlooked in it: upper case, blanks, other forms of the same letters."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def looks_like(raw: bytes) -> str:
     return next((f"it looks like {kind}" for start, kind in SIGNATURES.items() if raw.lstrip().startswith(start)), "")
 
 
-def _read_parquet(path: str, raw: bytes, needed: list[str]) -> tuple[pa.Table, list[str]]:
+def _read_parquet(path: str, raw: bytes, types: Mapping[str, str]) -> tuple[pa.Table, list[str], list[str]]:
+    """Columns of a Parquet file, the names of all, and notes."""
+    names = list(types)
     try:
-        file = pq.ParquetFile(pa.BufferReader(raw), page_checksum_verification=True)
-        columns = file.schema_arrow.names
-        check_columns(path, columns, needed)
-        table = file.read(columns=needed)
+        file = pq.ParquetFile(pa.BufferReader(raw))
+        schema, metadata = file.schema_arrow, file.metadata
+        check_columns(path, schema.names, names)
+        opening.check_memory(path, parquet_check.memory_needed(metadata, names))
+        texts = parquet_check.texts_of(schema, names)
+        file = pq.ParquetFile(pa.BufferReader(raw), metadata=metadata, read_dictionary=texts, page_checksum_verification=True)
+        table = file.read(columns=names)
         table.validate(full=True)
-    except (pa.ArrowException, OSError) as error:
+        check = parquet_check.StatisticsCheck(metadata, names)
+        check.feed(table)
+        check.finish()
+        for name in names:
+            if pa.types.is_dictionary(table[name].type) and types[name] != "category":
+                table = _spelled_out(path, table, name)
+        has_checksums = parquet_check.has_page_checksums(metadata, names, lambda at, n_bytes: raw[at : at + n_bytes])
+    except MemoryError as error:
+        raise opening.too_large(path) from error
+    except parquet_check.BROKEN as error:
         raise broken_parquet(path, raw, error) from error
-    return table, columns
+    return table, schema.names, [] if has_checksums else [parquet_check.NO_CHECKSUMS]
+
+
+def _spelled_out(path: str, table: pa.Table, name: str) -> pa.Table:
+    """The table with a column in which each row has its own copy of its value, if the memory can hold that."""
+    column = table[name]
+    if pa.types.is_string(column.type.value_type) or pa.types.is_large_string(column.type.value_type):
+        lengths = [pc.binary_length(chunk.dictionary).take(chunk.indices) for chunk in column.chunks]
+        opening.check_memory(path, 2 * sum(pc.sum(part.cast(pa.int64())).as_py() or 0 for part in lengths))
+    place = table.column_names.index(name)
+    return table.set_column(place, name, column.cast(column.type.value_type))
 
 
 def broken_parquet(path: str, start: bytes, error: Exception) -> DataError:
@@ -182,36 +237,96 @@ def broken_parquet(path: str, start: bytes, error: Exception) -> DataError:
     )
 
 
-def _read_csv(path: str, raw: bytes, needed: list[str]) -> tuple[pa.Table, list[str]]:
-    text = _gunzip(path, raw) if path.lower().endswith(".gz") else raw
-    columns = header(path, text)
+def _read_csv(path: str, raw: bytes, types: Mapping[str, str]) -> tuple[pa.Table, list[str], list[str]]:
+    """Columns of a CSV as text, the names of all, and notes."""
+    needed, pieces = list(types), _pieces(path, raw)
+    first = next(pieces, b"")
+    columns = header(path, first)
     check_columns(path, columns, needed)
-    if text.count(b'"') % 2:
-        raise odd_quotes(path)
-    if b"\n" not in text.strip():
-        raise DataError(f"{path} has a header but no rows.")
+    n_lines = first.count(b"\n", 0, SAMPLE_BYTES) * max(1, len(first) / SAMPLE_BYTES)
+    opening.check_memory(path, n_lines * len(needed) * MEMORY_PER_CELL)
+    text = _checked(path, columns, first, pieces)
     try:
-        return _parse_csv(text, needed), columns
+        table = _parse_csv(text, needed)
+    except MemoryError as error:
+        raise opening.too_large(path) from error
     except pa.ArrowException as error:
         raise DataError(_ragged(path, text, needed) or f"{path} cannot be read as CSV: {one_line(error)}") from error
+    check_no_header(path, table)
+    return table, columns, _notes_on_points(table, types)
 
 
-def odd_quotes(path: str) -> DataError:
-    return DataError(
-        f"{path} has an odd number of double quotes: it was cut short, or a quote is not doubled.\n"
-        'Copy the file again, or write a quote inside a cell as "".'
-    )
+def check_no_header(path: str, table: pa.Table, n_before: int = 0) -> None:
+    """Refuse a row that repeats the names of the columns.
+
+    Raises
+    ------
+    DataError
+    """
+    names = iter(table.column_names)
+    is_header = pc.equal(table[(first := next(names))], first)
+    for name in names:
+        if not pc.any(is_header).as_py():
+            return
+        is_header = pc.and_(is_header, pc.equal(table[name], name))
+    if (row := pc.index(is_header, True).as_py()) >= 0:
+        raise DataError(
+            f"{path}: row {n_before + row + 1} is the header again, as where files were joined.\nTake that line out."
+        )
 
 
-def _gunzip(path: str, raw: bytes) -> bytes:
-    try:
-        return gzip.decompress(raw)
-    except (OSError, EOFError, zlib.error) as error:
-        raise broken_gzip(path, raw, error) from error
+def _notes_on_points(table: pa.Table, types: Mapping[str, str]) -> list[str]:
+    """Say where all numbers have three decimals, as in 6.837: the point may separate thousands."""
+    names = [name for name, kind in types.items() if kind in ("float", "int") and _may_be_thousands(table[name])]
+    if not names:
+        return []
+    example = table[names[0]].drop_null()[0]
+    said = f"Every value of {', '.join(names)} has three decimals ({example})"
+    return [f"{said}: if the point separates thousands there, the numbers are a thousand times too small."]
 
 
-def broken_gzip(path: str, start: bytes, error: Exception) -> DataError:
-    return DataError(f"{path} is not a whole gzip file: {looks_like(start) or one_line(error)}.\nWrite or copy the file again.")
+def _may_be_thousands(column: pa.ChunkedArray) -> bool:
+    """Whether all values look like 6.837; most columns show in their first rows that they do not."""
+    given = (part.drop_null() for part in (column.slice(0, 1000), column))
+    return all(len(part) and pc.all(pc.match_substring_regex(part, THOUSANDS)).as_py() for part in given)
+
+
+def _pieces(path: str, raw: bytes) -> Iterator[bytes]:
+    """The text of a CSV: as it is in one piece, or unpacked in many."""
+    if not path.lower().endswith(".gz"):
+        yield raw
+        return
+    check_gzip(path, raw)
+    unpacked = opening.Unpacked(path, io.BytesIO(raw), len(raw))
+    while piece := unpacked.read(opening.STEP_BYTES):
+        yield piece
+
+
+def _checked(path: str, columns: list[str], first: bytes, others: Iterator[bytes]) -> bytes:
+    """The pieces of a text as one, each looked at before the next is unpacked."""
+    pieces = [first]
+    check = TextCheck(path, columns, lambda: io.BytesIO(b"".join(pieces)))
+    check.feed(first)
+    for piece in others:
+        pieces.append(piece)
+        opening.check_memory(path, MEMORY_PER_BYTE * sum(map(len, pieces)))
+        check.feed(piece)
+    text = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    if not A_ROW.search(text):
+        raise DataError(f"{path} has a header but no rows.")
+    check.finish()
+    return text
+
+
+def check_gzip(path: str, start: bytes) -> None:
+    """Refuse what does not start as a gzip file does.
+
+    Raises
+    ------
+    DataError
+    """
+    if not start.startswith(GZIP):
+        raise opening.broken_gzip(path, looks_like(start) or "it starts with other bytes")
 
 
 def header(path: str, text: bytes) -> list[str]:
@@ -221,8 +336,8 @@ def header(path: str, text: bytes) -> list[str]:
         columns = next(csv.reader(io.TextIOWrapper(io.BytesIO(text), encoding="utf-8-sig", newline="")), [])
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is not CSV text in UTF-8: {kind or one_line(error)}.\n{EXPORT}") from error
-    if kind or "\0" in "".join(columns):
-        raise DataError(f"{path} is not CSV: {kind or 'it has binary data'}.\n{EXPORT}")
+    if kind:
+        raise DataError(f"{path} is not CSV: {kind}.\n{EXPORT}")
     if len(columns) == 1 and any(mark in columns[0] for mark in ";\t|"):
         raise DataError(
             f"{path} has one column, {shorten(columns[0])}: its cells are not separated by commas.\n"
@@ -370,7 +485,7 @@ def one_line(error: object) -> str:
 
 def notes_on_others(what: str, columns: list[str], needed: Collection[str]) -> list[str]:
     """Say which columns of a file or a query were left out."""
-    others = [name for name in columns if name not in needed]
+    others = [_shown(name) for name in columns if name not in needed]
     if not others:
         return []
     more = f" and {len(others) - 10} more" if len(others) > 10 else ""

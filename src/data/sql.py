@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from src import address
+from src.data import opening
 from src.data.dataset import Dataset
 from src.data.file import LARGEST_EXACT_INTEGER, check_columns, declared_types, notes_on_others, one_line, to_frame, with_target
 from src.errors import DataError, at_most
@@ -30,7 +31,8 @@ DRIVERS = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 HERE = "the query"
 SELECTS = ("SELECT", "WITH", "VALUES", "TABLE", "(")
 COMMENTS = re.compile(r"(\s+|--[^\n]*(\n|$)|/\*.*?\*/)*", re.DOTALL)
-WHOLE_TABLE = 10**9  # rows: SQLite's driver takes a column's type from one batch, and fails if a later one has another
+MOST_BYTES_OF_A_QUERY = 1 << 20
+MEMORY_PER_CELL = 40
 READ_ONLY = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
 NO_ORDER = (
     "Rows of a query come in no order that lasts, so they were sorted by a hash of their values. "
@@ -106,11 +108,7 @@ def _text_of(query: str) -> str:
     """The query without a semicolon at its end, from its file if that was named."""
     text = query.strip()
     if text.lower().endswith(".sql") and not re.search(r"\s", text):
-        try:
-            text = Path(text).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is not text in UTF-8"
-            raise DataError(f"data_source.query={text} cannot be read: {why}.") from error
+        text = _read_query(Path(text))
     text = text.rstrip("; \n\t\r")
     begins = re.match(r"\(|\w*", text[COMMENTS.match(text).end() :])[0].upper()
     if begins not in SELECTS:
@@ -119,6 +117,19 @@ def _text_of(query: str) -> str:
             "Rows are read from a database, and nothing is changed there."
         )
     return text
+
+
+def _read_query(path: Path) -> str:
+    try:
+        with opening.open_file(path) as opened:
+            raw = opened.read(MOST_BYTES_OF_A_QUERY + 1)
+        if len(raw) > MOST_BYTES_OF_A_QUERY:
+            raise DataError(f"{path} has more than 1 MiB: no query is as long.")
+        return raw.decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise DataError(f"data_source.query={path} cannot be read: it is not text in UTF-8.") from error
+    except DataError as error:
+        raise DataError(f"data_source.query={error}") from error
 
 
 def _database(url: str, url_env: str) -> tuple[str, str]:
@@ -131,8 +142,10 @@ def _database(url: str, url_env: str) -> tuple[str, str]:
         path = Path(rest.removeprefix("/"))
         if not rest.startswith("/"):
             raise DataError(f"The address in {url_env} lacks a slash: of a SQLite file it is sqlite:///folder/file.db.")
-        if not path.is_file():
-            raise DataError(f"{url_env} names the SQLite file {path}, which does not exist.")
+        kind = opening.kind_at(path)
+        if kind != "file":
+            what = f"is {'a folder' if kind == 'folder' else kind}, not a file" if kind else "does not exist"
+            raise DataError(f"{url_env} names the SQLite file {path}, which {what}.")
         return scheme, path.name
     parts = urlsplit(url)
     return scheme, unquote(parts.path.removeprefix("/")) or "of the user"
@@ -183,8 +196,8 @@ def _postgresql(url: str) -> Connection:
 def _read(kind: str, connection: Connection, url: str, query: str, types: Mapping[str, str]) -> pa.Table:
     with contextlib.closing(connection.cursor()) as cursor:
         if kind == "sqlite":
-            _check_reads_only(url, query)
-            cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(WHOLE_TABLE)})
+            n_columns = _check_reads_only(url, query)
+            _read_in_one_batch(cursor, query, n_columns)
         else:
             cursor.execute("SET TRANSACTION READ ONLY")
             if not cursor.adbc_execute_schema(query).names:  # not a query: its driver would run it before we know
@@ -197,14 +210,28 @@ def _read(kind: str, connection: Connection, url: str, query: str, types: Mappin
         return table
 
 
-def _check_reads_only(url: str, query: str) -> None:
+def _check_reads_only(url: str, query: str) -> int:
     """Let SQLite itself compile the query with no right but to read; its driver would leave out a second statement.
 
-    A read-only connection is not enough: `ATTACH` and `VACUUM INTO` write files of their own.
+    A read-only connection is not enough: `ATTACH` and `VACUUM INTO` write files of their own. The number of columns is given
+    back.
     """
     with contextlib.closing(sqlite3.connect(_sqlite_uri(url), uri=True)) as connection:
         connection.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in READ_ONLY else sqlite3.SQLITE_DENY)
         connection.execute(f"EXPLAIN {query}")
+        return len(connection.execute(f"SELECT * FROM (\n{query}\n) LIMIT 0").description)
+
+
+def _read_in_one_batch(cursor, query: str, n_columns: int) -> None:
+    """Count the rows of a query and have the driver read as many at once, which it reserves memory for.
+
+    SQLite's columns have no type, so the driver takes it from the first batch, and fails if a later one has another. Both
+    reads see the same state of the database: they are of one transaction.
+    """
+    cursor.execute(f"SELECT COUNT(*) FROM (\n{query}\n)")
+    n_rows = cursor.fetchone()[0]
+    opening.check_memory("The result of the query", n_rows * n_columns * MEMORY_PER_CELL)
+    cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(max(1, n_rows))})
 
 
 def _check_digits_kept(cursor, query: str, table: pa.Table, types: Mapping[str, str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -10,8 +12,18 @@ import numpy as np
 import pandas as pd
 
 from src.data.columns import CONVERTERS, ColumnError, as_group, as_target, as_time, first_of, first_row, how_many
+from src.data.target import shorten
 from src.errors import DataError, at_most
 from src.use_case import Feature
+
+FEWEST_ROWS_OF_A_TOTAL = 20
+LOOK_ALIKE = str.maketrans(
+    "АВЕЅІЈКМНОРСТХаеоѕіјрсухΑΒΕΖΗΙΚΜΝΟΡΤΥΧο‐‑‒–—−’‘",  # noqa: RUF001
+    "ABESIJKMHOPCTXaeosijpcyxABEZHIKMNOPTYXo------''",
+)
+"""Cyrillic and Greek letters, dashes and apostrophes, and the characters of a keyboard that look the same."""
+WORDS_FOR_NOTHING = {"NULL", "Null", "null", "None", "NaN", "nan", "N/A", "n/a", "<NA>", "NaT", "nil"}
+LOST = "\ufffd"  # stands where a letter was lost in a conversion
 
 
 @dataclass(frozen=True)
@@ -112,7 +124,12 @@ def validate(
     _check_columns(frame, features, declared)
     given = frame.set_axis(pd.RangeIndex(len(frame)))
     table, found = _convert_all(given, converters)
-    found += _schema_faults(table, given, {name: _checks(table[name], features[name]) for name in table if name in features})
+    open_categories = [name for name, feature in features.items() if feature.type == "category" and not feature.categories]
+    open_categories = [name for name in (*open_categories, *protected) if name in table]
+    found += [fault for name in open_categories for fault in _look_alikes(table[name])]
+    found += [fault for name in features for fault in _total(table, name)]
+    doubtful = [name for name in features if name in table and not _is_sound(table[name], features[name], of_table=True)]
+    found += _schema_faults(table[doubtful], given, {name: _checks(table[name], features[name]) for name in doubtful})
     faults = {name: "; ".join(fault.said for fault in found if fault.column == name) for name in {f.column for f in found}}
     repeats = np.zeros(len(table), dtype=bool) if faults else _repeats(table)
     if duplicates == "refuse" and repeats.any():
@@ -123,6 +140,7 @@ def validate(
         raise DataError(at_most(3, ordered, "columns"))
 
     notes = [*_notes_on_columns(frame, table, features, declared), *_note_on_repeats(repeats, duplicates)]
+    notes += [note for name in open_categories for note in _notes_on_spelling(table[name])]
     rows = np.arange(len(table)) if duplicates == "keep" else np.flatnonzero(~repeats)
     kept = table if len(rows) == len(table) else table.take(rows).reset_index(drop=True)
     wanted = {name: feature.categories for name, feature in features.items() if feature.type == "category"}
@@ -154,8 +172,7 @@ def check_rows(
     declared = {name: CONVERTERS[feature.type] for name, feature in features.items()} | dict(others or {})
     table, faults = _convert_all(frame, declared)
     doubtful = [name for name, feature in features.items() if name in table and not _is_sound(table[name], feature)]
-    if doubtful:
-        faults += _schema_faults(table[doubtful], frame, {name: _cell_checks(features[name]) for name in doubtful})
+    faults += _schema_faults(table[doubtful], frame, {name: _cell_checks(features[name]) for name in doubtful})
     return table, faults
 
 
@@ -174,8 +191,9 @@ def check_names(columns: list[str], needed: list[str]) -> None:
     ------
     DataError
     """
-    faults = [f"{name}: there is no such column" for name in needed if name not in columns]
-    faults += [f"{name}: {columns.count(name)} columns have this name" for name in needed if columns.count(name) > 1]
+    n_of = Counter(columns)
+    faults = [f"{name}: there is no such column" for name in needed if not n_of[name]]
+    faults += [f"{name}: {n_of[name]} columns have this name" for name in needed if n_of[name] > 1]
     if faults:
         raise DataError(at_most(3, faults, "columns"))
 
@@ -196,6 +214,8 @@ def _convert_all(frame: pd.DataFrame, converters: Mapping[str, Callable]) -> tup
 
 def _schema_faults(table: pd.DataFrame, given: pd.DataFrame, checks: Mapping[str, list]) -> list[Fault]:
     """Faults that the checks find in columns that have their type."""
+    if not checks:
+        return []
     import pandera.pandas as pandera
 
     columns = {name: pandera.Column(checks=checks.get(name), nullable=True) for name in table}
@@ -206,9 +226,13 @@ def _schema_faults(table: pd.DataFrame, given: pd.DataFrame, checks: Mapping[str
     return []
 
 
-def _is_sound(column: pd.Series, feature: Feature) -> bool:
-    """Whether the extremes of a column say already that no cell of it fails a check: most do, and checks cost more."""
-    if feature.max_missing == 0 and column.hasnans:
+def _is_sound(column: pd.Series, feature: Feature, of_table: bool = False) -> bool:
+    """Whether a quick look says already that no cell of a column fails a check: most do, and checks cost more."""
+    if column.hasnans and (column.isna().mean() > feature.max_missing if of_table else feature.max_missing == 0):
+        return False
+    if of_table and column.isna().all():
+        return False
+    if of_table and feature.categories is not None and not column.cat.categories.isin(feature.categories).all():
         return False
     values = column.to_numpy() if feature.min is not None or feature.max is not None else []
     if not len(values):
@@ -260,6 +284,47 @@ def _fault_of(error: Exception, column: pd.Series) -> Fault:
     return Fault(column.name, f"{how_many(bad)} {what} ({first_of(bad, column)})", bad, what)
 
 
+def _look_alikes(column: pd.Series) -> list[Fault]:
+    """Categories that a reader cannot tell apart, such as `DE` and `DE` with a blank behind it."""
+    first: dict[str, str] = {}
+    for level in column.cat.categories:
+        other = first.setdefault(_plain(level), level)
+        if other == level:
+            continue
+        rows = sorted((np.flatnonzero((column == one).to_numpy()) for one in (level, other)), key=len)
+        if len(rows[0]):
+            odd, usual = column.iloc[rows[0][0]], column.iloc[rows[1][0]]
+            said = (
+                f"{_in_ascii(odd)} (row {rows[0][0] + 1}) looks like {_in_ascii(usual)}, but is another value: write both alike"
+            )
+            return [Fault(column.name, said)]
+    return []
+
+
+def _plain(level: str) -> str:
+    """A category as a reader sees it."""
+    if not level.isascii():
+        level = unicodedata.normalize("NFKC", level).translate(LOOK_ALIKE)
+        level = "".join(character for character in level if unicodedata.category(character) != "Cf")
+    return " ".join(level.split())
+
+
+def _in_ascii(value: str) -> str:
+    return shorten(value) if value.isascii() else ascii(value)[:40]
+
+
+def _total(table: pd.DataFrame, name: str) -> list[Fault]:
+    """The last value of a column of numbers, if it is far above the others and their sum."""
+    values = table[name].to_numpy() if name in table and table[name].dtype.kind in "if" else np.zeros(0)
+    if len(values) < FEWEST_ROWS_OF_A_TOTAL or not values[-1] > 5 * np.fmax.reduce(values[:1000][:-1]):
+        return []
+    above, last = values[:-1].astype("float64"), float(values[-1])
+    if last > 5 * np.nanmax(np.abs(above)) and np.isclose(last, np.nansum(above), rtol=1e-6, atol=0):
+        said = f"the last value is the sum of all others (row {len(values)}: {last:.15g}): take the row of totals out"
+        return [Fault(name, said)]
+    return []
+
+
 def _repeats(table: pd.DataFrame) -> np.ndarray:
     """Which rows repeat an earlier one, as `table.duplicated()` says, but in a fraction of its time.
 
@@ -299,12 +364,26 @@ def _bits(column: pd.Series, rows: np.ndarray) -> np.ndarray:
 def _notes_on_columns(
     frame: pd.DataFrame, table: pd.DataFrame, features: Mapping[str, Feature], declared: list[str]
 ) -> list[str]:
-    left_out = [str(name) for name in frame.columns if name not in declared]
+    left_out = [str(name) for name in frame.columns[~frame.columns.isin(declared)]]
     constant = [name for name in features if table[name].head(1000).nunique() <= 1 and table[name].nunique() == 1]
     return [
         *([f"Columns that are not declared were left out: {', '.join(left_out)}."] if left_out else []),
         *([f"Features with one value in every row: {', '.join(constant)}."] if constant else []),
     ]
+
+
+def _notes_on_spelling(column: pd.Series) -> list[str]:
+    """What categories may mean that their spelling does not say."""
+    levels, first, notes = list(column.cat.remove_unused_categories().cat.categories), {}, []
+    pairs = [(level, other) for level in levels if (other := first.setdefault(level.casefold(), level)) != level]
+    if pairs:
+        level, other = pairs[0]
+        notes.append(f"{column.name} has values that differ in capitals only, such as {shorten(other)} and {shorten(level)}.")
+    if words := [level for level in levels if level in WORDS_FOR_NOTHING]:
+        notes.append(f"{column.name} has the value {shorten(words[0])}, as a category: only an empty cell is missing.")
+    if lost := [level for level in levels if LOST in level]:
+        notes.append(f"{column.name} has letters that were lost in a conversion, as in {shorten(lost[0])}.")
+    return notes
 
 
 def _note_on_repeats(repeats: np.ndarray, duplicates: str) -> list[str]:

@@ -1,0 +1,48 @@
+"""How much memory a process may still take."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from pathlib import Path
+
+import psutil
+
+GROUPS = Path("/sys/fs/cgroup")
+UNIFIED = ("memory.max", "memory.current", "inactive_file")
+BY_CONTROLLER = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+
+
+def available() -> int:
+    """Bytes that this process may still take: what the machine, its container and its own limit (`ulimit -v`) leave it."""
+    return max(0, min(psutil.virtual_memory().available, _left_in_container(), _left_to_process()))
+
+
+def _left_to_process() -> int:
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return sys.maxsize if limit == resource.RLIM_INFINITY else limit - psutil.Process().memory_info().vms
+
+
+def _left_in_container() -> int:
+    """The least that is left in a control group of this process and in those around it."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return sys.maxsize
+    left = [sys.maxsize]
+    for _, controllers, place in (line.split(":", 2) for line in lines):
+        if controllers in ("", "memory"):
+            root, names = (GROUPS / controllers, BY_CONTROLLER if controllers else UNIFIED)
+            group = root / place.lstrip("/")
+            left += [_left_in(folder, *names) for folder in (group, *group.parents) if folder.is_relative_to(root)]
+    return min(left)
+
+
+def _left_in(group: Path, limit: str, usage: str, reclaimable: str) -> int:
+    """What a control group leaves; what it holds of files that nobody uses is given back when it is needed."""
+    try:
+        facts = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        used = int((group / usage).read_text()) - int(facts[reclaimable])
+        return int((group / limit).read_text()) - used
+    except (OSError, ValueError, KeyError):  # there is no such file, or no limit ("max")
+        return sys.maxsize
