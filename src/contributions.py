@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from src.reasons import N_WALKS, make_explainer, method, n_leaves, texts
+from src.reasons import N_WALKS, make_explainer, method, n_leaves, texts, walked
 from src.scoring.layers import take_apart
 
 if TYPE_CHECKING:
@@ -61,16 +61,17 @@ def explain(
         `contributions`: `row`, `feature`, `value` as text (of a text: none, for it may be somebody's), `value_rank` (0 is the
         lowest of these rows, 1 the highest; none without an order) and `contribution`, for the ten features that contribute
         most on average. `explained_rows`: `row`, `class` (its code; missing but for several classes), `base`,
-        `other_features_add`, `raw_score` and `method` (see `src.reasons.method`). The base and all that is added give the raw
-        score.
+        `other_features_add`, `raw_score` and `method` (see `src.reasons.method`; "sampled_orders_of_most_used" if not all
+        features were looked at one by one). The base and all that is added give the raw score.
     notes : list of str
-        Why there are no tables, if there are none.
+        Why there are no tables, or how many features were looked at together, if any.
     """
     core, names = take_apart(model).core, list(features)
     try:
         found = make_explainer(core, names, reference)(frame[names], decided)
     except ArithmeticError as error:
         return {}, [f"The contributions of the features to single rows are left out: {error}."]
+    rest = 0.0 if found.together is None else found.together
     order = np.argsort(-np.abs(found.values).mean(axis=0), kind="stable")
     top, others = order[:MOST_FEATURES], order[MOST_FEATURES:]
     rows = frame.index.to_numpy()
@@ -91,12 +92,20 @@ def explain(
             "row": rows,
             "class": pd.array([None] * len(rows) if decided is None else decided, dtype="Int64"),
             "base": _six_digits(found.base),
-            "other_features_add": _six_digits(found.values[:, others].sum(axis=1)),
+            "other_features_add": _six_digits(found.values[:, others].sum(axis=1) + rest),
             "raw_score": _six_digits(found.raw_score),
-            "method": method(core),
+            "method": method(core) if found.together is None else f"{method(core)}_of_most_used",
         }
     )
-    return {"contributions": pd.concat(parts, ignore_index=True), "explained_rows": explained}, []
+    tables = {"contributions": pd.concat(parts, ignore_index=True), "explained_rows": explained}
+    return tables, [] if found.together is None else [_note_on_together(len(walked(core, names)), len(names))]
+
+
+def _note_on_together(n_walked: int, n_features: int) -> str:
+    return (
+        f"Contributions to single rows are those of the {n_walked:,} features that the model uses most; the other "
+        f"{n_features - n_walked:,} were looked at together."
+    )
 
 
 def ranks(column: pd.Series, kind: str) -> np.ndarray:

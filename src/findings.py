@@ -12,7 +12,9 @@ from src import contributions, curves, evaluate, fairness, forecast, importance,
 from src.evaluate import Yardstick
 from src.fit import predict_score
 from src.metrics import METRICS, Prediction, decide
+from src.scoring.layers import take_apart
 from src.table import Table
+from src.usage import usage
 from src.use_case import UseCase
 
 
@@ -89,6 +91,7 @@ def of_test(
         table.periods(rows),
         table.clusters(rows),
     )
+    used = usage(take_apart(answers.model).core, list(table.features))
     tables |= importance.explain(
         test,
         list(table.features),
@@ -98,6 +101,7 @@ def of_test(
         seed,
         task == "binary",
         table.periods(rows) if METRICS[use_case.metric].takes == "periods" else None,
+        used,
     )
     some = importance.draw(
         len(rows),
@@ -113,6 +117,7 @@ def of_test(
         reference,
     )
     tables |= explained
+    notes = [*importance.note(tables["importance"], used), *notes]
     metrics = {}
     if task == "binary":
         before = decided.score

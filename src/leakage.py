@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
+from scipy.stats import rankdata
 
 SUSPICIOUS_AUC = 0.95
 MAX_ROWS = 20_000
+CELLS_AT_ONCE = 2_000_000
 
 
 def suspects(frame: pd.DataFrame, y, seed: int) -> Mapping[str, float]:
@@ -35,12 +36,33 @@ def suspects(frame: pd.DataFrame, y, seed: int) -> Mapping[str, float]:
     known, judged = rows[::2], rows[1::2]
     if len(np.unique(y[judged])) < 2:
         return {}
-    found = {}
-    for name in frame.columns[[not pd.api.types.is_string_dtype(dtype) for dtype in frame.dtypes]]:
-        auc = roc_auc_score(y[judged], _as_number(frame[name], y, known, judged))
-        if max(auc, 1 - auc) > SUSPICIOUS_AUC:
-            found[name] = float(max(auc, 1 - auc))
+    names = [name for name, dtype in frame.dtypes.items() if not pd.api.types.is_string_dtype(dtype)]
+    n_at_once, found = max(1, CELLS_AT_ONCE // len(judged)), {}
+    for first in range(0, len(names), n_at_once):
+        some = names[first : first + n_at_once]
+        values = np.column_stack([_as_number(frame[name], y, known, judged) for name in some])
+        areas = areas_under_roc(y[judged], values)
+        areas = np.maximum(areas, 1 - areas)
+        found |= {some[i]: float(areas[i]) for i in np.flatnonzero(areas > SUSPICIOUS_AUC)}
     return found
+
+
+def areas_under_roc(y, values: np.ndarray) -> np.ndarray:
+    """ROC-AUC of each column as a score of y, from the ranks of its positives; ties count half.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_rows,)
+        0 or 1, both of them.
+    values : ndarray of shape (n_rows, n_columns)
+
+    References
+    ----------
+    Hanley & McNeil (1982), The meaning and use of the area under a ROC curve, Radiology 143(1), 29-36.
+    """
+    n_positives = np.sum(y == 1)
+    ranks = rankdata(values, axis=0)[y == 1].sum(axis=0)
+    return (ranks - n_positives * (n_positives + 1) / 2) / (n_positives * (len(y) - n_positives))
 
 
 def _as_number(column: pd.Series, y, known, judged) -> np.ndarray:

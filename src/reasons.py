@@ -6,7 +6,8 @@ target's own unit). Boosters give their own Shapley values (Lundberg et al. 2020
 rows. A linear model's are exact: coefficient times the distance to a reference row. Any other model's are sampled: each
 feature in turn is set from the reference row's value to the row's own, in random orders and their reverses, and what that
 changes is averaged (Strumbelj & Kononenko 2014). Whatever the order, the changes of one walk add up to the raw score less
-that of the reference row, and so do their means.
+that of the reference row, and so do their means. Of a wide table the features that the model uses most are set one by one, and
+all others in one step.
 
 References
 ----------
@@ -27,9 +28,9 @@ import pyarrow as pa
 from scipy import sparse
 
 from src.errors import ConfigError
-from src.features import matrix_columns
 from src.fit import OnTargetScale
 from src.scoring.layers import members_of, pipeline_of
+from src.usage import owners, usage
 
 RAW_SCORES = {
     "binary": "log-odds of 1 before calibration",
@@ -41,8 +42,9 @@ BYTES_OF_A_LEAF = 66  # and of the split above it, as XGBoost writes them
 MOST_REASONS = 4
 N_WALKS = 8  # half of them reverses
 SEED = 0
-BLOCK_ROWS = 50_000  # that are scored in one call
-ROWS_AT_ONCE = 5_000  # that are explained together
+BLOCK_ROWS, BLOCK_CELLS = 50_000, 8_000_000  # that are scored in one call
+ROWS_AT_ONCE, CELLS_AT_ONCE = 5_000, 2_000_000  # that are explained together
+CELLS_OF_A_ROW = 1_000_000  # at most, that a model reads to explain one row
 SMALLEST_PROBABILITY = 1e-6  # below it log-odds are cut: some models say 0 or 1
 ROUNDING = 1e-4  # of the size of what is added up: float32 keeps seven digits, over hundreds of trees
 
@@ -55,13 +57,16 @@ class Contributions:
     ----------
     base : ndarray of shape (n_rows,)
     values : ndarray of shape (n_rows, n_features)
-        In the order of the features; `base + values.sum(axis=1)` is `raw_score`.
+        In the order of the features; `base + values.sum(axis=1) + together` is `raw_score`.
     raw_score : ndarray of shape (n_rows,)
+    together : ndarray of shape (n_rows,), optional
+        What the features add that were not looked at one by one, where there are some; their own values are 0.
     """
 
     base: np.ndarray
     values: np.ndarray
     raw_score: np.ndarray
+    together: np.ndarray | None = None
 
 
 def make_explainer(core, features: list[str], reference: pd.DataFrame | None) -> Callable[..., Contributions]:
@@ -116,10 +121,11 @@ def n_leaves(core) -> int:
 
 def _shares(step, features: list[str]) -> sparse.csr_array:
     """Which column of the matrix belongs to which feature, as a matrix of 0 and 1."""
-    columns = matrix_columns(step)
-    of_feature = [features.index(column.feature) for column in columns]
-    ones = np.ones(len(columns))
-    return sparse.csr_array((ones, (np.arange(len(columns)), of_feature)), shape=(len(columns), len(features)))
+    return _indicator(owners(step, features), len(features))
+
+
+def _indicator(owner: np.ndarray, n_owners: int) -> sparse.csr_array:
+    return sparse.csr_array((np.ones(len(owner)), (np.arange(len(owner)), owner)), shape=(len(owner), n_owners))
 
 
 def _of_xgboost(estimator, X, shares, decided) -> Contributions:
@@ -199,67 +205,85 @@ def _log_odds(probability) -> np.ndarray:
     return logs[:, 1] - logs[:, 0] if logs.shape[1] == 2 else logs
 
 
+def walked(core, features: list[str]) -> np.ndarray:
+    """Positions of the features that are set one by one where contributions are sampled: all, or those that are used most."""
+    n_most = max(1, CELLS_OF_A_ROW // (N_WALKS * max(1, len(features))))
+    used = usage(core, features)
+    if np.count_nonzero(used) <= n_most:
+        return np.arange(len(features))
+    return np.sort(np.argsort(-used, kind="stable")[:n_most])
+
+
 class _Walk:
-    """Steps from a reference row to the rows that are explained, one feature at a time, in several orders."""
+    """Steps from a reference row to the rows that are explained, a feature at a time, or all the rest, in several orders."""
 
     def __init__(self, core, features: list[str], reference: pd.DataFrame):
         self.core = core
         self.members = members_of(core)
         self.steps = {name: pipeline_of(member)[0] for name, member in self.members.items()}
-        self.owners = {name: _shares(step, features).indices for name, step in self.steps.items()}
         self.starts = {name: step.transform(reference) for name, step in self.steps.items()}
-        self.n_features = len(features)
-        orders = [np.random.default_rng((SEED, i)).permutation(len(features)) for i in range(N_WALKS // 2)]
+        self.n_features, self.walked = len(features), walked(core, features)
+        part = np.full(len(features), len(self.walked))  # of a step: a feature by itself, or the last for all others
+        part[self.walked] = np.arange(len(self.walked))
+        self.n_parts = len(self.walked) + int(len(self.walked) < len(features))
+        self.parts = {name: part[owners(step, features)] for name, step in self.steps.items()}
+        self.is_used = np.bincount(part, weights=usage(core, features), minlength=self.n_parts) > 0
+        orders = [np.random.default_rng((SEED, i)).permutation(self.n_parts) for i in range(N_WALKS // 2)]
         self.orders = [order for pair in ((order, order[::-1]) for order in orders) for order in pair]
+        self.places = [np.argsort(order) for order in self.orders]
 
     def explain(self, table: pd.DataFrame, decided=None) -> Contributions:
-        parts = [slice(first, first + ROWS_AT_ONCE) for first in range(0, len(table), ROWS_AT_ONCE)]
-        found = [self._explain(table.iloc[part], None if decided is None else decided[part]) for part in parts]
-        names = ("base", "values", "raw_score")
-        return Contributions(*(np.concatenate([getattr(one, name) for one in found]) for name in names))
+        n_at_once = min(ROWS_AT_ONCE, max(1, CELLS_AT_ONCE // max(1, self.n_features)))
+        rows = [slice(first, first + n_at_once) for first in range(0, len(table), n_at_once)]
+        found = [self._explain(table.iloc[some], None if decided is None else decided[some]) for some in rows]
+        base, of_parts, raw = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+        values = np.zeros((len(table), self.n_features))
+        values[:, self.walked] = of_parts[:, : len(self.walked)]
+        return Contributions(base, values, raw, of_parts[:, -1] if self.n_parts > len(self.walked) else None)
 
-    def _explain(self, table: pd.DataFrame, decided) -> Contributions:
+    def _explain(self, table: pd.DataFrame, decided) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Score of the reference row, contributions of the parts, and raw scores."""
         matrices = {name: step.transform(table) for name, step in self.steps.items()}
         n_rows = len(table)
-        moved = np.zeros((n_rows, self.n_features), dtype=bool)  # where a row differs from the reference
+        moved = np.zeros((n_rows, self.n_parts), dtype=bool)  # where a row differs from the reference
         for name, X in matrices.items():
-            moved |= _differs(X, self.starts[name], self.owners[name], self.n_features)
+            moved |= _differs(X, self.starts[name], self.parts[name], self.n_parts)
+        moved &= self.is_used
         raw = self._raw(matrices, decided)
         start = np.repeat(self._raw(self.starts, None), n_rows, axis=0)
         start = start if decided is None else _of_class(start, decided)
-        values = np.zeros((n_rows, self.n_features))
+        values = np.zeros((n_rows, self.n_parts))
         for order, before in self._walks(matrices, moved, decided, start):
             values[:, order] += np.diff(np.column_stack([before, raw]), axis=1)
-        return Contributions(start, values / len(self.orders), raw)
+        return start, values / len(self.orders), raw
 
     def _walks(self, matrices, moved, decided, start):
         """For each order the raw scores before each step: of the reference row first."""
-        places = [(k, i) for k in range(len(self.orders)) for i in range(1, self.n_features)]
-        before = np.repeat(start[:, None], max(self.n_features, 1), axis=1)[None].repeat(len(self.orders), axis=0)
+        steps = [(k, i) for k in range(len(self.orders)) for i in range(1, self.n_parts)]
+        before = np.repeat(start[:, None], max(self.n_parts, 1), axis=1)[None].repeat(len(self.orders), axis=0)
+        n_most = min(BLOCK_ROWS, BLOCK_CELLS // max(1, self.n_features))
         pending, n_pending = [], 0
-        for k, i in places:
+        for k, i in steps:
             rows = np.flatnonzero(moved[:, self.orders[k][i - 1]])
             pending.append((k, i, rows))
             n_pending += len(rows)
-            if n_pending >= BLOCK_ROWS or (k, i) == places[-1]:
+            if n_pending >= n_most or (k, i) == steps[-1]:
                 self._score(matrices, pending, decided, before)
                 pending, n_pending = [], 0
         for k, order in enumerate(self.orders):
-            for i in range(1, self.n_features):  # a step that moves nothing leaves the score of the step before it
+            for i in range(1, self.n_parts):  # a step that moves nothing leaves the score of the step before it
                 still = ~moved[:, order[i - 1]]
                 before[k, still, i] = before[k, still, i - 1]
-            yield order, before[k][:, : self.n_features]
+            yield order, before[k][:, : self.n_parts]
 
     def _score(self, matrices, pending, decided, before) -> None:
-        rows = np.concatenate([rows for _, _, rows in pending])
-        if not len(rows):
+        pending = [(k, i, rows) for k, i, rows in pending if len(rows)]
+        if not pending:
             return
+        rows = np.concatenate([rows for _, _, rows in pending])
         blocks = {}
         for name, X in matrices.items():
-            parts = []
-            for k, i, at in pending:
-                is_own = np.isin(self.owners[name], self.orders[k][:i])
-                parts.append(_mixed(X[at], self.starts[name], is_own))
+            parts = [_mixed(X[at], self.starts[name], self.places[k][self.parts[name]] < i) for k, i, at in pending]
             blocks[name] = sparse.vstack(parts, format="csr") if sparse.issparse(X) else np.concatenate(parts)
         raw = self._raw(blocks, None if decided is None else decided[rows])
         ends = np.cumsum([len(rows) for _, _, rows in pending])
@@ -285,15 +309,14 @@ class _Walk:
         return estimator.predict_proba(X)
 
 
-def _differs(X, start, owners, n_features: int) -> np.ndarray:
-    """Which features of each row differ from the reference in any column of theirs."""
+def _differs(X, start, parts: np.ndarray, n_parts: int) -> np.ndarray:
+    """Which parts of each row differ from the reference in any column of theirs."""
     start = _dense(start)[0]
     if sparse.issparse(X):
         other = sparse.csr_array(sparse.csr_array(np.broadcast_to(start, X.shape)) != X)
     else:
         other = (start != X) & ~(np.isnan(X) & np.isnan(start))
-    indicator = sparse.csr_array((np.ones(len(owners)), (np.arange(len(owners)), owners)), (len(owners), n_features))
-    return _dense(other.astype("float64") @ indicator) > 0
+    return _dense(other.astype("float64") @ _indicator(parts, n_parts)) > 0
 
 
 def _mixed(X, start, is_own: np.ndarray):

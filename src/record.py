@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from src import artifacts, provenance
+from src.csv_cells import text_of_frame
 from src.models import ESTIMATORS, EXTRAS
 
 if TYPE_CHECKING:
@@ -153,10 +154,10 @@ def write_model(
     artifacts.write_json(folder / "metadata.json", facts)
     (folder / "plots").mkdir()
     for name, table in tables.items():
-        table.to_csv(folder / f"{name}.csv", index=False)
+        (folder / f"{name}.csv").write_text(text_of_frame(table), encoding="utf-8", newline="")
     (folder / ".hydra").mkdir()
     for name, text in hydra_files.items():
-        (folder / ".hydra" / name).write_text(text)
+        (folder / ".hydra" / name).write_text(text, encoding="utf-8")
 
 
 def write_groups(folder: Path, model, metrics, tables, labels: np.ndarray, facts, hydra_files) -> None:

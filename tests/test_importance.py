@@ -38,6 +38,48 @@ def test_a_column_that_the_model_goes_by_is_important_and_one_that_it_ignores_is
     assert table.set_index("feature").loc["idle", ["importance", "std"]].tolist() == [0.0, 0.0]
 
 
+def test_shuffles_that_are_asked_together_are_those_of_each_feature_by_itself(rows, monkeypatch):
+    frame, y = rows
+    features = ["idle", "telling", "kind", "words"]
+    rng, usual = np.random.default_rng(7), area(y, answer(frame))
+    loss = {}
+    for name in [name for name in frame.columns if name in features]:
+        orders = [rng.permutation(len(frame)) for _ in range(importance.N_REPEATS)]
+        shuffled = [frame.assign(**{name: frame[name].to_numpy()[order]}) for order in orders]
+        loss[name] = [usual - area(y, answer(some)) for some in shuffled]
+    for n_cells in (1, 2 * frame.size * importance.N_REPEATS, importance.CELLS_AT_ONCE):
+        monkeypatch.setattr(importance, "CELLS_AT_ONCE", n_cells)
+        table = importance.permutation_importance(frame, features, y, answer, area, np.random.default_rng(7))
+        found = table.set_index("feature")
+        assert found["importance"].to_dict() == {name: np.mean(loss[name]) for name in features}
+        assert found["std"].to_dict() == {name: np.std(loss[name], ddof=1) for name in features}
+
+
+def test_of_many_features_those_that_the_model_uses_most_are_shuffled_and_the_others_are_said_not_to_be(monkeypatch):
+    monkeypatch.setattr(importance, "MOST_CELLS", 10_000_000)  # ten features, five times 100 rows of 2,000
+    n_features, cells = 2_000, []
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(100, n_features)).astype("float32")).rename(columns="n{}".format)
+    y = (frame["n7"] > 0).to_numpy().astype(int)
+    usage = np.where(np.arange(n_features) < 1_500, 1.0 / (1 + np.abs(np.arange(n_features) - 7)), 0.0)
+
+    def answer(some) -> Prediction:
+        cells.append(some.size)
+        return Prediction(some["n7"].to_numpy(), some["n7"].to_numpy() > 0)
+
+    table = importance.explain(frame, list(frame), y, answer, area, 1, True, usage=usage)["importance"]
+    assert sum(cells) < 2.5 * importance.MOST_CELLS  # with those of the dependences
+    assert max(cells) < 1.5 * importance.CELLS_AT_ONCE
+    found = table.set_index("feature")["importance"]
+    assert found.index[0] == "n7"
+    assert found.notna().sum() == 500 + 10
+    assert found[["n3", "n11"]].notna().all()
+    assert (found[[f"n{i}" for i in range(1_500, n_features)]] == 0).all()
+    assert importance.note(table, usage) == [
+        "Importance by permutation is known of the 10 features that the model uses most; 1,490 that it uses less were not "
+        "shuffled, and 500 that it does not use have none."
+    ]
+
+
 def test_dependence_follows_the_model_and_leaves_text_out(rows):
     frame, y = rows
     table = importance.explain(frame, ["idle", "telling", "kind", "words"], y, answer, area, seed=1)["dependence"]

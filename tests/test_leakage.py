@@ -1,7 +1,8 @@
 import numpy as np
 import pandas as pd
+from sklearn.metrics import roc_auc_score
 
-from src.leakage import suspects
+from src.leakage import areas_under_roc, suspects
 
 RNG = np.random.default_rng(0)
 Y = (RNG.random(4000) < 0.2).astype(np.int8)
@@ -19,6 +20,20 @@ def test_a_column_that_is_the_target_in_disguise_is_found():
         }
     )
     assert set(suspects(frame, Y, seed=0)) == {"days_in_collection", "refund_rank", "status"}
+
+
+def test_areas_of_many_columns_at_once_are_those_of_scikit_learn():
+    values = np.column_stack([NOISE, NOISE + Y, NOISE.round(), Y, -Y, np.zeros(4000), np.where(Y, NOISE, NOISE.round(1))])
+    np.testing.assert_allclose(areas_under_roc(Y, values), [roc_auc_score(Y, column) for column in values.T], rtol=1e-12)
+
+
+def test_a_suspect_is_found_in_whichever_block_of_columns_it_stands(monkeypatch):
+    frame = pd.DataFrame({f"n{i}": RNG.normal(size=4000) for i in range(7)} | {"last": Y + NOISE / 100, "a": NOISE})
+    whole = suspects(frame, Y, seed=0)
+    assert set(whole) == {"last"}
+    for n_cells in (1, 2 * len(Y), 5 * len(Y)):
+        monkeypatch.setattr("src.leakage.CELLS_AT_ONCE", n_cells)
+        assert suspects(frame, Y, seed=0) == whole
 
 
 def test_the_tables_of_the_real_use_cases_hold_no_suspect(compose):

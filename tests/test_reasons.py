@@ -191,6 +191,45 @@ def test_sampled_contributions_are_those_of_all_orders_where_two_features_intera
     np.testing.assert_allclose(found.base, [3, 3])
 
 
+def test_features_beyond_what_can_be_walked_are_set_in_one_step_and_all_still_adds_up(monkeypatch):
+    """Shapley's values by hand again: b and c are one player, who stands against a."""
+    from sklearn.base import BaseEstimator, RegressorMixin
+    from sklearn.pipeline import Pipeline
+
+    from src import reasons
+    from src.features import make_features
+    from src.use_case import Feature
+
+    class Product(RegressorMixin, BaseEstimator):
+        coef_ = np.array([3.0, 1.0, 0.5])
+
+        def predict(self, X):
+            return 3 * X[:, 0] + X[:, 0] * X[:, 1] + X[:, 2]
+
+    features = {name: Feature(type="float") for name in "abc"}
+    frame = pd.DataFrame({"a": [2.0, 1.0], "b": [5.0, 0.0], "c": [1.0, 1.0]})
+    step = make_features(features, None, None, "native").set_output(transform="default").fit(frame)
+    core = Pipeline([("features", step), ("estimator", Product())])
+    monkeypatch.setattr(reasons, "CELLS_OF_A_ROW", 3 * reasons.N_WALKS)  # one feature
+    found = reasons._Walk(core, ["a", "b", "c"], frame.iloc[[1]]).explain(frame)
+    np.testing.assert_allclose(found.values, [[(3 + 8) / 2, 0, 0], [0, 0, 0]])
+    np.testing.assert_allclose(found.together, [(10 + 5) / 2, 0])
+    np.testing.assert_allclose(found.base + found.values.sum(axis=1) + found.together, found.raw_score)
+
+
+@pytest.mark.parametrize("name", ["random_forest", "neural_network", "ensemble"])
+def test_a_row_of_a_wide_table_is_explained_by_the_features_that_the_model_uses_most(name, monkeypatch):
+    model = scoring_model(name, "binary")
+    monkeypatch.setattr("src.reasons.CELLS_OF_A_ROW", 3 * 8 * len(FEATURES))  # three features
+    limited = ScoringModel(model.model, model.use_case, "1", model.reference)
+    scored, found = limited.predict(NEW, reasons=4), limited.explain(NEW)
+    assert np.count_nonzero(found.values.any(axis=0)) == 3
+    assert name == "neural_network" or scored["reason_1"].mode().item() == "income_eur"
+    assert scored["reason_4"].isna().all()
+    told = scored.filter(regex="reason_._adds").sum(axis=1) + scored["other_features_add"]
+    np.testing.assert_allclose(scored["base"] + told, scored["raw_score"], rtol=0, atol=1e-6)
+
+
 def test_reasons_are_the_same_each_time_and_for_each_row_alone():
     for name in ("random_forest", "ensemble", "neural_network"):
         together, alone = explained(name, "binary")[0], explained(name, "binary", NEW.iloc[[7]].reset_index(drop=True))[0]
