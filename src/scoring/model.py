@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +16,7 @@ import pandas as pd
 
 from src import artifacts
 from src.device import usable_cores
-from src.errors import ConfigError, DataError
+from src.errors import ConfigError, DataError, IntegrityError, TrainingError
 from src.lags import add_lags, lag_features
 from src.metrics import decide
 from src.reasons import MOST_REASONS, Contributions, largest, make_explainer, texts
@@ -92,7 +94,8 @@ class ScoringModel:
         if n_reasons and self.use_case.task in UNSUPERVISED:
             raise ConfigError(f"reasons={n_reasons} needs a supervised model, but {self.use_case.key} is {self.use_case.task}")
         if n_reasons:
-            _ = self.explain
+            with _as_written("The model"):
+                _ = self.explain
 
     def predict(self, frame: pd.DataFrame, reasons: int = 0, on_bad_row: str = "fail") -> pd.DataFrame:
         """Score rows.
@@ -143,11 +146,12 @@ class ScoringModel:
 
     def score(self, table: pd.DataFrame, n_reasons: int, tally: Tally) -> dict[str, Any]:
         """Columns of the answer for good rows, in the order in which they are written; one text stands for all of a column."""
-        tally.count(table, self.use_case.features, list(self.use_case.lags), self.seen)
-        columns, codes = self._answer(table)
-        columns["model_version"] = self.version
-        if n_reasons:
-            columns |= self._reasons(table, codes, n_reasons)
+        with _as_written("The model"):
+            tally.count(table, self.use_case.features, list(self.use_case.lags), self.seen)
+            columns, codes = self._answer(table)
+            columns["model_version"] = self.version
+            if n_reasons:
+                columns |= self._reasons(table, codes, n_reasons)
         return columns
 
     def _answer(self, table: pd.DataFrame) -> tuple[dict[str, Any], np.ndarray | None]:
@@ -188,6 +192,23 @@ class ScoringModel:
         return columns | {"other_features_add": found.raw_score - found.base - told}
 
 
+@contextmanager
+def _as_written(what: str) -> Iterator[None]:
+    """Say of whatever comes up in a block that it is not what training writes: rows are good before a model sees them.
+
+    Raises
+    ------
+    IntegrityError
+    """
+    try:
+        yield
+    except (TrainingError, OSError, MemoryError):  # these say what is wrong by themselves
+        raise
+    except Exception as error:
+        text = " ".join(str(error).split())[:200]
+        raise IntegrityError(f"{what} does not score as one that training wrote: {type(error).__name__}: {text}") from error
+
+
 def load(folder: Path, version: str | None = None) -> ScoringModel:
     """Read a model from its folder, every byte verified before it is used.
 
@@ -207,13 +228,14 @@ def load(folder: Path, version: str | None = None) -> ScoringModel:
     """
     if not folder.is_dir():
         raise ConfigError(f"There is no folder {folder}. A run folder is what python -m src.train names in its last line.")
-    facts = json.loads(artifacts.read_verified(folder, "metadata.json"))
-    if version is None:
-        sha256 = hashlib.sha256(artifacts.read_verified(folder, "model.skops")).hexdigest()
-        version = f"{facts['use_case_id']}-run-{sha256[:12]}"
-    use_case = UseCase.model_validate(facts["config"]["use_case"])
-    found = ScoringModel(artifacts.load(folder), use_case, version, facts.get("reference"))
-    _use_all_cores(found.layers.core)
+    with _as_written(f"{artifacts.shown(folder)}"):
+        facts = json.loads(artifacts.read_verified(folder, "metadata.json"))
+        if version is None:
+            sha256 = hashlib.sha256(artifacts.read_verified(folder, "model.skops")).hexdigest()
+            version = f"{facts['use_case_id']}-run-{sha256[:12]}"
+        use_case = UseCase.model_validate(facts["config"]["use_case"])
+        found = ScoringModel(artifacts.load(folder), use_case, version, facts.get("reference"))
+        _use_all_cores(found.layers.core)
     return found
 
 

@@ -1,0 +1,17 @@
+"""What is said of a file that no training has written."""
+
+
+class Malformed(ValueError):
+    """A part of a model file cannot have come from training."""
+
+
+def need(is_so: bool, fault: str) -> None:
+    """Refuse a model file.
+
+    Raises
+    ------
+    Malformed
+        If it is not so.
+    """
+    if not is_so:
+        raise Malformed(fault)
