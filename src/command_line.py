@@ -65,7 +65,7 @@ def _run(task: TaskFunction, argv: list[str], help_text: str) -> int:
         print(COMPLETION.read_text(encoding="utf-8"), end="")
         return 0
     refuse_passwords(argv)
-    overrides = _compose_and_check(args, config_dirs)
+    overrides = _compose_and_check(argv)
     flags = [argument for argument in argv if argument not in overrides]
     if is_sweep(argv):
         from src.portfolio.sweep import sweep
@@ -144,8 +144,10 @@ def is_sweep(argv: list[str]) -> bool:
     return args.multirun or modes[-1:] == ["MULTIRUN"]
 
 
-def _compose_and_check(args: Namespace, config_dirs: list[Path]) -> list[str]:
+def _compose_and_check(argv: list[str]) -> list[str]:
     """Check the arguments, compose a single job as Hydra will, and refuse it before Hydra starts; give its overrides."""
+    args = _read_arguments(argv)
+    config_dirs = _config_dirs(args)
     if args.config_path is not None or args.config_name is not None:
         raise ConfigError("--config-path and --config-name would replace the pipeline's own configuration: use --config-dir")
     if args.experimental_rerun is not None:
