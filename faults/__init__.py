@@ -1,0 +1,1 @@
+"""Faults on purpose: what this project promises to withstand, tried again and again."""
