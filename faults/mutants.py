@@ -227,8 +227,7 @@ MUTANTS = (
         "page_checksum_verification=False",
         "tables",
         "a table with one fault",
-        "Parquet with one bit",
-        1600,
+        "Parquet with a number",
     ),
     Mutant(
         "NA is no country",

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import resource
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -259,6 +260,14 @@ def _flipped(data: bytes, draw: Random, low: float = 0.0, high: float = 1.0) -> 
     return data[:at] + bytes([data[at] ^ 1 << draw.randrange(8)]) + data[at + 1 :]
 
 
+def _changed_number(frame: pd.DataFrame, draw: Random) -> bytes:
+    """One bit of one number flipped, where only the checksum of its page can tell."""
+    data = bytearray(as_parquet(frame, use_dictionary=False))
+    at = data.index(struct.pack("<d", sorted(frame.amount)[N_ROWS // 2]))  # no extreme, which the statistics would show
+    data[at + 5] ^= 1 << draw.randrange(4)
+    return bytes(data)
+
+
 def _column(name: str, values) -> Callable:
     def write(frame, draw):
         table = pa.Table.from_pandas(frame, preserve_index=False)
@@ -274,6 +283,7 @@ def _packed(frame: pd.DataFrame) -> bytes:
 BYTES: dict[str, tuple[str, Callable]] = {  # of a Parquet file or a packed CSV
     "Parquet as it should be": ("rows.parquet", lambda frame, draw: as_parquet(frame)),
     "Parquet with one bit flipped": ("rows.parquet", lambda frame, draw: _flipped(as_parquet(frame), draw)),
+    "Parquet with a number changed": ("rows.parquet", _changed_number),
     "packed Parquet with one bit flipped": (
         "rows.parquet",
         lambda frame, draw: _flipped(as_parquet(frame, compression="zstd"), draw),

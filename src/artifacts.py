@@ -224,9 +224,9 @@ def _lock(folder: Path) -> int:
 
 def abandon() -> None:
     """Take back what unfinished runs of this process have made; it is about to end without unwinding."""
-    for folder in _SCRATCH:
+    for folder in list(_SCRATCH):
         shutil.rmtree(folder, ignore_errors=True)
-    for run_dir in _CLAIMED:
+    for run_dir in list(_CLAIMED):
         remove_empty(run_dir)
 
 

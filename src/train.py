@@ -35,15 +35,18 @@ Train one model of one use case: data, split, cross-validation, fit, test, artef
 
 def main(cfg: DictConfig) -> float:
     """Train what the composed configuration says; Hydra's sweepers get the score on val, higher is better."""
-    import scipy.linalg  # noqa: F401  what is not loaded yet would not be limited
     from hydra.core.hydra_config import HydraConfig
-    from threadpoolctl import threadpool_limits
 
-    from src import artifacts, config, tracking
-    from src.schema import UNSUPERVISED
+    from src import artifacts
 
     run_dir = Path(HydraConfig.get().runtime.output_dir)
-    artifacts.check_replaceable(run_dir)
+    artifacts.check_replaceable(run_dir)  # first: Hydra has made the folder, and who leaves now takes it back
+    import scipy.linalg  # noqa: F401  what is not loaded yet would not be limited
+    from threadpoolctl import threadpool_limits
+
+    from src import config, tracking
+    from src.schema import UNSUPERVISED
+
     checked = config.read(cfg)
     if checked.use_case.task in UNSUPERVISED:
         from src.unsupervised import find_groups as run
