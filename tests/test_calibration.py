@@ -3,6 +3,8 @@ import pandas as pd
 import pytest
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 from src import artifacts
 from src.calibration import calibrate, reliability
@@ -46,7 +48,8 @@ def test_too_few_rows_of_a_class_are_refused():
 
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
 def test_a_calibrated_model_survives_saving(tmp_path, method):
-    calibrated = calibrate(SURE, method, X, Y)
+    model = Pipeline([("features", StandardScaler(with_mean=False, with_std=False).fit(X)), ("estimator", SURE)])
+    calibrated = calibrate(model, method, X, Y)
     with artifacts.published(tmp_path / "run") as folder:
         artifacts.dump(folder / "model.skops", calibrated)
     np.testing.assert_array_equal(artifacts.load(tmp_path / "run").predict_proba(X), calibrated.predict_proba(X))

@@ -27,7 +27,7 @@ from conftest import ROOT, elsewhere, run_warm
 from src import address, compose
 from src.data import file, packaged, sql
 from src.data.validation import validate
-from src.errors import ConfigError, UserError
+from src.errors import ConfigError, ForbiddenError, UserError
 from src.portfolio import record
 from src.tuning.trials import open_study
 from src.use_case import Feature
@@ -680,6 +680,6 @@ def test_a_sweep_keeps_its_trials_in_postgresql(storage, python, tmp_path):
 
 
 def test_what_a_composed_file_may_not_hold_is_not_shown():
-    with pytest.raises(compose.ForbiddenError, match="is saved as typed") as refused:
-        compose._refuse_import("tuning.storage", ADDRESS)
+    with pytest.raises(ForbiddenError, match="is saved as typed") as refused:
+        compose._check_leaf("tuning.storage", ADDRESS)
     assert TYPED not in str(refused.value)
