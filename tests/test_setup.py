@@ -47,7 +47,9 @@ def checkout(tmp_path):
 
 def make(checkout, *arguments: str) -> subprocess.CompletedProcess:
     given = {"cwd": checkout, "capture_output": True, "text": True, "check": True}
-    return subprocess.run(["make", *arguments], **given, env=os.environ | {"MAKEFLAGS": ""})
+    return subprocess.run(
+        ["make", *arguments], **given, env={name: os.environ[name] for name in os.environ if not name.startswith("MAKE")}
+    )
 
 
 @pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
