@@ -128,7 +128,7 @@ def _be(module: str, arguments: list[str], files, env, before, folder) -> None:
             before()
         code = _exit_code(module)
         if MODULES in os.environ:
-            Path(os.environ[MODULES]).write_text(json.dumps(sorted(sys.modules)))
+            Path(os.environ[MODULES]).write_text(json.dumps(sorted(sys.modules)), encoding="utf-8")
     finally:
         with contextlib.suppress(BaseException):
             sys.stdout.flush()

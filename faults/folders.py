@@ -184,7 +184,7 @@ def shown(attempt: Attempt) -> None:
     kind = attempt.draw.choice(list(RUNS))
     run = prepared.copy_of("credit", Path("runs/credit_scoring/logistic_regression"))
     RUNS[kind](run)
-    Path("rows.csv").write_text(prepared.german_credit().drop(columns="bad").head(20).to_csv(index=False))
+    Path("rows.csv").write_text(prepared.german_credit().drop(columns="bad").head(20).to_csv(index=False), encoding="utf-8")
     arguments = {
         "src.predict": (f"run_dir={run}", "input=rows.csv", "output=scores.csv"),
         "src.report": (run, "--out", "page.html"),

@@ -182,6 +182,6 @@ def forged(attempt: Attempt) -> None:
     expect(answer.code == 4, f"verify says {answer.code}: {(answer.out + answer.err)[-200:]}")
     answer.check_is_a_sentence(4)
     other = OTHER if attempt.case == "copied to another use case" else KEY
-    Path("rows.csv").write_text(prepared.german_credit().drop(columns="bad").head(5).to_csv(index=False))
+    Path("rows.csv").write_text(prepared.german_credit().drop(columns="bad").head(5).to_csv(index=False), encoding="utf-8")
     answer = command.run("src.predict", f"use_case={other}", "input=rows.csv", "output=scores.csv")
     expect(answer.code in (2, 4), f"scoring with a forged registry: exit code {answer.code}")

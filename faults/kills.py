@@ -253,7 +253,7 @@ SWEEP = (
 
 
 def _statuses() -> list[str]:
-    return sorted(row["status"] for row in json.loads(Path("sweep/results.json").read_text()))
+    return sorted(row["status"] for row in json.loads(Path("sweep/results.json").read_text(encoding="utf-8")))
 
 
 def _wait_for(files: str, limit_s: float = 90) -> None:
@@ -329,13 +329,16 @@ def scoring(attempt: Attempt) -> None:
     Path("out").mkdir()
     arguments = f"run_dir={run}", "input=rows.csv", "output=out/scores.csv", "batch_rows=2000"
     if attempt.number % 2:
-        Path("out/scores.csv").write_text("earlier\n")
+        Path("out/scores.csv").write_text("earlier\n", encoding="utf-8")
     process = command.start("src.predict", *arguments)
     time.sleep(attempt.draw.uniform(0, 1.2))
     process.send(signal.SIGKILL)
     process.wait()
     output = Path("out/scores.csv")
-    expect(not output.exists() or output.read_text() == "earlier\n" or len(pd.read_csv(output)) == len(rows), "half a file")
+    expect(
+        not output.exists() or output.read_text(encoding="utf-8") == "earlier\n" or len(pd.read_csv(output)) == len(rows),
+        "half a file",
+    )
     command.run("src.predict", *arguments).check_is_good()
     expect(watch.names(Path("out")) == ["scores.csv"], f"left: {watch.names(Path('out'))}")
     expect(len(pd.read_csv(output)) == len(rows), "the scores are not whole")

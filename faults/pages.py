@@ -91,18 +91,22 @@ def _is_data(script: str) -> bool:
 
 
 def check_page(path: Path) -> None:
-    orders = [order for order in Page(path.read_text()).orders if ORDER in order or order.startswith(("javascript", "<"))]
+    orders = [
+        order
+        for order in Page(path.read_text(encoding="utf-8")).orders
+        if ORDER in order or order.startswith(("javascript", "<"))
+    ]
     expect(not orders, f"{path.name} would carry out {orders[:2]}")
 
 
 def check_csv(path: Path) -> None:
-    for row in csv.reader(io.StringIO(path.read_text())):
+    for row in csv.reader(io.StringIO(path.read_text(encoding="utf-8"))):
         bad = [cell for cell in row if ORDER in cell and cell.startswith(FORMULA)]
         expect(not bad, f"{path.name} has the formula {bad[:1]}")
 
 
 def check_card(path: Path) -> None:
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     expect(f"<script>{ORDER}" not in text and "<img src=x" not in text, "markup stands in the model card")
     expect(f"](javascript:{ORDER}" not in text.replace("\\]", ""), "a link to code stands in the model card")
     expect("\x1b" not in text, "a terminal's order stands in the model card")
@@ -145,7 +149,9 @@ def _rows(attempt: Attempt) -> pd.DataFrame:
 def hostile(attempt: Attempt) -> None:
     start = "".join(f"{line}\n" for line in FIRST_LINES)
     Path("conf/use_case").mkdir(parents=True)
-    Path("conf/use_case/stranger.yaml").write_text(start + yaml.safe_dump({"use_case": _use_case(attempt.case)}))
+    Path("conf/use_case/stranger.yaml").write_text(
+        start + yaml.safe_dump({"use_case": _use_case(attempt.case)}), encoding="utf-8"
+    )
     _rows(attempt).to_parquet("rows.parquet")  # in which a text may begin as a formula does
     settings = "use_case=stranger", "data_source.path=rows.parquet", "cv.n_folds=2", "registry=none", "tracking=none"
     answer = command.run("src.train", "--config-dir", "conf", *settings, limit_s=70)

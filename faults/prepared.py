@@ -100,6 +100,6 @@ def seal(folder: Path) -> None:
 
 def edit_json(path: Path, change) -> None:
     """Change a JSON file in place."""
-    values = json.loads(path.read_text())
+    values = json.loads(path.read_text(encoding="utf-8"))
     change(values)
-    path.write_text(json.dumps(values))
+    path.write_text(json.dumps(values), encoding="utf-8")

@@ -202,6 +202,6 @@ def experiments(attempt: Attempt) -> None:
             kept.append(path, record)
 
     expect(at_once(*[tell] * 6) == [0] * 6, "one could not tell")
-    lines = path.read_text().splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     expect(len(lines) == 1200, f"{len(lines)} lines of 1,200")
     expect(all(json.loads(line)["use_case"] == KEY for line in lines), "a line is not whole")

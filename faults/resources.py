@@ -62,7 +62,7 @@ def _earlier(kind: str) -> None:
     if kind == "register":
         prepared.registry_with(1, Path("out"))
     if kind == "predict":
-        Path("out/scores.csv").write_text("earlier\n")
+        Path("out/scores.csv").write_text("earlier\n", encoding="utf-8")
 
 
 def _check_whole(kind: str, answer: command.Answer) -> None:
@@ -78,7 +78,7 @@ def _check_whole(kind: str, answer: command.Answer) -> None:
         n_versions = len(registry.versions(KEY))
         expect(n_versions == 2 or (answer.code and n_versions == 1), f"{n_versions} versions after exit code {answer.code}")
     if kind == "predict":
-        lines = Path("out/scores.csv").read_text().splitlines()
+        lines = Path("out/scores.csv").read_text(encoding="utf-8").splitlines()
         expect(len(lines) == 1001 or (answer.code and lines == ["earlier"]), f"{len(lines)} lines of scores")
 
 
@@ -157,7 +157,7 @@ def file_size(attempt: Attempt) -> None:
 )
 def memory(attempt: Attempt) -> None:
     _earlier(attempt.case)
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    used = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0]) * os.sysconf("SC_PAGE_SIZE")
     most = used + attempt.draw.randrange(0, 400) * MB
     before = lambda: resource.setrlimit(resource.RLIMIT_AS, (most, most))  # noqa: E731
     answer = command.run(*COMMANDS[attempt.case](), before=before)
@@ -287,7 +287,7 @@ def home(attempt: Attempt) -> None:
     modules = _modules_of("train")
     shutil.rmtree(os.environ["HOME"])
     if attempt.case == "HOME is a file":
-        Path(os.environ["HOME"]).write_text("x")
+        Path(os.environ["HOME"]).write_text("x", encoding="utf-8")
 
     def before() -> None:
         for name in ("USER", "LOGNAME", "USERNAME", "LNAME"):

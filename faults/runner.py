@@ -165,4 +165,4 @@ def _furnish(folder: Path) -> None:
         del os.environ[name]
     os.environ |= {"HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp"), "COLUMNS": "200", "PYTHONPATH": str(ROOT)}
     os.chdir(folder / "work")
-    sys.stdin = Path(os.devnull).open()  # noqa: SIM115
+    sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115

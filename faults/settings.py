@@ -376,7 +376,7 @@ CONFINED = (
 def confined(attempt: Attempt) -> None:
     watched = Watched(attempt.folder)
     Path("link").symlink_to(watched.outside)
-    Path("project.yaml").write_text("confine: true\n")
+    Path("project.yaml").write_text("confine: true\n", encoding="utf-8")
     words = shlex.split(watched.fill(attempt.case))
     chosen = [one for one in QUICK if not any(word.startswith(f"{one.partition('=')[0]}=") for word in words)]
     answer = command.run("src.train", *chosen, *words, env=ENV, limit_s=90)

@@ -67,7 +67,7 @@ def meanings(promises: Sequence[Promise]) -> str:
 
 def write(path: Path, text: str, begin: str = BEGIN, end: str = END) -> None:
     """Put a table between two marks of a page; a page without marks, or none, becomes one."""
-    page = path.read_text() if path.exists() else ""
+    page = path.read_text(encoding="utf-8") if path.exists() else ""
     before, _, rest = page.partition(begin)
     _, _, after = rest.partition(end)
-    path.write_text(f"{before}{begin}\n{text}\n{end}{after or chr(10)}")
+    path.write_text(f"{before}{begin}\n{text}\n{end}{after or chr(10)}", encoding="utf-8")

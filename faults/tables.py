@@ -521,7 +521,7 @@ def same_rows(attempt: Attempt) -> None:
     from src.data.validation import validate
 
     frame = sound(attempt.draw)
-    Path("rows.csv").write_text(as_csv(frame))
+    Path("rows.csv").write_text(as_csv(frame), encoding="utf-8")
     Path("rows.csv.gz").write_bytes(_packed(frame))
     Path("rows.parquet").write_bytes(as_parquet(frame))
     with sqlite3.connect("rows.db") as connection:

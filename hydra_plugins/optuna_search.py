@@ -49,10 +49,6 @@ class OptunaSearch(Sweeper):
     ):
         if n_trials < 1 or n_jobs < 1:
             raise ConfigError("hydra.sweeper.n_trials and hydra.sweeper.n_jobs must be at least 1")
-        if custom_search_space:
-            raise ConfigError("hydra.sweeper.custom_search_space names code to run: it is refused")
-        if search_space:
-            raise ConfigError("hydra.sweeper.search_space is deprecated: use hydra.sweeper.params, or type the ranges")
         self.n_trials, self.n_jobs = n_trials, n_jobs
         self.storage, self.study_name, self.params = storage, study_name, params or {}
 

@@ -243,11 +243,15 @@ def check_replaceable(run_dir: Path) -> None:
 
 
 def remove_empty(run_dir: Path) -> None:
-    """Remove a folder that was made for a run that then left nothing in it, and the empty one above it."""
-    for folder in (run_dir, run_dir.parent):
-        if not folder.is_dir() or any(folder.iterdir()):
-            return
-        folder.rmdir()
+    """Remove a folder that was made for a run that then left nothing in it, and the empty ones above it that may be ours.
+
+    These are the one above it, and those up to the working directory.
+    """
+    above = run_dir.absolute().parents
+    n_ours = above.index(Path.cwd()) if Path.cwd() in above else 1
+    with contextlib.suppress(OSError):  # one that is not empty
+        for folder in (run_dir, *above[:n_ours]):
+            folder.rmdir()
 
 
 def write_json(path: Path, values: Any) -> None:
@@ -283,7 +287,7 @@ def dump_joblib(path: Path, model: Any) -> None:
     joblib.dump(model, path)
 
 
-def load(run_dir: Path, name: str = "model.skops") -> Any:
+def load(run_dir: Path, name: str = "model.skops", manifest_sha256: str | None = None) -> Any:
     """Read a fitted object from a run folder.
 
     Parameters
@@ -291,6 +295,8 @@ def load(run_dir: Path, name: str = "model.skops") -> Any:
     run_dir : Path
     name : str
         A `.skops` file of the folder; or a `.joblib` file, which is a pickle, and is opened with a warning.
+    manifest_sha256 : str, optional
+        Of the manifest, as somebody else remembers it.
 
     Returns
     -------
@@ -302,7 +308,7 @@ def load(run_dir: Path, name: str = "model.skops") -> Any:
     IntegrityError
         If the file is not the one that was written, or is one that no training writes: see `src.model_checks`.
     """
-    data, path = read_verified(run_dir, name), Path(run_dir, name)
+    data, path = read_verified(run_dir, name, manifest_sha256), Path(run_dir, name)
     if name.endswith(".joblib"):
         warnings.warn(f"{path} is a pickle: opening it runs the code in it", stacklevel=2)
     try:

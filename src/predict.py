@@ -190,7 +190,7 @@ def load_model(model: str | Path, version: str | None = None, registry_dir: Path
     from src.use_cases import full_name
 
     found = find(full_name(model), version, registry_dir)
-    return load(found.folder, found.entry["model_id"])
+    return load(found.folder, found.entry["model_id"], found.manifest_sha256)
 
 
 def _leave(number: int) -> None:

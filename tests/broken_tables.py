@@ -102,7 +102,7 @@ def line(change: Callable[[str], str], row: int = 5) -> Write:
     def write(frame: pd.DataFrame, path: Path) -> None:
         lines = frame.to_csv(index=False).split("\n")
         lines[row] = change(lines[row])
-        path.write_text("\n".join(lines), newline="")
+        path.write_text("\n".join(lines), encoding="utf-8", newline="")
 
     return write
 
@@ -114,7 +114,7 @@ def stray_quotes(column: str, n_rows: int) -> Write:
         place, lines = list(frame).index(column), [row.split(",") for row in frame.to_csv(index=False).split("\n")]
         lines[5][place] = '"' + lines[5][place]
         lines[5 + n_rows][place] += '"'
-        path.write_text("\n".join(map(",".join, lines)))
+        path.write_text("\n".join(map(",".join, lines)), encoding="utf-8")
 
     return write
 

@@ -275,3 +275,21 @@ def test_a_pickle_is_written_and_opened_with_a_warning(tmp_path, caplog):
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(IntegrityError, match="is not the file that was written"):
         artifacts.load(tmp_path / "run", "model.joblib")
+
+
+def test_no_folder_is_left_of_a_run_that_wrote_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_dir = Path("runs/fraud/xgboost")
+    run_dir.mkdir(parents=True)
+    artifacts.remove_empty(run_dir)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_folder_that_holds_something_goes_with_a_run_that_wrote_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for run_dir in (Path("runs/fraud/xgboost"), Path("runs/churn/xgboost"), Path("elsewhere")):
+        run_dir.mkdir(parents=True)
+    Path("elsewhere/a file").touch()
+    for run_dir in (Path("runs/fraud/xgboost"), Path("elsewhere")):
+        artifacts.remove_empty(run_dir)
+    assert sorted(map(str, Path().rglob("*"))) == ["elsewhere", "elsewhere/a file", "runs", "runs/churn", "runs/churn/xgboost"]

@@ -109,6 +109,6 @@ def test_the_page_says_what_each_promise_means():
 
 def test_a_page_keeps_what_stands_around_the_table(tmp_path):
     page = Path(tmp_path, "page.md")
-    page.write_text(f"above\n{table.BEGIN}\nold\n{table.END}\nbelow\n")
+    page.write_text(f"above\n{table.BEGIN}\nold\n{table.END}\nbelow\n", encoding="utf-8")
     table.write(page, "new")
-    assert page.read_text() == f"above\n{table.BEGIN}\nnew\n{table.END}\nbelow\n"
+    assert page.read_text(encoding="utf-8") == f"above\n{table.BEGIN}\nnew\n{table.END}\nbelow\n"

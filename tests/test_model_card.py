@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from conftest import run_warm
 
+from src.errors import ConfigError
 from src.model_card import render
 from src.model_card.command import command
 from src.model_card.markdown import block, code, number, share, table, text
@@ -181,6 +182,15 @@ def test_a_removed_file_is_named_as_missing(copy, name, says):
     folder = copy("fair")
     (folder / name).unlink()
     assert f"- Not recorded: {says}" in render(folder)
+
+
+@pytest.mark.parametrize("text", ["!!python/object/apply:os.getcwd []", "a: [", "just a word", "&a [*a, *a]"])
+@pytest.mark.parametrize("name", ["overrides.yaml", "hydra.yaml"])
+def test_settings_that_hydra_did_not_write_are_refused_in_one_sentence(copy, name, text):
+    folder = copy("fair")
+    (folder / ".hydra" / name).write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=name):
+        render(folder)
 
 
 def test_a_folder_without_any_facts_still_gets_a_card_that_names_them(tmp_path):

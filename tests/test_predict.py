@@ -347,6 +347,19 @@ def test_the_registry_gives_the_version_in_production_or_the_one_named(runs, tmp
         load_model("credit_scoring", registry_dir=tmp_path / "models")
 
 
+def test_a_model_that_takes_the_place_of_the_one_the_registry_found_is_not_loaded(runs, tmp_path, monkeypatch):
+    from src.registry import store
+
+    version = store.Registry(tmp_path / "models").register(runs / "credit").version
+    found = store.find("credit_scoring", version, tmp_path / "models")
+    path = found.folder / "extra.txt"
+    path.write_text("another run", encoding="utf-8")
+    artifacts.write_manifest(found.folder)
+    monkeypatch.setattr(store, "find", lambda *ignored: found)
+    with pytest.raises(IntegrityError, match="is not the file that was written"):
+        load_model("credit_scoring", version, tmp_path / "models")
+
+
 def test_help_is_quick_and_loading_imports_no_more_than_it_needs(python, runs, tmp_path):
     run = str(runs / "credit")
     code = (

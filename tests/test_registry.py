@@ -871,7 +871,7 @@ def test_an_older_signed_state_that_is_put_back_is_noticed(signed, trained, tmp_
     monkeypatch.setenv(witness.VARIABLE, str(remembers))
     with pytest.raises(IntegrityError, match="now has another line 2"):
         find("credit_scoring", root=signed.root)
-    remembers.write_text("")  # as the message says, if that was on purpose
+    remembers.write_text("", encoding="utf-8")  # as the message says, if that was on purpose
     assert find("credit_scoring", root=signed.root).version == "1.0.0"
 
 
@@ -900,8 +900,14 @@ def test_only_the_owner_can_read_what_the_witness_remembers_and_it_is_written_on
 def test_a_witness_that_is_no_witness_is_refused(signed, trained):
     signed.register(trained)
     path = Path(os.environ[witness.VARIABLE])
-    for text in ("{", "7\n", '{"key": "a"}\n', path.read_text().replace('"n": 1', '"n": true'), path.read_text()[:-9]):
-        path.write_text(text)
+    for text in (
+        "{",
+        "7\n",
+        '{"key": "a"}\n',
+        path.read_text(encoding="utf-8").replace('"n": 1', '"n": true'),
+        path.read_text(encoding="utf-8")[:-9],
+    ):
+        path.write_text(text, encoding="utf-8")
         with pytest.raises(IntegrityError, match=r"witness\.jsonl, line 1 cannot be read"):
             signed.find("credit_scoring", "1.0.0")
     path.unlink()

@@ -107,7 +107,7 @@ def server():
             os.chown(folder, nobody.pw_uid, nobody.pw_gid)
             begin += ["--reuid", str(nobody.pw_uid), "--regid", str(nobody.pw_gid), "--clear-groups"]
         secret = Path(folder, "secret")
-        secret.write_text(PASSWORD)
+        secret.write_text(PASSWORD, encoding="utf-8")
         secret.chmod(0o644)
         about = ["-A", "scram-sha-256", "-U", "ann", f"--pwfile={secret}", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
         made = subprocess.run(
@@ -118,13 +118,13 @@ def server():
         port = free.getsockname()[1]
         free.close()
         where = ["-D", f"{folder}/data", "-h", "127.0.0.1", "-p", str(port), "-k", folder, "-c", "fsync=off"]
-        with Path(folder, "log").open("w") as log:
+        with Path(folder, "log").open("w", encoding="utf-8") as log:
             process = subprocess.Popen([*begin, programs[-1].with_name("postgres"), *where], cwd=folder, stdout=log, stderr=log)
         try:
             deadline = time.monotonic() + 60
             ready = [programs[-1].with_name("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
             while subprocess.run(ready).returncode:
-                assert process.poll() is None, Path(folder, "log").read_text()
+                assert process.poll() is None, Path(folder, "log").read_text(encoding="utf-8")
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
             yield f"postgresql://ann:{TYPED}@127.0.0.1:{port}/postgres"
@@ -263,7 +263,9 @@ def peak_of(url: str, limit: int | None) -> tuple[list, int]:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     os.environ["BANK_URL"] = url
     frame = sql.load("SELECT * FROM t", "BANK_URL", SMALL, None, order_by=["x"]).frame
-    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmPeak"))
+    peak = next(
+        line for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines() if line.startswith("VmPeak")
+    )
     return frame["x"].tolist(), int(peak.split()[1]) << 10
 
 

@@ -20,7 +20,7 @@ SMALL = ["use_case=credit_scoring", "model=dummy", "cv=none", "registry=none"]
 
 
 def lines(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def test_an_experiment_is_what_the_specification_lists_and_says_which_run_it_was(run_of):

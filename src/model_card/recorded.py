@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
+from src import yaml_file
 from src.csv_cells import unescaped_frame
+from src.errors import ConfigError
 from src.model_card.markdown import number, shown
 
 MISSING = "not recorded"
@@ -70,8 +71,8 @@ def read(folder: Path, entry: Mapping[str, Any] | None = None) -> Recorded:
                                 ("metadata", "metrics", "drift_reference"))  # fmt: skip
     found = {name: folder / f"{name}.csv" for name in TABLES}
     tables = {name: _table(path) for name, path in found.items() if path.exists()}
-    typed = _read(folder / ".hydra/overrides.yaml", yaml.safe_load, None)
-    hydra = _read(folder / ".hydra/hydra.yaml", yaml.safe_load, {}).get("hydra", {})
+    typed = _settings(folder / ".hydra/overrides.yaml", list)
+    hydra = (_settings(folder / ".hydra/hydra.yaml", dict) or {}).get("hydra", {})
     return Recorded(metadata, metrics, drift, tables, typed, hydra, entry)
 
 
@@ -108,6 +109,16 @@ def ready(value: Any, show: Callable[[Any], str]) -> Ready | None:
 
 def _table(path: Path) -> pd.DataFrame:
     return unescaped_frame(pd.read_csv(path, keep_default_na=False, na_values=[""]))
+
+
+def _settings(path: Path, kind: type) -> Any:
+    """What a file that Hydra wrote says; None if it is not there."""
+    if not path.exists():
+        return None
+    found = yaml_file.read(path)
+    if not isinstance(found, kind):
+        raise ConfigError(f"{path} is not what Hydra writes there.")
+    return [str(each) for each in found] if kind is list else found
 
 
 def _read(path: Path, parse: Callable[[str], Any], instead: Any) -> Any:

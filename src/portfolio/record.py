@@ -47,10 +47,10 @@ def is_finished(run_dir: Path, fingerprint: str) -> bool:
     if not record or record["status"] != "ok" or record["fingerprint"] != fingerprint:
         return False
     try:
-        names = json.loads((run_dir / artifacts.MANIFEST).read_text(encoding="utf-8"))["files"]
+        names = artifacts.read_manifest(run_dir)
         for name in names:
             artifacts.read_verified(run_dir, name)
-    except (OSError, ValueError, KeyError, IntegrityError):
+    except (OSError, IntegrityError):
         return False
     return "metrics.json" in names
 

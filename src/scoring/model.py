@@ -209,7 +209,7 @@ def _as_written(what: str) -> Iterator[None]:
         raise IntegrityError(f"{what} does not score as one that training wrote: {type(error).__name__}: {text}") from error
 
 
-def load(folder: Path, version: str | None = None) -> ScoringModel:
+def load(folder: Path, version: str | None = None, manifest_sha256: str | None = None) -> ScoringModel:
     """Read a model from its folder, every byte verified before it is used.
 
     Parameters
@@ -218,6 +218,8 @@ def load(folder: Path, version: str | None = None) -> ScoringModel:
         Of a run, or of a version in the registry.
     version : str, optional
         How the registry names it; else it is named by its use case and the hash of its bytes.
+    manifest_sha256 : str, optional
+        Of the folder's manifest, as the registry remembers it.
 
     Raises
     ------
@@ -229,12 +231,12 @@ def load(folder: Path, version: str | None = None) -> ScoringModel:
     if not folder.is_dir():
         raise ConfigError(f"There is no folder {folder}. A run folder is what python -m src.train names in its last line.")
     with _as_written(f"{artifacts.shown(folder)}"):
-        facts = json.loads(artifacts.read_verified(folder, "metadata.json"))
+        facts = json.loads(artifacts.read_verified(folder, "metadata.json", manifest_sha256))
         if version is None:
             sha256 = hashlib.sha256(artifacts.read_verified(folder, "model.skops")).hexdigest()
             version = f"{facts['use_case_id']}-run-{sha256[:12]}"
         use_case = UseCase.model_validate(facts["config"]["use_case"])
-        found = ScoringModel(artifacts.load(folder), use_case, version, facts.get("reference"))
+        found = ScoringModel(artifacts.load(folder, manifest_sha256=manifest_sha256), use_case, version, facts.get("reference"))
         _use_all_cores(found.layers.core)
     return found
 

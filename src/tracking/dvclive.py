@@ -16,6 +16,7 @@ import pandas as pd
 
 from src import artifacts
 from src.errors import ConfigError
+from src.tracking import dvc_folders
 
 PLOTS = (  # table of the run folder, name of the plot, column that it runs over, columns that it shows, title
     ("history", "loss", "round", ["train_loss", "val_loss"], "Loss by round"),
@@ -56,6 +57,8 @@ def _write(run_dir: Path, folder: Path) -> None:
     from dvclive import Live
 
     facts, metrics = (json.loads(artifacts.read_verified(run_dir, f"{name}.json")) for name in ("metadata", "metrics"))
+    if dvc_folders.TEMPORARY.parent.is_dir():
+        os.environ.update(dvc_folders.environment(Path.cwd()))
     live = Live(str(folder), save_dvc_exp=False, dvcyaml=None)
     try:
         live.log_params(_params(facts))

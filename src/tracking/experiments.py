@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -29,7 +28,6 @@ def experiment(run_dir: Path) -> dict[str, Any]:
         of each file, by its path), `environment` (versions), `seed`, `data_sha256` and `run_dir`.
     """
     facts = json.loads(artifacts.read_verified(run_dir, "metadata.json"))
-    files = json.loads((run_dir / artifacts.MANIFEST).read_text(encoding="utf-8"))["files"]
     packages = {f"{NAMES.get(name, name)}_version": version for name, version in facts["environment"]["packages"].items()}
     return {
         "timestamp": facts["created_at"],
@@ -38,11 +36,11 @@ def experiment(run_dir: Path) -> dict[str, Any]:
         "model_type": facts["algorithm"],
         "parameters": facts["params"],
         "metrics": json.loads(artifacts.read_verified(run_dir, "metrics.json")),
-        "artifacts": {name: entry["sha256"] for name, entry in files.items()},
+        "artifacts": {name: file.sha256 for name, file in artifacts.read_manifest(run_dir).items()},
         "environment": {"python_version": facts["environment"]["python"], **packages},
         "seed": facts["seed"],
         "data_sha256": facts["data"]["frame_sha256"],
-        "manifest_sha256": hashlib.sha256((run_dir / artifacts.MANIFEST).read_bytes()).hexdigest(),
+        "manifest_sha256": artifacts.manifest_sha256(run_dir),
         "run_dir": os.path.relpath(run_dir),
     }
 
