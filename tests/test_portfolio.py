@@ -183,10 +183,14 @@ def test_an_interrupted_sweep_is_resumed_and_ends_with_the_same_table(toy, sweep
     ]
 
 
-@pytest.mark.parametrize("launcher", [[], [JOINT]], ids=["one after the other", "side by side"])
-def test_jobs_deep_inside_a_library_end_with_the_sweep_that_was_killed(toy, tmp_path, launcher):
+@pytest.mark.parametrize(
+    ("launcher", "n_at_once"),
+    [([], 1), ([JOINT, "hydra.launcher.n_jobs=2"], 2)],
+    ids=["one after the other", "side by side"],
+)
+def test_jobs_deep_inside_a_library_end_with_the_sweep_that_was_killed(toy, tmp_path, launcher, n_at_once):
     process = toy("seed=0,1", *launcher, are_deep_inside_a_library=[0, 1])
-    until(lambda: len(pids_of(tmp_path)) == 1 + len(launcher) and all(call.read_text() for call in tmp_path.glob("calls/*/*")))
+    until(lambda: len(pids_of(tmp_path)) == n_at_once and all(call.read_text() for call in tmp_path.glob("calls/*/*")))
     process.kill()
     process.communicate(timeout=10)
     until(lambda: not of_session(process.pid), timeout_s=5)
