@@ -54,8 +54,16 @@ with answering(leave):
 """
 
 
+def heed_signals() -> None:
+    """Those that nohup, or a shell's `&`, has the tests ignore."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def started(code: str) -> subprocess.Popen:
-    process = subprocess.Popen([sys.executable, "-c", START + code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", START + code], cwd=ROOT, stdout=subprocess.PIPE, text=True, preexec_fn=heed_signals
+    )
     assert process.stdout.readline() == "ready\n"
     return process
 
@@ -67,7 +75,10 @@ def test_a_signal_is_answered_within_a_second_wherever_the_program_is(code, numb
     time.sleep(0.1)
     at = time.perf_counter()
     process.send_signal(number)
-    said, _ = process.communicate(timeout=30)
+    try:
+        said, _ = process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert time.perf_counter() - at < 1
     assert said == f"left {int(number)}\n"
     assert process.returncode == 128 + number
