@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from src.errors import ConfigError
 from src.rounds import Matrix, OnRound, Part, Patience
 
+MANY_COLUMNS, HISTOGRAMS_KEPT = 1_000, 8
 LOSSES = {"log_loss": "logloss", "multiclass_log_loss": "mlogloss", "rmse": "rmse", "pinball_loss": "quantile"}
 
 
@@ -34,6 +35,16 @@ def explained() -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def _few_histograms(estimator, is_wide: bool) -> Iterator[None]:
+    """Keep few histograms of a wide table, where each takes megabytes; the trees stay the same. The model does not keep it."""
+    if is_wide:
+        estimator.set_params(max_cached_hist_node=HISTOGRAMS_KEPT)
+    yield
+    if is_wide:
+        del estimator.kwargs
+
+
 def train(estimator, loss, rows: Part, parts, patience: Patience | None, matrix: Matrix, on_round: OnRound | None):
     from xgboost.callback import EarlyStopping
 
@@ -53,7 +64,7 @@ def train(estimator, loss, rows: Part, parts, patience: Patience | None, matrix:
         feature_types=["c" if category else "q" for category in matrix.is_category],
         monotone_constraints=tuple(matrix.monotone) if any(matrix.monotone) else None,
     )
-    with explained():
+    with explained(), _few_histograms(estimator, len(matrix.is_category) > MANY_COLUMNS):
         estimator.fit(
             rows.X,
             rows.y,
