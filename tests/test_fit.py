@@ -5,15 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import log_loss
+from sklearn.metrics import f1_score, log_loss
 from xgboost.core import XGBoostError
 
 from src.cross_validation import cross_validate, draw_folds, fold_columns, inner_split, make_splitter, mean_interval, summarise
 from src.errors import ConfigError, DataError
 from src.fit import Recipe, fit, predict_score, with_threshold
-from src.metrics import compute, decide
+from src.metrics import compute, decide, decide_held_out, halves
 from src.rounds import Patience
 from src.rounds.xgboost import explained
+from src.threshold import highest_f1
 from src.use_case import Feature
 
 BOOSTERS = {
@@ -86,12 +87,36 @@ def test_the_restored_round_is_the_one_with_the_least_loss_and_training_stopped_
     assert len(fitted.history) == fitted.best_iteration + PATIENCE.rounds
 
 
+@pytest.mark.parametrize("with_train_loss", [False, True])
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("model", FAMILIES)
+def test_the_best_round_is_kept_too_where_patience_never_ran_out(model, task, with_train_loss):
+    of_task = {"multiclass": Y + (FRAME.age > 1).to_numpy(), "regression": LOGIT.to_numpy() + RNG.normal(size=N)}
+    y = of_task.get(task, Y)
+    patient = replace(recipe(model, replace(PATIENCE, rounds=1000), **{LENGTH.get(model, "n_estimators"): 25}), task=task)
+    estimator = patient.estimator.replace("Classifier", KIND.get(task, "Classifier"))
+    fitted = fit(
+        replace(patient, estimator=estimator, params=patient.params | {"learning_rate": 0.9}),
+        FRAME.iloc[FIT], y[FIT], FRAME.iloc[STOP], y[STOP], with_train_loss=with_train_loss,
+    )  # fmt: skip
+    assert len(fitted.history) == 25
+    assert fitted.best_iteration == fitted.history["round"][fitted.history.val_loss.idxmin()]
+
+
 @pytest.mark.parametrize("model", [*MONOTONE, "gradient_boosting"])
 def test_without_restoring_the_model_keeps_every_round_it_was_trained_for(model):
     kept = fit_on(FIT, recipe(model, patience=replace(PATIENCE, restore_best_weights=False)))
     length = {LENGTH.get(model, "n_estimators"): len(kept.history)}
     exact = fit(recipe(model, patience=None, **length), FRAME.iloc[FIT], Y[FIT])
     np.testing.assert_array_equal(kept.model.predict_proba(FRAME), exact.model.predict_proba(FRAME))
+
+
+def test_a_wide_table_is_fitted_with_fewer_histograms_and_the_same_trees(monkeypatch):
+    usual = fit_on(FIT, recipe("xgboost", n_estimators=20))
+    monkeypatch.setattr("src.rounds.xgboost.MANY_COLUMNS", 2)
+    thrifty = fit_on(FIT, recipe("xgboost", n_estimators=20))
+    assert thrifty.model.predict_proba(FRAME).tobytes() == usual.model.predict_proba(FRAME).tobytes()
+    assert thrifty.pipeline[-1].__dict__.keys() == usual.pipeline[-1].__dict__.keys()
 
 
 def test_a_booster_names_no_metric_that_loading_would_have_to_make():
@@ -202,14 +227,35 @@ def test_cross_validation_equals_scikit_learns_where_nothing_stops_early():
     X = FRAME.assign(region=FRAME.region.cat.codes).astype("float32").to_numpy()
     estimator = fit(plain, FRAME, Y).model.named_steps["estimator"]
     theirs = reference(
-        estimator, X, Y, cv=folds_of(), scoring=scoring, return_train_score=True, params={"categorical_feature": [2]}
+        estimator,
+        X,
+        Y,
+        cv=folds_of(),
+        scoring=scoring,
+        return_train_score=True,
+        return_estimator=True,
+        params={"categorical_feature": [2]},
     )
     for part in ("train", "test"):
-        for name in scoring:
-            np.testing.assert_allclose(ours[f"{part}_{name}"], theirs[f"{part}_{name}"], atol=1e-12)
+        np.testing.assert_allclose(ours[f"{part}_roc_auc"], theirs[f"{part}_roc_auc"], atol=1e-12)
+    for (_, test), model, row in zip(folds_of(), theirs["estimator"], ours.itertuples(), strict=True):
+        decision = decide_held_out("binary", Y[test], model.predict_proba(X[test])[:, 1]).decision
+        assert row.test_f1 == pytest.approx(f1_score(Y[test], decision))
+        assert row.test_accuracy == pytest.approx(np.mean(Y[test] == decision))
     summary = summarise(ours, scoring, "roc_auc")
-    assert summary["cv_std"] == pytest.approx(theirs["test_accuracy"].std())
+    assert summary["cv_std"] == pytest.approx(ours["test_accuracy"].std(ddof=0))
     assert summary["cv_roc_auc"] == pytest.approx(theirs["test_roc_auc"].mean())
+
+
+def test_held_out_rows_are_decided_at_the_threshold_that_the_other_half_chooses():
+    rng = np.random.default_rng(0)
+    y = (rng.random(1000) < 0.1).astype(int)
+    score = 0.1 * rng.random(1000) + 0.02 * y  # no score is near a half
+    found = decide_held_out("binary", y, score)
+    assert f1_score(y, found.decision) > f1_score(y, score >= 0.5)
+    for one in halves(y):
+        assert abs(y[one].mean() - y.mean()) < 0.01
+        np.testing.assert_array_equal(found.decision[~one], score[~one] >= highest_f1(y[one], score[one]))
 
 
 def test_the_interval_of_a_mean_over_folds_of_a_case_worked_by_hand():

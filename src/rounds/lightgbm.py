@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from src.rounds import Matrix, OnRound, Part, Patience
 
 LOSSES = {
@@ -19,7 +21,7 @@ def train(estimator, loss, rows: Part, parts, patience: Patience | None, matrix:
     losses: dict[str, dict[str, list[float]]] = {}
     callbacks = [lightgbm.record_evaluation(losses)]
     if patience:
-        stop = lightgbm.early_stopping(patience.rounds, first_metric_only=True, min_delta=patience.min_delta, verbose=False)
+        stop = _of_last_part(lightgbm.early_stopping(patience.rounds, min_delta=patience.min_delta, verbose=False))
         callbacks.append(stop if patience.restore_best_weights else _keeping_every_round(stop))
     if on_round:
         callbacks.append(lambda env: on_round({part: value for part, _, value, _ in env.evaluation_result_list}))
@@ -37,6 +39,16 @@ def train(estimator, loss, rows: Part, parts, patience: Patience | None, matrix:
         callbacks=callbacks,
     )
     return {part: values[name] for part, values in losses.items()}, estimator.booster_.current_iteration()
+
+
+def _of_last_part(stop):
+    """Show the callback the part that is watched alone: in the last round it would take the best one of the first part."""
+
+    def callback(env):
+        stop(replace(env, evaluation_result_list=env.evaluation_result_list[-1:]))
+
+    callback.order = stop.order
+    return callback
 
 
 def _keeping_every_round(stop):
