@@ -118,17 +118,20 @@ def floors(metric: str, metrics: Mapping[str, float]) -> dict[str, Any]:
     ----------
     metric : str
     metrics : mapping of str to float
-        With the metric's value on test, both ends of its interval, and the baseline's value.
+        With the metric's value on test, both ends of its interval if it has one, and the baseline's value.
 
     Returns
     -------
     dict
         `watch` is the worse end of the metric's interval on test. `act` is as far again beyond it, or the baseline's value
-        if that is reached first. `is_loss` says that larger is worse.
+        if that is reached first; without an interval there is no `watch`, and `act` is the baseline's value. `is_loss` says
+        that larger is worse.
     """
-    value, low, high = (metrics[f"test_{metric}{end}"] for end in ("", "_ci_low", "_ci_high"))
+    value, low, high = (metrics.get(f"test_{metric}{end}") for end in ("", "_ci_low", "_ci_high"))
     is_loss, baseline = as_score(metric, 1.0) < 0, metrics[f"baseline_{metric}"]
     watch = high if is_loss else low
+    if watch is None:
+        return {"metric": metric, "value": value, "watch": None, "act": baseline, "is_loss": is_loss}
     act = watch - (value - watch)
     act = min(act, baseline) if is_loss else max(act, baseline)
     return {"metric": metric, "value": value, "watch": watch, "act": act, "is_loss": is_loss}

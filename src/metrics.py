@@ -10,7 +10,7 @@ from scipy.special import chdtrc, xlogy
 from scipy.stats import rankdata
 from sklearn import metrics
 
-from src.threshold import cheapest_class
+from src.threshold import cheapest_class, choose
 
 ALERT_RATE = 0.01
 TOP_SHARE = 0.1
@@ -44,6 +44,38 @@ def decide(task: str, score, threshold: float | None = None, costs=None) -> Pred
     return Prediction(score, score)
 
 
+def decide_held_out(task: str, y_true, score, prices=None, costs=None) -> Prediction:
+    """Decide about rows that were held out of a fit as the finished model will: at a threshold that was chosen, not at 0.5.
+
+    Each half of the rows, of each class, is decided at the threshold that the other half chooses, so none chooses its own.
+
+    Parameters
+    ----------
+    task : str
+    y_true : ndarray of shape (n_rows,)
+    score : ndarray
+        As `Prediction.score`.
+    prices : tuple of (false_positive, false_negative), optional
+        Each a float or an ndarray of shape (n_rows,): what mistakes cost, in place of F1.
+    costs : ndarray of shape (n_classes, n_classes), optional
+        Of several classes.
+    """
+    if task != "binary":
+        return decide(task, score, costs=costs)
+    y_true, decision = np.asarray(y_true), np.zeros(len(score), dtype=np.int8)
+    for one in halves(y_true):
+        of_one = None if prices is None else tuple(each if np.ndim(each) == 0 else each[one] for each in prices)
+        decision[~one] = score[~one] >= choose(y_true[one], score[one], of_one)
+    return Prediction(score, decision)
+
+
+def halves(y_true) -> tuple[np.ndarray, np.ndarray]:
+    """Two masks that share the rows of each of two classes evenly."""
+    is_positive = np.asarray(y_true) == 1
+    place = np.where(is_positive, np.cumsum(is_positive), np.cumsum(~is_positive))
+    return place % 2 == 1, place % 2 == 0
+
+
 @dataclass(frozen=True)
 class Metric:
     """A function of the truth and of a prediction's score or decision.
@@ -72,17 +104,22 @@ class Metric:
 
 
 def lift(y_true, score, share: float = TOP_SHARE) -> float:
-    """Rate of positives among the highest-scored share of rows, relative to the rate among all."""
+    """Rate of positives among the highest-scored share of rows, relative to the rate among all; of ties, as drawn at random."""
     n_top = max(1, round(len(score) * share))
-    top = np.argsort(-score, kind="stable")[:n_top]
-    return float(np.mean(y_true[top]) / np.mean(y_true))
+    return _hits(y_true, score, n_top) / n_top / float(np.mean(y_true))
 
 
 def recall_at_alert_rate(y_true, score, share: float = ALERT_RATE) -> float:
-    """Share of the positives found when the highest-scored share of rows is looked at."""
-    n_alerts = max(1, round(len(score) * share))
-    alerts = np.argsort(-score, kind="stable")[:n_alerts]
-    return float(np.sum(y_true[alerts]) / np.sum(y_true))
+    """Share of the positives found when the highest-scored share of rows is looked at; of ties, as drawn at random."""
+    return _hits(y_true, score, max(1, round(len(score) * share))) / float(np.sum(y_true))
+
+
+def _hits(y_true, score, n_top: int) -> float:
+    """Positives among the highest-scored rows: the expectation where rows tie for the last places."""
+    y_true, score = np.asarray(y_true, dtype="float64"), np.asarray(score)
+    lowest = np.partition(score, len(score) - n_top)[len(score) - n_top]
+    is_above, is_tied = score > lowest, score == lowest
+    return float(y_true[is_above].sum() + y_true[is_tied].mean() * (n_top - is_above.sum()))
 
 
 def alert_rate_at_recall(y_true, score, recall: float = HIGH_RECALL) -> float:
@@ -99,9 +136,15 @@ def expected_calibration_error(y_true, score, n_bins: int = 10) -> float:
     ----------
     Naeini, Cooper & Hauskrecht (2015), Obtaining well calibrated probabilities using Bayesian binning, AAAI, 2901-2907.
     """
-    order = np.argsort(score, kind="stable")
+    y_true, order = rate_of_ties(y_true, score), np.argsort(score, kind="stable")
     bins = np.array_split(order, min(n_bins, len(order)))
     return float(sum(len(rows) * abs(np.mean(score[rows]) - np.mean(y_true[rows])) for rows in bins) / len(order))
+
+
+def rate_of_ties(y_true, score) -> np.ndarray:
+    """Mean label of the rows that share a row's score: what a bin that cuts through ties should count."""
+    code = np.unique(score, return_inverse=True)[1]
+    return (np.bincount(code, weights=y_true) / np.bincount(code))[code]
 
 
 def rank_correlation(y_true, value) -> float:
@@ -131,11 +174,21 @@ def information_coefficient(y_true, value, periods=None) -> float:
 
 def coefficients(y_true, value, periods) -> np.ndarray:
     """Rank correlation within each period of at least three rows; a single 0 where no period has as many."""
+    each, _ = coefficient_of_periods(y_true, value, periods)
+    each = each[~np.isnan(each)]
+    return each if len(each) else np.zeros(1)
+
+
+def coefficient_of_periods(y_true, value, periods) -> tuple[np.ndarray, np.ndarray]:
+    """Rank correlation within each period, not a number in those of fewer than three rows; and the period of each row."""
     _, code = np.unique(periods, return_inverse=True)
     order = np.argsort(code, kind="stable")
     blocks = np.split(order, np.flatnonzero(np.diff(code[order])) + 1)
-    found = [rank_correlation(y_true[rows], value[rows]) for rows in blocks if len(rows) >= FEWEST_OF_PERIOD]
-    return np.array(found or [0.0])
+    is_large = [len(rows) >= FEWEST_OF_PERIOD for rows in blocks]
+    each = [
+        rank_correlation(y_true[rows], value[rows]) if large else np.nan for rows, large in zip(blocks, is_large, strict=True)
+    ]
+    return np.array(each), code
 
 
 def kupiec_p_value(y_true, value, quantile: float) -> float:

@@ -13,11 +13,15 @@ from src import artifacts, provenance
 from src.csv_cells import text_of_frame
 from src.models import ESTIMATORS, EXTRAS
 
+FEW_UNITS = 2  # with fewer there is no interval: see `src.intervals`
+
 if TYPE_CHECKING:
     import pandas as pd
 
     from src.data.dataset import Dataset
     from src.fit import Fitted, Recipe
+    from src.intervals import Units
+    from src.leakage import Suspect
     from src.metrics import Prediction
     from src.split import Split
     from src.table import Table
@@ -32,7 +36,7 @@ def metadata(
     table: Table,
     parts: Split,
     fitted: Fitted,
-    suspects: dict[str, float],
+    suspects: list[Suspect],
     broken: dict[str, float],
     baseline: str,
     durations_s: dict[str, float],
@@ -46,7 +50,7 @@ def metadata(
         The resolved configuration, as plain values.
     recipe, data, table, parts, fitted
         What the steps of the run gave.
-    suspects : dict of str to float
+    suspects : list of Suspect
         Of `src.leakage`.
     broken : dict of str to float
         Largest step against its declared direction that each feature was found to take, of `src.monotone`.
@@ -57,9 +61,9 @@ def metadata(
     """
     directions = {name: feature.monotone for name, feature in recipe.features.items() if feature.monotone}
     facts = facts_of_rows(use_case, settings, recipe, data, table, durations_s)
-    for name, auc in suspects.items():
-        facts["notes"].append(f"{name} alone ranks the target with ROC-AUC {auc:.3f}: is it known when the score is needed?")
+    facts["notes"] += map(str, suspects)
     return facts | {
+        "leaks": [suspect.as_dict() for suspect in suspects],
         "baseline": baseline,
         "split": {
             "sha256": parts.sha256(),
@@ -74,12 +78,26 @@ def metadata(
     }
 
 
-def what_is_drawn(use_case: UseCase, table: Table, test) -> dict[str, Any]:
-    """What the bootstrap behind the interval of the test score draws: rows, or all rows of a group or of a moment at once."""
-    clusters = table.clusters(test)
-    if clusters is None:
-        return {"drawn": "rows", "n": len(test)}
-    return {"drawn": use_case.time_column if table.groups is None else use_case.group_column, "n": len(np.unique(clusters))}
+def what_is_drawn(use_case: UseCase, table: Table, test, metrics: dict[str, float]) -> dict[str, Any]:
+    """What came into the sample of test rows as a whole, by which its interval goes; and why there is none."""
+    units, n_units = table.units(test), {}
+    for name, codes in ((use_case.group_column, units.entities), (use_case.time_column, units.moments)):
+        if codes is not None:
+            n_units[name] = len(np.unique(codes))
+    facts = {"drawn": n_units or {"rows": len(test)}}
+    if f"test_{use_case.metric}_ci_low" not in metrics:
+        facts["lacks"] = _why_no_interval(use_case, table.y[test], facts["drawn"])
+    return facts
+
+
+def _why_no_interval(use_case: UseCase, y_test, n_units: dict[str, int]) -> str:
+    few = [f"{n} of {name}" for name, n in n_units.items() if n < FEW_UNITS]
+    if few:
+        return f"the test rows come from {' and '.join(few)}: too few to tell how far the score may be off"
+    rarest = np.unique(y_test, return_counts=True)[1].min()
+    if use_case.task != "regression" and rarest < FEW_UNITS:
+        return f"test has {rarest} rows of the rarest class: too few to tell how far the score may be off"
+    return f"{use_case.metric} is at its bound, or does not vary among the test rows"
 
 
 def facts_of_rows(
@@ -186,7 +204,7 @@ def write_split(path: Path, parts: Split) -> None:
     pq.write_table(pa.table({"part": column}), path, write_page_checksum=True)
 
 
-def write_test_scores(path: Path, rows: np.ndarray, y_true, decided: Prediction, clusters=None, periods=None) -> None:
+def write_test_scores(path: Path, rows: np.ndarray, y_true, decided: Prediction, units: Units, periods=None) -> None:
     """Save what was answered for the test rows, by which a later version can be compared with this one, row by row.
 
     Columns `row` (position among the valid rows), `y_true`, `decision`, `score` or `score_0`, `score_1`, … of each class, and
@@ -195,7 +213,7 @@ def write_test_scores(path: Path, rows: np.ndarray, y_true, decided: Prediction,
     scores = decided.score.T if decided.score.ndim == 2 else [decided.score]
     names = [f"score_{code}" for code in range(len(scores))] if decided.score.ndim == 2 else ["score"]
     columns = {"row": rows, "y_true": y_true, "decision": decided.decision, **dict(zip(names, scores, strict=True))}
-    for name, values in (("cluster", clusters), ("period", periods)):
+    for name, values in (("entity", units.entities), ("moment", units.moments), ("period", periods)):
         if values is not None:
             columns[name] = np.unique(values, return_inverse=True)[1].astype("int32")
     pq.write_table(pa.table(columns), path, write_page_checksum=True)
@@ -209,7 +227,7 @@ def closing_line(facts: dict[str, Any], metrics: dict[str, float]) -> str:
         beside += f", ceiling {metrics[f'ceiling_{metric}']:.3f}"
     return (
         f"{facts['use_case_key']} · {facts['model']}   {metric} {metrics[f'test_{metric}']:.3f} "
-        f"[{metrics[f'test_{metric}_ci_low']:.3f}, {metrics[f'test_{metric}_ci_high']:.3f}] "
+        f"{_between(metrics, metric)} "
         f"on {facts['split']['n_rows']['test']:,} {facts['data']['kind']} test rows   ({beside})"
     )
 
@@ -219,9 +237,7 @@ def closing_line_of_groups(facts: dict[str, Any], metrics: dict[str, float]) -> 
     metric, n_rows = facts["metric"], facts["data"]["n_valid_rows"]
     found = f"{metrics['n_clusters']:.0f} clusters, noise {metrics['noise_rate']:.3f}"
     if f"test_{metric}" in metrics:
-        score = (
-            f"{metrics[f'test_{metric}']:.3f} [{metrics[f'test_{metric}_ci_low']:.3f}, {metrics[f'test_{metric}_ci_high']:.3f}]"
-        )
+        score = f"{metrics[f'test_{metric}']:.3f} {_between(metrics, metric)}"
         beside = f"prior {metrics[f'baseline_{metric}']:.3f}; {found}"
     else:
         score = f"{metrics[metric]:.3f}" if metric in metrics else "is not defined"
@@ -229,3 +245,8 @@ def closing_line_of_groups(facts: dict[str, Any], metrics: dict[str, float]) -> 
     return (
         f"{facts['use_case_key']} · {facts['model']}   {metric} {score} on {n_rows:,} {facts['data']['kind']} rows   ({beside})"
     )
+
+
+def _between(metrics: dict[str, float], metric: str) -> str:
+    ends = [metrics.get(f"test_{metric}_ci_{end}") for end in ("low", "high")]
+    return "[no interval]" if None in ends else f"[{ends[0]:.3f}, {ends[1]:.3f}]"

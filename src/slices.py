@@ -10,18 +10,16 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from src import weighted
-from src.bootstrap import CONFIDENCE, draw_counts
 from src.fairness import NOT_STATED
-from src.metrics import METRICS, Prediction, as_score
+from src.intervals import Spread, Units, estimate, interval, spread
+from src.metrics import Prediction, as_score
 
 MIN_ROWS = 100
 MIN_OF_CLASS = 10  # of each of two classes
-MIN_CLUSTERS = 10  # groups or moments whose rows are drawn together
+MIN_UNITS = 10  # groups or moments whose rows came into the sample together
 MAX_FEATURES = 10
 MAX_CATEGORIES = 12
 SIGNIFICANCE = 0.05
-N_RESAMPLES = {True: 200, False: 40}  # where a metric is computed for all resamples at once, and where it is not
 WHOLE = "all test rows"
 OTHERS = "all others"
 MISSING = "missing"
@@ -56,17 +54,16 @@ def compare(
     y_true,
     prediction: Prediction,
     columns: Mapping[str, tuple[str, pd.Series]],
-    seed: int,
+    units: Units,
     n_classes: int = 0,
     quantile: float | None = None,
     periods=None,
-    clusters=None,
 ) -> tuple[pd.DataFrame, dict]:
     """The primary metric in each slice of the test rows, beside that on all of them.
 
-    A slice has at least 100 rows and, of two classes, 10 rows of each; rows that are drawn together must come from 10 groups
-    or moments. Smaller categories of a column are pooled as "all others". Features are looked at if the model's answers
-    differ most between their slices, at most 10 of them; protected columns and periods always.
+    A slice has at least 100 rows and, of two classes, 10 rows of each; rows that came together must be of 10 groups and of 10
+    moments. Smaller categories of a column are pooled as "all others". Features are looked at if the model's answers differ
+    most between their slices, at most 10 of them; protected columns and periods always.
 
     Parameters
     ----------
@@ -76,20 +73,16 @@ def compare(
         As decided for; nothing is fitted.
     columns : mapping of str to (kind, Series of shape (n_rows,))
         What to cut by. The kind is "feature", "protected" or "time".
-    seed : int
-        Of the bootstrap, whose resamples all slices share.
-    n_classes : int
-        2 or more; 0 of a regression.
-    quantile, periods, clusters
-        As `src.bootstrap.interval` takes them.
+    units, n_classes, quantile, periods
+        As `src.intervals.estimate` takes them.
 
     Returns
     -------
     table : DataFrame
         First all rows, then each slice: `column`, `kind`, `slice`, `n_rows`, `target_mean` and `mean_score` (missing for
-        several classes), `value` of the metric, `ci_low` and `ci_high` (95 %, percentiles; of slices only), `difference`
-        from all rows, its `p_value` (Student's t of the paired resamples' spread), `p_adjusted` (Holm) and `differs`:
-        "better" or "worse" where `p_adjusted` is below 0.05, else empty.
+        several classes), `value` of the metric, `ci_low` and `ci_high` (95 %, of slices only), `difference` from all rows,
+        its `p_value` (Student's t), `p_adjusted` (Holm) and `differs`: "better" or "worse" where `p_adjusted` is below 0.05,
+        else empty.
     facts : dict
         How many slices were looked at and left out, of which columns, and by what rules.
 
@@ -97,8 +90,7 @@ def compare(
     ----------
     Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6, 65-70.
     """
-    together = periods if METRICS[metric].takes == "periods" and periods is not None else clusters
-    cuts = {name: _cut(name, kind, column, y_true, task, together) for name, (kind, column) in columns.items()}
+    cuts = {name: _cut(name, kind, column, y_true, task, units) for name, (kind, column) in columns.items()}
     cuts = {name: cut for name, cut in cuts.items() if cut is not None}
     features = [name for name, cut in cuts.items() if len(cut.names) > 1 and columns[name][0] == "feature"]
     told_apart = {name: _share_explained(prediction.score, cuts[name].codes) for name in features}
@@ -107,14 +99,9 @@ def compare(
 
     slices = [(cut, name, np.flatnonzero(cut.codes == code)) for cut in looked_at for code, name in enumerate(cut.names)]
     groups = [np.arange(len(y_true)), *(rows for _, _, rows in slices)]
-    n_resamples = N_RESAMPLES[weighted.is_fast(metric, periods)]
-    values_of = [_metric_of(metric, y_true, prediction, rows, n_classes, quantile, periods) for rows in groups]
-    as_it_is = np.ones((len(y_true), 1), dtype="float32")
-    blocks = draw_counts(y_true, task, seed, n_resamples, together)
-    blocks = itertools.chain([np.hstack([as_it_is, next(blocks)])], blocks)
-    found = [[value_of(counts, rows) for value_of, rows in zip(values_of, groups, strict=True)] for counts in blocks]
-    found = np.concatenate(found, axis=1)
-    value, resampled = found[:, 0], found[:, 1:]
+    found = [estimate(metric, y_true, prediction, n_classes, units, quantile, periods, rows) for rows in groups]
+    whole, of_whole = found[0], spread(found[0].influence, found[0].units, found[0].kinds)
+    value = np.array([each.value for each in found])
     table = pd.DataFrame(
         {
             "column": ["", *(cut.column for cut, _, _ in slices)],
@@ -126,12 +113,15 @@ def compare(
             "value": value,
         }
     )
-    ends = np.nanquantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=1)
-    ends[:, 0] = np.nan  # all rows have their interval from more resamples, in the metrics
-    table["ci_low"], table["ci_high"] = ends
+    ends = [
+        (np.nan, np.nan),
+        *(interval(each) or (np.nan, np.nan) for each in found[1:]),
+    ]  # all rows have theirs in the metrics
+    table["ci_low"], table["ci_high"] = np.array(ends).T
     table["difference"] = np.where(np.arange(len(value)) > 0, value - value[0], np.nan)
-    sizes = [_sizes(rows, y_true, task, together) for rows in groups]
-    table["p_value"] = [np.nan, *_p_values(table["difference"].iloc[1:], resampled, sizes)]
+    sizes = [_sizes(rows, y_true, task, units) for rows in groups]
+    spreads = [spread(each.influence - whole.influence, each.units, each.kinds) for each in found[1:]]
+    table["p_value"] = [np.nan, *_p_values(table["difference"].iloc[1:], spreads, of_whole, sizes)]
     table["p_adjusted"] = [np.nan, *holm(table["p_value"].iloc[1:].to_numpy())]
     is_better = as_score(metric, 1.0) * table["difference"] > 0
     table["differs"] = np.where(table["p_adjusted"] < SIGNIFICANCE, np.where(is_better, "better", "worse"), "")
@@ -144,10 +134,9 @@ def compare(
         "columns_left_out": [name for name in columns if name not in {cut.column for cut in looked_at}],
         "correction": "Holm",
         "significance": SIGNIFICANCE,
-        "n_resamples": n_resamples,
         "min_rows": MIN_ROWS,
         "min_rows_of_class": MIN_OF_CLASS,
-        "min_clusters": None if together is None else MIN_CLUSTERS,
+        "min_clusters": None if units.entities is None and units.moments is None else MIN_UNITS,
         "max_features": MAX_FEATURES,
     }
 
@@ -168,7 +157,7 @@ def holm(p_values) -> np.ndarray:
     return adjusted
 
 
-def _cut(name: str, kind: str, column: pd.Series, y_true, task: str, together) -> Cut | None:
+def _cut(name: str, kind: str, column: pd.Series, y_true, task: str, units: Units) -> Cut | None:
     """Divide rows by a column; None for text."""
     is_category = isinstance(column.dtype, pd.CategoricalDtype) or column.dtype == bool or kind == "protected"
     if not is_category and column.dtype.kind not in "iufM":
@@ -177,7 +166,7 @@ def _cut(name: str, kind: str, column: pd.Series, y_true, task: str, together) -
     missing = NOT_STATED if kind == "protected" else MISSING
     codes, names = np.where(codes < 0, len(names), codes), [*names, missing]
     counted = {code: codes == code for code in np.unique(codes)}
-    large = [code for code, of_slice in counted.items() if _is_large(of_slice, y_true, task, together)]
+    large = [code for code, of_slice in counted.items() if _is_large(of_slice, y_true, task, units)]
     if is_category:
         large = sorted(sorted(large, key=lambda code: -counted[code].sum())[:MAX_CATEGORIES])
     found, kept = np.full(len(codes), -1), []
@@ -185,7 +174,7 @@ def _cut(name: str, kind: str, column: pd.Series, y_true, task: str, together) -
         found[counted[code]] = len(kept)
         kept.append(names[code])
     rest = found < 0
-    if is_category and len(counted) - len(large) > 1 and _is_large(rest, y_true, task, together):
+    if is_category and len(counted) - len(large) > 1 and _is_large(rest, y_true, task, units):
         found[rest] = len(kept)
         kept.append(OTHERS)
     shown = {"protected": "protected", "time": "period"}.get(kind, "category" if is_category else "quartile")
@@ -214,17 +203,15 @@ def _quartiles(column: pd.Series) -> tuple[np.ndarray, list[str]]:
     return codes, [f"up to {shown[0]}", *between, f"above {shown[-1]}"]
 
 
-def _is_large(rows: np.ndarray, y_true, task: str, together) -> bool:
+def _is_large(rows: np.ndarray, y_true, task: str, units: Units) -> bool:
     n_rows = int(rows.sum())
-    if n_rows < MIN_ROWS or (together is not None and _n_drawn(rows, together) < MIN_CLUSTERS):
+    if n_rows < MIN_ROWS or min(_n_units(rows, units), default=MIN_UNITS) < MIN_UNITS:
         return False
     return task != "binary" or MIN_OF_CLASS <= y_true[rows].sum() <= n_rows - MIN_OF_CLASS
 
 
-def _n_drawn(rows, together) -> int:
-    if together is None:
-        return int(rows.sum()) if rows.dtype == bool else len(rows)
-    return len(pd.unique(together[rows]))
+def _n_units(rows, units: Units) -> list[int]:
+    return [len(np.unique(codes[rows])) for codes in (units.entities, units.moments) if codes is not None]
 
 
 def _share_explained(score: np.ndarray, codes: np.ndarray) -> float:
@@ -239,28 +226,24 @@ def _share_explained(score: np.ndarray, codes: np.ndarray) -> float:
     return max(shares)
 
 
-def _metric_of(metric, y_true, prediction, rows, n_classes, quantile, periods):
-    of_rows = Prediction(prediction.score[rows], prediction.decision[rows])
-    periods = None if periods is None else periods[rows]
-    return lambda counts, rows: weighted.values(metric, y_true[rows], of_rows, counts[rows], n_classes, quantile, periods)
-
-
-def _sizes(rows, y_true, task: str, together) -> np.ndarray:
-    """What a slice's spread shrinks with: how many rows of each of two classes, else rows, or what is drawn together."""
-    if together is not None:
-        return np.array([_n_drawn(rows, together)])
+def _sizes(rows, y_true, task: str, units: Units) -> np.ndarray:
+    """What a slice's spread shrinks with: how many rows of each of two classes, else rows, or what came together."""
+    if n_units := _n_units(rows, units):
+        return np.array([min(n_units)])
     return np.bincount(y_true[rows], minlength=2) if task == "binary" else np.array([len(rows)])
 
 
-def _p_values(differences, resampled: np.ndarray, sizes: list[np.ndarray]) -> list[float]:
-    """Two-sided, of each slice's difference from all rows, by how far that difference spreads over the same resamples.
+def _p_values(differences, spreads: list[Spread | None], of_whole: Spread | None, sizes: list[np.ndarray]) -> list[float]:
+    """Two-sided, of each slice's difference from all rows.
 
     Few rows that happen to agree spread too little: no slice is taken to spread less than as many rows of all would.
     """
-    of_all, found = np.nanstd(resampled[0], ddof=1), []
-    spreads = np.nanstd(resampled[1:] - resampled[0], axis=1, ddof=1)
-    for difference, spread, size in zip(differences, spreads, sizes[1:], strict=True):
-        spread = max(spread, of_all * np.sqrt(np.max(sizes[0] / size) - 1))
-        freedom = min(resampled.shape[1], *size) - 1
-        found.append(float(2 * student.sf(abs(difference) / spread, freedom)) if spread > 0 else np.nan)
+    found = []
+    for difference, there, size in zip(differences, spreads, sizes[1:], strict=True):
+        if there is None or of_whole is None:
+            found.append(np.nan)
+            continue
+        error = max(there.error, of_whole.error * np.sqrt(max(np.max(sizes[0] / size) - 1, 0.0)))
+        freedom = max(1.0, min(there.freedom, *(size - 1)))
+        found.append(float(2 * student.sf(abs(difference) / error, freedom)) if error > 0 else np.nan)
     return found

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from src.data.validation import Validated, validate
+from src.intervals import Units, make_units
 from src.lags import add_lags, lag_features, naive_forecasts
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ class Table:
         Naive forecasts of a series.
     valid : Validated
         What validation gave, with its notes.
+    contents : ndarray of uint64 of shape (n_rows,)
+        Hash of each row's declared features: equal for copies.
+    horizon : int
+        How many rows back the newest target is that is known when a row is scored.
     """
 
     frame: pd.DataFrame
@@ -46,6 +51,8 @@ class Table:
     true_score: np.ndarray | None
     forecasts: dict[str, np.ndarray]
     valid: Validated
+    contents: np.ndarray
+    horizon: int = 1
 
     def rows(self, positions) -> tuple[pd.DataFrame, np.ndarray]:
         """Table and target of some rows."""
@@ -57,16 +64,10 @@ class Table:
             return None
         return self.times[positions]
 
-    def clusters(self, positions) -> np.ndarray | None:
-        """What rows to draw together to learn how far a score may be off: those of a group, or else those of a moment.
-
-        None if rows are strangers: there are no groups, and most moments have one row only.
-        """
-        if self.groups is not None:
-            return self.groups[positions]
-        if self.times is None or len(self.times) < 2 * len(np.unique(self.times)):
-            return None
-        return self.times[positions]
+    def units(self, positions) -> Units:
+        """What rows came into the sample together: those of a group, those of a moment."""
+        groups, times = (None if values is None else values[positions] for values in (self.groups, self.times))
+        return make_units(groups, times, self.horizon)
 
 
 def make_table(data: Dataset, use_case: UseCase) -> Table:
@@ -100,4 +101,11 @@ def make_table(data: Dataset, use_case: UseCase) -> Table:
         true_score=None if data.true_score is None else data.true_score[valid.rows],
         forecasts=forecasts,
         valid=valid,
+        contents=pd.util.hash_pandas_object(frame[list(use_case.features)], index=False).to_numpy(),
+        horizon=_horizon(use_case),
     )
+
+
+def _horizon(use_case: UseCase) -> int:
+    looked_back = [lag.horizon for lag in use_case.lags.values() if lag.column == use_case.target]
+    return max([*looked_back, use_case.series.horizon if use_case.series else 1])

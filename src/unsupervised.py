@@ -57,7 +57,7 @@ def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, st
                     table.y,
                     decided,
                     {name: evaluate.as_baseline(yardstick, score) for name, score in baselines.items()},
-                    config.seed,
+                    table.units(slice(None)),
                     None if table.true_score is None else decide("anomaly", table.true_score),
                 )
         if use_case.task == "clustering":

@@ -5,13 +5,13 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
-from src import bootstrap, threshold
+from src import threshold
 from src.errors import DataError
 from src.evaluate import as_baseline, baseline_scores, best_first, costs_of, costs_of_classes, evaluate, make_yardstick
+from src.intervals import Units
 from src.metrics import (
     METRICS,
     SCORING,
-    Prediction,
     alert_rate_at_recall,
     as_score,
     compute,
@@ -53,83 +53,6 @@ def test_losses_count_as_negative_scores():
     assert as_score("roc_auc", 0.8) == 0.8
 
 
-@pytest.mark.parametrize("metric", ["roc_auc", "average_precision", "f1", "accuracy", "log_loss", "recall_at_1_percent_alerts"])
-def test_every_resample_is_what_scikit_learn_says_of_its_rows(metric):
-    prediction = decide("binary", SCORE, 0.5)
-    found = bootstrap.resample(metric, "binary", Y, [prediction], seed=0, n_resamples=20, quantile=None)[:, 0]
-    (counts,) = bootstrap.draw_counts(Y, "binary", seed=0, n_resamples=20)
-    for value, times in zip(found, counts.T.astype(int), strict=True):
-        rows = np.repeat(np.arange(len(Y)), times)
-        drawn = Prediction(prediction.score[rows], prediction.decision[rows])
-        assert value == pytest.approx(compute([metric], Y[rows], drawn)[metric], rel=1e-6)
-
-
-@pytest.mark.parametrize("metric", ["roc_auc", "f1", "log_loss"])
-def test_a_bootstrap_interval_holds_the_estimate_and_narrows_with_more_rows(metric):
-    low, high = bootstrap.interval(metric, "binary", Y, decide("binary", SCORE, 0.5), seed=0, n_resamples=200)
-    assert low < compute([metric], Y, decide("binary", SCORE, 0.5))[metric] < high
-    four = decide("binary", np.tile(SCORE, 4), 0.5)
-    low4, high4 = bootstrap.interval(metric, "binary", np.tile(Y, 4), four, seed=0, n_resamples=200)
-    assert high4 - low4 == pytest.approx((high - low) / 2, rel=0.3)
-
-
-def test_a_bootstrap_interval_covers_the_truth_as_often_as_it_says():
-    covered = 0
-    for seed in range(100):
-        rng = np.random.default_rng(seed)
-        y = np.repeat([0, 1], 100)
-        score = decide("binary", rng.normal(size=200) + y, 0.5)
-        low, high = bootstrap.interval("roc_auc", "binary", y, score, seed, n_resamples=200)
-        covered += low < 0.7602 < high  # Phi(1 / sqrt(2))
-    assert 87 <= covered <= 100
-
-
-def test_a_bootstrap_of_a_mean_agrees_with_the_normal_interval():
-    y = RNG.normal(size=2000)
-    low, high = bootstrap.interval("mae", "regression", y, decide("regression", np.zeros(2000)), seed=0)
-    error = np.abs(y)
-    half = 1.96 * error.std() / np.sqrt(2000)
-    assert (low, high) == pytest.approx((error.mean() - half, error.mean() + half), abs=0.1 * half)
-
-
-def test_a_gain_on_a_baseline_is_known_better_than_either_score_because_the_rows_are_the_same():
-    y = RNG.normal(size=2000)
-    better, baseline = decide("regression", np.full(2000, 0.1)), decide("regression", np.full(2000, 0.5))
-    value, (low, high) = bootstrap.intervals("mae", "regression", y, better, baseline, seed=0)
-    assert value == bootstrap.interval("mae", "regression", y, better, seed=0)
-    each = np.abs(y - 0.5) - np.abs(y - 0.1)
-    half = 1.96 * each.std() / np.sqrt(2000)
-    assert (low, high) == pytest.approx((each.mean() - half, each.mean() + half), abs=0.1 * half)
-    assert high - low < value[1] - value[0]
-
-
-def test_an_interval_of_rows_that_belong_together_covers_the_truth_and_one_of_strangers_does_not():
-    covered = {"rows": 0, "clusters": 0}
-    for seed in range(100):
-        rng = np.random.default_rng(seed)
-        clusters = np.repeat(np.arange(60), 10)
-        error = rng.normal(size=60)[clusters] + 0.5 * rng.normal(size=600)
-        zero = decide("regression", np.zeros(600))
-        for name, of in (("rows", None), ("clusters", clusters)):
-            low, high = bootstrap.interval("rmse", "regression", error, zero, seed, n_resamples=200, clusters=of)
-            covered[name] += low < np.sqrt(1.25) < high
-    assert covered["rows"] < 70
-    assert 87 <= covered["clusters"] <= 99
-
-
-def test_a_resample_of_clusters_holds_both_classes():
-    y, score = np.repeat([0, 1], [90, 10]), decide("binary", np.linspace(0, 1, 100), 0.5)
-    clusters = np.repeat(np.arange(10), 10)  # one of ten holds every positive row
-    values = bootstrap.resample("roc_auc", "binary", y, [score], 0, 200, None, clusters=clusters)
-    assert np.isfinite(values).all()
-    assert (values == 1).all()
-
-
-def test_a_baseline_gains_nothing_on_itself():
-    prior = decide("binary", np.full(400, 0.3), 0.5)
-    assert bootstrap.intervals("roc_auc", "binary", Y, prior, prior, seed=0, n_resamples=50) == ((0.5, 0.5), (0.0, 0.0))
-
-
 def test_the_f1_threshold_beats_every_other_one():
     best = sk.f1_score(Y, threshold.highest_f1(Y, SCORE) <= SCORE)
     assert best == max(sk.f1_score(Y, value <= SCORE) for value in SCORE)
@@ -140,13 +63,13 @@ def test_the_cheapest_threshold_of_a_case_worked_by_hand():
     score = np.array([0.9, 0.8, 0.3, 0.1])
     amount = np.array([100.0, 0.0, 2.0, 0.0])
     assert threshold.cheapest(y, score, 4.0, amount) == 0.9  # catching the 2 EUR fraud costs a 4 EUR review more
-    assert threshold.cost(y, score, 0.9, 4.0, amount) == 2.0
+    assert threshold.costs_of_rows(y, score, 0.9, 4.0, amount).sum() == 2.0
 
 
 def test_the_cheapest_threshold_beats_every_other_one_with_costs_by_row():
     amount = RNG.lognormal(3, 1, 400)
-    best = threshold.cost(Y, SCORE, threshold.cheapest(Y, SCORE, 4.0, amount), 4.0, amount)
-    assert best == pytest.approx(min(threshold.cost(Y, SCORE, value, 4.0, amount) for value in [*SCORE, 2.0]))
+    best = threshold.costs_of_rows(Y, SCORE, threshold.cheapest(Y, SCORE, 4.0, amount), 4.0, amount).sum()
+    assert best == pytest.approx(min(threshold.costs_of_rows(Y, SCORE, value, 4.0, amount).sum() for value in [*SCORE, 2.0]))
 
 
 def test_where_no_alert_pays_for_itself_none_is_raised():
@@ -172,7 +95,7 @@ def test_evaluation_puts_baseline_ceiling_and_interval_beside_the_model():
     scores = baseline_scores(yardstick, np.array([0, 0, 1, 0, 0, 1, 0, 0, 1, 0]), 400)
     prior = {name: as_baseline(yardstick, score) for name, score in scores.items()}
     truth = decide("binary", 0.1 + 0.8 * Y, 0.4)
-    found = evaluate(yardstick, Y, decide("binary", SCORE, 0.4), prior, seed=0, ceiling=truth)
+    found = evaluate(yardstick, Y, decide("binary", SCORE, 0.4), prior, Units(), ceiling=truth)
     assert found["test_average_precision"] == sk.average_precision_score(Y, SCORE)
     assert found["test_brier_score_loss"] == sk.brier_score_loss(Y, SCORE)
     assert found["baseline_average_precision"] == pytest.approx(Y.mean())
@@ -183,8 +106,8 @@ def test_evaluation_puts_baseline_ceiling_and_interval_beside_the_model():
 
 
 def test_the_price_of_doing_without_a_model_is_the_cheaper_of_none_and_all():
-    assert costs_of(Y, SCORE, 0.4, (1.0, 5.0))["baseline_cost"] == min(5.0 * Y.sum(), 1.0 * (1 - Y).sum())
-    assert costs_of(Y, SCORE, 0.4, None) == {}
+    assert costs_of(Y, SCORE, 0.4, (1.0, 5.0), Units())["baseline_cost"] == min(5.0 * Y.sum(), 1.0 * (1 - Y).sum())
+    assert costs_of(Y, SCORE, 0.4, None, Units()) == {}
 
 
 def test_the_schema_of_a_use_case_knows_exactly_the_metrics_there_are():
@@ -276,14 +199,22 @@ def test_the_information_coefficient_is_the_mean_rank_correlation_of_each_period
     assert information_coefficient(y, value) == pytest.approx(stats.spearmanr(y, value).statistic)
 
 
-def test_the_interval_of_a_mean_over_periods_is_drawn_period_by_period():
-    periods = np.repeat(np.arange(40), 25)
-    y = RNG.normal(size=1000)
-    value = y * np.where(periods % 2, 1, -1) + RNG.normal(size=1000)
-    each = [stats.spearmanr(y[periods == p], value[periods == p]).statistic for p in range(40)]
-    low, high = bootstrap.interval("information_coefficient", "regression", y, decide("regression", value), 0, periods=periods)
-    half = 1.96 * np.std(each) / np.sqrt(40)
-    assert (low, high) == pytest.approx((np.mean(each) - half, np.mean(each) + half), abs=0.15 * half)
+@pytest.mark.parametrize("measure", [lift, recall_at_alert_rate, expected_calibration_error])
+def test_rows_that_tie_count_alike_whatever_their_order(measure):
+    order = RNG.permutation(400)
+    assert measure(Y[order], SCORE[order]) == pytest.approx(measure(Y, SCORE))
+
+
+def test_a_constant_score_lifts_nothing():
+    for y in (np.sort(Y), np.sort(Y)[::-1]):
+        assert lift(y, np.full(400, 0.3)) == pytest.approx(1)
+        assert recall_at_alert_rate(y, np.full(400, 0.3)) == pytest.approx(0.01)
+
+
+def test_the_lift_of_ties_is_the_mean_over_every_order():
+    y, score = np.array([1, 0, 0, 1, 0]), np.array([0.9, 0.5, 0.5, 0.5, 0.1])
+    found = [np.mean(y[[0, *pair]]) / 0.4 for pair in ([1, 2], [1, 3], [2, 3])]  # three of five, two of them of three that tie
+    assert lift(y, score, share=0.6) == pytest.approx(np.mean(found))
 
 
 def test_the_alert_rate_at_a_recall_of_a_case_worked_by_hand():
@@ -300,7 +231,7 @@ def test_the_cheapest_class_weighs_costs_against_probabilities():
     assert costs.tolist() == [[0.0, 1.0], [50.0, 0.0]]
     decided = threshold.cheapest_class(np.array([[0.99, 0.01], [0.97, 0.03]]), costs)
     assert decided.tolist() == [0, 1]  # 0.01 * 50 = 0.5 < 0.99, but 0.03 * 50 = 1.5 > 0.97
-    assert costs_of_classes(np.array([0, 1]), decided, costs) == {"test_cost": 0.0, "baseline_cost": 1.0}
+    assert costs_of_classes(np.array([0, 1]), decided, costs, Units()) == {"test_cost": 0.0, "baseline_cost": 1.0}
 
 
 def test_no_other_decision_has_less_expected_cost():

@@ -5,8 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src import slices, weighted
-from src.metrics import METRICS, Prediction, compute, decide
+from src import slices
+from src.intervals import Units, make_units
+from src.metrics import Prediction, compute, decide
 
 
 @pytest.fixture
@@ -25,48 +26,9 @@ def payments():
     return y, decide("binary", 1 / (1 + np.exp(1 - 2 * seen)), 0.5), columns
 
 
-def drawn(task: str, n_rows: int = 240):
-    """Labels, answers and weightings of a task, with a quantile and periods where it is a number."""
-    rng = np.random.default_rng(1)
-    if task == "regression":
-        y = rng.gamma(2, 1, n_rows)
-        return y, decide(task, y + rng.normal(0, 0.5, n_rows)), 0, 0.9
-    n_classes = 2 if task == "binary" else 4
-    y = rng.integers(0, n_classes, n_rows)
-    scores = np.round(rng.dirichlet(np.ones(n_classes), n_rows) + 0.3 * np.eye(n_classes)[y], 2)
-    scores /= scores.sum(axis=1, keepdims=True)
-    return y, decide(task, scores[:, 1], 0.5) if task == "binary" else decide(task, scores), n_classes, None
-
-
-PAIRS = [(name, task) for name, metric in METRICS.items() for task in metric.tasks if task != "anomaly"]
-
-
-@pytest.mark.parametrize(("metric", "task"), PAIRS)
-def test_a_weighted_metric_is_that_of_the_repeated_rows(metric, task):
-    y, prediction, n_classes, quantile = drawn(task)
-    counts = np.random.default_rng(2).multinomial(len(y), np.full(len(y), 1 / len(y)), 4).T.astype("float32")
-    found = weighted.values(metric, y, prediction, counts, n_classes, quantile)
-    for i, value in enumerate(found):
-        rows = np.repeat(np.arange(len(y)), counts[:, i].astype(int))
-        repeated = Prediction(prediction.score[rows], prediction.decision[rows])
-        assert value == pytest.approx(compute([metric], y[rows], repeated, quantile)[metric], abs=1e-6)
-
-
-def test_a_mean_over_periods_takes_each_period_as_often_as_its_rows():
-    y, prediction, _, _ = drawn("regression")
-    periods, times = np.repeat(np.arange(12), 20), np.array([2, 0, 1] * 4)
-    found = weighted.values("information_coefficient", y, prediction, np.repeat(times, 20)[:, None], 0, periods=periods)
-    of_period = [
-        compute(["information_coefficient"], y[rows], Prediction(prediction.score[rows], prediction.decision[rows]))
-        for rows in np.split(np.arange(240), 12)
-    ]
-    by_hand = np.repeat([found["information_coefficient"] for found in of_period], times).mean()
-    assert found[0] == pytest.approx(by_hand)
-
-
 def test_each_slice_has_the_metric_of_its_own_rows(payments):
     y, prediction, columns = payments
-    table, _ = slices.compare("roc_auc", "binary", y, prediction, columns, 0, 2)
+    table, _ = slices.compare("roc_auc", "binary", y, prediction, columns, Units(), 2)
     shop, amount = columns["shop"][1].to_numpy(), columns["amount"][1].to_numpy()
     low, middle = np.quantile(amount[~np.isnan(amount)], [0.25, 0.5], method="lower")
     expected = {
@@ -87,7 +49,7 @@ def test_each_slice_has_the_metric_of_its_own_rows(payments):
 
 def test_slices_of_a_column_hold_every_row_once(payments):
     y, prediction, columns = payments
-    table, facts = slices.compare("log_loss", "binary", y, prediction, columns, 0, 2)
+    table, facts = slices.compare("log_loss", "binary", y, prediction, columns, Units(), 2)
     assert facts["columns"] == list(columns)
     assert table.iloc[1:].groupby("column")["n_rows"].sum().to_dict() == dict.fromkeys(columns, 2000)
     assert len(table) == facts["n_slices"] + 1
@@ -95,14 +57,14 @@ def test_slices_of_a_column_hold_every_row_once(payments):
 
 def test_periods_are_quarters_of_the_rows_in_order_of_time(payments):
     y, prediction, columns = payments
-    table, _ = slices.compare("roc_auc", "binary", y, prediction, {"paid_at": columns["paid_at"]}, 0, 2)
+    table, _ = slices.compare("roc_auc", "binary", y, prediction, {"paid_at": columns["paid_at"]}, Units(), 2)
     assert table["n_rows"].tolist() == [2000, 500, 500, 500, 500]
     assert table["slice"].iloc[1] == "up to 2024-01-21T19:00:00"
 
 
-def test_the_spread_of_a_slice_is_that_of_an_independent_bootstrap(payments):
+def test_the_interval_of_a_slice_is_that_of_its_rows_alone(payments):
     y, prediction, columns = payments
-    table, _ = slices.compare("log_loss", "binary", y, prediction, columns, 0, 2)
+    table, _ = slices.compare("log_loss", "binary", y, prediction, columns, Units(), 2)
     rows = np.flatnonzero(columns["shop"][1] == "web")
     loss = -np.log(np.where(y == 1, prediction.score, 1 - prediction.score))[rows]
     spread = loss.std() / np.sqrt(len(rows))
@@ -112,7 +74,7 @@ def test_the_spread_of_a_slice_is_that_of_an_independent_bootstrap(payments):
 
 def test_where_the_model_is_blind_is_marked_and_no_other_column(payments):
     y, prediction, columns = payments
-    table, facts = slices.compare("roc_auc", "binary", y, prediction, columns, 0, 2)
+    table, facts = slices.compare("roc_auc", "binary", y, prediction, columns, Units(), 2)
     marked = table[table["differs"] != ""]
     assert marked.set_index("slice")["differs"].to_dict() == {"branch": "better", "market": "worse", "web": "better"}
     assert facts["n_differing"] == len(marked)
@@ -124,7 +86,7 @@ def test_better_and_worse_follow_the_direction_of_the_metric():
     y = rng.normal(size=1000)
     prediction = decide("regression", y + rng.normal(size=1000) * np.where(noisy, 2.0, 0.5))
     for metric in ("mae", "r2"):
-        table, _ = slices.compare(metric, "regression", y, prediction, {"noisy": ("feature", noisy)}, 0)
+        table, _ = slices.compare(metric, "regression", y, prediction, {"noisy": ("feature", noisy)}, Units())
         assert table["differs"].tolist() == ["", "better", "worse"], metric
 
 
@@ -140,7 +102,7 @@ def test_slices_of_a_model_that_is_the_same_everywhere_are_rarely_marked(metric,
             y, prediction = (rng.random(1500) < rate).astype("int8"), decide(task, rate, 0.5)
         else:
             y, prediction = truth + rng.standard_t(4, 1500), decide(task, truth)
-        _, facts = slices.compare(metric, task, y, prediction, columns, seed, n_classes)
+        _, facts = slices.compare(metric, task, y, prediction, columns, Units(), n_classes)
         n_marked += facts["n_differing"] > 0
     assert n_marked <= 6  # of 40; Holm promises 2 on average
 
@@ -154,7 +116,7 @@ def test_small_categories_are_pooled_and_counted(payments):
     y, prediction, _ = payments
     sizes = {"large": 1500, "b": 60, "c": 40, "d": 400}
     names = pd.Series(pd.Categorical(list(itertools.chain(*([name] * n for name, n in sizes.items())))))
-    table, facts = slices.compare("roc_auc", "binary", y, prediction, {"branch": ("feature", names)}, 0, 2)
+    table, facts = slices.compare("roc_auc", "binary", y, prediction, {"branch": ("feature", names)}, Units(), 2)
     assert table["slice"].tolist() == ["all test rows", "d", "large", "all others"]
     assert table["n_rows"].tolist() == [2000, 400, 1500, 100]
     assert facts["n_pooled_or_left_out"] == 2
@@ -166,7 +128,7 @@ def test_a_slice_with_too_few_of_a_class_is_left_out():
     y[500:600] = 1
     half = pd.Series(np.arange(1000) >= 500)
     prediction = decide("binary", rng.random(1000), 0.5)
-    table, facts = slices.compare("roc_auc", "binary", y, prediction, {"half": ("feature", half)}, 0, 2)
+    table, facts = slices.compare("roc_auc", "binary", y, prediction, {"half": ("feature", half)}, Units(), 2)
     assert len(table) == 1
     assert (facts["columns"], facts["columns_left_out"], facts["n_slices"]) == ([], ["half"], 0)
 
@@ -176,7 +138,7 @@ def test_rows_of_few_groups_make_no_slice():
     y, group = rng.normal(size=1000), np.repeat(np.arange(12), 84)[:1000]
     columns = {"region": ("feature", pd.Series(group < 3)), "day": ("feature", pd.Series(np.arange(1000) % 2 == 0))}
     prediction = decide("regression", y + rng.normal(size=1000))
-    _, facts = slices.compare("mae", "regression", y, prediction, columns, 0, clusters=group)
+    _, facts = slices.compare("mae", "regression", y, prediction, columns, make_units(group))
     assert (facts["columns"], facts["min_clusters"]) == (["day"], 10)
 
 
@@ -186,23 +148,9 @@ def test_the_features_that_the_answers_follow_are_looked_at_and_protected_column
     prediction = decide("regression", X @ np.arange(15.0))
     columns = {f"x{i}": ("feature", pd.Series(X[:, i])) for i in range(15)} | {"note": ("feature", pd.Series(["x"] * 3000))}
     columns |= {"sex": ("protected", pd.Series(rng.choice(["f", "m"], 3000)))}
-    _, facts = slices.compare("mae", "regression", prediction.score + rng.normal(size=3000), prediction, columns, 0)
+    _, facts = slices.compare("mae", "regression", prediction.score + rng.normal(size=3000), prediction, columns, Units())
     assert facts["columns"] == [*(f"x{i}" for i in range(5, 15)), "sex"]
     assert facts["columns_left_out"] == [*(f"x{i}" for i in range(5)), "note"]
-
-
-def test_the_same_rows_and_seed_give_the_same_table(payments):
-    y, prediction, columns = payments
-    first, second = (slices.compare("average_precision", "binary", y, prediction, columns, 7, 2)[0] for _ in range(2))
-    pd.testing.assert_frame_equal(first, second)
-
-
-def test_blocks_of_resamples_change_nothing(payments, monkeypatch):
-    y, prediction, columns = payments
-    whole, _ = slices.compare("roc_auc", "binary", y, prediction, columns, 7, 2)
-    monkeypatch.setattr("src.bootstrap.CELLS_OF_BLOCK", 30 * len(y))
-    in_blocks, _ = slices.compare("roc_auc", "binary", y, prediction, columns, 7, 2)
-    pd.testing.assert_frame_equal(whole, in_blocks)
 
 
 @pytest.mark.slow
@@ -214,6 +162,6 @@ def test_a_usual_run_pays_a_third_of_a_second():
     seconds = []
     for _ in range(3):
         start = time.process_time()
-        slices.compare("roc_auc", "binary", y, decide("binary", rate, 0.5), columns, 0, 2)
+        slices.compare("roc_auc", "binary", y, decide("binary", rate, 0.5), columns, Units(), 2)
         seconds.append(time.process_time() - start)
     assert min(seconds) < 0.3

@@ -29,7 +29,7 @@ def slices(run: Recorded) -> list[str]:
         f"pooled or left out: they have fewer than {told(about, 'min_rows')} rows"
         + (f", or fewer than {told(about, 'min_rows_of_class')} rows of a class" if is_binary else "")
         + _told_of_clusters(about)
-        + f". Intervals are percentiles of {told(about, 'n_resamples')} bootstrap resamples of the test rows, not corrected."
+        + ". Intervals are of 95 %, by Student's t, not corrected."
     )
     columns = (
         f"- Columns that were looked at: {looked_at}. Not looked at: {left_out}.\n"
@@ -114,7 +114,14 @@ def monitoring(run: Recorded) -> list[str]:
         pairs.append(("Floor of the metric", Ready("none, for there are no test rows to take an interval from")))
     else:
         side = {True: "above", False: "below", None: f"or above: direction {MISSING}"}[find(floors, "is_loss")]
-        pairs.append((f"{code(run.metric)} worth a look {side}, the worse end of its interval", find(floors, "watch")))
+        pairs.append(
+            (
+                f"{code(run.metric)} worth a look {side}, the worse end of its interval",
+                find(floors, "watch")
+                if floors is None or floors.get("watch") is not None
+                else Ready("none, for there is no interval"),
+            )
+        )
         pairs.append((f"{code(run.metric)} to act on {side}, as far again or the baseline", find(floors, "act")))
     pairs += [(f"what the {name} looked like", None) for name in ("answers", "features") if not run.drift.get(name)]
     described = [*_described(run, "answers", "answer"), *_described(run, "features", "feature")]

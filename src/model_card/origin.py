@@ -102,7 +102,7 @@ def split(run: Recorded) -> list[str]:
         ("Method", method),
         ("Seed", run("config", "data_split", "random_state")) if method not in ("temporal",) else ("Seed", "needs none"),
         ("SHA-256 of the positions", ready(run("split", "sha256"), code)),
-        ("Test rows that train or val has too", shared.get("n_rows")),
+        ("Test rows that equal a row of train or val, target included", shared.get("n_copies")),
     ]
     pairs += [(name, None) for name in ("group_column", "time_column") if not run.knows(name)]
     if group := run.use_case("group_column"):

@@ -28,9 +28,17 @@ def performance(run: Recorded) -> list[str]:
         ("Best that any model can reach", _ceiling(run)),
         ("On val, which chose rounds and threshold", found.get(f"val_{metric}")),
         ("Cross-validation on train", _cross_validation(run)),
-        ("The intervals draw", drawn and Ready(f"{told(drawn, 'n')} {told(drawn, 'drawn', code)} of test anew")),
+        ("What the sample of test rows is of", _sample(drawn)),
+        *([("There is no interval", drawn["lacks"])] if drawn and "lacks" in drawn else []),
     ]
     return ["## Performance", facts(pairs), _every_metric(run), *_confusion(run)]
+
+
+def _sample(drawn) -> Ready | None:
+    """How many of what came into the sample as a whole."""
+    if not drawn or not isinstance(drawn["drawn"], dict):
+        return None
+    return Ready(" and ".join(f"{number(n)} of {code(name)}" for name, n in drawn["drawn"].items()))
 
 
 def _every_metric(run: Recorded) -> str:

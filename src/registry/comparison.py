@@ -15,15 +15,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.bootstrap import resample
 from src.errors import IntegrityError
+from src.intervals import Estimate, Units, estimate, gain, spread
 from src.metrics import Prediction, as_score
 from src.registry.entry import NAMES
 from src.registry.store import Version
 
 SCORES = "test_scores.parquet"
-SEED, N_RESAMPLES = 0, 2000
-Z = 1.959964  # of a two-sided interval of 95 %
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Difference:
     p_value : float
         Two-sided, of no difference.
     test : str
-        "DeLong", "paired bootstrap", or "unpaired" where the test rows aren't the same.
+        "paired" (for ROC-AUC of independent rows DeLong's), or "unpaired" where the test rows aren't the same.
     """
 
     metric: str
@@ -54,10 +52,14 @@ class Difference:
     p_value: float
     test: str
 
+    def is_not_inferior(self, margin: float) -> bool:
+        """Whether `a` is worse by less than a margin, beyond chance; answers that never differ are as good."""
+        return (self.gain == 0 and self.p_value == 1) or self.low >= -margin
+
     @property
     def is_worse(self) -> bool:
         """Whether `a` is worse beyond chance."""
-        return not self.high >= 0
+        return self.high < 0
 
     @property
     def is_better(self) -> bool:
@@ -127,34 +129,74 @@ def compare(a: Version, b: Version, metric: str | None = None) -> Difference | N
 def difference(a: Results, b: Results, metric: str | None = None) -> Difference | None:
     """Compare two results of one use case in a metric, by default the first one's own.
 
-    On the same test rows ROC-AUC is tested as DeLong et al. have it, where rows are independent; else, and for every other
-    metric, by a paired bootstrap that draws what belongs together together. On different rows only the two intervals of the
-    use case's metric can be compared, as those of independent samples: that takes a larger gain to show.
+    On the same test rows the two influence functions are subtracted row by row: see `src.intervals.gain`. Of ROC-AUC on
+    independent rows that is the test of DeLong, DeLong & Clarke-Pearson (1988), Biometrics 44, 837-845. On different rows
+    only the two intervals of the use case's metric can be compared, as those of independent samples: that takes a larger gain
+    to show.
 
     Returns
     -------
     Difference or None
         None if there is nothing to compare: no test rows, another metric, or different rows and no intervals.
     """
-    metric, mine, theirs, one, other = metric or a.facts["metric"], a.metrics, b.metrics, a.scores, b.scores
-    if f"test_{metric}" not in mine or f"test_{metric}" not in theirs:
+    metric, one, other = metric or a.facts["metric"], a.scores, b.scores
+    if f"test_{metric}" not in a.metrics or f"test_{metric}" not in b.metrics:
         return None
-    values = mine[f"test_{metric}"], theirs[f"test_{metric}"]
+    values = a.metrics[f"test_{metric}"], b.metrics[f"test_{metric}"]
+    if one is None or other is None:
+        return _of_intervals(metric, values, a.metrics, b.metrics)
+    mine, theirs = (_estimate(metric, results) for results in (a, b))
     if not _are_same_rows(one, other):
-        return _of_intervals(metric, values, mine, theirs)
-    y_true, predictions = one["y_true"].to_numpy(), [_prediction(one), _prediction(other)]
-    clusters, periods = (one[name].to_numpy() if name in one else None for name in ("cluster", "period"))
-    if metric == "roc_auc" and clusters is None:
-        gain, error = delong(y_true, *(prediction.score for prediction in predictions))
-        return _normal(metric, values, gain, error, "DeLong")
-    use_case = a.facts["config"]["use_case"]
-    about = use_case["quantile"], periods, clusters
-    drawn = resample(metric, use_case["task"], y_true, predictions, SEED, N_RESAMPLES, *about)
-    gains = as_score(metric, drawn[:, 0]) - as_score(metric, drawn[:, 1])
-    low, high = np.quantile(gains, [0.025, 0.975])
-    beyond = min((gains <= 0).sum(), (gains >= 0).sum())
-    p_value = min(1.0, 2 * (beyond + 1) / (N_RESAMPLES + 1))
-    return Difference(metric, *values, _gain(metric, *values), float(low), float(high), p_value, "paired bootstrap")
+        return _unpaired(metric, values, mine, theirs)
+    found = gain(mine, theirs)
+    is_delong = metric == "roc_auc" and mine.units.entities is None and mine.units.moments is None
+    return Difference(metric, *values, found.value, found.low, found.high, found.p_value, "DeLong" if is_delong else "paired")
+
+
+def _estimate(metric: str, results: Results) -> Estimate:
+    scores, use_case = results.scores, results.facts["config"]["use_case"]
+    n_classes = {"regression": 0, "multiclass": len(use_case["classes"] or ())}.get(use_case["task"], 2)
+    periods = scores["period"].to_numpy() if "period" in scores else None
+    about = n_classes, _units(scores, use_case), use_case["quantile"], periods
+    return estimate(metric, scores["y_true"].to_numpy(), _prediction(scores), *about)
+
+
+def _of_intervals(metric: str, values, mine: dict[str, Any], theirs: dict[str, Any]) -> Difference | None:
+    """Where scores were not kept row by row, as those of anomalies: from the two intervals."""
+    from scipy.stats import norm
+
+    names = f"test_{metric}_ci_low", f"test_{metric}_ci_high"
+    if any(name not in metrics for name in names for metrics in (mine, theirs)):
+        return None
+    z, gain = float(norm.ppf(0.975)), _gain(metric, *values)
+    error = float(np.hypot(*((metrics[names[1]] - metrics[names[0]]) / (2 * z) for metrics in (mine, theirs))))
+    p_value = float(2 * norm.sf(abs(gain) / error)) if error > 0 else float(gain == 0)
+    return Difference(metric, *values, gain, gain - z * error, gain + z * error, p_value, "unpaired")
+
+
+def _unpaired(metric: str, values: tuple[float, float], mine: Estimate, theirs: Estimate) -> Difference:
+    """As of independent samples, with the degrees of freedom of Welch (1947), Biometrika 34, 28-35."""
+    from scipy.stats import t as student
+
+    value, known = _gain(metric, *values), [spread(each.influence, each.units, each.kinds) for each in (mine, theirs)]
+    if None in known:
+        return Difference(metric, *values, value, np.nan, np.nan, np.nan, "unpaired")
+    variances = [each.error**2 for each in known]
+    error = float(np.sqrt(sum(variances)))
+    if error == 0:
+        return Difference(metric, *values, value, np.nan, np.nan, float(value == 0), "unpaired")
+    freedom = sum(variances) ** 2 / sum(v**2 / each.freedom for v, each in zip(variances, known, strict=True))
+    reach = float(student.ppf(0.975, freedom)) * error
+    p_value = float(2 * student.sf(abs(value) / error, freedom))
+    return Difference(metric, *values, value, value - reach, value + reach, p_value, "unpaired")
+
+
+def _units(scores: pd.DataFrame, use_case: dict[str, Any]) -> Units:
+    """What rows came together; of runs that are older than its two columns, as they recorded it."""
+    entities, moments = (scores[name].to_numpy() if name in scores else None for name in ("entity", "moment"))
+    if "cluster" in scores:
+        entities = scores["cluster"].to_numpy()
+    return Units(entities, moments, (use_case.get("series") or {}).get("horizon", 1))
 
 
 def side_by_side(a: Version, b: Version) -> list[tuple[str, float | None, float | None]]:
@@ -163,49 +205,6 @@ def side_by_side(a: Version, b: Version) -> list[tuple[str, float | None, float 
     one, other = ({usual.get(name, name): value for name, value in of.entry["metrics"].items()} for of in (a, b))
     names = sorted(name for name in {*one, *other} if not name.endswith(("_ci_low", "_ci_high")))
     return [(name, one.get(name), other.get(name)) for name in names]
-
-
-def delong(y_true, score, other) -> tuple[float, float]:
-    """Difference of two areas under the ROC curve on the same rows, and its standard error.
-
-    Parameters
-    ----------
-    y_true : ndarray of shape (n_rows,)
-        0 or 1, both of them twice at least.
-    score, other : ndarray of shape (n_rows,)
-
-    References
-    ----------
-    DeLong, DeLong & Clarke-Pearson (1988), Comparing the areas under two or more correlated receiver operating characteristic
-    curves, Biometrics 44, 837-845; by midranks as in Sun & Xu (2014), IEEE Signal Processing Letters 21, 1389-1393.
-    """
-    from scipy.stats import rankdata
-
-    positive = np.asarray(y_true) == 1
-    n, m = positive.sum(), (~positive).sum()
-    areas, of_positives, of_negatives = [], [], []
-    for given in (score, other):
-        ranks = rankdata(given)
-        of_positives.append((ranks[positive] - rankdata(given[positive])) / m)  # share of negatives below, ties half
-        of_negatives.append(1 - (ranks[~positive] - rankdata(given[~positive])) / n)
-        areas.append(of_positives[-1].mean())
-    variance = np.var(of_positives[0] - of_positives[1], ddof=1) / n + np.var(of_negatives[0] - of_negatives[1], ddof=1) / m
-    return float(areas[0] - areas[1]), float(np.sqrt(variance))
-
-
-def _normal(metric: str, values: tuple[float, float], gain: float, error: float, test: str) -> Difference:
-    from scipy.stats import norm
-
-    p_value = float(2 * norm.sf(abs(gain) / error)) if error > 0 else float(gain == 0)
-    return Difference(metric, *values, gain, gain - Z * error, gain + Z * error, p_value, test)
-
-
-def _of_intervals(metric: str, values, mine: dict[str, Any], theirs: dict[str, Any]) -> Difference | None:
-    names = f"test_{metric}_ci_low", f"test_{metric}_ci_high"
-    if any(name not in metrics for name in names for metrics in (mine, theirs)):
-        return None
-    errors = [(metrics[names[1]] - metrics[names[0]]) / (2 * Z) for metrics in (mine, theirs)]
-    return _normal(metric, values, _gain(metric, *values), float(np.hypot(*errors)), "unpaired")
 
 
 def _gain(metric: str, a: float, b: float) -> float:

@@ -52,7 +52,7 @@ class Found:
 def find(
     spaces: Mapping[str, Space], frame, y, folds, yardstick: Yardstick, *, method: str, n_iter: int | None,
     max_concurrent_trials: int, n_workers: int | None, timeout_s: float | None, storage: str | None, study: str,
-    advance: Callable, is_ordered: bool = False, groups=None, periods=None, clusters=None,
+    advance: Callable, is_ordered: bool = False, groups=None, periods=None, units=None,
 ) -> Found:  # fmt: skip
     """Search for the parameters with the best mean of the metric over the folds.
 
@@ -60,7 +60,7 @@ def find(
     ----------
     spaces : mapping of str to Space
         By model: one, or several for the method "auto".
-    frame, y, folds, is_ordered, groups, periods, clusters
+    frame, y, folds, is_ordered, groups, periods, units
         As for `src.tuning.folds.prepare_folds`.
     yardstick : Yardstick
     method : {"grid_search", "random_search", "bayesian", "halving", "auto"}
@@ -82,7 +82,7 @@ def find(
     """
     start = time.perf_counter()
     candidates = {
-        name: Candidate(space.recipe, prepare_folds(space.recipe, frame, y, folds, is_ordered, groups, periods, clusters))
+        name: Candidate(space.recipe, prepare_folds(space.recipe, frame, y, folds, is_ordered, groups, periods, units))
         for name, space in spaces.items()
     }
     preparation_s = time.perf_counter() - start

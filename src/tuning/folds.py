@@ -10,7 +10,9 @@ import numpy as np
 from src.cross_validation import inner_split
 from src.features import make_features
 from src.fit import Recipe, matrix_of
+from src.intervals import Units
 from src.rounds import Matrix
+from src.threshold import prices
 
 
 @dataclass
@@ -31,8 +33,10 @@ class Fold:
         Whether `y` are classes.
     periods : ndarray, optional
         When each of the rows to score happened.
-    clusters : ndarray, optional
-        What rows to score belong together.
+    prices : tuple, optional
+        What mistakes about the rows to score cost.
+    units : Units
+        What rows to score came into the sample together.
     binned : dict
         Binned rows that a library keeps from one trial to the next; made where they are used.
     """
@@ -45,7 +49,8 @@ class Fold:
     matrix: Matrix
     is_class: bool
     periods: np.ndarray | None = None
-    clusters: np.ndarray | None = None
+    units: Units = field(default_factory=Units)
+    prices: tuple | None = None
     binned: dict[Any, Any] = field(default_factory=dict)
 
     def share(self, share: float, seed: int) -> Fold:
@@ -61,7 +66,7 @@ class Fold:
         return self.binned["share", share]
 
 
-def prepare_folds(recipe: Recipe, frame, y, folds, is_ordered: bool, groups=None, periods=None, clusters=None) -> list[Fold]:
+def prepare_folds(recipe: Recipe, frame, y, folds, is_ordered: bool, groups=None, periods=None, units=None) -> list[Fold]:
     """Fit the preprocessing of each fold on its own training rows and transform all of the fold's rows.
 
     Parameters
@@ -70,18 +75,18 @@ def prepare_folds(recipe: Recipe, frame, y, folds, is_ordered: bool, groups=None
         Its parameters do not matter, but for those of preprocessing.
     frame, y, folds, is_ordered, groups, periods
         As for `src.cross_validation.cross_validate`.
-    clusters : ndarray of shape (n_rows,), optional
-        What rows belong together: see `src.bootstrap.interval`.
+    units : Units, optional
+        What rows came into the sample together.
 
     Returns
     -------
     list of Fold
     """
     labels = None if recipe.task == "regression" else y
-    return [_prepare(recipe, frame, y, labels, *fold, is_ordered, groups, periods, clusters) for fold in folds]
+    return [_prepare(recipe, frame, y, labels, *fold, is_ordered, groups, periods, units) for fold in folds]
 
 
-def _prepare(recipe: Recipe, frame, y, labels, train, held_out, is_ordered, groups, periods, clusters) -> Fold:
+def _prepare(recipe: Recipe, frame, y, labels, train, held_out, is_ordered, groups, periods, units) -> Fold:
     rows, stop_rows = train, None
     if recipe.patience is not None:
         rows, stop_rows = inner_split(train, labels, is_ordered, recipe.random_state, groups)
@@ -99,7 +104,8 @@ def _prepare(recipe: Recipe, frame, y, labels, train, held_out, is_ordered, grou
         matrix=matrix_of(recipe, features),
         is_class=recipe.task != "regression",
         periods=None if periods is None else periods[held_out],
-        clusters=None if clusters is None else clusters[held_out],
+        units=Units() if units is None else units.take(held_out),
+        prices=prices(recipe.cost, frame.iloc[held_out]),
     )
 
 

@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from src import weighted
-from src.bootstrap import resample
-from src.cross_validation import THRESHOLD
+from src.cross_validation import decided
 from src.evaluate import Yardstick
 from src.fit import Recipe
-from src.metrics import as_score, compute, decide
+from src.influence import value_of
+from src.intervals import estimate, spread
+from src.metrics import METRICS, Prediction, as_score
 from src.tuning.fold_fits import fit_and_score
 from src.tuning.folds import Fold
 
-N_RESAMPLES = 60  # an estimated standard error of a difference is then off by about a tenth
 N_WORSE = 2  # lengths in a row without a new best one, after which a booster stops
 Z = 1.645  # a trial that is given up would have won once in twenty times
 
@@ -149,8 +148,8 @@ class _Trial:
         return [as_score(metric, one) - as_score(metric, other) for one, other in zip(mine, theirs, strict=True)]
 
     def _variance(self, fold: Fold, one, other) -> float:
-        predictions = _prediction(self.recipe, one), _prediction(self.recipe, other)
-        return variance_of_gain(self.yardstick, fold, *predictions, self.recipe.random_state)
+        predictions = (_prediction(self.recipe, self.yardstick, fold, each) for each in (one, other))
+        return variance_of_gain(self.yardstick, fold, *predictions)
 
     def outcome(self, seconds: float, dropped_at: int | None = None, with_scores: bool = False) -> Outcome:
         best = best_length(self.values, self.yardstick.metric)
@@ -183,22 +182,21 @@ def cannot_win(gains: list[float], variances: list[float], n_folds: int) -> bool
     return bool(np.mean(gains) + Z * spread < 0)
 
 
-def variance_of_gain(yardstick: Yardstick, fold: Fold, mine, theirs, seed: int) -> float:
-    """How far a difference of two metrics on the same rows would vary with other rows: the paired bootstrap."""
-    about = fold.periods, fold.clusters
-    values = resample(
-        yardstick.metric, yardstick.task, fold.y_held_out, [mine, theirs], seed, N_RESAMPLES, yardstick.quantile, *about
-    )
-    return float(np.var(values[:, 0] - values[:, 1], ddof=1))
+def variance_of_gain(yardstick: Yardstick, fold: Fold, mine, theirs) -> float:
+    """How far a difference of two metrics on the same rows would vary with other rows; not a number where they cannot tell."""
+    about = yardstick.n_classes, fold.units, yardstick.quantile, fold.periods
+    one, other = (estimate(yardstick.metric, fold.y_held_out, answer, *about) for answer in (mine, theirs))
+    found = spread(one.influence - other.influence, one.units, one.kinds)
+    return np.nan if found is None else found.error**2
 
 
 def value_on(recipe: Recipe, yardstick: Yardstick, fold: Fold, score) -> float:
     """The metric of scores for the held-out rows of a fold."""
-    if yardstick.metric in weighted.RANKINGS:  # the same number, in a tenth of the time
-        return float(weighted.RANKINGS[yardstick.metric](fold.y_held_out == 1, score, np.ones((len(score), 1)))[0])
-    prediction = _prediction(recipe, score)
-    return compute([yardstick.metric], fold.y_held_out, prediction, yardstick.quantile, fold.periods)[yardstick.metric]
+    about = yardstick.n_classes, yardstick.quantile, fold.periods
+    return value_of(yardstick.metric, fold.y_held_out, _prediction(recipe, yardstick, fold, score), *about)
 
 
-def _prediction(recipe: Recipe, score):
-    return decide(recipe.task, score, THRESHOLD if recipe.task == "binary" else None)
+def _prediction(recipe: Recipe, yardstick: Yardstick, fold: Fold, score) -> Prediction:
+    if METRICS[yardstick.metric].of == "score":
+        return Prediction(score, score)
+    return decided(recipe, fold.y_held_out, score, fold.prices)
