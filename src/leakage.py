@@ -1,78 +1,275 @@
-"""A cheap look for features that give the target away."""
+"""Target leakage: columns that give the target away all by themselves, two of them together, or by the order of the rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
+from scipy.stats import norm, rankdata
 
-SUSPICIOUS_AUC = 0.95
-MAX_ROWS = 20_000
-CELLS_AT_ONCE = 2_000_000
+ROWS = "the order of the rows"
+SUSPICIOUS = {"roc_auc": 0.95, "r2": 0.95}  # from which on a column alone is too good to be known in time
+DOUBTFUL = 0.1  # below a limit by that much the measure must be beyond chance, whatever number of columns was looked at
+NAMES = {"roc_auc": "ROC-AUC", "r2": "R²"}
+PREDICTABLE = {"roc_auc": 0.6, "r2": 0.1}  # by the order of the rows, from which on it is a sign of time or of sorting
+MOST_ROWS = 20_000
+MOST_CELLS = 20_000_000
+FEWEST_ROWS = 40
+FEWEST_OF_CLASS = 8
+N_BINS = 32
+ROWS_OF_BIN = 12
+N_OF_PAIRS = 15  # columns that predict best, of which every two are looked at together
+N_BINS_OF_PAIR = 20
+N_TOKENS = 300
+ROWS_OF_TOKEN = 5
 
 
-def suspects(frame: pd.DataFrame, y, seed: int) -> Mapping[str, float]:
-    """Features that rank the target almost perfectly all by themselves.
+@dataclass(frozen=True)
+class Suspect:
+    """Columns that predict the target too well.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        One, or two that do so only together; or `ROWS`.
+    metric : {"roc_auc", "r2"}
+        Of the target from nothing but the mean target of rows with similar values, each half of the rows judged by the other;
+        of several classes the mean over them, each against the rest.
+    value : float
+    """
+
+    columns: tuple[str, ...]
+    metric: str
+    value: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "columns": list(self.columns)}
+
+    @property
+    def is_of_order(self) -> bool:
+        return self.columns == (ROWS,)
+
+    def __str__(self) -> str:
+        if self.is_of_order:
+            return (
+                f"The order of the rows predicts the target with {NAMES[self.metric]} {self.value:.3f}. If it is that of time, "
+                "name the time in use_case.time_column and choose data_split=temporal: rows drawn at random flatter the score."
+            )
+        return (
+            f"{' and '.join(self.columns)} alone {'predicts' if len(self.columns) == 1 else 'predict'} the target with "
+            f"{NAMES[self.metric]} {self.value:.3f}: is it known when the score is needed?"
+        )
+
+
+def find(frame: pd.DataFrame, y, task: str, seed: int, is_in_time: bool) -> list[Suspect]:
+    """`suspects`, and the order of the rows where it predicts the target and nothing says that it is that of time."""
+    order = None if is_in_time else by_order(y, task, seed)
+    return [*suspects(frame, y, task, seed), *([] if order is None else [order])]
+
+
+def suspects(frame: pd.DataFrame, y, task: str, seed: int) -> list[Suspect]:
+    """Features that predict the target almost perfectly without any model.
+
+    Values of a number are put into bins of equally many rows, and into bins of their own where they repeat; a text counts by
+    the words in it. The rate of each bin among one half of the rows predicts the other half, and the other way round. Of the
+    columns that predict best, every two are looked at together.
 
     Parameters
     ----------
     frame : DataFrame of shape (n_rows, n_features)
-        Training rows; text is left out; at most 20,000 of them, drawn at random, are looked at.
+        Training rows, in the order of the table.
     y : ndarray of shape (n_rows,)
-        0 or 1.
+        Class codes from 0, or values.
+    task : {"binary", "multiclass", "regression"}
     seed : int
+        Draws rows, of large tables, and the halves.
 
     Returns
     -------
-    mapping of str to float
-        ROC-AUC of each suspicious feature, above 0.95, by name. A category is ranked by its share of positives among half
-        of the rows and judged on the other half.
-    """
-    rows = np.arange(len(frame))
-    if len(rows) > MAX_ROWS:
-        rows = np.random.default_rng(seed).choice(rows, MAX_ROWS, replace=False)
-    known, judged = rows[::2], rows[1::2]
-    if len(np.unique(y[judged])) < 2:
-        return {}
-    names = [name for name, dtype in frame.dtypes.items() if not pd.api.types.is_string_dtype(dtype)]
-    n_at_once, found = max(1, CELLS_AT_ONCE // len(judged)), {}
-    for first in range(0, len(names), n_at_once):
-        some = names[first : first + n_at_once]
-        values = np.column_stack([_as_number(frame[name], y, known, judged) for name in some])
-        areas = areas_under_roc(y[judged], values)
-        areas = np.maximum(areas, 1 - areas)
-        found |= {some[i]: float(areas[i]) for i in np.flatnonzero(areas > SUSPICIOUS_AUC)}
-    return found
-
-
-def areas_under_roc(y, values: np.ndarray) -> np.ndarray:
-    """ROC-AUC of each column as a score of y, from the ranks of its positives; ties count half.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_rows,)
-        0 or 1, both of them.
-    values : ndarray of shape (n_rows, n_columns)
+    list of Suspect
+        The best first; none where there are fewer than 40 rows, or 8 of a class.
 
     References
     ----------
-    Hanley & McNeil (1982), The meaning and use of the area under a ROC curve, Radiology 143(1), 29-36.
+    Kaufman, Rosset, Perlich & Stitelman (2012), Leakage in data mining: formulation, detection, and avoidance, ACM TKDD 6(4).
     """
-    n_positives = np.sum(y == 1)
-    ranks = rankdata(values, axis=0)[y == 1].sum(axis=0)
-    return (ranks - n_positives * (n_positives + 1) / 2) / (n_positives * (len(y) - n_positives))
+    rng = np.random.default_rng(seed)
+    rows = _draw(np.asarray(y), task, frame.shape[1], rng)
+    if rows is None:
+        return []
+    y, some = np.asarray(y)[rows], frame.iloc[rows]
+    judge = _Judge(y, task, rng.permutation(len(rows)) % 2 == 0, max(1, frame.shape[1]))
+    found, best_codes = [], {}
+    for name, codings in _codings(some):
+        value, codes = max(((judge.value_of(codes), codes) for codes in codings), key=lambda pair: pair[0])
+        if judge.is_suspicious(value):
+            found.append(Suspect((name,), judge.metric, value))
+        else:
+            best_codes[name] = value, codes
+    chosen = sorted(best_codes, key=lambda name: -best_codes[name][0])[:N_OF_PAIRS]
+    coarse = {name: _coarse(best_codes[name][1], some[name]) for name in chosen}
+    for one, other in itertools.combinations(chosen, 2):
+        value = judge.value_of(coarse[one] * (coarse[other].max() + 1) + coarse[other])
+        if judge.is_suspicious(value):
+            found.append(Suspect((one, other), judge.metric, value))
+    return sorted(found, key=lambda suspect: -suspect.value)
 
 
-def _as_number(column: pd.Series, y, known, judged) -> np.ndarray:
-    if column.dtype.kind == "M":
-        column = column.astype("int64")
-    if not isinstance(column.dtype, pd.CategoricalDtype):
-        values = column.iloc[judged].to_numpy(dtype="float64", na_value=np.nan)
-        return np.nan_to_num(values, nan=np.nanmin(values, initial=0.0) - 1)
-    codes = column.cat.codes.to_numpy() + 1  # 0 is missing
-    n_codes = len(column.cat.categories) + 1
-    totals = np.bincount(codes[known], minlength=n_codes)
-    positives = np.bincount(codes[known], weights=y[known], minlength=n_codes)
-    return ((positives + y.mean()) / (totals + 1))[codes[judged]]
+def by_order(y, task: str, seed: int) -> Suspect | None:
+    """Whether the position of a row in its table predicts the target: a table in the order of time, or sorted by it."""
+    rng = np.random.default_rng(seed)
+    rows = _draw(np.asarray(y), task, 1, rng)
+    if rows is None:
+        return None
+    judge = _Judge(np.asarray(y)[rows], task, rng.permutation(len(rows)) % 2 == 0, 1)
+    value = judge.value_of(_bins(rows.astype("float64"), N_BINS))
+    return Suspect((ROWS,), judge.metric, value) if judge.is_beyond(value, PREDICTABLE[judge.metric]) else None
+
+
+class _Judge:
+    """How well codes of rows predict the target: each half of the rows by the other half's mean in each code."""
+
+    def __init__(self, y: np.ndarray, task: str, is_first: np.ndarray, n_columns: int):
+        self.metric = "r2" if task == "regression" else "roc_auc"
+        self.halves = [
+            (np.flatnonzero(is_first), np.flatnonzero(~is_first)),
+            (np.flatnonzero(~is_first), np.flatnonzero(is_first)),
+        ]
+        self.is_class = task != "regression"
+        labels = np.unique(y)
+        self.targets = [(y == label).astype("float64") for label in (labels[1:] if len(labels) == 2 else labels)]
+        if not self.is_class:
+            self.targets = [rankdata(y) / len(y)]  # of a skewed target a few values would decide
+        self.spread = _spread(y, self.is_class, n_columns)
+
+    def value_of(self, codes: np.ndarray) -> float:
+        """The metric of the predictions, both halves together."""
+        n_codes = int(codes.max()) + 1
+        return float(
+            np.mean(
+                [np.mean([self._of_half(target, codes, n_codes, *half) for half in self.halves]) for target in self.targets]
+            )
+        )
+
+    def _of_half(self, target, codes, n_codes: int, known, judged) -> float:
+        mean = target[known].mean()
+        totals = np.bincount(codes[known], minlength=n_codes)
+        means = (np.bincount(codes[known], weights=target[known], minlength=n_codes) + mean) / (totals + 1)
+        predicted, true = means[codes[judged]], target[judged]
+        if self.is_class:
+            return _area(true == 1, codes[judged], means, n_codes)
+        return 1 - np.sum((true - predicted) ** 2) / np.sum((true - true.mean()) ** 2)
+
+    def is_suspicious(self, value: float) -> bool:
+        return value > SUSPICIOUS[self.metric] and value - self.spread > SUSPICIOUS[self.metric] - DOUBTFUL
+
+    def is_beyond(self, value: float, limit: float) -> bool:
+        return value > limit and value - self.spread > (0.5 if self.is_class else 0.0)
+
+
+def _area(is_positive: np.ndarray, codes: np.ndarray, means: np.ndarray, n_codes: int) -> float:
+    """ROC-AUC of the means as scores, by code instead of by row."""
+    positives, everybody = np.bincount(codes[is_positive], minlength=n_codes), np.bincount(codes, minlength=n_codes)
+    order = np.argsort(means, kind="stable")
+    tied = np.cumsum(np.append(False, np.diff(means[order]) > 0))
+    of_positives = np.bincount(tied, weights=positives[order])
+    of_negatives = np.bincount(tied, weights=(everybody - positives)[order])
+    below = np.cumsum(of_negatives) - of_negatives / 2
+    return float(np.sum(of_positives * below) / (of_positives.sum() * of_negatives.sum()))
+
+
+def _spread(y: np.ndarray, is_class: bool, n_columns: int) -> float:
+    """How far an area of 0.9 may be off by chance in one of all columns; about as far as an R² of 0.9."""
+    z = float(norm.isf(0.01 / n_columns))
+    rarest = np.unique(y, return_counts=True)[1].min() if is_class else len(y) / 2
+    return z * float(np.sqrt(0.9 * 0.1 / rarest))
+
+
+def _draw(y: np.ndarray, task: str, n_columns: int, rng: np.random.Generator) -> np.ndarray | None:
+    """Positions to look at, in order: of two classes as many of the rarer one as there are, at most half."""
+    if len(y) < FEWEST_ROWS:
+        return None
+    n_most = int(min(len(y), MOST_ROWS, max(1_000, MOST_CELLS // max(1, n_columns))))
+    rows = np.arange(len(y))
+    if task == "regression":
+        return rows if n_most == len(y) else np.sort(rng.choice(rows, n_most, replace=False))
+    labels, counts = np.unique(y, return_counts=True)
+    if len(labels) < 2 or (task == "binary" and counts.min() < FEWEST_OF_CLASS):
+        return None
+    if n_most < len(y):
+        each = np.minimum(counts, np.maximum(n_most // len(labels), n_most * counts // len(y)))
+        rows = np.sort(
+            np.concatenate([rng.choice(rows[y == label], n, replace=False) for label, n in zip(labels, each, strict=True)])
+        )
+    return rows
+
+
+def _codings(frame: pd.DataFrame) -> Iterator[tuple[str, list[np.ndarray]]]:
+    """Ways to put the rows into a few bins by a column, for each column."""
+    n_bins = max(2, min(N_BINS, len(frame) // (2 * ROWS_OF_BIN)))
+    for name in frame:
+        column = frame[name]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            yield name, [column.cat.codes.to_numpy().astype("int64") + 1]
+        elif pd.api.types.is_string_dtype(column.dtype):
+            yield name, list(_words(column))
+        else:
+            if column.dtype.kind == "M":
+                column = column.astype("int64")
+            values = column.to_numpy(dtype="float64", na_value=np.nan)
+            yield name, [_bins(values, n_bins), *_repeated(values)]
+
+
+def _bins(values: np.ndarray, n_bins: int) -> np.ndarray:
+    """Bins of about equally many rows; 0 is missing."""
+    known = ~np.isnan(values)
+    if not known.any():
+        return np.zeros(len(values), dtype="int64")
+    edges = np.unique(np.quantile(values[known], np.arange(1, n_bins) / n_bins))
+    return np.where(known, np.searchsorted(edges, values, side="right") + 1, 0)
+
+
+def _repeated(values: np.ndarray) -> list[np.ndarray]:
+    """Each value a bin of its own where most rows share theirs: codes and numbers of customers, written as numbers."""
+    found, counts = np.unique(values, return_counts=True)
+    is_of_codes = N_BINS < len(found) <= len(values) / 3 and counts[counts > 1].sum() > 0.8 * len(values)
+    return [np.searchsorted(found, values)] if is_of_codes else []
+
+
+def _words(column: pd.Series) -> Iterator[np.ndarray]:
+    """Whether a text is there, whether each frequent word is in it, and whole texts where they repeat."""
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    texts = column.fillna("").astype(str)
+    yield column.notna().to_numpy().astype("int64")
+    codes, found = pd.factorize(texts)
+    if len(found) <= len(texts) / 3:
+        yield codes
+    counter = CountVectorizer(
+        binary=True, min_df=min(ROWS_OF_TOKEN, len(texts)), max_features=N_TOKENS, ngram_range=(1, 2), dtype="int8"
+    )
+    try:
+        matrix = counter.fit_transform(texts).tocsc()
+    except ValueError:  # no word is in as many texts
+        return
+    for i in range(matrix.shape[1]):
+        there = np.zeros(len(texts), dtype="int64")
+        there[matrix.indices[matrix.indptr[i] : matrix.indptr[i + 1]]] = 1
+        yield there
+
+
+def _coarse(codes: np.ndarray, column: pd.Series) -> np.ndarray:
+    """Fewer bins, for two columns together."""
+    if codes.max() < N_BINS_OF_PAIR:
+        return codes
+    if isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_string_dtype(column.dtype):
+        frequent = np.argsort(-np.bincount(codes), kind="stable")[: N_BINS_OF_PAIR - 1]
+        place = np.full(codes.max() + 1, N_BINS_OF_PAIR - 1)
+        place[frequent] = np.arange(len(frequent))
+        return place[codes]
+    values = column.astype("int64") if column.dtype.kind == "M" else column
+    return _bins(values.to_numpy(dtype="float64", na_value=np.nan), N_BINS_OF_PAIR)
