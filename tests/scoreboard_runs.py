@@ -22,7 +22,7 @@ def facts(use_case: str = "credit_scoring", model: str = "xgboost", department: 
             | changes.pop("about", {})
         },
         "data": {"kind": "packaged", "frame_sha256": "f" * 64, "n_valid_rows": 1000} | changes.pop("data", {}),
-        "split": {"sha256": "5" * 64, "overlap": {"n_rows": 0}},
+        "split": {"sha256": "5" * 64, "overlap": {"n_copies": 0}},
         "durations_s": {"load": 1.0, "fit": 2.5},
         "monotone": {},
         "monotone_violations": {},

@@ -66,7 +66,7 @@ def test_every_number_of_a_training_is_the_one_in_its_files(trained, tmp_path):
         "baseline": "baseline_roc_auc", "gain": "gain_roc_auc", "gain_ci_low": "gain_roc_auc_ci_low",
         "gain_ci_high": "gain_roc_auc_ci_high",
     }  # fmt: skip
-    assert {name: row[name] for name in recorded} == {name: numbers[key] for name, key in recorded.items()}
+    assert {name: row[name] for name in recorded} == {name: numbers.get(key) for name, key in recorded.items()}
     assert (row["seconds"], row["peak_mb"]) == (record["seconds"], record["peak_mb"])
     assert (row["model"], row["data"], row["rows"], row["run_dir"]) == ("dummy", "real", 1000, str(run_dir))
     assert {gate["name"] for gate in row["gates"]} >= {"integrity", "gain"}
@@ -164,7 +164,9 @@ def test_metrics_that_fall_and_perfect_scores_are_those_of_the_metrics_module():
         ),
         ({}, {"demographic_parity_ratio_sex": FOUR_FIFTHS}, "fairness", "green"),
         ({}, {"demographic_parity_ratio_sex": 0.9, "demographic_parity_ratio_age": 0.79}, "fairness", "red"),
-        ({"split": {"sha256": "5", "overlap": {"n_rows": 3}}}, {}, "parts", "red"),
+        ({"split": {"sha256": "5", "overlap": {"n_copies": 3}}}, {}, "parts", "amber"),
+        ({}, {"test_roc_auc": 0.985}, "plausible", "amber"),
+        ({"leaks": [{"columns": ["status"], "metric": "roc_auc", "value": 0.99}]}, {}, "leakage", "red"),
         ({"data": {"proxy_for": "the bank's cards"}}, {}, "data", "amber"),
         ({}, {}, "integrity", "green"),
     ],
@@ -177,7 +179,7 @@ def test_a_gate_has_the_colour_of_the_recorded_fact(root, about, numbers, gate, 
 
 def test_a_run_is_not_asked_what_does_not_concern_it(root):
     asked = [gate.name for gate in judge(runs.read(write_run(root / "a/b"), root))]
-    assert asked == ["integrity", "gain", "parts"]
+    assert asked == ["integrity", "gain", "parts", "plausible"]
 
 
 def test_a_changed_byte_makes_a_run_red(make, root):

@@ -273,7 +273,7 @@ def _promote(args: argparse.Namespace) -> int:
     if version.status == "production":
         raise ConfigError(f"{version.name} is in production already.")
     rival = next((one for one in registry.versions(use_case) if one.status == "production"), None)
-    gates = judge(version, rival)
+    gates = judge(version, rival, registry.once_in_production(use_case))
     if not gates[0].is_met:
         from src.errors import IntegrityError
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from src import artifacts
+from src import artifacts, validity
 from src.errors import IntegrityError, TrainingError
 from src.fairness import FOUR_FIFTHS
 from src.metrics import as_score
@@ -17,6 +18,8 @@ from src.registry.store import Version, open_registry
 
 log = logging.getLogger(__name__)
 NAME = "gates.json"
+SHARE_OF_GAIN = 0.2  # of a rival's gain on its baseline, by which a version may be worse
+CALIBRATION_TOLERANCE = 0.1  # of a rival's Brier score
 FAIRNESS_TOLERANCE = 0.02  # by which a difference between groups may grow: less is within the noise of a thousand test rows
 DIFFERENCES = ("demographic_parity_difference_", "equal_opportunity_difference_")
 RATIO = "demographic_parity_ratio_"
@@ -34,7 +37,7 @@ class Gate:
         return asdict(self)
 
 
-def judge(version: Version, production: Version | None) -> list[Gate]:
+def judge(version: Version, production: Version | None, earlier: Sequence[Version] = ()) -> list[Gate]:
     """Every gate, in order; those after a failed integrity are not opened.
 
     Parameters
@@ -42,6 +45,8 @@ def judge(version: Version, production: Version | None) -> list[Gate]:
     version : Version
     production : Version or None
         What is in production now.
+    earlier : sequence of Version
+        What was in production before: the best of them counts too, else many small losses would add up.
     """
     try:
         version.verify()
@@ -52,20 +57,47 @@ def judge(version: Version, production: Version | None) -> list[Gate]:
         return [integrity, *demands(of_version(version))]
     production.verify()
     mine, rival = of_version(version), of_version(production)
-    return [integrity, *demands(mine), *comparisons(mine, rival, difference(mine, rival))]
+    return [integrity, *demands(mine), *comparisons(mine, rival, difference(mine, rival)), *_best(mine, rival, earlier)]
 
 
 def demands(mine: Results) -> list[Gate]:
     """The gates that ask for no other version."""
-    return [_own_rows(mine.facts), _score(mine.facts, mine.metrics)]
+    found = [_own_rows(mine.facts), _score(mine.facts, mine.metrics)]
+    found += [Gate(each.name, each.colour != "red", each.reason) for each in validity.judge(mine.facts, mine.metrics)]
+    return [*found, *_four_fifths(mine.metrics)]
 
 
 def comparisons(mine: Results, rival: Results, apart: Difference | None) -> list[Gate]:
     """The gates that ask for the version in production, from which the primary metric is `apart`."""
-    found = [_not_worse("production", apart, rival)]
-    if "test_brier_score_loss" in mine.metrics:
-        found.append(_not_worse("calibration", difference(mine, rival, "brier_score_loss"), rival))
+    found = [_not_inferior("production", mine, rival, apart, margin_of(mine, rival))]
+    if "test_brier_score_loss" in mine.metrics and "test_brier_score_loss" in rival.metrics:
+        margin = CALIBRATION_TOLERANCE * rival.metrics["test_brier_score_loss"]
+        found.append(_not_inferior("calibration", mine, rival, difference(mine, rival, "brier_score_loss"), margin))
     return [*found, *_fairness(mine.metrics, rival)]
+
+
+def margin_of(mine: Results, rival: Results) -> float:
+    """By how much the primary metric may be worse: what the use case declares, or a fifth of the rival's gain.
+
+    References
+    ----------
+    Food and Drug Administration (2016), Non-inferiority clinical trials to establish effectiveness, on margins that preserve
+    a share of the effect that is known.
+    """
+    declared = mine.facts["config"]["use_case"].get("margin")
+    if declared is not None:
+        return float(declared)
+    return SHARE_OF_GAIN * max(0.0, rival.metrics.get(f"gain_{rival.facts['metric']}") or 0.0)
+
+
+def _best(mine: Results, rival: Results, earlier: Sequence[Version]) -> list[Gate]:
+    """Not inferior to the best version that was ever in production, where it is not the one that is there now."""
+    others = [of_version(version) for version in earlier if version.version not in (mine.version, rival.version)]
+    others = [one for one in others if one.facts["metric"] == rival.facts["metric"] and one.score_name in one.metrics]
+    worth = lambda one: as_score(one.facts["metric"], one.metrics[one.score_name])  # noqa: E731
+    if rival.score_name not in rival.metrics or not others or worth(best := max(others, key=worth)) <= worth(rival):
+        return []
+    return [_not_inferior("best in production ever", mine, best, difference(mine, best), margin_of(mine, best))]
 
 
 def of_run(folder: Path, root: Path) -> dict[str, Any]:
@@ -138,31 +170,46 @@ def _score(facts: dict[str, Any], metrics: dict[str, float]) -> Gate:
     value = metrics.get(name)
     if value is None:
         return Gate("score", False, f"{metric} is not defined for this version")
-    if floor is not None:
+    if floor is not None and (name == metric or f"{name}_ci_low" in metrics):
         is_met = as_score(metric, value) >= as_score(metric, floor)
         return Gate("score", bool(is_met), f"{metric} {value:.4g}, the use case demands {floor:.4g}")
     gain = metrics.get(f"gain_{metric}_ci_low")
-    if gain is None:
+    if name == metric:
         return Gate("score", True, f"{metric} {value:.4g}; the use case demands nothing, and there is no baseline")
+    if gain is None:
+        lacks = (facts.get("interval_of") or {}).get("lacks", "it was not recorded")
+        return Gate("score", False, f"{metric} {value:.4g}, but no interval of its gain on the baseline: {lacks}")
     said = f"{metric} {value:.4g}, a gain of at least {gain:.4g} on the baseline (lower end of 95 %)"
     return Gate("score", gain > 0, said)
 
 
-def _not_worse(name: str, found: Difference | None, rival: Results) -> Gate:
+def _not_inferior(name: str, mine: Results, rival: Results, found: Difference | None, margin: float) -> Gate:
     if found is None:
-        return Gate(name, True, f"cannot be compared with {rival.version}: no test rows, or another metric")
+        has_no_test = mine.scores is None and rival.scores is None
+        return Gate(name, has_no_test, f"cannot be compared with {rival.version}: no test rows, or another metric")
+    between = "no interval" if math.isnan(found.low) else f"[{found.low:+.4g}, {found.high:+.4g}]"
     said = (
         f"{found.metric} {found.a:.4g} against {found.b:.4g} of {rival.version}: "
-        f"gain {found.gain:+.4g} [{found.low:+.4g}, {found.high:+.4g}], {found.test}"
+        f"gain {found.gain:+.4g} {between}, {found.test}; may be worse by {margin:.4g}"
     )
-    return Gate(name, not found.is_worse, said)
+    return Gate(name, found.is_not_inferior(margin), said)
+
+
+def _four_fifths(metrics: dict[str, float]) -> list[Gate]:
+    """Selection rates of groups, lowest over highest: broken where the whole interval is below four fifths."""
+    ratios = {name: value for name, value in metrics.items() if name.startswith(RATIO) and "_ci_" not in name}
+    if not ratios:
+        return []
+    broken = [name for name, value in ratios.items() if metrics.get(f"{name}_ci_high", value) < FOUR_FIFTHS]
+    said = "; ".join(f"{name} {ratios[name]:.3f}, below {FOUR_FIFTHS} beyond chance" for name in broken)
+    return [Gate("four fifths", not broken, said or f"none of {len(ratios)} ratios is below {FOUR_FIFTHS} beyond chance")]
 
 
 def _fairness(mine: dict[str, float], rival: Results) -> list[Gate]:
     """No difference between groups may grow, and no ratio fall below four fifths where it was above."""
     theirs, faults, n_compared = rival.metrics, [], 0
     for name, value in mine.items():
-        if name.startswith((*DIFFERENCES, RATIO)) and name in theirs:
+        if name.startswith((*DIFFERENCES, RATIO)) and name in theirs and "_ci_" not in name:
             n_compared += 1
             grows = name.startswith(DIFFERENCES) and not value <= theirs[name] + FAIRNESS_TOLERANCE
             breaks = name.startswith(RATIO) and not value >= FOUR_FIFTHS and theirs[name] >= FOUR_FIFTHS

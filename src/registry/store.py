@@ -133,6 +133,11 @@ class Registry:
         """Versions of a use case from the oldest to the newest, as they stand or as they stood at a moment."""
         return self._versions(use_case, self.history(use_case, until))
 
+    def once_in_production(self, use_case: str) -> list[Version]:
+        """Versions that are or were in production."""
+        promoted = {line["version"] for line in self.history(use_case) if line["action"] == "promote"}
+        return [version for version in self.versions(use_case) if version.version in promoted]
+
     def find(self, use_case: str, version: str | None = None) -> Version:
         """The version in production, or the one of a number; not verified yet.
 

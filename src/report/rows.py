@@ -63,11 +63,15 @@ def parts(run: Run) -> Table:
 
 
 def _apart(run: Run) -> list:
-    """The proof that no row, group or moment is in two parts."""
+    """What test shares with train and val: equal rows, groups, stretches of time."""
     overlap = run.fact("split", "overlap")
     if overlap is None:
         return [Missing("whether the parts overlap")]
-    pairs = [("Rows in two parts", number.fact(run, "split", "overlap", "n_rows"))]
+    pairs = []
+    if overlap.get("n_copies") is not None:
+        pairs.append(
+            ("Test rows that equal a row of train or val, target included", number.fact(run, "split", "overlap", "n_copies"))
+        )
     if overlap.get("newest_train"):
         pairs += [("Newest row of train", overlap["newest_train"]), ("Oldest row of test", overlap["oldest_test"])]
     if overlap.get("n_groups") is not None:

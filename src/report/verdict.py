@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from src import validity
 from src.fairness import FOUR_FIFTHS
 from src.metrics import METRICS, as_score
 from src.report import number
@@ -152,6 +153,13 @@ def figures(run: Run) -> list:
     return items
 
 
+VALIDITY = {
+    "parts": "test shares rows, groups or times with train",
+    "leakage": "a column may know the answer",
+    "plausible": "a score too good to be true",
+}
+
+
 def badges(run: Run) -> list[tuple[str, str]]:
     kind = run.fact("data", "kind")
     found = [(f"{kind} data", "good" if kind == "real" else "info")]
@@ -177,9 +185,15 @@ def badges(run: Run) -> list[tuple[str, str]]:
     n_differing = run.fact("slices", "n_differing")
     if n_differing:
         found.append((f"{n_differing} slices differ from the whole", "warn"))
-    ratios = [value for name, value in run.metrics.items() if name.startswith("demographic_parity_ratio_")]
+    ratios = [
+        value for name, value in run.metrics.items() if name.startswith("demographic_parity_ratio_") and "_ci_" not in name
+    ]
     if ratios:
         found.append(("four-fifths rule kept", "good") if min(ratios) >= FOUR_FIFTHS else ("four-fifths rule broken", "bad"))
+    tones = {"red": "bad", "amber": "warn"}
+    found += [
+        (VALIDITY[each.name], tones[each.colour]) for each in validity.judge(run.facts, run.metrics) if each.colour in tones
+    ]
     if gates := _gates(run):
         found.append((_counted(gates), "good" if all(gate["is_met"] for gate in gates["gates"]) else "bad"))
     return found
@@ -199,12 +213,17 @@ def against_baseline(run: Run) -> str:
 
 def _interval(run: Run, name: str, drawn: str = "", before: str = "") -> list:
     low, high = (number.metric(run, f"{name}_ci_{end}", signed=name.startswith("gain")) for end in ("low", "high"))
-    return [] if low is None else [f"{before}95 % interval ", low, " to ", high, drawn]
+    if low is None:
+        lacks = (run.fact("interval_of") or {}).get("lacks")
+        return [f"{before}no interval: {lacks}"] if lacks and not name.startswith("gain") else []
+    return [f"{before}95 % interval ", low, " to ", high, drawn]
 
 
 def _drawn(run: Run) -> str:
-    of = run.fact("interval_of") or {}
-    return "" if of.get("drawn") in (None, "rows") else f", drawn by {of['drawn']}"
+    drawn = (run.fact("interval_of") or {}).get("drawn")
+    if not isinstance(drawn, dict) or "rows" in drawn:
+        return ""
+    return ", from " + " and ".join(f"{n:,} of {name}" for name, n in drawn.items())
 
 
 def _rows(run: Run) -> str:

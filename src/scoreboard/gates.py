@@ -23,7 +23,7 @@ class Gate:
 
 def judge(run: Run) -> list[Gate]:
     """Every gate that applies: a run without protected columns is not asked about them."""
-    return [*_integrity(run), *_score(run), *_parts(run), *_directions(run), *_fairness(run), *_data(run)]
+    return [*_integrity(run), *_score(run), *_validity(run), *_directions(run), *_fairness(run), *_data(run)]
 
 
 def verdict(gates: list[Gate]) -> str:
@@ -45,7 +45,10 @@ def _score(run: Run) -> Iterator[Gate]:
         is_met = run.value <= run.minimum_score if metric in LOSSES else run.value >= run.minimum_score
         said = f"{metric} {run.value:.4g}, the use case demands {run.minimum_score:.4g}"
         yield Gate("score", "green" if is_met else "red", said)
-    if run.gain is None or run.gain_low is None:
+    if run.gain is None:
+        return
+    if run.gain_low is None:
+        yield Gate("gain", "red", "the gain on the baseline has no interval: the test rows do not show that there is one")
         return
     against = f"{run.baseline_name or 'the baseline'} by {run.gain:.4g} [{run.gain_low:.4g}, {run.gain_high:.4g}]"
     if run.gain <= 0:
@@ -56,10 +59,8 @@ def _score(run: Run) -> Iterator[Gate]:
         yield Gate("gain", "green", f"better than {against}")
 
 
-def _parts(run: Run) -> Iterator[Gate]:
-    if run.n_shared_rows is not None:
-        colour = "red" if run.n_shared_rows else "green"
-        yield Gate("parts", colour, f"{run.n_shared_rows or 'no'} test rows are in train or val too")
+def _validity(run: Run) -> Iterator[Gate]:
+    return (Gate(found.name, found.colour, found.reason) for found in run.validity)
 
 
 def _directions(run: Run) -> Iterator[Gate]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from src import artifacts
+from src import artifacts, validity
 from src.errors import IntegrityError
 
 MARKS = {artifacts.MANIFEST, "metadata.json", "model.skops"}  # a folder with one of them is, or was, a run folder
@@ -56,8 +56,8 @@ class Run:
     is_direction_required : bool
     parity : dict of str to float
         Lowest over highest selection rate, by protected column.
-    n_shared_rows : int or None
-        Rows of test that another part holds too.
+    validity : tuple of Finding
+        What speaks for and against its numbers.
     damage : str or None
         What is wrong with the folder's bytes.
     has_report : bool
@@ -94,7 +94,7 @@ class Run:
     violations: dict[str, float]
     is_direction_required: bool
     parity: dict[str, float]
-    n_shared_rows: int | None
+    validity: tuple[validity.Finding, ...]
     damage: str | None
     has_report: bool
 
@@ -198,8 +198,10 @@ def read(run_dir: Path, root: Path) -> Run:
         directions=_if_any(_table, "monotone", facts.get("monotone")) or {},
         violations=_if_any(_numbers, "monotone_violations", facts.get("monotone_violations")) or {},
         is_direction_required=bool(use_case.get("requires_monotone")),
-        parity={name.removeprefix(RATIO): value for name, value in number.items() if name.startswith(RATIO)},
-        n_shared_rows=_if_any(_number, "overlap", (split.get("overlap") or {}).get("n_rows")),
+        parity={
+            name.removeprefix(RATIO): value for name, value in number.items() if name.startswith(RATIO) and "_ci_" not in name
+        },
+        validity=tuple(validity.judge(facts, number)),
         damage=_damage(run_dir),
         has_report=_is_regular(run_dir / "report.html"),
     )
