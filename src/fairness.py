@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t as student
 
 from src.errors import DataError
+from src.intervals import CONFIDENCE, Units, spread
 
-MIN_ROWS = 10  # of a group whose rates are compared: one person more or less moves a rate by 0.1
+MIN_ROWS = 30  # of a group whose rates are compared: one person more or less moves a rate by 0.03
 FOUR_FIFTHS = 0.8
 NOT_STATED = "not stated"
+AND = "_and_"
 
 
-def group_rates(y_true, y_pred, y_score, protected: Mapping[str, object]) -> pd.DataFrame:
-    """What the model decides, and how well, in each group of each protected column.
+def group_rates(y_true, y_pred, y_score, protected: Mapping[str, object], favourable: int) -> pd.DataFrame:
+    """What the model decides, and how well, in each group of each protected column, and of each two of them.
 
     Parameters
     ----------
     y_true, y_pred : ndarray of shape (n_rows,)
-        Labels and decisions, 0 or 1. 1 must be the decision that people want, such as an approval.
+        Labels and decisions, 0 or 1.
     y_score : ndarray of shape (n_rows,)
         Probability of 1.
     protected : mapping of str to array-like of shape (n_rows,)
         The group of each row, by the name of the column. Rows with a missing value make a group, "not stated".
+    favourable : {0, 1}
+        The decision that people want: 1 where 1 is an approval, 0 where 1 is a default.
 
     Returns
     -------
     DataFrame
-        A row for each column and group, in order: `column`, `group`, `n`; `selection_rate` (share decided 1),
-        `true_positive_rate`, `false_positive_rate`, `precision` and `mean_score` in [0, 1]; and `is_compared`, False for
-        groups below 10 rows and for "not stated". A rate of no rows is missing.
+        A row for each column and group, in order: `column` (of two, with "_and_" between them), `group`, `n`;
+        `selection_rate` (share that gets the favourable decision), `true_positive_rate` (of those who deserve it),
+        `false_positive_rate` (of the others), `precision` (share of the selected who deserve it) and `mean_score` in [0, 1];
+        and `is_compared`, False for groups below 30 rows and for "not stated". A rate of no rows is missing.
 
     Raises
     ------
@@ -40,22 +47,36 @@ def group_rates(y_true, y_pred, y_score, protected: Mapping[str, object]) -> pd.
 
     References
     ----------
-    Names as in Weerts et al. (2023), Fairlearn: assessing and improving fairness of AI systems, JMLR 24(257).
+    Names as in Weerts et al. (2023), Fairlearn: assessing and improving fairness of AI systems, JMLR 24(257). Groups of two
+    columns as in Kearns et al. (2018), Preventing fairness gerrymandering, ICML, 2564-2572.
     """
     y_true, y_pred, y_score = (np.asarray(values) for values in (y_true, y_pred, y_score))
     rows = []
-    for column, groups in protected.items():
-        groups = pd.Series(groups, copy=False).astype(object)
-        lengths = {len(y_true), len(y_pred), len(y_score), len(groups)}
-        if len(lengths) > 1:
-            raise DataError(f"Labels, decisions, scores and {column} differ in length: {', '.join(map(str, sorted(lengths)))}.")
-        groups = groups.where(groups.notna(), NOT_STATED).astype(str).to_numpy()
-        for group in sorted(set(groups), key=lambda name: (name == NOT_STATED, name)):
+    for column, groups in groups_of(protected, len(y_true)).items():
+        for group in sorted(set(groups), key=lambda name: (NOT_STATED in name, name)):
             of_group = groups == group
-            rates = _rates(y_true[of_group] == 1, y_pred[of_group] == 1, y_score[of_group])
-            is_compared = bool(of_group.sum() >= MIN_ROWS and group != NOT_STATED)
+            rates = _rates(y_true[of_group] == favourable, y_pred[of_group] == favourable, y_score[of_group])
+            is_compared = bool(of_group.sum() >= MIN_ROWS and NOT_STATED not in group)
             rows.append({"column": column, "group": group, **rates, "is_compared": is_compared})
     return pd.DataFrame(rows)
+
+
+def groups_of(protected: Mapping[str, object], n_rows: int) -> dict[str, np.ndarray]:
+    """The group of each row, as text: by column, then by every two columns.
+
+    Raises
+    ------
+    DataError
+        If a column has another length.
+    """
+    found = {}
+    for column, groups in protected.items():
+        groups = pd.Series(groups, copy=False).astype(object)
+        if len(groups) != n_rows:
+            raise DataError(f"Labels, decisions, scores and {column} differ in length: {n_rows} and {len(groups)}.")
+        found[column] = groups.where(groups.notna(), NOT_STATED).astype(str).to_numpy(dtype=object)
+    pairs = itertools.combinations(list(found), 2)
+    return found | {f"{one}{AND}{other}": found[one] + " and " + found[other] for one, other in pairs}
 
 
 def disparities(rates: pd.DataFrame) -> dict[str, float]:
@@ -91,19 +112,72 @@ def disparities(rates: pd.DataFrame) -> dict[str, float]:
     return found
 
 
-def notes_on_fairness(rates: pd.DataFrame) -> list[str]:
+def intervals_of_ratios(
+    rates: pd.DataFrame, y_pred, protected: Mapping[str, object], favourable: int, units: Units
+) -> dict[str, float]:
+    """95 % interval of each demographic parity ratio, by Student's t on its logarithm.
+
+    The groups with the lowest and the highest rate were chosen because they are: of many groups the ratio of the two is lower
+    than chance would have it of any one pair, and the interval is not corrected for that.
+
+    Parameters
+    ----------
+    rates : DataFrame
+        From `group_rates`.
+    y_pred, protected, favourable
+        As for `group_rates`.
+    units : Units
+        What rows came into the sample together.
+
+    Returns
+    -------
+    dict of str to float
+        `demographic_parity_ratio_<column>_ci_low` and `_ci_high`; of a ratio of 0 neither.
+
+    References
+    ----------
+    Katz, Baptista, Azen & Pike (1978), Obtaining confidence intervals for the risk ratio in cohort studies, Biometrics 34,
+    469-474.
+    """
+    found, selected = {}, np.asarray(y_pred) == favourable
+    groups = groups_of(protected, len(selected))
+    for column, of_column in rates[rates["is_compared"]].groupby("column", sort=False):
+        if len(of_column) < 2 or not of_column["selection_rate"].min() > 0:
+            continue
+        low, high = (of_column.loc[at] for at in _lowest_and_highest(of_column))
+        influence, kinds = np.zeros(len(selected)), np.full(len(selected), -1)
+        for kind, (sign, row) in enumerate(((1, low), (-1, high))):
+            there = groups[column] == row["group"]
+            influence[there] += sign * (selected[there] - row["selection_rate"]) / (row["n"] * row["selection_rate"])
+            kinds[there] = kind
+        known = spread(influence, units, kinds)
+        if known is None:
+            continue
+        ratio = low["selection_rate"] / high["selection_rate"]
+        reach = student.ppf((1 + CONFIDENCE) / 2, known.freedom) * known.error
+        name = f"demographic_parity_ratio_{column}_ci"
+        found |= {f"{name}_low": float(ratio * np.exp(-reach)), f"{name}_high": float(ratio * np.exp(reach))}
+    return found
+
+
+def notes_on_fairness(rates: pd.DataFrame, intervals: Mapping[str, float]) -> list[str]:
     """A sentence for each column whose groups break the four-fifths rule, or cannot be compared."""
     ratios, notes = disparities(rates), []
     for column, of_column in rates.groupby("column", sort=False):
         compared = of_column[of_column["is_compared"]]
-        ratio = ratios.get(f"demographic_parity_ratio_{column}")
-        if len(compared) < 2:
+        name = f"demographic_parity_ratio_{column}"
+        ratio = ratios.get(name)
+        if len(compared) < 2 and AND not in column:
             notes.append(f"{column}: fewer than two groups have {MIN_ROWS} test rows, so they are not compared.")
         elif ratio is not None and ratio < FOUR_FIFTHS:
             low, high = (compared.loc[at, ["group", "selection_rate"]] for at in _lowest_and_highest(compared))
+            ends = [intervals.get(f"{name}_ci_{end}") for end in ("low", "high")]
+            known = "" if None in ends else f" [{ends[0]:.2f}, {ends[1]:.2f}]"
+            is_sure = ends[1] is None or ends[1] < FOUR_FIFTHS
+            said = "breaks the four-fifths rule" if is_sure else "is below four fifths, which may be chance"
             notes.append(
-                f"{column}: {low['selection_rate']:.1%} of {low['group']} are decided positively on test, but "
-                f"{high['selection_rate']:.1%} of {high['group']}: the ratio {ratio:.2f} breaks the four-fifths rule."
+                f"{column}: {low['selection_rate']:.1%} of {low['group']} get the favourable decision on test, but "
+                f"{high['selection_rate']:.1%} of {high['group']}: the ratio {ratio:.2f}{known} {said}."
             )
     return notes
 
@@ -112,13 +186,13 @@ def _lowest_and_highest(compared: pd.DataFrame) -> tuple[int, int]:
     return compared["selection_rate"].idxmin(), compared["selection_rate"].idxmax()
 
 
-def _rates(is_positive: np.ndarray, is_selected: np.ndarray, score: np.ndarray) -> dict[str, float]:
+def _rates(deserves: np.ndarray, is_selected: np.ndarray, score: np.ndarray) -> dict[str, float]:
     return {
         "n": len(score),
         "selection_rate": _share(is_selected),
-        "true_positive_rate": _share(is_selected[is_positive]),
-        "false_positive_rate": _share(is_selected[~is_positive]),
-        "precision": _share(is_positive[is_selected]),
+        "true_positive_rate": _share(is_selected[deserves]),
+        "false_positive_rate": _share(is_selected[~deserves]),
+        "precision": _share(deserves[is_selected]),
         "mean_score": float(score.mean()),
     }
 

@@ -30,6 +30,7 @@ use_case:
   target: returned
   metric: roc_auc
   protected: [branch]
+  favourable: 0
   features:
     amount_eur: {type: float}
     shop: {type: category}

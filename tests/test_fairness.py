@@ -3,19 +3,21 @@ import pandas as pd
 import pytest
 
 from src.errors import DataError
-from src.fairness import disparities, group_rates, notes_on_fairness
+from src.fairness import disparities, group_rates, intervals_of_ratios, notes_on_fairness
+from src.intervals import Units
 
-# Worked by hand. Of ten rows of a: 8 selected, 6 of the 6 positive and 2 of the 4 negative ones.
+# Worked by hand, each row three times. Of ten rows of a: 8 selected, 6 of the 6 positive and 2 of the 4 negative ones.
 # Of ten rows of b: 4 selected, 3 of the 5 positive and 1 of the 5 negative ones. Of four rows of c: none selected.
-GROUP = ["a"] * 10 + ["b"] * 10 + ["c"] * 4
-Y_TRUE = np.array([1] * 6 + [0] * 4 + [1] * 5 + [0] * 5 + [1, 1, 0, 0])
-Y_PRED = np.array([1] * 8 + [0] * 2 + [1] * 3 + [0] * 2 + [1] + [0] * 4 + [0] * 4)
-Y_SCORE = np.array([0.8] * 8 + [0.3] * 2 + [0.6] * 4 + [0.1] * 6 + [0.2] * 4)
+GROUP = (["a"] * 10 + ["b"] * 10 + ["c"] * 4) * 3
+Y_TRUE = np.array(([1] * 6 + [0] * 4 + [1] * 5 + [0] * 5 + [1, 1, 0, 0]) * 3)
+Y_PRED = np.array(([1] * 8 + [0] * 2 + [1] * 3 + [0] * 2 + [1] + [0] * 4 + [0] * 4) * 3)
+Y_SCORE = np.array(([0.8] * 8 + [0.3] * 2 + [0.6] * 4 + [0.1] * 6 + [0.2] * 4) * 3)
+SEX = {"sex": ["f"] * 30 + ["m"] * 30}
 
 
 @pytest.fixture
 def rates():
-    return group_rates(Y_TRUE, Y_PRED, Y_SCORE, {"race": GROUP})
+    return group_rates(Y_TRUE, Y_PRED, Y_SCORE, {"race": GROUP}, favourable=1)
 
 
 def test_rates_of_groups_worked_by_hand(rates):
@@ -23,7 +25,7 @@ def test_rates_of_groups_worked_by_hand(rates):
         {
             "column": ["race"] * 3,
             "group": ["a", "b", "c"],
-            "n": [10, 10, 4],
+            "n": [30, 30, 12],
             "selection_rate": [0.8, 0.4, 0.0],
             "true_positive_rate": [1.0, 0.6, 0.0],
             "false_positive_rate": [0.5, 0.2, 0.0],
@@ -35,7 +37,7 @@ def test_rates_of_groups_worked_by_hand(rates):
     pd.testing.assert_frame_equal(rates, expected)
 
 
-def test_disparities_leave_out_groups_below_ten_rows(rates):
+def test_disparities_leave_out_groups_below_thirty_rows(rates):
     assert disparities(rates) == pytest.approx(
         {
             "demographic_parity_difference_race": 0.4,
@@ -45,45 +47,76 @@ def test_disparities_leave_out_groups_below_ten_rows(rates):
     )
 
 
-def test_a_ratio_below_four_fifths_is_told(rates):
-    assert notes_on_fairness(rates) == [
-        "race: 40.0% of b are decided positively on test, but 80.0% of a: the ratio 0.50 breaks the four-fifths rule."
+def test_where_one_is_bad_those_who_are_not_flagged_are_selected():
+    """Half of the men and none of the women are refused: the ratio is a half, not what the refusals would give."""
+    refused = np.array([0] * 30 + [1] * 15 + [0] * 15)
+    rates = group_rates(refused, refused, refused, SEX, favourable=0)
+    assert rates["selection_rate"].tolist() == [1.0, 0.5]
+    assert disparities(rates)["demographic_parity_ratio_sex"] == 0.5
+    assert "demographic_parity_ratio_sex" in disparities(group_rates(refused, refused, refused, SEX, favourable=1))
+
+
+def test_groups_of_two_columns_show_what_neither_shows_alone():
+    sex, age = np.tile(["f", "f", "m", "m"], 40), np.tile(["old", "young"], 80)
+    selected = ((sex == "f") == (age == "old")).astype(int)
+    found = disparities(group_rates(selected, selected, selected, {"sex": sex, "age": age}, favourable=1))
+    assert found["demographic_parity_ratio_sex"] == found["demographic_parity_ratio_age"] == 1
+    assert found["demographic_parity_ratio_sex_and_age"] == 0
+
+
+def test_a_ratio_below_four_fifths_is_told_and_whether_chance_could_do_that(rates):
+    ends = intervals_of_ratios(rates, Y_PRED, {"race": GROUP}, 1, Units())
+    assert notes_on_fairness(rates, ends) == [
+        "race: 40.0% of b get the favourable decision on test, but 80.0% of a: the ratio 0.50 "
+        f"[{ends['demographic_parity_ratio_race_ci_low']:.2f}, {ends['demographic_parity_ratio_race_ci_high']:.2f}] "
+        "is below four fifths, which may be chance."
     ]
+    assert ends["demographic_parity_ratio_race_ci_low"] < 0.5 < 0.8 < ends["demographic_parity_ratio_race_ci_high"]
+
+
+def test_the_interval_of_a_ratio_is_that_of_katz():
+    selected = np.array([1] * 300 + [0] * 200 + [1] * 400 + [0] * 100)
+    groups = {"sex": ["f"] * 500 + ["m"] * 500}
+    rates = group_rates(selected, selected, selected, groups, favourable=1)
+    ends = intervals_of_ratios(rates, selected, groups, 1, Units())
+    error = np.sqrt(1 / 300 - 1 / 500 + 1 / 400 - 1 / 500)
+    expected = 0.75 * np.exp(np.array([-1.96, 1.96]) * error)
+    assert list(ends.values()) == pytest.approx(expected, rel=5e-3)
 
 
 def test_four_fifths_is_kept_at_exactly_four_fifths():
-    selected = np.array([1] * 10 + [1] * 8 + [0] * 2)
-    rates = group_rates(selected, selected, selected, {"sex": ["f"] * 10 + ["m"] * 10})
+    selected = np.array([1] * 30 + [1] * 24 + [0] * 6)
+    rates = group_rates(selected, selected, selected, SEX, favourable=1)
     assert disparities(rates)["demographic_parity_ratio_sex"] == 0.8
-    assert notes_on_fairness(rates) == []
+    assert notes_on_fairness(rates, {}) == []
 
 
 def test_people_who_did_not_say_are_reported_and_not_compared():
-    sex = pd.Series(pd.Categorical(["f"] * 10 + [None] * 12))
-    rates = group_rates(np.ones(22), np.ones(22), np.ones(22), {"sex": sex})
-    assert rates[["group", "n", "is_compared"]].values.tolist() == [["f", 10, True], ["not stated", 12, False]]
+    sex = pd.Series(pd.Categorical(["f"] * 30 + [None] * 32))
+    rates = group_rates(np.ones(62), np.ones(62), np.ones(62), {"sex": sex}, favourable=1)
+    assert rates[["group", "n", "is_compared"]].values.tolist() == [["f", 30, True], ["not stated", 32, False]]
     assert disparities(rates) == {}
-    assert notes_on_fairness(rates) == ["sex: fewer than two groups have 10 test rows, so they are not compared."]
+    assert notes_on_fairness(rates, {}) == ["sex: fewer than two groups have 30 test rows, so they are not compared."]
 
 
 def test_nobody_selected_has_a_difference_but_no_ratio():
-    rates = group_rates(np.zeros(20), np.zeros(20), np.zeros(20), {"sex": ["f"] * 10 + ["m"] * 10})
+    rates = group_rates(np.zeros(60), np.zeros(60), np.zeros(60), SEX, favourable=1)
     assert disparities(rates) == {"demographic_parity_difference_sex": 0.0}
 
 
 def test_a_perfect_model_has_equal_opportunity_whatever_the_base_rates():
-    labels = np.array([1] * 9 + [0] + [1] + [0] * 9)
-    found = disparities(group_rates(labels, labels, labels, {"sex": ["f"] * 10 + ["m"] * 10}))
+    labels = np.array([1] * 27 + [0] * 3 + [1] * 3 + [0] * 27)
+    found = disparities(group_rates(labels, labels, labels, SEX, favourable=1))
     assert found["equal_opportunity_difference_sex"] == 0
     assert found["demographic_parity_difference_sex"] == pytest.approx(0.8)
 
 
 def test_renaming_groups_and_shuffling_rows_change_nothing(rates):
     order = np.random.default_rng(0).permutation(len(GROUP))
-    shuffled = group_rates(Y_TRUE[order], Y_PRED[order], Y_SCORE[order], {"race": np.array(GROUP)[order]})
+    shuffled = group_rates(Y_TRUE[order], Y_PRED[order], Y_SCORE[order], {"race": np.array(GROUP)[order]}, favourable=1)
     pd.testing.assert_frame_equal(shuffled, rates)
 
 
 def test_arrays_of_other_lengths_are_refused():
-    with pytest.raises(DataError, match=r"race differ in length: 23, 24\."):
-        group_rates(Y_TRUE, Y_PRED, Y_SCORE, {"race": GROUP[1:]})
+    with pytest.raises(DataError, match=r"race differ in length: 72 and 71\."):
+        group_rates(Y_TRUE, Y_PRED, Y_SCORE, {"race": GROUP[1:]}, favourable=1)

@@ -42,9 +42,11 @@ def test_a_proxy_gives_the_use_case_its_columns_and_keeps_the_rest(compose):
     assert "store card in Brazil" in config.use_case.row
 
 
-def test_a_proxy_brings_its_own_rule_for_rows_that_look_the_same(compose):
-    assert compose("use_case=churn_prediction").use_case.duplicates == "drop"
-    assert compose("use_case=churn_prediction", "data_source.name=cdnow_inactivity").use_case.duplicates == "keep"
+def test_a_proxy_brings_its_own_decision_that_people_want(compose):
+    assert compose("use_case=loan_approval").use_case.favourable == 1
+    assert compose("use_case=loan_approval", "data_source.name=crx").use_case.favourable is None
+    denials = ["use_case=mortgage_risk", "data_source=packaged", "data_source.name=loanapp_denials"]
+    assert compose(*denials).use_case.favourable == 0
 
 
 def test_phishing_is_not_bank_data(compose):
