@@ -20,10 +20,10 @@ from sklearn.model_selection import (
 
 from src.errors import DataError
 from src.fit import Fitted, Recipe, fit, predict_score
-from src.metrics import compute, decide
+from src.metrics import METRICS, Prediction, compute, decide_held_out
+from src.threshold import prices
 
 INNER_SIZE = 0.1  # share of a fold's training rows that decides its best round
-THRESHOLD = 0.5  # folds choose no threshold of their own
 
 
 def make_splitter(method: str, n_folds: int, shuffle: bool, random_state: int | None):
@@ -41,7 +41,9 @@ SPLITTERS = {
 }
 
 
-def draw_folds(splitter, y, task: str = "binary", times=None, groups=None) -> list[tuple[np.ndarray, np.ndarray]]:
+def draw_folds(
+    splitter, y, task: str = "binary", times=None, groups=None, contents=None
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Positions of the training and the scoring rows of each fold.
 
     Parameters
@@ -55,6 +57,8 @@ def draw_folds(splitter, y, task: str = "binary", times=None, groups=None) -> li
         would be cut apart by.
     groups : ndarray of shape (n_rows,), optional
         For a splitter that keeps groups together.
+    contents : ndarray of shape (n_rows,), optional
+        Hash of each row's features: a splitter that draws rows at random puts those that look the same into one fold.
 
     Returns
     -------
@@ -73,7 +77,7 @@ def draw_folds(splitter, y, task: str = "binary", times=None, groups=None) -> li
     if task != "regression":
         _check_class_sizes(y, n_folds)
     if times is None:
-        folds = list(splitter.split(np.arange(len(y)), y, groups))
+        folds = _drawn(splitter, y, groups, contents)
     else:
         order = np.argsort(times, kind="stable")
         folds = [(_before(order[train], times, order[test]), order[test]) for train, test in splitter.split(order)]
@@ -85,6 +89,16 @@ def draw_folds(splitter, y, task: str = "binary", times=None, groups=None) -> li
     if task != "regression":
         _check_every_class(y, folds)
     return folds
+
+
+def _drawn(splitter, y, groups, contents) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Folds at random: of rows with equal contents the first is drawn, and the others go with it."""
+    if contents is not None and groups is None:
+        _, first, copy_of = np.unique(contents, return_index=True, return_inverse=True)
+        if len(first) < len(y):
+            folds = splitter.split(first, y[first])
+            return [tuple(np.flatnonzero(np.isin(copy_of, part)) for part in fold) for fold in folds]
+    return list(splitter.split(np.arange(len(y)), y, groups))
 
 
 def _before(train, times, test) -> np.ndarray:
@@ -137,14 +151,19 @@ def cross_validate(
         `fold`, `n_train`, `n_test`, `fit_time` and `score_time` in seconds, `best_iteration`, and of each metric
         `train_<metric>` and `test_<metric>`.
     """
-    threshold = THRESHOLD if recipe.task == "binary" else None
+    is_decided = any(METRICS[name].of == "decision" for name in scoring)
     for number, (train, test) in enumerate(folds, start=1):
         start = time.perf_counter()
         fitted = fit_fold(recipe, frame, y, train, is_ordered, groups)
         fit_time = time.perf_counter() - start
         scores = {}
         for part, rows in (("test", test), ("train", train)):
-            prediction = decide(recipe.task, predict_score(fitted.model, frame.iloc[rows], recipe.task), threshold)
+            score = predict_score(fitted.model, frame.iloc[rows], recipe.task)
+            prediction = (
+                decided(recipe, y[rows], score, prices(recipe.cost, frame.iloc[rows]))
+                if is_decided
+                else Prediction(score, score)
+            )
             scored = compute(scoring, y[rows], prediction, recipe.quantile, None if periods is None else periods[rows])
             scores |= {f"{part}_{name}": value for name, value in scored.items()}
         yield {
@@ -156,6 +175,12 @@ def cross_validate(
             "best_iteration": fitted.best_iteration,
             **scores,
         }
+
+
+def decided(recipe: Recipe, y, score, costs_of_mistakes=None) -> Prediction:
+    """Held-out rows of a fold, decided as the finished model decides: see `src.metrics.decide_held_out`."""
+    class_costs = None if recipe.class_costs is None else np.array(recipe.class_costs)
+    return decide_held_out(recipe.task, y, score, costs_of_mistakes, class_costs)
 
 
 def fold_columns(scoring: list[str]) -> list[str]:

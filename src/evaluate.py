@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from src import bootstrap, threshold
+from src import threshold
 from src.calibration import reliability
+from src.intervals import Units, estimate, gain, interval, interval_of
 from src.metrics import Prediction, as_score, compute, confusion, decide, metrics_for
 
 
@@ -35,6 +36,11 @@ class Yardstick:
     quantile: float | None = None
     classes: tuple[str, ...] = ()
 
+    @property
+    def n_classes(self) -> int:
+        """How many classes the target has; 0 of a number."""
+        return 0 if self.task == "regression" else len(self.classes) or 2
+
     def score(self, y_true, prediction: Prediction, periods=None) -> float:
         """The primary metric, higher is better."""
         return as_score(self.metric, compute([self.metric], y_true, prediction, self.quantile, periods)[self.metric])
@@ -58,37 +64,35 @@ def evaluate(
     y_true,
     prediction: Prediction,
     baselines: dict[str, Prediction],
-    seed: int,
+    units: Units,
     ceiling: Prediction | None = None,
     periods=None,
-    clusters=None,
 ) -> dict[str, float]:
     """Every metric of a model on test.
 
     Parameters
     ----------
     yardstick : Yardstick
-        Its primary metric gets a bootstrap interval.
+        Its primary metric gets an interval.
     y_true : ndarray of shape (n_rows,)
         Class codes from 0, or values.
     prediction : Prediction
         The model's.
     baselines : dict of str to Prediction
         What one would answer without a model; the first is the one to beat, others are named in their metrics.
-    seed : int
-        Of the bootstrap.
+    units : Units
+        What test rows came into the sample together.
     ceiling : Prediction, optional
         What knowing the truth behind a simulation would answer: no model can be expected to do better.
     periods : ndarray of shape (n_rows,), optional
         When each row happened, where several rows share a moment.
-    clusters : ndarray of shape (n_rows,), optional
-        What rows belong together: see `src.bootstrap.interval`.
 
     Returns
     -------
     dict of str to float
         `test_<metric>`, `baseline_<metric>`, `<name>_<metric>` of further baselines, `ceiling_<metric>`, the counts of the
-        confusion matrix, and `gain_<metric>` of the primary metric: what the model is better by than the baseline.
+        confusion matrix, and `gain_<metric>` of the primary metric: what the model is better by than the baseline. Both have
+        a 95 % interval, `_ci_low` and `_ci_high`, unless the rows are too few or too dependent for one.
     """
     metric, task, quantile = yardstick.metric, yardstick.task, yardstick.quantile
     answers = {"test": prediction}
@@ -99,12 +103,14 @@ def evaluate(
         found = compute(metrics_for(task, yardstick.kinds), y_true, answer, quantile, periods)
         values |= {f"{prefix}_{name}": value for name, value in found.items()}
     to_beat = next(iter(baselines.values()))
-    (low, high), (gain_low, gain_high) = bootstrap.intervals(
-        metric, task, y_true, prediction, to_beat, seed, quantile=quantile, periods=periods, clusters=clusters
-    )
-    gain = as_score(metric, values[f"test_{metric}"]) - as_score(metric, values[f"baseline_{metric}"])
-    values |= {f"test_{metric}_ci_low": low, f"test_{metric}_ci_high": high}
-    values |= {f"gain_{metric}": gain, f"gain_{metric}_ci_low": gain_low, f"gain_{metric}_ci_high": gain_high}
+    about = yardstick.n_classes, units, quantile, periods
+    mine, theirs = (estimate(metric, y_true, answer, *about) for answer in (prediction, to_beat))
+    if (ends := interval(mine)) is not None:
+        values |= {f"test_{metric}_ci_low": ends[0], f"test_{metric}_ci_high": ends[1]}
+    better = gain(mine, theirs)
+    values[f"gain_{metric}"] = as_score(metric, values[f"test_{metric}"]) - as_score(metric, values[f"baseline_{metric}"])
+    if ends is not None and np.isfinite([better.low, better.high]).all():
+        values |= {f"gain_{metric}_ci_low": better.low, f"gain_{metric}_ci_high": better.high}
     if task in ("binary", "multiclass"):
         counts = confusion(y_true, prediction.decision, list(yardstick.classes) or None)
         values |= {f"test_{name}": n for name, n in counts.items()}
@@ -117,19 +123,28 @@ def score_val(yardstick: Yardstick, y_val, prediction: Prediction, periods=None)
     return {f"val_{yardstick.metric}": as_score(yardstick.metric, score), "val_score": score}
 
 
-def costs_of(y_true, score, decided_at: float, costs) -> dict[str, float]:
+def costs_of(y_true, score, decided_at: float, prices, units: Units) -> dict[str, float]:
     """What the decisions cost, and the cheaper of alerting on no row and on every row; nothing without prices."""
-    if costs is None:
+    if prices is None:
         return {}
-    nothing, everything = (threshold.cost(y_true, np.full(len(y_true), p), 0.5, *costs) for p in (0.0, 1.0))
-    return {"test_cost": threshold.cost(y_true, score, decided_at, *costs), "baseline_cost": min(nothing, everything)}
+    of_rows = threshold.costs_of_rows(y_true, score, decided_at, *prices)
+    nothing, everything = (threshold.costs_of_rows(y_true, np.full(len(y_true), p), 0.5, *prices).sum() for p in (0.0, 1.0))
+    return {"baseline_cost": float(min(nothing, everything)), **_total(of_rows, units)}
 
 
-def costs_of_classes(y_true, decision, costs: np.ndarray | None) -> dict[str, float]:
+def costs_of_classes(y_true, decision, costs: np.ndarray | None, units: Units) -> dict[str, float]:
     """What the decisions cost, and the cheapest of deciding always the same; nothing without costs."""
     if costs is None:
         return {}
-    return {"test_cost": float(costs[y_true, decision].sum()), "baseline_cost": float(costs[y_true].sum(axis=0).min())}
+    return {"baseline_cost": float(costs[y_true].sum(axis=0).min()), **_total(costs[y_true, decision], units)}
+
+
+def _total(costs: np.ndarray, units: Units) -> dict[str, float]:
+    """The sum of what each row costs, with the interval of as many rows of the same kind."""
+    total, ends = float(costs.sum()), interval_of(float(costs.sum()), costs - costs.mean(), units)
+    return {"test_cost": total} | (
+        {} if ends is None else {"test_cost_ci_low": max(0.0, ends[0]), "test_cost_ci_high": ends[1]}
+    )
 
 
 def before_calibration(y_true, score) -> dict[str, float]:
@@ -137,6 +152,17 @@ def before_calibration(y_true, score) -> dict[str, float]:
     names = ["brier_score_loss", "log_loss", "expected_calibration_error"]
     values = compute(names, y_true, decide("binary", score))
     return {f"uncalibrated_{name}": value for name, value in values.items()}
+
+
+def note_on_calibration(y_true, before, after) -> list[str]:
+    """A sentence where calibration, which val chose, made the test rows' log loss worse."""
+    losses = [compute(["log_loss"], y_true, decide("binary", score))["log_loss"] for score in (before, after)]
+    if losses[1] <= losses[0]:
+        return []
+    return [
+        f"Calibration made the probabilities of test worse: log loss {losses[1]:.4f} with it, {losses[0]:.4f} without. "
+        "Consider calibration=none, or sigmoid instead of isotonic."
+    ]
 
 
 def reliability_curves(y_true, before, after) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src import contributions, curves, evaluate, fairness, forecast, importance, slices
+from src import bias, contributions, curves, evaluate, fairness, forecast, importance, slices
 from src.evaluate import Yardstick
 from src.fit import predict_score
 from src.metrics import METRICS, Prediction, decide
@@ -85,11 +85,10 @@ def of_test(
         y_test,
         decided,
         slices.columns_of(test, table.features, use_case.protected, use_case.time_column),
-        seed,
+        table.units(rows),
         {"binary": 2, "multiclass": len(use_case.classes or ()), "regression": 0}[task],
         use_case.quantile,
         table.periods(rows),
-        table.clusters(rows),
     )
     used = usage(take_apart(answers.model).core, list(table.features))
     tables |= importance.explain(
@@ -124,12 +123,21 @@ def of_test(
         if answers.uncalibrated is not None:
             before = predict_score(answers.uncalibrated, test, task)
             metrics = evaluate.before_calibration(y_test, before)
+            notes += evaluate.note_on_calibration(y_test, before, decided.score)
+        metrics |= bias.of_probabilities(y_test, decided.score, table.units(rows))
         tables["reliability"] = evaluate.reliability_curves(y_test, before, decided.score)
         if use_case.protected:
             groups = {name: test[name] for name in use_case.protected}
-            tables["fairness"] = fairness.group_rates(y_test, decided.decision, decided.score, groups)
-            metrics |= fairness.disparities(tables["fairness"])
-            notes += fairness.notes_on_fairness(tables["fairness"])
+            favourable = use_case.favourable
+            rates = fairness.group_rates(y_test, decided.decision, decided.score, groups, favourable)
+            ends = fairness.intervals_of_ratios(rates, decided.decision, groups, favourable, table.units(rows))
+            tables["fairness"], metrics = rates, metrics | fairness.disparities(rates) | ends
+            notes += fairness.notes_on_fairness(rates, ends)
+    if task == "regression":
+        tables["calibration_by_tenth"] = bias.by_tenth(y_test, decided.score)
+        if use_case.quantile is None:
+            metrics |= bias.of_numbers(y_test, decided.score, table.units(rows))
+            notes += bias.note(metrics)
     if task == "regression" and table.times is not None:
         tables["forecast"] = forecast.by_moment(table.times[rows], y_test, decided.score, naive[rows])
     return Findings(tables, metrics, looked_at, notes)

@@ -20,7 +20,7 @@ from src.models import ESTIMATORS, make_estimator
 from src.rounds import NO_ROUNDS, Matrix, OnRound, Patience, fit_rounds
 
 if TYPE_CHECKING:
-    from src.use_case import Feature
+    from src.use_case import Cost, Feature
 
 TO_LEARN = {"log1p": np.log1p}
 FROM_LEARNT = {"log1p": np.expm1}
@@ -60,6 +60,10 @@ class Recipe:
         What an ensemble averages, by name; nothing for every other estimator.
     weights : mapping of str to float, optional
         Of those members, where a search has found them.
+    cost : Cost, optional
+        Of a wrong decision between two classes: see `src.use_case.Cost`.
+    class_costs : tuple of tuple of float, optional
+        Of each decision between several classes, by true class.
     """
 
     task: str
@@ -83,6 +87,8 @@ class Recipe:
     group_column: str | None = None
     members: Mapping[str, Recipe] = field(default_factory=dict)
     weights: Mapping[str, float] | None = None
+    cost: Cost | None = None
+    class_costs: tuple[tuple[float, ...], ...] | None = None
 
     @property
     def preprocessing(self) -> dict[str, str | None]:

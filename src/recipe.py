@@ -9,11 +9,12 @@ from src.device import usable_cores
 from src.fit import Recipe
 from src.models import level_to_learn
 from src.rounds import Patience
+from src.threshold import cost_array
 
 if TYPE_CHECKING:
     from src.schema import Model, TrainingConfig
     from src.tuning.find import Found
-    from src.use_case import Feature
+    from src.use_case import Feature, UseCase
 
 
 def make_recipe(config: TrainingConfig, features: dict[str, Feature]) -> Recipe:
@@ -34,7 +35,7 @@ def _recipe_of(config: TrainingConfig, model: Model, features: dict[str, Feature
         params=model.params,
         features=features,
         **model.preprocessing.model_dump(),
-        is_monotone=model.keeps_monotone and level is None,
+        is_monotone=model.keeps_monotone and level is None and use_case.task != "multiclass",  # each class has its own score
         patience=Patience(stop.patience, stop.min_delta, stop.restore_best_weights) if stops else None,
         random_state=config.seed,
         n_threads=config.n_threads or usable_cores(),
@@ -45,8 +46,16 @@ def _recipe_of(config: TrainingConfig, model: Model, features: dict[str, Feature
         target_max=use_case.target_max,
         device=config.device,
         order_column=use_case.time_column if "time_series" in cv.method or config.data_split.method == "temporal" else None,
+        cost=use_case.cost,
+        class_costs=_class_costs(use_case),
         group_column=use_case.group_column if "group" in cv.method or config.data_split.method == "group" else None,
     )
+
+
+def _class_costs(use_case: UseCase) -> tuple[tuple[float, ...], ...] | None:
+    if use_case.cost_matrix is None:
+        return None
+    return tuple(map(tuple, cost_array(use_case.cost_matrix.costs, use_case.classes).tolist()))
 
 
 def with_found(recipe: Recipe, found: Found) -> Recipe:

@@ -38,19 +38,28 @@ class Split:
         return digest.hexdigest()
 
 
-def overlap(parts: Split, times=None, groups=None) -> dict[str, object]:
-    """What test shares with train and val: rows, groups, and stretches of time.
+def overlap(parts: Split, contents, y, times=None, groups=None) -> dict[str, object]:
+    """What test shares with train and val: equal rows, groups, and stretches of time.
+
+    Parameters
+    ----------
+    parts : Split
+    contents : ndarray of uint64 of shape (n_rows,)
+        Hash of each row's features.
+    y, times, groups : ndarray of shape (n_rows,), the last two optional
 
     Returns
     -------
     dict
-        `n_rows` of test that are in another part; `n_groups` of test and how many of them train or val has too,
-        `n_groups_known` (None without groups); `newest_train` and `oldest_test` (None without times).
+        `n_copies`: rows of test that equal a row of another part in every feature and in the target; `n_groups` of test and
+        how many of them train or val has too, `n_groups_known` (None without groups); `newest_train` and `oldest_test` (None
+        without times).
     """
     seen = np.concatenate([parts.train, parts.val])
+    whole = contents ^ pd.util.hash_array(np.asarray(y))
     of_test = None if groups is None else pd.unique(groups[parts.test])
     return {
-        "n_rows": int(np.isin(parts.test, seen).sum()),
+        "n_copies": int(np.isin(whole[parts.test], whole[seen]).sum()),
         "n_groups": None if groups is None else len(of_test),
         "n_groups_known": None if groups is None else int(np.isin(of_test, pd.unique(groups[seen])).sum()),
         "newest_train": None if times is None else str(pd.Timestamp(times[parts.train].max())),
@@ -59,7 +68,15 @@ def overlap(parts: Split, times=None, groups=None) -> dict[str, object]:
 
 
 def split(
-    y, method: str, val_ratio: float, test_ratio: float, random_state: int | None, task: str = "binary", times=None, keys=None
+    y,
+    method: str,
+    val_ratio: float,
+    test_ratio: float,
+    random_state: int | None,
+    task: str = "binary",
+    times=None,
+    keys=None,
+    contents=None,
 ) -> Split:
     """Split rows by the named method.
 
@@ -77,6 +94,8 @@ def split(
         Needed by `temporal`.
     keys : ndarray of shape (n_rows,), optional
         Needed by `group` (whom the row belongs to) and `hashed` (an unsigned 64-bit hash of what decides).
+    contents : ndarray of shape (n_rows,), optional
+        Hash of each row's features: `stratified` and `random` put rows that look the same into one part.
 
     Returns
     -------
@@ -94,7 +113,7 @@ def split(
     elif method == "hashed":
         parts = hashed(keys, val_ratio, test_ratio, random_state)
     else:
-        parts = shuffled(y, val_ratio, test_ratio, random_state, stratify=method == "stratified")
+        parts = shuffled(y, val_ratio, test_ratio, random_state, stratify=method == "stratified", contents=contents)
     check(parts, y, task)
     return parts
 
@@ -128,11 +147,17 @@ def hashed(keys, val_ratio: float, test_ratio: float, random_state: int) -> Spli
     return Split(np.flatnonzero(~is_test & ~is_val), np.flatnonzero(is_val), np.flatnonzero(is_test))
 
 
-def shuffled(y, val_ratio: float, test_ratio: float, random_state: int, stratify: bool) -> Split:
+def shuffled(y, val_ratio: float, test_ratio: float, random_state: int, stratify: bool, contents=None) -> Split:
     """Draw val and test at random; with `stratify`, each class in the same proportion everywhere.
 
-    Two cuts, as the specification makes them: first train from the rest, then val from test.
+    Two cuts, as the specification makes them: first train from the rest, then val from test. Of rows with equal contents the
+    first is drawn, and the others go with it.
     """
+    if contents is not None:
+        _, first, copy_of = np.unique(contents, return_index=True, return_inverse=True)
+        if len(first) < len(y):
+            drawn = shuffled(np.asarray(y)[first], val_ratio, test_ratio, random_state, stratify)
+            return Split(*(np.flatnonzero(np.isin(copy_of, part)) for part in drawn.parts().values()))
     rest_ratio = val_ratio + test_ratio
     try:
         train, rest = train_test_split(

@@ -112,12 +112,10 @@ def cheapest(y_true, y_score, false_positive, false_negative) -> float:
     return float(scores[best]) if gain[best] > 0 else float(np.nextafter(1.0, 2.0))
 
 
-def cost(y_true, y_score, threshold: float, false_positive, false_negative) -> float:
-    """What the decisions at a threshold cost in all."""
+def costs_of_rows(y_true, y_score, threshold: float, false_positive, false_negative) -> np.ndarray:
+    """What the decision at a threshold costs, row by row."""
     decided = y_score >= threshold
-    wrong_alert = np.where(decided & (y_true == 0), false_positive, 0.0)
-    missed = np.where(~decided & (y_true == 1), false_negative, 0.0)
-    return float(wrong_alert.sum() + missed.sum())
+    return np.where(decided & (y_true == 0), false_positive, 0.0) + np.where(~decided & (y_true == 1), false_negative, 0.0)
 
 
 def prices(cost, frame):

@@ -87,7 +87,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], re
     """Fill `run_dir` and return the primary metric on val as a score, higher is better."""
     from src import artifacts, curves, documents, drift, evaluate, findings, leakage, record, threshold
     from src import config as config_module
-    from src.calibration import calibrate
+    from src.calibration import calibrate, cross_fitted
     from src.cross_validation import summarise
     from src.data import source
     from src.device import usable_cores
@@ -119,9 +119,11 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], re
             is_hashed = config.data_split.method == "hashed"
             keys = row_keys(table.frame, use_case.group_column) if is_hashed else table.groups
             how = config.data_split.model_dump(exclude={"train_ratio"})
-            parts = split(table.y, **how, task=task, times=table.times, keys=keys)
+            parts = split(table.y, **how, task=task, times=table.times, keys=keys, contents=table.contents)
             (train, y_train), (val, y_val) = table.rows(parts.train), table.rows(parts.val)
-            suspects = leakage.suspects(train[list(table.features)], y_train, config.seed) if task == "binary" else {}
+            suspects = leakage.find(train[list(use_case.features)], y_train, task, config.seed, table.times is not None)
+            for suspect in suspects:
+                log.warning(str(suspect))
 
         search = None
         if config.tuning.method != "none":
@@ -140,6 +142,9 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], re
             if config.calibration != "none":
                 uncalibrated, model = model, calibrate(model, config.calibration, val, y_val)
             val_score = predict_score(model, val, task)
+            unseen_score = val_score if uncalibrated is None else cross_fitted(
+                uncalibrated, config.calibration, val, y_val, config.seed
+            )  # fmt: skip
             if task == "binary":
                 decided_at = threshold.choose(y_val, val_score, threshold.prices(use_case.cost, val))
                 model = with_threshold(model, decided_at)
@@ -159,18 +164,19 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], re
                 y_test,
                 decided,
                 {name: evaluate.as_baseline(yardstick, score[parts.test]) for name, score in baselines.items()},
-                config.seed,
+                table.units(parts.test),
                 None if ceiling is None else decide(task, ceiling, decided_at, costs),
                 table.periods(parts.test),
-                table.clusters(parts.test),
             )
-            decided_on_val = decide(task, val_score, decided_at, costs)
+            decided_on_val = decide(task, unseen_score, decided_at, costs)
             metrics |= evaluate.score_val(yardstick, y_val, decided_on_val, table.periods(parts.val))
             metrics |= {} if cv_results.empty else summarise(cv_results, scoring, use_case.metric)
-            metrics |= evaluate.costs_of_classes(y_test, decided.decision, costs)
+            metrics |= evaluate.costs_of_classes(y_test, decided.decision, costs, table.units(parts.test))
             if task == "binary":
                 metrics |= {"threshold": decided_at}
-                metrics |= evaluate.costs_of(y_test, test_score, decided_at, threshold.prices(use_case.cost, test))
+                metrics |= evaluate.costs_of(
+                    y_test, test_score, decided_at, threshold.prices(use_case.cost, test), table.units(parts.test)
+                )
             middle = reference_row(train, table.features)
             found = findings.of_test(
                 findings.Answers(model, uncalibrated, decided, decided_at, costs),
@@ -198,13 +204,13 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], re
             facts["reference"] = middle
             facts["environment"]["code_sha256"] = code_sha256()
             facts["slices"] = found.slices
-            facts["split"]["overlap"] = overlap(parts, table.times, table.groups)
+            facts["split"]["overlap"] = overlap(parts, table.contents, table.y, table.times, table.groups)
             facts["split"]["drift"] = {name: drift.psi(was, test[name]) for name, was in reference["features"].items()}
-            facts["interval_of"] = record.what_is_drawn(use_case, table, parts.test)
+            facts["interval_of"] = record.what_is_drawn(use_case, table, parts.test, metrics)
             facts["tuning"] = search and search.facts
             facts["notes"] += [*found.notes, *(search.notes if search else [])]
             record.write(folder, model, fitted, metrics, tables, parts, facts, hydra_files)
-            about = table.clusters(parts.test), table.periods(parts.test)
+            about = table.units(parts.test), table.periods(parts.test)
             record.write_test_scores(folder / "test_scores.parquet", parts.test, y_test, decided, *about)
             artifacts.write_json(folder / "drift_reference.json", reference)
             documents.write(folder, registry)
@@ -240,7 +246,7 @@ def draw(cv: CrossValidation, table: Table, train, task: str, n_folds: int | Non
     times = table.times[train] if cv.method == "time_series" else None
     groups = table.groups[train] if "group" in cv.method else None
     splitter = make_splitter(cv.method, n_folds or cv.n_folds, cv.shuffle, cv.random_state)
-    return draw_folds(splitter, table.y[train], task, times, groups), times is not None, groups
+    return draw_folds(splitter, table.y[train], task, times, groups, table.contents[train]), times is not None, groups
 
 
 def tune(config: TrainingConfig, recipe: Recipe, table: Table, train, yardstick: Yardstick, advance) -> Found:
@@ -275,7 +281,7 @@ def tune(config: TrainingConfig, recipe: Recipe, table: Table, train, yardstick:
         is_ordered=is_ordered,
         groups=groups,
         periods=table.periods(train),
-        clusters=table.clusters(train),
+        units=table.units(train),
         **tuning.model_dump(exclude={"cv"}),
         study=fingerprint(settings, code_sha256(), rows=frame_sha256(table.frame)),
         advance=advance,

@@ -217,19 +217,28 @@ class UseCase(Facts):
         Whom the row belongs to. Never a feature; needed by `data_split=group`.
     protected : list of str
         Columns of the table, such as race or sex, that are kept for figures on fairness and are never features.
+    favourable : {0, 1}, optional
+        The decision of two that people want; needed where columns are protected. 1 where 1 is an approval, 0 where 1 is a
+        default or a fraud.
     packaged : str, optional
         Name of the real data set that `data_source=packaged` reads.
     proxies : list of str
         Real data sets that `data_source.name` may choose instead, although their rows are something else and their columns
         others: the catalogue's facts about a set then replace the features and all that names a column.
     duplicates : {"drop", "keep", "refuse"}
-        What to do with rows that repeat another row in every column.
+        What to do with rows that repeat another row in every column: two customers may look the same. Copies that are kept
+        go into one part of a stratified or random split.
     lags : dict of str to Lag
         Features that are computed from earlier rows, by name; they need a time column.
     series : Series, optional
         For a number in time order: forecasts without a model that the model has to beat.
+    known_in_time : dict of str to str
+        Features that predict the target almost alone, and why each is known when the score is needed all the same.
     minimum_score : float, optional
         What the metric must reach on test, in its natural sign, before a version may go into production.
+    margin : float, optional
+        By how much of its metric a version may be worse than the one it replaces, beyond chance; None is a fifth of what
+        that one gains on its baseline.
     requires_monotone : bool
         Refuse models that cannot keep the directions of the features, and a fitted one that breaks them.
     """
@@ -253,13 +262,16 @@ class UseCase(Facts):
     time_column: str | None = None
     group_column: str | None = None
     protected: list[str] = Field(default_factory=list)
+    favourable: Literal[0, 1] | None = None
     packaged: Name | None = None
     proxies: list[Name] = Field(default_factory=list)
-    duplicates: Literal["drop", "keep", "refuse"] = "drop"
+    duplicates: Literal["drop", "keep", "refuse"] = "keep"
     features: Annotated[dict[str, Feature], Field(min_length=1)]
     lags: dict[str, Lag] = Field(default_factory=dict)
     series: Series | None = None
+    known_in_time: dict[str, str] = Field(default_factory=dict)
     minimum_score: float | None = None
+    margin: Annotated[float, Field(ge=0)] | None = None
     requires_monotone: bool = False
     simulation: Simulation | None = None
 
@@ -285,6 +297,8 @@ class UseCase(Facts):
         for true, costs in self.cost_matrix.costs.items() if self.cost_matrix else ():
             if unknown := sorted({true, *costs} - set(self.classes or ())):
                 raise ValueError(f"cost_matrix names {unknown[0]}, which is not one of the classes")
+        if unknown := sorted(set(self.known_in_time) - set(self.features)):
+            raise ValueError(f"known_in_time names {unknown[0]}, which is not a feature")
         if self.requires_monotone and (self.task == "multiclass" or not any(f.monotone for f in self.features.values())):
             raise ValueError("requires_monotone needs a feature with a direction, and a score with one")
         if self.requires_monotone and self.quantile is not None:
@@ -306,6 +320,13 @@ class UseCase(Facts):
             raise ValueError(f"{used[0]} is protected: it cannot be a feature, a lag, the target, the time or the group column")
         if read := [name for name, lag in self.lags.items() if lag.entity in self.protected]:
             raise ValueError(f"lag {read[0]} looks back within a protected column")
+        if self.protected and self.task == "binary" and self.favourable is None:
+            raise ValueError(
+                "protected columns need `favourable`, the decision that people want: 1 where 1 is an approval, 0 where 1 is a "
+                "default or a fraud"
+            )
+        if self.favourable is not None and self.task != "binary":
+            raise ValueError(f"favourable goes with task binary, not {self.task}")
         if self.protected and self.simulation:
             raise ValueError("a simulation draws no protected columns")
         return self

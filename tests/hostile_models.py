@@ -91,6 +91,9 @@ def rows() -> pd.DataFrame:
 @cache
 def model_of(kind: str):
     """A small model of a kind, inside of all that can stand around it."""
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.frozen import FrozenEstimator
+
     from src.calibration import calibrate
     from src.fit import fit, fit_unsupervised, with_threshold
     from src.threshold import CheapestClass
@@ -104,7 +107,9 @@ def model_of(kind: str):
     )
     model = fit(_recipe(name, task), rows(), y).model
     if task == "binary":
-        return with_threshold(calibrate(model, "isotonic", rows(), y), 0.4)
+        return with_threshold(
+            CalibratedClassifierCV(FrozenEstimator(model), method="isotonic", ensemble=False).fit(rows(), y), 0.4
+        )
     return CheapestClass(calibrate(model, "sigmoid", rows(), y), 1 - np.eye(3)) if task == "multiclass" else model
 
 

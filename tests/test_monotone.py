@@ -100,7 +100,7 @@ def test_a_required_direction_that_the_fitted_model_breaks_ends_the_run():
 
 @pytest.mark.parametrize("model", ["xgboost", "lightgbm", "hist_gradient_boosting"])
 def test_every_booster_keeps_required_directions_of_a_number_whose_errors_count_absolutely(train, tmp_path, model):
-    rows = ["data_source.rows=2000", "cv=none"]
+    rows = ["data_source.rows=1000", "cv=none", "tracking=none"]
     result = train("use_case=credit_limit", f"model={model}", *rows)
     assert result.returncode == 0, result.stderr
     facts = json.loads((tmp_path / "run/metadata.json").read_text())

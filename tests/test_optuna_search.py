@@ -44,6 +44,7 @@ def test_a_search_takes_the_space_of_the_models_file_and_ends_with_its_table_and
     assert "best so far" in result.stdout
 
 
+@pytest.mark.slow
 def test_a_search_that_was_killed_goes_on_and_comes_to_the_same(uninterrupted, python, tmp_path):
     folder = tmp_path / "killed"
     command = [sys.executable, "-m", "src.train", *SWEEP, "hydra.sweeper.n_trials=5", f"hydra.sweep.dir={folder}"]

@@ -31,4 +31,14 @@ def test_no_lag_looks_back_within_a_protected_column():
 
 def test_protected_columns_cannot_be_drawn():
     with pytest.raises(ValidationError, match="a simulation draws no protected columns"):
-        UseCase(**PAYMENTS | {"protected": ["sex"]})
+        UseCase(**PAYMENTS | {"protected": ["sex"], "favourable": 0})
+
+
+def test_protected_columns_need_the_decision_that_people_want():
+    with pytest.raises(ValidationError, match="protected columns need `favourable`"):
+        UseCase(**PAYMENTS | {"protected": ["sex"], "simulation": None})
+
+
+def test_only_a_feature_can_be_known_in_time():
+    with pytest.raises(ValidationError, match="known_in_time names typo, which is not a feature"):
+        UseCase(**PAYMENTS | {"known_in_time": {"typo": "of the day"}})

@@ -73,6 +73,8 @@ class Entry(Facts):
         The columns that a model may use, by our names.
     protected : list of str
         Columns that are kept for figures on fairness, and are no features.
+    favourable : {0, 1}, optional
+        The decision that people want, where columns are protected.
     duplicates : {"drop", "keep"}
         Whether rows that repeat an earlier one in every column are copies, or others that look the same.
     positive_rate, target_mean, class_rates : float, float, dict of str to float, optional
@@ -100,7 +102,8 @@ class Entry(Facts):
     row: str | None = None
     features: dict[str, Feature] | None = None
     protected: list[str] = Field(default_factory=list)
-    duplicates: Literal["drop", "keep"] = "drop"
+    favourable: Literal[0, 1] | None = None
+    duplicates: Literal["drop", "keep"] = "keep"
     shape: list[int]
     positive_rate: float | None = None
     target_mean: float | None = None
@@ -193,6 +196,8 @@ def facts_of_proxy(name: str) -> dict[str, Any]:
         "row": entry.row,
         "features": entry.features,
         "protected": entry.protected,
+        "favourable": entry.favourable,
+        "known_in_time": {},
         "time_column": entry.time_column,
         "duplicates": entry.duplicates,
         "group_column": None,

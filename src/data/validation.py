@@ -72,7 +72,7 @@ def validate(
     features: Mapping[str, Feature],
     target: str | None,
     time_column: str | None = None,
-    duplicates: Literal["drop", "keep", "refuse"] = "drop",
+    duplicates: Literal["drop", "keep", "refuse"] = "keep",
     task: str = "binary",
     classes: Sequence[str] | None = None,
     group_column: str | None = None,
@@ -139,7 +139,7 @@ def validate(
         ordered = [f"{name}: {faults[name]}" for name in [*declared, "rows"] if name in faults]
         raise DataError(at_most(3, ordered, "columns"))
 
-    notes = [*_notes_on_columns(frame, table, features, declared), *_note_on_repeats(repeats, duplicates)]
+    notes = [*_notes_on_columns(frame, table, features, declared), *_note_on_repeats(repeats, duplicates, table, target)]
     notes += [note for name in open_categories for note in _notes_on_spelling(table[name])]
     rows = np.arange(len(table)) if duplicates == "keep" else np.flatnonzero(~repeats)
     kept = table if len(rows) == len(table) else table.take(rows).reset_index(drop=True)
@@ -386,12 +386,17 @@ def _notes_on_spelling(column: pd.Series) -> list[str]:
     return notes
 
 
-def _note_on_repeats(repeats: np.ndarray, duplicates: str) -> list[str]:
+def _note_on_repeats(repeats: np.ndarray, duplicates: str, table: pd.DataFrame, target: str | None) -> list[str]:
+    """How many rows are copies, what is done with them, and what that does to the rate of the target."""
     if not repeats.any():
         return []
     done = "kept" if duplicates == "keep" else "dropped"
     subject = "1 row that repeats" if repeats.sum() == 1 else f"{repeats.sum():,} rows that repeat"
-    return [f"{subject} an earlier row in every column: {done}."]
+    rate = ""
+    if target is not None and table[target].dtype.kind in "biuf":
+        means = table[target].mean(), table.loc[~repeats, target].mean()
+        rate = f"; the mean of {target} is {means[0]:.4g} with them and {means[1]:.4g} without"
+    return [f"{subject} an earlier row in every column: {done}{rate}."]
 
 
 def _with_categories(table: pd.DataFrame, declared: Mapping[str, list[str] | None]) -> pd.DataFrame:
