@@ -352,8 +352,9 @@ def test_a_model_that_takes_the_place_of_the_one_the_registry_found_is_not_loade
 
     version = store.Registry(tmp_path / "models").register(runs / "credit").version
     found = store.find("credit_scoring", version, tmp_path / "models")
-    path = found.folder / "extra.txt"
-    path.write_text("another run", encoding="utf-8")
+    found.folder.chmod(0o755)
+    (found.folder / artifacts.MANIFEST).chmod(0o644)
+    (found.folder / "extra.txt").write_text("another run", encoding="utf-8")
     artifacts.write_manifest(found.folder)
     monkeypatch.setattr(store, "find", lambda *ignored: found)
     with pytest.raises(IntegrityError, match="is not the file that was written"):
