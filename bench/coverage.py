@@ -1,6 +1,6 @@
 """How often the 95 % intervals that a run prints cover the truth, and how wide they are, on rows whose truth is known.
 
-    python bench/coverage.py [--draws 400] [--only rows clusters moments panel] [--out docs/coverage.md]
+    python bench/coverage.py [--draws 400] [--only rows clusters moments panel] [--out coverage.md]
 
 Each cell draws many samples of test rows from a world that is known: labels that follow a score of fixed quality, with shocks
 that rows of one customer or of one moment share, and moments that depend on the last one. The truth is the metric of two

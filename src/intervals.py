@@ -215,8 +215,9 @@ def interval_of(value: float, influence: np.ndarray, units: Units) -> tuple[floa
 def gain(found: Estimate, other: Estimate) -> Gain:
     """What a prediction gains on another one on the same rows, whose metrics rise and fall together.
 
-    The interval is made on the metric's own scale, on which a gain near a bound is as likely too large as too small, and is
-    shown as the distance from the other prediction's value.
+    The interval of a gain in a ranking, or in R², is made on the metric's own scale, on which a gain near a bound is as likely
+    too large as too small, and is shown as the distance from the other prediction's value. That of a loss or of decisions is
+    not: there the other's value varies as much.
     """
     value = as_score(found.metric, found.value) - as_score(found.metric, other.value)
     there = spread(found.influence - other.influence, found.units, found.kinds)
@@ -225,7 +226,7 @@ def gain(found: Estimate, other: Estimate) -> Gain:
     if there.error**2 <= NEGLIGIBLE * max(found.value**2, other.value**2):
         return Gain(value, np.nan, np.nan, float(value == 0), there)
     p_value = float(2 * student.sf(abs(value) / there.error, there.freedom))
-    scale = scale_of(found.metric)
+    scale = scale_of(found.metric) if found.metric in {*RANKINGS, "roc_auc_ovr", "r2"} else None
     places = (0.0, 0.0) if scale is None else (scale.there(found.value), scale.there(other.value))
     if scale is None or not np.all(np.isfinite(places)):
         return Gain(value, value - _reach(there), value + _reach(there), p_value, there)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 NOTHING = "\N{EN DASH}"
-PLAIN = re.compile(r"[^`|\\<>&\x00-\x1f\x7f]+")
+PLAIN = re.compile(r"(?!.*\]\()[^`|\\<>&\x00-\x1f\x7f]+")  # no link either, although none is made in fixed-width letters
 
 
 def text(value: Any) -> str:

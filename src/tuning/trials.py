@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 
 from src import address
-from src.errors import ConfigError
+from src.errors import ConfigError, IntegrityError
 
 SQLITE = "sqlite:///"
+FINISHED = ("COMPLETE", "PRUNED", "FAIL")
 LOCK = 0x7472_6961_6C73  # of PostgreSQL, by number: "trials"
 STORED_IN: list[str] = []  # addresses that searches of this process keep their trials at
 
@@ -136,10 +137,42 @@ class Storage:
         STORED_IN.append(url)
 
     def load(self) -> list[Trial]:
-        return [
-            Trial(number=kept.number, state=kept.state.name, **kept.user_attrs)
-            for kept in self._study.get_trials(deepcopy=False)
-        ]
+        """Trials that were saved, in order.
+
+        Raises
+        ------
+        IntegrityError
+            If one of them is not as this class writes them.
+        """
+        from pydantic import TypeAdapter
+        from sqlalchemy.exc import SQLAlchemyError
+
+        known = TypeAdapter(Trial)
+        try:
+            kept = self._study.get_trials(deepcopy=False)
+            trials = [known.validate_python({**one.user_attrs, "number": one.number, "state": one.state.name}) for one in kept]
+            for place, trial in enumerate(trials):
+                self._check(trial, place)
+        except (SQLAlchemyError, ValueError, LookupError, TypeError) as error:
+            said = next(iter(str(error).splitlines()), "")
+            raise IntegrityError(
+                f"A trial that the database of this search keeps is not as it was written: {said}.\n"
+                "Give another address with tuning.storage, or remove this one."
+            ) from error
+        return trials
+
+    def _check(self, trial: Trial, place: int) -> None:
+        if trial.number != place:
+            raise ValueError(f"number {trial.number} stands where {place} was expected")
+        if trial.state not in FINISHED:
+            raise ValueError(f"number {place} is {trial.state}, and only finished ones are kept")
+        if trial.model not in self.distributions:
+            raise ValueError(f"number {place} is of model {trial.model[:80]!a}, which is not searched")
+        of_model = self.distributions[trial.model]
+        if unknown := sorted(set(trial.params) - set(of_model)):
+            raise ValueError(f"number {place} has {unknown[0][:80]!a}, which is not searched")
+        if trial.state == "COMPLETE" and trial.score is None:
+            raise ValueError(f"number {place} has no score")
 
     def save(self, trials: Sequence[Trial]) -> None:
         from optuna.trial import TrialState, create_trial
