@@ -1,4 +1,4 @@
-"""Whether predictions are right on average: in all, by tenth, and (of probabilities) at every level."""
+"""Bias and calibration: mean error, ratio of sums, calibration slope and intercept."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 
+from src.calibration import reliability
 from src.intervals import Units, interval_of
 
 N_STEPS = 50  # of Newton's method, which needs less than ten
@@ -41,9 +42,10 @@ def note(metrics: dict[str, float]) -> list[str]:
     low, high = (metrics.get(f"test_ratio_of_sums_ci_{end}") for end in ("low", "high"))
     if low is None or low <= 1 <= high:
         return []
+    why = " A metric of absolute or logarithmic errors teaches the median, not the mean." if high < 1 else ""
     return [
         f"All predictions together are {metrics['test_ratio_of_sums']:.0%} of what there was on test [{low:.0%}, {high:.0%}]: "
-        "do not add them up. A metric of absolute or logarithmic errors teaches the median, not the mean."
+        f"do not add them up.{why}"
     ]
 
 
@@ -80,22 +82,9 @@ def of_probabilities(y_true, score, units: Units) -> dict[str, float]:
     return found
 
 
-def by_tenth(y_true, predicted, n_bins: int = 10) -> pd.DataFrame:
-    """Predicted against actual means, over bins that hold equally many rows.
-
-    Returns
-    -------
-    DataFrame
-        `n_rows`, `mean_predicted` and `mean_actual` of each bin, from the lowest predictions to the highest.
-    """
-    bins = np.array_split(np.argsort(predicted, kind="stable"), min(n_bins, len(predicted)))
-    return pd.DataFrame(
-        {
-            "n_rows": [len(rows) for rows in bins],
-            "mean_predicted": [float(np.mean(predicted[rows])) for rows in bins],
-            "mean_actual": [float(np.mean(y_true[rows])) for rows in bins],
-        }
-    )
+def by_tenth(y_true, predicted) -> pd.DataFrame:
+    """Reliability of a number's predictions: `n_rows`, `mean_predicted` and `mean_actual` of ten bins."""
+    return reliability(y_true, predicted).rename(columns={"observed_rate": "mean_actual"})
 
 
 def _logistic(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

@@ -78,6 +78,7 @@ def of_test(
     """
     task, decided = use_case.task, answers.decided
     test, y_test = table.rows(rows)
+    units = table.units(rows)
     tables = curves.of_test(task, y_test, decided, use_case.classes, seed)
     tables["slices"], looked_at = slices.compare(
         use_case.metric,
@@ -85,7 +86,7 @@ def of_test(
         y_test,
         decided,
         slices.columns_of(test, table.features, use_case.protected, use_case.time_column),
-        table.units(rows),
+        units,
         {"binary": 2, "multiclass": len(use_case.classes or ()), "regression": 0}[task],
         use_case.quantile,
         table.periods(rows),
@@ -124,19 +125,19 @@ def of_test(
             before = predict_score(answers.uncalibrated, test, task)
             metrics = evaluate.before_calibration(y_test, before)
             notes += evaluate.note_on_calibration(y_test, before, decided.score)
-        metrics |= bias.of_probabilities(y_test, decided.score, table.units(rows))
+        metrics |= bias.of_probabilities(y_test, decided.score, units)
         tables["reliability"] = evaluate.reliability_curves(y_test, before, decided.score)
         if use_case.protected:
             groups = {name: test[name] for name in use_case.protected}
             favourable = use_case.favourable
             rates = fairness.group_rates(y_test, decided.decision, decided.score, groups, favourable)
-            ends = fairness.intervals_of_ratios(rates, decided.decision, groups, favourable, table.units(rows))
+            ends = fairness.intervals_of_ratios(rates, decided.decision, groups, favourable, units)
             tables["fairness"], metrics = rates, metrics | fairness.disparities(rates) | ends
             notes += fairness.notes_on_fairness(rates, ends)
     if task == "regression":
         tables["calibration_by_tenth"] = bias.by_tenth(y_test, decided.score)
         if use_case.quantile is None:
-            metrics |= bias.of_numbers(y_test, decided.score, table.units(rows))
+            metrics |= bias.of_numbers(y_test, decided.score, units)
             notes += bias.note(metrics)
     if task == "regression" and table.times is not None:
         tables["forecast"] = forecast.by_moment(table.times[rows], y_test, decided.score, naive[rows])

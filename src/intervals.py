@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.special import expit, logit
@@ -18,6 +19,7 @@ N_GROUPS = 50  # whose omission tells the spread of a metric that has no influen
 FEWEST_BLOCKS = 8  # into which neighbouring moments are merged
 CORRELATED = 0.5  # standard errors of an autocorrelation from which on neighbours are merged
 LARGEST_AUTOCORRELATION = 0.97
+ROUNDING = 1e-9
 NEGLIGIBLE = 1e-12  # of a squared metric: nothing varies
 
 
@@ -36,6 +38,12 @@ class Units:
     entities: np.ndarray | None = None
     moments: np.ndarray | None = None
     horizon: int = 1
+
+    @cached_property
+    def pairs(self) -> np.ndarray:
+        """Codes of entity and moment together."""
+        both = self.entities.astype("int64") * (int(self.moments.max()) + 1) + self.moments
+        return np.unique(both, return_inverse=True)[1]
 
     def take(self, rows) -> Units:
         """The units of some rows."""
@@ -272,16 +280,11 @@ def spread(influence: np.ndarray, units: Units, kinds: np.ndarray) -> Spread | N
     for codes, of_way in ((units.entities, _of_strangers), (units.moments, _of_series)):
         if codes is None:
             continue
-        n_alike = _n_alike(codes, kinds)
-        sums = np.bincount(codes, weights=influence)
-        if n_alike < FEWEST_UNITS - 1e-9:
-            return None
-        found.append(of_way(sums, n_alike, units.horizon))
+        found.append(of_way(np.bincount(codes, weights=influence), _n_alike(codes, kinds), units.horizon))
+    if None in found:
+        return None
     if len(found) == 2:
-        pairs = np.unique(units.entities.astype("int64") * (int(units.moments.max()) + 1) + units.moments, return_inverse=True)[
-            1
-        ]
-        of_both = np.sum(np.bincount(pairs, weights=influence) ** 2)
+        of_both = np.sum(np.bincount(units.pairs, weights=influence) ** 2)
         variance = max(found[0][0], found[1][0], found[0][0] + found[1][0] - of_both)
         return Spread(float(np.sqrt(variance)), min(found[0][1], found[1][1]))
     return Spread(float(np.sqrt(found[0][0])), found[0][1])
@@ -300,12 +303,16 @@ def _of_rows(influence, kinds) -> Spread | None:
     return Spread(float(np.sqrt(variance)), max(1.0, min(counts.min() - 1.0, _freedom(influence))))
 
 
-def _of_strangers(sums: np.ndarray, n_alike: float, _: int) -> tuple[float, float]:
+def _of_strangers(sums: np.ndarray, n_alike: float, _: int) -> tuple[float, float] | None:
+    if n_alike < FEWEST_UNITS - ROUNDING:
+        return None
     return float(np.sum(sums**2)) * n_alike / (n_alike - 1), max(1.0, min(n_alike - 1, _freedom(sums)))
 
 
-def _of_series(sums: np.ndarray, n_alike: float, horizon: int) -> tuple[float, float]:
+def _of_series(sums: np.ndarray, n_alike: float, horizon: int) -> tuple[float, float] | None:
     """Of moments in the order of time: as of strangers, after the autocorrelation is taken out, and put back in the end.
+
+    None where the moments depend so much on one another that they tell no more than a single one.
 
     References
     ----------
@@ -326,7 +333,8 @@ def _of_series(sums: np.ndarray, n_alike: float, horizon: int) -> tuple[float, f
         size *= 2
     merged = _merged(rest, size if size == 1 else max(1, min(2 * size, len(rest) // FEWEST_BLOCKS)))
     n_alike = min(n_alike, n * (1 - r) / (1 + r), float(len(merged)))
-    n_alike = max(n_alike, FEWEST_UNITS)
+    if n_alike < FEWEST_UNITS - ROUNDING:
+        return None
     variance = np.sum(merged**2) * n / len(rest) / (1 - r) ** 2 * n_alike / (n_alike - 1)
     return float(variance), max(1.0, min(n_alike - 1, _freedom(merged)))
 

@@ -78,15 +78,13 @@ def metadata(
     }
 
 
-def what_is_drawn(use_case: UseCase, table: Table, test, metrics: dict[str, float]) -> dict[str, Any]:
+def what_is_drawn(use_case: UseCase, units: Units, y_test, metrics: dict[str, float]) -> dict[str, Any]:
     """What came into the sample of test rows as a whole, by which its interval goes; and why there is none."""
-    units, n_units = table.units(test), {}
-    for name, codes in ((use_case.group_column, units.entities), (use_case.time_column, units.moments)):
-        if codes is not None:
-            n_units[name] = len(np.unique(codes))
-    facts = {"drawn": n_units or {"rows": len(test)}}
+    ways = ((use_case.group_column, units.entities), (use_case.time_column, units.moments))
+    n_units = {name: int(codes.max()) + 1 for name, codes in ways if codes is not None}
+    facts = {"drawn": n_units or {"rows": len(y_test)}, "horizon": units.horizon}
     if f"test_{use_case.metric}_ci_low" not in metrics:
-        facts["lacks"] = _why_no_interval(use_case, table.y[test], facts["drawn"])
+        facts["lacks"] = _why_no_interval(use_case, y_test, facts["drawn"])
     return facts
 
 
@@ -97,7 +95,7 @@ def _why_no_interval(use_case: UseCase, y_test, n_units: dict[str, int]) -> str:
     rarest = np.unique(y_test, return_counts=True)[1].min()
     if use_case.task != "regression" and rarest < FEW_UNITS:
         return f"test has {rarest} rows of the rarest class: too few to tell how far the score may be off"
-    return f"{use_case.metric} is at its bound, or does not vary among the test rows"
+    return f"{use_case.metric} is at its bound, does not vary among the test rows, or these depend too much on one another"
 
 
 def facts_of_rows(

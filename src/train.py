@@ -122,8 +122,9 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], re
             parts = split(table.y, **how, task=task, times=table.times, keys=keys, contents=table.contents)
             (train, y_train), (val, y_val) = table.rows(parts.train), table.rows(parts.val)
             suspects = leakage.find(train[list(use_case.features)], y_train, task, config.seed, table.times is not None)
-            for suspect in suspects:
-                log.warning(str(suspect))
+            told = list(map(str, suspects))  # now, for it may not be worth waiting
+            for warning in told:
+                log.warning(warning)
 
         search = None
         if config.tuning.method != "none":
@@ -155,7 +156,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], re
             baselines = evaluate.best_first(yardstick, baselines, y_val, parts.val, table.periods(parts.val))
 
         with steps.step("evaluate"):
-            test, y_test = table.rows(parts.test)
+            (test, y_test), units = table.rows(parts.test), table.units(parts.test)
             test_score = predict_score(model, test, task)
             ceiling = None if table.true_score is None else table.true_score[parts.test]
             decided = decide(task, test_score, decided_at, costs)
@@ -164,19 +165,17 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], re
                 y_test,
                 decided,
                 {name: evaluate.as_baseline(yardstick, score[parts.test]) for name, score in baselines.items()},
-                table.units(parts.test),
+                units,
                 None if ceiling is None else decide(task, ceiling, decided_at, costs),
                 table.periods(parts.test),
             )
             decided_on_val = decide(task, unseen_score, decided_at, costs)
             metrics |= evaluate.score_val(yardstick, y_val, decided_on_val, table.periods(parts.val))
             metrics |= {} if cv_results.empty else summarise(cv_results, scoring, use_case.metric)
-            metrics |= evaluate.costs_of_classes(y_test, decided.decision, costs, table.units(parts.test))
+            metrics |= evaluate.costs_of_classes(y_test, decided.decision, costs, units)
             if task == "binary":
                 metrics |= {"threshold": decided_at}
-                metrics |= evaluate.costs_of(
-                    y_test, test_score, decided_at, threshold.prices(use_case.cost, test), table.units(parts.test)
-                )
+                metrics |= evaluate.costs_of(y_test, test_score, decided_at, threshold.prices(use_case.cost, test), units)
             middle = reference_row(train, table.features)
             found = findings.of_test(
                 findings.Answers(model, uncalibrated, decided, decided_at, costs),
@@ -206,16 +205,17 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], re
             facts["slices"] = found.slices
             facts["split"]["overlap"] = overlap(parts, table.contents, table.y, table.times, table.groups)
             facts["split"]["drift"] = {name: drift.psi(was, test[name]) for name, was in reference["features"].items()}
-            facts["interval_of"] = record.what_is_drawn(use_case, table, parts.test, metrics)
+            facts["interval_of"] = record.what_is_drawn(use_case, units, y_test, metrics)
             facts["tuning"] = search and search.facts
             facts["notes"] += [*found.notes, *(search.notes if search else [])]
             record.write(folder, model, fitted, metrics, tables, parts, facts, hydra_files)
-            about = table.units(parts.test), table.periods(parts.test)
+            about = units, table.periods(parts.test)
             record.write_test_scores(folder / "test_scores.parquet", parts.test, y_test, decided, *about)
             artifacts.write_json(folder / "drift_reference.json", reference)
             documents.write(folder, registry)
     for note in facts["notes"]:
-        log.info(note)
+        if note not in told:
+            log.info(note)
     for name, params in search.params.items() if config.save_tuned else ():
         print(os.path.relpath(config_module.save_tuned(use_case.key, name, params)))
     print(record.closing_line(facts, metrics))

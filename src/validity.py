@@ -1,4 +1,4 @@
-"""What speaks against the numbers of a run: rows that test shares with train, columns that know too much, perfect scores."""
+"""Validity of a run: overlap of test with train, target leakage, implausible scores."""
 
 from __future__ import annotations
 

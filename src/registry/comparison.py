@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from src.errors import IntegrityError
-from src.intervals import Estimate, Units, estimate, gain, spread
+from src.intervals import Estimate, Units, estimate, gain, make_units, spread
 from src.metrics import Prediction, as_score
 from src.registry.entry import NAMES
 from src.registry.store import Version
@@ -157,7 +157,9 @@ def _estimate(metric: str, results: Results) -> Estimate:
     scores, use_case = results.scores, results.facts["config"]["use_case"]
     n_classes = {"regression": 0, "multiclass": len(use_case["classes"] or ())}.get(use_case["task"], 2)
     periods = scores["period"].to_numpy() if "period" in scores else None
-    about = n_classes, _units(scores, use_case), use_case["quantile"], periods
+    if n_classes and not np.isin(scores[["y_true", "decision"]], range(n_classes)).all() and use_case["task"] != "anomaly":
+        raise IntegrityError(f"{SCORES} of {results.version or 'the run'} has a class that the use case does not have.")
+    about = n_classes, _units(scores, results.facts), use_case["quantile"], periods
     return estimate(metric, scores["y_true"].to_numpy(), _prediction(scores), *about)
 
 
@@ -191,12 +193,12 @@ def _unpaired(metric: str, values: tuple[float, float], mine: Estimate, theirs: 
     return Difference(metric, *values, value, value - reach, value + reach, p_value, "unpaired")
 
 
-def _units(scores: pd.DataFrame, use_case: dict[str, Any]) -> Units:
+def _units(scores: pd.DataFrame, facts: dict[str, Any]) -> Units:
     """What rows came together; of runs that are older than its two columns, as they recorded it."""
     entities, moments = (scores[name].to_numpy() if name in scores else None for name in ("entity", "moment"))
     if "cluster" in scores:
         entities = scores["cluster"].to_numpy()
-    return Units(entities, moments, (use_case.get("series") or {}).get("horizon", 1))
+    return make_units(entities, moments, (facts.get("interval_of") or {}).get("horizon", 1))
 
 
 def side_by_side(a: Version, b: Version) -> list[tuple[str, float | None, float | None]]:

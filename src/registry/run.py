@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, PositiveInt, TypeAdapter, ValidationError, model_validator
 
 from src import artifacts
 from src.errors import IntegrityError
@@ -36,9 +36,29 @@ class RowCounts(_Recorded):
     test: Count
 
 
+class Overlap(_Recorded):
+    n_copies: Count | None = None
+    n_groups: Count | None = None
+    n_groups_known: Count | None = None
+    newest_train: str | None = None
+    oldest_test: str | None = None
+
+
 class Split(_Recorded):
     sha256: Sha256
     n_rows: RowCounts
+    overlap: Overlap | None = None
+
+
+class Leak(_Recorded):
+    columns: list[str]
+    metric: Literal["roc_auc", "r2"]
+    value: Finite
+
+
+class Sample(_Recorded):
+    horizon: PositiveInt = 1
+    lacks: str | None = None
 
 
 class Recorded(_Recorded):
@@ -53,6 +73,8 @@ class Recorded(_Recorded):
     config: TrainingConfig
     data: Data
     split: Split | None = None
+    leaks: list[Leak] = []
+    interval_of: Sample | None = None
     feature_count: Count
     params: dict[str, Any]
 
