@@ -1,4 +1,4 @@
-"""How often the 95 % intervals that a run prints cover the truth, and how wide they are, on rows whose truth is known.
+"""Coverage and width of the printed 95 % confidence intervals, by simulation of rows whose truth is known.
 
     python bench/coverage.py [--draws 400] [--only rows clusters moments panel] [--out coverage.md]
 

@@ -14,7 +14,7 @@ from src.influence import RANKINGS, is_known, measure, value_of
 from src.metrics import METRICS, Prediction, as_score
 
 CONFIDENCE = 0.95
-FEWEST_UNITS = 2  # of each class where a metric ranks: with fewer nothing is known of how they vary
+FEWEST_UNITS = 2  # and rows of each of two classes: with fewer nothing is known of how they vary
 N_GROUPS = 50  # whose omission tells the spread of a metric that has no influence function
 FEWEST_BLOCKS = 8  # into which neighbouring moments are merged
 CORRELATED = 0.5  # standard errors of an autocorrelation from which on neighbours are merged
@@ -141,7 +141,8 @@ def estimate(
     some = np.asarray(y_true)[of_rows], Prediction(prediction.score[of_rows], prediction.decision[of_rows])
     periods = periods if periods is None else periods[of_rows]
     influence, kinds = np.zeros(len(y_true)), np.full(len(y_true), -1)
-    kinds[of_rows] = some[0] if metric in RANKINGS or metric == "roc_auc_ovr" else 0
+    if n_classes != 2 or FEWEST_UNITS <= np.sum(some[0]) <= len(some[0]) - FEWEST_UNITS:
+        kinds[of_rows] = some[0] if metric in RANKINGS or metric == "roc_auc_ovr" else 0
     if METRICS[metric].takes == "periods" and units.moments is not None:
         units = Units(None, units.moments, units.horizon)
     if is_known(metric, periods):
@@ -189,7 +190,7 @@ def interval(found: Estimate) -> tuple[float, float] | None:
     Returns
     -------
     low, high : float
-        None where the sample does not tell: fewer than two units, of each class where the metric ranks, or none that differs.
+        None where the sample does not tell: fewer than two units, or two rows of a class, or no unit that differs.
 
     References
     ----------

@@ -26,6 +26,7 @@ N_OF_PAIRS = 15  # columns that predict best, of which every two are looked at t
 N_BINS_OF_PAIR = 20
 N_TOKENS = 300
 ROWS_OF_TOKEN = 5
+LETTERS = 2_000  # of a text that are read
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def suspects(frame: pd.DataFrame, y, task: str, seed: int) -> list[Suspect]:
     if rows is None:
         return []
     y, some = np.asarray(y)[rows], frame.iloc[rows]
-    judge = _Judge(y, task, rng.permutation(len(rows)) % 2 == 0, max(1, frame.shape[1]))
+    judge = _Judge(y, task, rng, max(1, frame.shape[1]))
     found, best_codes = [], {}
     for name, codings in _codings(some):
         value, codes = max(((judge.value_of(codes), codes) for codes in codings), key=lambda pair: pair[0])
@@ -125,7 +126,7 @@ def by_order(y, task: str, seed: int) -> Suspect | None:
     rows = _draw(np.asarray(y), task, 1, rng)
     if rows is None:
         return None
-    judge = _Judge(np.asarray(y)[rows], task, rng.permutation(len(rows)) % 2 == 0, 1)
+    judge = _Judge(np.asarray(y)[rows], task, rng, 1)
     value = judge.value_of(_bins(rows.astype("float64"), N_BINS))
     return Suspect((ROWS,), judge.metric, value) if judge.is_beyond(value, PREDICTABLE[judge.metric]) else None
 
@@ -133,16 +134,17 @@ def by_order(y, task: str, seed: int) -> Suspect | None:
 class _Judge:
     """How well codes of rows predict the target: each half of the rows by the other half's mean in each code."""
 
-    def __init__(self, y: np.ndarray, task: str, is_first: np.ndarray, n_columns: int):
-        self.metric = "r2" if task == "regression" else "roc_auc"
-        self.halves = [
-            (np.flatnonzero(is_first), np.flatnonzero(~is_first)),
-            (np.flatnonzero(~is_first), np.flatnonzero(is_first)),
-        ]
+    def __init__(self, y: np.ndarray, task: str, rng: np.random.Generator, n_columns: int):
         self.is_class = task != "regression"
-        labels = np.unique(y)
-        self.targets = [(y == label).astype("float64") for label in (labels[1:] if len(labels) == 2 else labels)]
-        if not self.is_class:
+        self.metric = "roc_auc" if self.is_class else "r2"
+        first = np.zeros(len(y), dtype=bool)
+        for members in [np.flatnonzero(y == label) for label in np.unique(y)] if self.is_class else [np.arange(len(y))]:
+            first[rng.permutation(members)[::2]] = True
+        self.halves = [(np.flatnonzero(first), np.flatnonzero(~first)), (np.flatnonzero(~first), np.flatnonzero(first))]
+        if self.is_class:
+            labels = _common(y)
+            self.targets = [(y == label).astype("float64") for label in (labels[1:] if task == "binary" else labels)]
+        else:
             self.targets = [rankdata(y) / len(y)]  # of a skewed target a few values would decide
         self.spread = _spread(y, self.is_class, n_columns)
 
@@ -185,20 +187,26 @@ def _area(is_positive: np.ndarray, codes: np.ndarray, means: np.ndarray, n_codes
 def _spread(y: np.ndarray, is_class: bool, n_columns: int) -> float:
     """How far an area of 0.9 may be off by chance in one of all columns; about as far as an R² of 0.9."""
     z = float(norm.isf(0.01 / n_columns))
-    rarest = np.unique(y, return_counts=True)[1].min() if is_class else len(y) / 2
+    rarest = min(np.sum(y == label) for label in _common(y)) if is_class else len(y) / 2
     return z * float(np.sqrt(0.9 * 0.1 / rarest))
+
+
+def _common(y: np.ndarray) -> np.ndarray:
+    """Classes of which there are enough rows to be told apart."""
+    labels, counts = np.unique(y, return_counts=True)
+    return labels[counts >= FEWEST_OF_CLASS]
 
 
 def _draw(y: np.ndarray, task: str, n_columns: int, rng: np.random.Generator) -> np.ndarray | None:
     """Positions to look at, in order: of two classes as many of the rarer one as there are, at most half."""
-    if len(y) < FEWEST_ROWS:
+    if len(y) < FEWEST_ROWS or np.ptp(y) == 0:
         return None
     n_most = int(min(len(y), MOST_ROWS, max(1_000, MOST_CELLS // max(1, n_columns))))
     rows = np.arange(len(y))
     if task == "regression":
         return rows if n_most == len(y) else np.sort(rng.choice(rows, n_most, replace=False))
     labels, counts = np.unique(y, return_counts=True)
-    if len(labels) < 2 or (task == "binary" and counts.min() < FEWEST_OF_CLASS):
+    if len(_common(y)) < 2:
         return None
     if n_most < len(y):
         each = np.minimum(counts, np.maximum(n_most // len(labels), n_most * counts // len(y)))
@@ -244,14 +252,12 @@ def _words(column: pd.Series) -> Iterator[np.ndarray]:
     """Whether a text is there, whether each frequent word is in it, and whole texts where they repeat."""
     from sklearn.feature_extraction.text import CountVectorizer
 
-    texts = column.fillna("").astype(str)
+    texts = column.fillna("").astype(str).str.slice(0, LETTERS)
     yield column.notna().to_numpy().astype("int64")
     codes, found = pd.factorize(texts)
     if len(found) <= len(texts) / 3:
         yield codes
-    counter = CountVectorizer(
-        binary=True, min_df=min(ROWS_OF_TOKEN, len(texts)), max_features=N_TOKENS, ngram_range=(1, 2), dtype="int8"
-    )
+    counter = CountVectorizer(binary=True, min_df=min(ROWS_OF_TOKEN, len(texts)), max_features=N_TOKENS, dtype="int8")
     try:
         matrix = counter.fit_transform(texts).tocsc()
     except ValueError:  # no word is in as many texts

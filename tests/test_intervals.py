@@ -124,11 +124,11 @@ def test_one_cluster_or_one_moment_gives_no_interval(units, why):
         assert np.isnan(gain(found, found).p_value) or gain(found, found).value == 0
 
 
-def test_one_row_of_a_class_gives_no_interval_of_a_ranking():
+def test_one_row_of_a_class_gives_no_interval():
     y = np.zeros(N, dtype=int)
     y[0] = 1
     score = np.linspace(0, 1, N)
-    for metric in ("roc_auc", "average_precision"):
+    for metric in ("roc_auc", "average_precision", "log_loss", "accuracy", "lift_at_10_percent"):
         assert interval(estimate(metric, y, Prediction(score, score > 0.5), 2, Units())) is None
 
 
@@ -178,6 +178,12 @@ def test_moments_that_depend_on_the_last_ones_are_covered(phi, n_moments):
         low, high = interval(found)
         hits += low <= 10 <= high
     assert 0.90 <= hits / n_draws <= 0.99
+
+
+def test_moments_that_tell_no_more_than_one_give_no_interval():
+    missed = 10 + np.linspace(0, 1, 24)  # one long rise
+    found = estimate("mae", missed, Prediction(np.zeros(24), np.zeros(24)), 0, make_units(None, np.arange(24)))
+    assert interval(found) is None
 
 
 def test_entities_and_moments_that_both_vary_are_both_counted():

@@ -115,6 +115,14 @@ def test_a_rate_that_drifts_with_the_rows_is_told_too():
     assert 0.6 < by_order(y, "binary", 0).value < 0.8
 
 
+def test_a_class_of_a_few_rows_hides_no_leak_and_warns_of_nothing(recwarn):
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1, 2], [700, 790, 3])
+    assert [suspect.columns for suspect in suspects(noise(rng, 1493).assign(leak=y * 1.0), y, "multiclass", 0)] == [("leak",)]
+    assert suspects(noise(rng, 100), np.zeros(100), "regression", 0) == []
+    assert not recwarn
+
+
 def test_too_few_rows_accuse_nobody():
     y = np.repeat([0, 1], [30, 7])
     assert suspects(pd.DataFrame({"x": y * 1.0}), y, "binary", 0) == []

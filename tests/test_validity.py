@@ -2,6 +2,7 @@
 
 import pytest
 
+from src import leakage, validity
 from src.validity import judge
 
 
@@ -70,3 +71,7 @@ def test_a_score_that_is_too_good_is_doubted(metrics, colour):
 def test_older_runs_are_asked_what_they_recorded():
     assert judge({"config": {}, "split": {"overlap": {"n_rows": 0}}}, {})[0].colour == "green"
     assert judge({"config": {}}, {"silhouette": 0.3}) == []
+
+
+def test_the_limits_are_those_of_the_leak_check():
+    assert (validity.ROWS, validity.SUSPICIOUS) == (leakage.ROWS, leakage.SUSPICIOUS)

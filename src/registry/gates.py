@@ -23,6 +23,7 @@ CALIBRATION_TOLERANCE = 0.1  # of a rival's Brier score
 FAIRNESS_TOLERANCE = 0.02  # by which a difference between groups may grow: less is within the noise of a thousand test rows
 DIFFERENCES = ("demographic_parity_difference_", "equal_opportunity_difference_")
 RATIO = "demographic_parity_ratio_"
+ENDS = ("_ci_low", "_ci_high")
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,7 @@ def _not_inferior(name: str, mine: Results, rival: Results, found: Difference | 
 
 def _four_fifths(metrics: dict[str, float]) -> list[Gate]:
     """Selection rates of groups, lowest over highest: broken where the whole interval is below four fifths."""
-    ratios = {name: value for name, value in metrics.items() if name.startswith(RATIO) and "_ci_" not in name}
+    ratios = {name: value for name, value in metrics.items() if name.startswith(RATIO) and not name.endswith(ENDS)}
     if not ratios:
         return []
     broken = [name for name, value in ratios.items() if metrics.get(f"{name}_ci_high", value) < FOUR_FIFTHS]
@@ -209,7 +210,7 @@ def _fairness(mine: dict[str, float], rival: Results) -> list[Gate]:
     """No difference between groups may grow, and no ratio fall below four fifths where it was above."""
     theirs, faults, n_compared = rival.metrics, [], 0
     for name, value in mine.items():
-        if name.startswith((*DIFFERENCES, RATIO)) and name in theirs and "_ci_" not in name:
+        if name.startswith((*DIFFERENCES, RATIO)) and name in theirs and not name.endswith(ENDS):
             n_compared += 1
             grows = name.startswith(DIFFERENCES) and not value <= theirs[name] + FAIRNESS_TOLERANCE
             breaks = name.startswith(RATIO) and not value >= FOUR_FIFTHS and theirs[name] >= FOUR_FIFTHS

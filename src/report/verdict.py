@@ -186,7 +186,9 @@ def badges(run: Run) -> list[tuple[str, str]]:
     if n_differing:
         found.append((f"{n_differing} slices differ from the whole", "warn"))
     ratios = [
-        value for name, value in run.metrics.items() if name.startswith("demographic_parity_ratio_") and "_ci_" not in name
+        value
+        for name, value in run.metrics.items()
+        if name.startswith("demographic_parity_ratio_") and not name.endswith(("_ci_low", "_ci_high"))
     ]
     if ratios:
         found.append(("four-fifths rule kept", "good") if min(ratios) >= FOUR_FIFTHS else ("four-fifths rule broken", "bad"))

@@ -199,7 +199,9 @@ def read(run_dir: Path, root: Path) -> Run:
         violations=_if_any(_numbers, "monotone_violations", facts.get("monotone_violations")) or {},
         is_direction_required=bool(use_case.get("requires_monotone")),
         parity={
-            name.removeprefix(RATIO): value for name, value in number.items() if name.startswith(RATIO) and "_ci_" not in name
+            name.removeprefix(RATIO): value
+            for name, value in number.items()
+            if name.startswith(RATIO) and not name.endswith(("_ci_low", "_ci_high"))
         },
         validity=tuple(validity.judge(facts, number)),
         damage=_damage(run_dir),
