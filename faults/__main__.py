@@ -61,8 +61,15 @@ def _try(console: Console, chosen: Sequence[tuple[Promise, int]], seed: int) -> 
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("attempts", total=len(chosen))
 
+        told, start = 0, time.perf_counter()
+
         def on_result(result: runner.Result) -> None:
+            nonlocal told
             progress.advance(task)
+            done = int(progress.tasks[task].completed)
+            if not console.is_terminal and 10 * done // len(chosen) > told:  # a log has no bar
+                told = 10 * done // len(chosen)
+                console.print(f"{done:,} of {len(chosen):,} attempts after {time.perf_counter() - start:,.0f} s")
             if result.outcome == runner.FAILED:
                 _complain(console, result)
 

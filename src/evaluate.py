@@ -200,10 +200,39 @@ def baseline_scores(yardstick: Yardstick, y_train, n_rows: int, forecasts: dict 
     return {name: np.full(n_rows, constant), **filled}
 
 
+@dataclass(frozen=True)
+class Baseline:
+    """Answers that a model has to beat, for all rows, and how they become decisions.
+
+    Attributes
+    ----------
+    score : ndarray of shape (n_rows,) or (n_rows, n_classes)
+    threshold : float, optional
+    costs : ndarray, optional
+        See `src.metrics.decide`.
+    """
+
+    score: np.ndarray
+    threshold: float | None = None
+    costs: np.ndarray | None = None
+
+    def answers(self, task: str, rows) -> Prediction:
+        """Scores and decisions for some rows."""
+        return decide(task, self.score[rows], self.threshold, self.costs)
+
+
 def best_first(
-    yardstick: Yardstick, scores: dict[str, np.ndarray], y_val, val, periods: np.ndarray | None = None
-) -> dict[str, np.ndarray]:
+    yardstick: Yardstick,
+    scores: dict[str, np.ndarray],
+    y_val,
+    val,
+    periods: np.ndarray | None = None,
+    prices=None,
+    costs: np.ndarray | None = None,
+) -> dict[str, Baseline]:
     """Baselines in the order in which they do on val: the first is the one a model has to beat.
+
+    Each decides as the model does: at a threshold that val chose, or for the class of least expected cost.
 
     Parameters
     ----------
@@ -215,14 +244,18 @@ def best_first(
         Positions of the val rows.
     periods : ndarray, optional
         Of the val rows.
+    prices : tuple, optional
+        What mistakes about the val rows cost: see `src.threshold.prices`.
+    costs : ndarray, optional
+        Of several classes: see `src.threshold.cost_array`.
     """
-    on_val = {name: yardstick.score(y_val, as_baseline(yardstick, score[val]), periods) for name, score in scores.items()}
-    return {name: scores[name] for name in sorted(scores, key=lambda name: -on_val[name])}
-
-
-def as_baseline(yardstick: Yardstick, score: np.ndarray) -> Prediction:
-    """A baseline's decisions: two classes are told apart at one half."""
-    return decide(yardstick.task, score, threshold=0.5 if yardstick.task in ("binary", "anomaly") else None)
+    task, is_binary = yardstick.task, yardstick.task == "binary"
+    found = {
+        name: Baseline(score, threshold.choose(y_val, score[val], prices) if is_binary else None, costs)
+        for name, score in scores.items()
+    }
+    on_val = {name: yardstick.score(y_val, baseline.answers(task, val), periods) for name, baseline in found.items()}
+    return {name: found[name] for name in sorted(found, key=lambda name: -on_val[name])}
 
 
 def _constant(metric: str, y_train, quantile: float | None) -> tuple[str, float]:

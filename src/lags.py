@@ -148,7 +148,7 @@ def _deviation(values: np.ndarray, series: _Series, distances: range, mean: np.n
 def naive_forecasts(
     frame: pd.DataFrame, target: str, time_column: str, entity: str | None, horizon: int, season: int | None
 ) -> dict[str, np.ndarray]:
-    """Forecasts that need no model: the last value that is known, and the value one season back.
+    """Forecasts that need no model: the last value that is known, the value one season back, and that with its growth.
 
     Parameters
     ----------
@@ -165,7 +165,9 @@ def naive_forecasts(
     Returns
     -------
     dict of str to ndarray of shape (n_rows,)
-        "last_value" and, with a season, "seasonal_naive"; NaN where the history is too short.
+        "last_value" and, with a season, "seasonal_naive" and "seasonal_growth", the value one season back times what the
+        last known value is of the one a season before it (the former alone where one of them is not positive, or unknown);
+        NaN where the history is too short.
 
     References
     ----------
@@ -178,4 +180,10 @@ def naive_forecasts(
         if periods is not None:
             found[name] = np.full(len(frame), np.nan)
             found[name][series.order] = _back(values, series, periods)
+    if season is not None:
+        before = np.full(len(frame), np.nan)
+        before[series.order] = _back(values, series, horizon + season)
+        grows = (before > 0) & (found["last_value"] > 0)
+        growth = np.divide(found["last_value"], before, out=np.ones(len(frame)), where=grows)
+        found["seasonal_growth"] = found["seasonal_naive"] * growth
     return found

@@ -156,6 +156,9 @@ ESTIMATORS: dict[str, Algorithm] = {
     "EnsembleClassifier": Algorithm("src.ensemble", {}),
     "EnsembleRegressor": Algorithm("src.ensemble", {}, quantile=lambda level: {}),
     "Ridge": Algorithm("sklearn.linear_model", {}, arguments=_linear),
+    "QuantileRegressor": Algorithm(
+        "sklearn.linear_model", {"solver": "highs"}, is_random=False, quantile=lambda level: {"quantile": level}
+    ),  # of benchmarks
 }
 
 

@@ -87,6 +87,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], re
     """Fill `run_dir` and return the primary metric on val as a score, higher is better."""
     from src import artifacts, curves, documents, drift, evaluate, findings, leakage, record, threshold
     from src import config as config_module
+    from src.benchmarks import benchmark_scores
     from src.calibration import calibrate, cross_fitted
     from src.cross_validation import summarise
     from src.data import source
@@ -140,6 +141,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], re
             broken = check_directions(fitted.model, task, train, table.features, use_case.requires_monotone)
         with steps.step("decide"):
             model, uncalibrated, decided_at, costs = fitted.model, None, None, None
+            prices = threshold.prices(use_case.cost, val)
             if config.calibration != "none":
                 uncalibrated, model = model, calibrate(model, config.calibration, val, y_val)
             val_score = predict_score(model, val, task)
@@ -147,13 +149,14 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], re
                 uncalibrated, config.calibration, val, y_val, config.seed
             )  # fmt: skip
             if task == "binary":
-                decided_at = threshold.choose(y_val, val_score, threshold.prices(use_case.cost, val))
+                decided_at = threshold.choose(y_val, val_score, prices)
                 model = with_threshold(model, decided_at)
             if use_case.cost_matrix:
                 costs = threshold.cost_array(use_case.cost_matrix.costs, use_case.classes)
                 model = threshold.CheapestClass(model, costs)
-            baselines = evaluate.baseline_scores(yardstick, y_train, len(table.y), table.forecasts)
-            baselines = evaluate.best_first(yardstick, baselines, y_val, parts.val, table.periods(parts.val))
+            simple = evaluate.baseline_scores(yardstick, y_train, len(table.y), table.forecasts)
+            simple |= benchmark_scores(use_case.benchmarks, recipe, use_case.metric, table.frame, table.y, parts.train)
+            baselines = evaluate.best_first(yardstick, simple, y_val, parts.val, table.periods(parts.val), prices, costs)
 
         with steps.step("evaluate"):
             (test, y_test), units = table.rows(parts.test), table.units(parts.test)
@@ -164,7 +167,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], re
                 yardstick,
                 y_test,
                 decided,
-                {name: evaluate.as_baseline(yardstick, score[parts.test]) for name, score in baselines.items()},
+                {name: baseline.answers(task, parts.test) for name, baseline in baselines.items()},
                 units,
                 None if ceiling is None else decide(task, ceiling, decided_at, costs),
                 table.periods(parts.test),
@@ -183,7 +186,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], re
                 yardstick,
                 table,
                 parts.test,
-                next(iter(baselines.values())),
+                next(iter(baselines.values())).score,
                 as_table(middle, table.features),
                 config.seed,
             )

@@ -56,7 +56,7 @@ def find_groups(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, st
                     yardstick,
                     table.y,
                     decided,
-                    {name: evaluate.as_baseline(yardstick, score) for name, score in baselines.items()},
+                    {name: decide("anomaly", score) for name, score in baselines.items()},
                     table.units(slice(None)),
                     None if table.true_score is None else decide("anomaly", table.true_score),
                 )

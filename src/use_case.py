@@ -185,6 +185,40 @@ class Series(Facts):
         return self
 
 
+class Benchmark(Facts):
+    """A simple model or a rule of thumb, fitted on the training rows, that the model has to beat.
+
+    Attributes
+    ----------
+    linear : list of str, optional
+        Features or lags of a linear regression, a logistic one for classes, a quantile regression for a quantile or for
+        absolute errors.
+    scaled : str, optional
+        A numeric feature times a factor that is fitted: a volatility times the quantile of losses in its unit is a VaR.
+    feature : str, optional
+        A numeric feature as it stands: the latest price is a forecast of the next one.
+    """
+
+    linear: Annotated[list[str], Field(min_length=1)] | None = None
+    scaled: str | None = None
+    feature: str | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        """What it looks at."""
+        return self.linear or [self.scaled or self.feature]
+
+    @model_validator(mode="after")
+    def _is_one(self):
+        if sum(each is not None for each in (self.linear, self.scaled, self.feature)) != 1:
+            raise ValueError("a benchmark is one of linear: [columns], scaled: column, feature: column")
+        return self
+
+
+TAKEN = {"test", "baseline", "ceiling", "val", "cv", "cv_train", "gain", "uncalibrated", "prior", "mean", "median", "quantile"}
+TAKEN |= {"last_value", "seasonal_naive", "seasonal_growth"}  # prefixes of metrics, and baselines that there are without asking
+
+
 class UseCase(Facts):
     """One of the bank's prediction problems.
 
@@ -232,6 +266,8 @@ class UseCase(Facts):
         Features that are computed from earlier rows, by name; they need a time column.
     series : Series, optional
         For a number in time order: forecasts without a model that the model has to beat.
+    benchmarks : dict of str to Benchmark
+        Simple models by name; the gain that is printed and judged is over the best of them and of the naive answers.
     known_in_time : dict of str to str
         Features that predict the target almost alone, and why each is known when the score is needed all the same.
     minimum_score : float, optional
@@ -269,6 +305,7 @@ class UseCase(Facts):
     features: Annotated[dict[str, Feature], Field(min_length=1)]
     lags: dict[str, Lag] = Field(default_factory=dict)
     series: Series | None = None
+    benchmarks: dict[Name, Benchmark] = Field(default_factory=dict)
     known_in_time: dict[str, str] = Field(default_factory=dict)
     minimum_score: float | None = None
     margin: Annotated[float, Field(ge=0)] | None = None
@@ -343,6 +380,25 @@ class UseCase(Facts):
                 raise ValueError(f"lag {name}: {lag.column} is neither a numeric feature nor the target")
             if lag.entity not in {None, self.group_column, *self.features}:
                 raise ValueError(f"lag {name}: {lag.entity} is neither a feature nor the group_column")
+        return self
+
+    @model_validator(mode="after")
+    def _benchmarks_agree(self):
+        if self.benchmarks and self.task not in ("binary", "multiclass", "regression"):
+            raise ValueError(f"benchmarks go with tasks binary, multiclass and regression, not {self.task}")
+        known = {**self.features, **dict.fromkeys(self.lags)}
+        for name, benchmark in self.benchmarks.items():
+            if name in TAKEN:
+                raise ValueError(f"a benchmark cannot be called {name}: metrics of something else begin with that")
+            if unknown := [column for column in benchmark.columns if column not in known]:
+                raise ValueError(f"benchmark {name} names {unknown[0]}, which is neither a feature nor a lag")
+            types = {column: known[column].type if known[column] else "float" for column in benchmark.columns}
+            if not_of_it := [column for column, type_ in types.items() if type_ == "text"]:
+                raise ValueError(f"benchmark {name}: {not_of_it[0]} is a text, which a linear model cannot take")
+            if benchmark.linear is None and self.task != "regression":
+                raise ValueError(f"benchmark {name}: scaled and feature go with task regression; use linear: [columns]")
+            if benchmark.linear is None and types[benchmark.columns[0]] not in ("float", "int"):
+                raise ValueError(f"benchmark {name}: {benchmark.columns[0]} is not a number")
         return self
 
     @model_validator(mode="after")

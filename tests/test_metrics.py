@@ -7,7 +7,7 @@ from sklearn import metrics as sk
 
 from src import threshold
 from src.errors import DataError
-from src.evaluate import as_baseline, baseline_scores, best_first, costs_of, costs_of_classes, evaluate, make_yardstick
+from src.evaluate import baseline_scores, best_first, costs_of, costs_of_classes, evaluate, make_yardstick
 from src.intervals import Units
 from src.metrics import (
     METRICS,
@@ -93,7 +93,7 @@ def test_mistakes_with_a_price_choose_another_threshold_than_f1():
 def test_evaluation_puts_baseline_ceiling_and_interval_beside_the_model():
     yardstick = make_yardstick("average_precision", "binary", Y)
     scores = baseline_scores(yardstick, np.array([0, 0, 1, 0, 0, 1, 0, 0, 1, 0]), 400)
-    prior = {name: as_baseline(yardstick, score) for name, score in scores.items()}
+    prior = {name: decide("binary", score, 0.5) for name, score in scores.items()}
     truth = decide("binary", 0.1 + 0.8 * Y, 0.4)
     found = evaluate(yardstick, Y, decide("binary", SCORE, 0.4), prior, Units(), ceiling=truth)
     assert found["test_average_precision"] == sk.average_precision_score(Y, SCORE)
@@ -179,7 +179,8 @@ def test_the_baseline_of_classes_is_their_shares_and_of_a_quantile_that_quantile
     yardstick = make_yardstick("f1_macro", "multiclass", y, classes=["a", "b", "c"])
     prior = baseline_scores(yardstick, y, 1)["prior"]
     assert prior.tolist() == [[0.25, 0.0, 0.75]]
-    assert as_baseline(yardstick, prior).decision.tolist() == [2]
+    (found,) = best_first(yardstick, {"prior": prior}, np.array([0]), np.array([0])).values()
+    assert found.answers("multiclass", np.array([0])).decision.tolist() == [2]
     yardstick = make_yardstick("pinball_loss", "regression", y, quantile=0.9)
     assert baseline_scores(yardstick, np.arange(101.0), 1)["quantile"] == [90.0]
 

@@ -197,6 +197,7 @@ def facts_of_proxy(name: str) -> dict[str, Any]:
         "features": entry.features,
         "protected": entry.protected,
         "favourable": entry.favourable,
+        "benchmarks": {},
         "known_in_time": {},
         "time_column": entry.time_column,
         "duplicates": entry.duplicates,

@@ -23,7 +23,8 @@ BASELINES = {
     "median": "always answering the training median",
     "quantile": "always answering the training quantile",
     "seasonal_naive": "repeating the value of a season ago",
-    "naive": "repeating the last value",
+    "seasonal_growth": "the value of a season ago, grown as the last known value has since then",
+    "last_value": "repeating the last known value",
 }
 
 
@@ -124,7 +125,7 @@ def figures(run: Run) -> list:
     items = []
     if beside in run.metrics:
         name = run.fact("baseline") or "prior"
-        items.append((f"Baseline ({name})", number.metric(run, beside), [BASELINES.get(name, "")]))
+        items.append((f"Baseline ({name})", number.metric(run, beside), [meaning_of_baseline(run, name)]))
         gain = f"gain_{metric}"
         items.append(("Better than the baseline by", number.metric(run, gain, signed=True), _interval(run, gain)))
         ceiling = number.metric(run, f"ceiling_{metric}")
@@ -199,6 +200,20 @@ def badges(run: Run) -> list[tuple[str, str]]:
     if gates := _gates(run):
         found.append((_counted(gates), "good" if all(gate["is_met"] for gate in gates["gates"]) else "bad"))
     return found
+
+
+def meaning_of_baseline(run: Run, name: str) -> str:
+    """What a baseline or a benchmark answers, in words."""
+    benchmark = (run.use_case("benchmarks") or {}).get(name)
+    if benchmark is None:
+        return BASELINES.get(name, "")
+    if benchmark["linear"]:
+        kind = "a linear regression" if run.use_case("task") == "regression" else "a logistic regression"
+        kind = "a quantile regression" if run.use_case("quantile") is not None else kind
+        return f"{kind} on {', '.join(benchmark['linear'])}"
+    if benchmark["scaled"]:
+        return f"{benchmark['scaled']} times a factor that train chose"
+    return f"{benchmark['feature']} as it stands"
 
 
 def against_baseline(run: Run) -> str:
