@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT))
 SEED = int(os.environ.get("SEED", 42))
 SETS = {
     "german": ["use_case=credit_scoring"],
-    "bank": ["use_case=account_opening"],
+    "bank": ["use_case=account_opening", "data_split=stratified", "cv=stratified_kfold"],
     "pakdd": ["use_case=credit_risk_scoring", "data_source=packaged", "data_source.name=pakdd2009"],
     "gmsc": ["use_case=default_prediction"],
 }

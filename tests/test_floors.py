@@ -69,7 +69,7 @@ def test_the_closing_line_of_a_proxy_says_real_and_a_note_says_of_what(train, tm
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
-    [["use_case=default_prediction"], ["use_case=credit_scoring"], ["use_case=account_opening"], ["use_case=loan_approval"]],
+    [["use_case=default_prediction"], ["use_case=credit_scoring"], ["use_case=loan_approval"]],
     ids="".join,
 )
 def test_the_neural_network_comes_within_a_hundredth_of_the_best_booster(train, tmp_path, overrides):

@@ -217,8 +217,6 @@ def test_german_credit_reaches_its_floor(german):
     [
         ("default_prediction", "xgboost", 0.862),
         ("default_prediction", "lightgbm", 0.862),
-        ("account_opening", "lightgbm", 0.79),
-        ("account_opening", "xgboost", 0.79),
         ("credit_scoring", "logistic_regression", 0.77),
     ],
 )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 DERIVATIONS = {
     "asset_months": "asset_months",
     "asset_years": "asset_years",
+    "call_days": "calls",
     "cash_months": "cash",
     "currency_directions": "currencies",
     "currency_volatility": "currencies",
