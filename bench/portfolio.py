@@ -49,12 +49,12 @@ def bare_seconds(run_dir: Path) -> float:
     from src.fit import fit, fit_unsupervised, predict_score
     from src.lags import add_lags, lag_features
     from src.recipe import make_recipe
-    from src.schema import UNSUPERVISED, TrainingConfig
+    from src.schema import TrainingConfig
     from src.split import row_keys, split
 
     facts = json.loads((run_dir / "metadata.json").read_text(encoding="utf-8"))
     config = TrainingConfig.model_validate_json(json.dumps(facts["config"]))
-    use_case, is_unsupervised = config.use_case, config.use_case.task in UNSUPERVISED
+    use_case = config.use_case
     data = source.load(use_case=use_case, **config.data_source.model_dump())
     task = {"anomaly": "binary"}.get(use_case.task, use_case.task)
     columns = use_case.target, use_case.time_column, use_case.duplicates, task, use_case.classes, use_case.group_column
@@ -62,7 +62,7 @@ def bare_seconds(run_dir: Path) -> float:
     features = {**use_case.features, **lag_features(use_case.lags)}
     frame = add_lags(frame, use_case.lags, use_case.time_column) if use_case.lags else frame
     recipe = replace(make_recipe(config, features), n_threads=1, patience=None)
-    if is_unsupervised:
+    if use_case.task == "clustering":
         start = time.perf_counter()
         fit_unsupervised(recipe, frame)
         return time.perf_counter() - start
@@ -74,6 +74,10 @@ def bare_seconds(run_dir: Path) -> float:
     times, groups = (frame[name].to_numpy() if name else None for name in (use_case.time_column, use_case.group_column))
     keys = row_keys(frame, use_case.group_column) if config.data_split.method == "hashed" else groups
     parts = split(y, **config.data_split.model_dump(exclude={"train_ratio"}), task=use_case.task, times=times, keys=keys)
+    if use_case.task == "anomaly":
+        start = time.perf_counter()
+        predict_score(fit_unsupervised(recipe, frame.iloc[parts.train]), frame.iloc[parts.test], use_case.task)
+        return time.perf_counter() - start
     seconds = 0.0
     for rows, held_out in [*folds_of(config, y, times, groups, parts.train), (parts.train, parts.test)]:
         start = time.perf_counter()

@@ -202,9 +202,9 @@ def _check_data_split(split: DataSplit, use_case: UseCase) -> None:
         raise ConfigError(
             f"data_split ratios must sum to 1, but {split.train_ratio} + {split.val_ratio} + {split.test_ratio} = {total:.6g}"
         )
-    is_unsupervised = use_case.task in UNSUPERVISED
-    if (split.method == "none") != is_unsupervised:
-        choice = "none" if is_unsupervised else "stratified, random, temporal, group or hashed"
+    has_no_test = use_case.task == "clustering"
+    if (split.method == "none") != has_no_test:
+        choice = "none" if has_no_test else "stratified, random, temporal, group or hashed"
         raise ConfigError(f"use_case={use_case.key} is {use_case.task}: choose data_split={choice}")
     if split.method == "none":
         if split.train_ratio != 1:

@@ -15,6 +15,7 @@ from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import Pipeline
 
 from src.device import openmp_threads, threads_for
+from src.errors import ConfigError
 from src.features import make_features, matrix_facts
 from src.models import ESTIMATORS, make_estimator
 from src.rounds import NO_ROUNDS, Matrix, OnRound, Patience, fit_rounds
@@ -263,7 +264,19 @@ def threads_of(recipe: Recipe, X) -> int:
 
 
 def fit_unsupervised(recipe: Recipe, frame) -> Pipeline:
-    """Fit a recipe without labels: clusters, or what is normal."""
+    """Fit a recipe without labels: clusters, or what is normal.
+
+    Raises
+    ------
+    ConfigError
+        If anomalies are asked of an estimator that can score no rows but those that it was fitted on.
+    """
+    estimator = make_estimator(recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads)
+    if recipe.task == "anomaly" and not hasattr(estimator, "score_samples"):
+        raise ConfigError(
+            f"{recipe.estimator} cannot score rows that it was not fitted on: nothing would show whether it finds anomalies.\n"
+            "Choose one that can: model=dbscan."
+        )
     features = make_features(
         recipe.features,
         recipe.imputer,
@@ -274,7 +287,6 @@ def fit_unsupervised(recipe: Recipe, frame) -> Pipeline:
         flags_missing=False,
     )
     X = features.fit_transform(frame)
-    estimator = make_estimator(recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads)
     return Pipeline([("features", features), ("estimator", estimator.fit(X))])
 
 
@@ -282,6 +294,8 @@ def predict_score(model, frame, task: str) -> np.ndarray:
     """A fitted model's scores, as `src.metrics.Prediction.score` describes them for each task."""
     if task == "regression":
         return model.predict(frame)
+    if task == "anomaly":
+        return model.score_samples(frame)
     probability = model.predict_proba(frame)
     return probability[:, 1] if task == "binary" else probability
 

@@ -15,6 +15,7 @@ from src.threshold import cheapest_class, choose
 ALERT_RATE = 0.01
 TOP_SHARE = 0.1
 HIGH_RECALL = 0.99
+UNUSUAL = 1.0  # a detector's score above which a row is an anomaly
 FEWEST_OF_PERIOD = 3  # rows of one moment that can be ranked
 
 
@@ -26,9 +27,9 @@ class Prediction:
     ----------
     score : ndarray
         binary: probability of 1, shape (n_rows,). multiclass: probability of each class, shape (n_rows, n_classes).
-        regression: predicted value. anomaly: how unusual a row is, higher is more.
+        regression: predicted value. anomaly: how unusual a row is, above 1 is an anomaly.
     decision : ndarray of shape (n_rows,)
-        The class decided for; for regression the predicted value again.
+        The class decided for (1 for an anomaly); for regression the predicted value again.
     """
 
     score: np.ndarray
@@ -41,7 +42,7 @@ def decide(task: str, score, threshold: float | None = None, costs=None) -> Pred
         return Prediction(score, score.argmax(axis=1) if costs is None else cheapest_class(score, costs))
     if threshold is not None:
         return Prediction(score, (score >= threshold).astype(np.int8))
-    return Prediction(score, score)
+    return Prediction(score, (score > UNUSUAL).astype(np.int8) if task == "anomaly" else score)
 
 
 def decide_held_out(task: str, y_true, score, prices=None, costs=None) -> Prediction:

@@ -65,16 +65,21 @@ def metadata(
     return facts | {
         "leaks": [suspect.as_dict() for suspect in suspects],
         "baseline": baseline,
-        "split": {
-            "sha256": parts.sha256(),
-            "n_rows": {name: len(rows) for name, rows in parts.parts().items()},
-            "target_mean": {name: float(table.y[rows].mean()) for name, rows in parts.parts().items()},
-        },
+        "split": facts_of_parts(parts, table.y),
         "monotone": directions,
         "monotone_is_enforced": recipe.is_monotone and bool(directions),
         "monotone_violations": {name: step for name, step in broken.items() if step > 0},
         "best_iteration": fitted.best_iteration,
         "ensemble_weights": getattr(fitted.model, "weights", None),
+    }
+
+
+def facts_of_parts(parts: Split, y: np.ndarray) -> dict[str, Any]:
+    """What the record says of the parts that rows were cut into: their hash, rows and mean targets."""
+    return {
+        "sha256": parts.sha256(),
+        "n_rows": {name: len(rows) for name, rows in parts.parts().items()},
+        "target_mean": {name: float(y[rows].mean()) for name, rows in parts.parts().items()},
     }
 
 
@@ -176,8 +181,8 @@ def write_model(
         (folder / ".hydra" / name).write_text(text, encoding="utf-8")
 
 
-def write_groups(folder: Path, model, metrics, tables, labels: np.ndarray, facts, hydra_files) -> None:
-    """Write a run without labels: `write_model`, and the cluster of every row (-1 is noise) in `clusters.parquet`."""
+def write_clusters(folder: Path, model, metrics, tables, labels: np.ndarray, facts, hydra_files) -> None:
+    """Write a clustering: `write_model`, and the cluster of every row (-1 is noise) in `clusters.parquet`."""
     write_model(folder, model, model, metrics, tables, facts, hydra_files)
     pq.write_table(pa.table({"cluster": labels.astype("int32")}), folder / "clusters.parquet", write_page_checksum=True)
 
@@ -230,16 +235,11 @@ def closing_line(facts: dict[str, Any], metrics: dict[str, float]) -> str:
     )
 
 
-def closing_line_of_groups(facts: dict[str, Any], metrics: dict[str, float]) -> str:
-    """Use case, model, score, and what it must be read beside."""
+def closing_line_of_clusters(facts: dict[str, Any], metrics: dict[str, float]) -> str:
+    """Use case, model, score of a clustering, and what it must be read beside."""
     metric, n_rows = facts["metric"], facts["data"]["n_valid_rows"]
-    found = f"{metrics['n_clusters']:.0f} clusters, noise {metrics['noise_rate']:.3f}"
-    if f"test_{metric}" in metrics:
-        score = f"{metrics[f'test_{metric}']:.3f} {_between(metrics, metric)}"
-        beside = f"prior {metrics[f'baseline_{metric}']:.3f}; {found}"
-    else:
-        score = f"{metrics[metric]:.3f}" if metric in metrics else "is not defined"
-        beside = f"{found}, stability {metrics['stability']:.3f}"
+    score = f"{metrics[metric]:.3f}" if metric in metrics else "is not defined"
+    beside = f"{metrics['n_clusters']:.0f} clusters, noise {metrics['noise_rate']:.3f}, stability {metrics['stability']:.3f}"
     return (
         f"{facts['use_case_key']} · {facts['model']}   {metric} {score} on {n_rows:,} {facts['data']['kind']} rows   ({beside})"
     )

@@ -102,14 +102,13 @@ def test_seasonal_growth_is_the_value_a_season_ago_times_the_growth_since_then()
 )
 def test_a_benchmark_that_cannot_be_is_refused_in_a_sentence(compose, said, complaint):
     with pytest.raises(ConfigError, match=complaint):
-        compose("use_case=credit_scoring", f"+use_case.benchmarks={said}")
+        compose("use_case=credit_scoring", f"use_case.benchmarks={said}")
 
 
 def test_the_gain_of_a_run_is_over_its_best_benchmark(train, tmp_path):
-    three = "+use_case.benchmarks={three: {linear: [duration_months, savings]}}"
-    result = train("use_case=credit_scoring", "model=dummy", "cv=none", three)
+    result = train("use_case=credit_scoring", "model=dummy", "cv=none")
     assert result.returncode == 0, result.stderr
     metrics, facts = (json.loads((tmp_path / "run" / f"{name}.json").read_text()) for name in ("metrics", "metadata"))
-    assert facts["baseline"] == "three"
+    assert facts["baseline"] == "scorecard"
     assert metrics["prior_roc_auc"] == 0.5 < metrics["baseline_roc_auc"]
     assert metrics["gain_roc_auc"] == pytest.approx(0.5 - metrics["baseline_roc_auc"])

@@ -23,7 +23,7 @@ RUNS = {
              "cv.n_folds=2"],
     "forecast": ["use_case=atm_cash_optimization", "model=linear_regression", "cv.n_folds=2"],
     "classes": ["use_case=product_recommendation", "model=dummy", "data_source.rows=1500", "cv.n_folds=2"],
-    "anomalies": ["use_case=insider_fraud", "data_source.rows=1000"],
+    "anomalies": ["use_case=insider_fraud", "data_source.rows=6000"],
     "clusters": ["use_case=branch_optimization"],
 }  # fmt: skip
 

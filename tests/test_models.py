@@ -49,7 +49,7 @@ CASES = {
         "more": "target_transform: log1p\n  target_min: 0\n  time_column: day\n  series: {season: 7}",
     },
     "clustering": {"target": "null", "metric": "silhouette", "split": "none", "cv": "none", "more": ""},
-    "anomaly": {"target": "odd", "metric": "average_precision", "split": "none", "cv": "none", "more": ""},
+    "anomaly": {"target": "odd", "metric": "average_precision", "split": "stratified", "cv": "none", "more": ""},
 }  # fmt: skip
 ESTIMATORS = {name: yaml.safe_load((ROOT / f"conf/model/{name}.yaml").read_text())["estimator"] for name in options("model")}
 PAIRS = [(model, task) for model, tasks in ESTIMATORS.items() for task in tasks]

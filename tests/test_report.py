@@ -241,12 +241,13 @@ def test_anomalies_are_compared_with_production_too(run_of, tmp_path):
     found = of_run(run_of("anomaly"), tmp_path / "models")
     gates = judge(registry.register(run_of("anomaly")), version)
     assert found["gates"] == [gate.as_dict() for gate in gates[1:]]
-    assert found["difference"]["test"] == "unpaired"
+    assert found["difference"]["test"] == "paired"
+    assert found["difference"]["gain"] == 0
     folder = shutil.copytree(run_of("anomaly"), tmp_path / "run")
     write(folder, tmp_path / "models")
     html = report.render(folder)
-    assert "on its own rows" in html
-    assert "The test rows are not the same" in html
+    assert "on its own test rows" in html
+    assert "Both answered the same test rows" in html
 
 
 def test_what_was_not_recorded_is_said_to_be_so(run_of, tmp_path):

@@ -92,7 +92,7 @@ def split(run: Recorded) -> list[str]:
         return ["## Split", "All rows are used: nothing is predicted that could be held out."]
     parts, mean = run("split", "n_rows") or {}, run("split", "target_mean") or {}
     shared = run("split", "overlap") or {}
-    is_binary, is_multiclass = (run.use_case("task") == task for task in ("binary", "multiclass"))
+    is_binary, is_multiclass = run.use_case("task") in ("binary", "anomaly"), run.use_case("task") == "multiclass"
     header = ["Part", "Rows"] + ([] if is_multiclass else ["Share of positives" if is_binary else "Mean target"])
     show = share if is_binary else number
     rows = [

@@ -17,8 +17,8 @@ KNOWN = ("test", "baseline", "ceiling", "val", "cv", "cv_train", "gain", "uncali
 def performance(run: Recorded) -> list[str]:
     if run.metric is None or not run.metrics:
         return ["## Performance", not_recorded("metrics")]
-    if run.use_case("task") in ("clustering", "anomaly"):
-        return _groups(run)
+    if run.use_case("task") == "clustering":
+        return _clusters(run)
     metric, found = run.metric, run.metrics
     others = [name for key in found if key.endswith(f"_{metric}") and (name := key.removesuffix(f"_{metric}")) not in KNOWN]
     drawn = run("interval_of")
@@ -26,12 +26,17 @@ def performance(run: Recorded) -> list[str]:
         *_with_interval(run),
         *((f"Baseline {code(name)}", found[f"{name}_{metric}"]) for name in others),
         ("Best that any model can reach", _ceiling(run)),
-        ("On val, which chose rounds and threshold", found.get(f"val_{metric}")),
+        (f"On val, {_use_of_val(run)}", found.get(f"val_{metric}")),
         ("Cross-validation on train", _cross_validation(run)),
         ("What the sample of test rows is of", _sample(drawn)),
         *([("There is no interval", drawn["lacks"])] if drawn and "lacks" in drawn else []),
     ]
-    return ["## Performance", facts(pairs), _every_metric(run), *_confusion(run)]
+    pieces = ["## Performance", facts(pairs), _every_metric(run), *_confusion(run)]
+    return [*pieces, *_fitted_on(run, "Train rows")] if run.use_case("task") == "anomaly" else pieces
+
+
+def _use_of_val(run: Recorded) -> str:
+    return "by which runs are compared" if run.use_case("task") == "anomaly" else "which chose rounds and threshold"
 
 
 def _sample(drawn) -> Ready | None:
@@ -104,17 +109,19 @@ def _confusion(run: Recorded) -> list[str]:
     return []
 
 
-def _groups(run: Recorded) -> list[str]:
-    is_judged = run.use_case("task") == "anomaly"
-    expected = dict.fromkeys([*(CLUSTERS if run.use_case("task") == "clustering" else ()), *run.metrics])
-    rows = [[code(name), told(run.metrics, name)] for name in expected]
-    pieces = ["## Performance", facts(_with_interval(run)) if is_judged else "", table(["Metric", "Value"], rows)]
+def _clusters(run: Recorded) -> list[str]:
+    rows = [[code(name), told(run.metrics, name)] for name in dict.fromkeys([*CLUSTERS, *run.metrics])]
+    return ["## Performance", table(["Metric", "Value"], rows), *_fitted_on(run, "Rows")]
+
+
+def _fitted_on(run: Recorded, of: str) -> list[str]:
+    """Clusters of the rows that were fitted on."""
     profiles = run.tables.get("profiles")
     if profiles is None:
-        return [*pieces, not_recorded("what the clusters are like (profiles.csv)")]
+        return [not_recorded("what the clusters are like (profiles.csv)")]
     shown_of = profiles[[name for name in ("cluster", "size", "share") if name in profiles]]
     rows = [[shown(row.cluster), number(row.size), share(row.share)] for row in shown_of.itertuples(index=False)]
-    return [*pieces, table(["Cluster (-1 is noise)", "Rows", "Share"], rows)]
+    return [table(["Cluster (-1 is noise)", of, "Share"], rows)]
 
 
 def calibration(run: Recorded) -> list[str]:

@@ -137,14 +137,14 @@ def difference(a: Results, b: Results, metric: str | None = None) -> Difference 
     Returns
     -------
     Difference or None
-        None if there is nothing to compare: no test rows, another metric, or different rows and no intervals.
+        None if there is nothing to compare: no answers to test rows, or another metric.
     """
     metric, one, other = metric or a.facts["metric"], a.scores, b.scores
     if f"test_{metric}" not in a.metrics or f"test_{metric}" not in b.metrics:
         return None
     values = a.metrics[f"test_{metric}"], b.metrics[f"test_{metric}"]
     if one is None or other is None:
-        return _of_intervals(metric, values, a.metrics, b.metrics)
+        return None
     mine, theirs = (_estimate(metric, results) for results in (a, b))
     if not _are_same_rows(one, other):
         return _unpaired(metric, values, mine, theirs)
@@ -157,23 +157,10 @@ def _estimate(metric: str, results: Results) -> Estimate:
     scores, use_case = results.scores, results.facts["config"]["use_case"]
     n_classes = {"regression": 0, "multiclass": len(use_case["classes"] or ())}.get(use_case["task"], 2)
     periods = scores["period"].to_numpy() if "period" in scores else None
-    if n_classes and not np.isin(scores[["y_true", "decision"]], range(n_classes)).all() and use_case["task"] != "anomaly":
+    if n_classes and not np.isin(scores[["y_true", "decision"]], range(n_classes)).all():
         raise IntegrityError(f"{SCORES} of {results.version or 'the run'} has a class that the use case does not have.")
     about = n_classes, _units(scores, results.facts), use_case["quantile"], periods
     return estimate(metric, scores["y_true"].to_numpy(), _prediction(scores), *about)
-
-
-def _of_intervals(metric: str, values, mine: dict[str, Any], theirs: dict[str, Any]) -> Difference | None:
-    """Where scores were not kept row by row, as those of anomalies: from the two intervals."""
-    from scipy.stats import norm
-
-    names = f"test_{metric}_ci_low", f"test_{metric}_ci_high"
-    if any(name not in metrics for name in names for metrics in (mine, theirs)):
-        return None
-    z, gain = float(norm.ppf(0.975)), _gain(metric, *values)
-    error = float(np.hypot(*((metrics[names[1]] - metrics[names[0]]) / (2 * z) for metrics in (mine, theirs))))
-    p_value = float(2 * norm.sf(abs(gain) / error)) if error > 0 else float(gain == 0)
-    return Difference(metric, *values, gain, gain - z * error, gain + z * error, p_value, "unpaired")
 
 
 def _unpaired(metric: str, values: tuple[float, float], mine: Estimate, theirs: Estimate) -> Difference:

@@ -23,8 +23,8 @@ class Said:
 
 
 def differences(run: Run) -> Section | None:
-    """Slices and fairness; None for a run without test rows."""
-    if run.fact("split") is None:
+    """Slices and fairness; None for a run that learns from no labels."""
+    if not run.learns_from_labels:
         return None
     return Section("slices", "Slices and fairness", [*_slices(run), *_fairness(run)])
 

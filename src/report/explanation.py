@@ -31,8 +31,8 @@ METHODS = {
 
 
 def explanation(run: Run) -> Section | None:
-    """None for a run without labels: its profiles explain it."""
-    if run.fact("split") is None:
+    """None for a run that learns from no labels: its profiles explain it."""
+    if not run.learns_from_labels:
         return None
     blocks = [*_importance(run), *_contributions(run), *_dependence(run), *_directions(run)]
     return Section("explanation", "Explanation", blocks)

@@ -17,8 +17,8 @@ UNITS = {"percent": ("Processor", "per cent"), "memory_mb": ("Memory", "MB")}
 
 
 def folds(run: Run) -> Section | None:
-    """Cross-validation on train; None for a run without labels."""
-    if run.fact("split") is None:
+    """Cross-validation on train; None for a run that learns from no labels."""
+    if not run.learns_from_labels:
         return None
     table, metric = run.csv("cv_results.csv"), run.metric
     if table is None:
@@ -103,8 +103,8 @@ def _resources(run: Run) -> list:
 
 
 def tuning(run: Run) -> Section | None:
-    """The search; None for a run without labels."""
-    if run.fact("split") is None:
+    """The search; None for a run that learns from no labels."""
+    if not run.learns_from_labels:
         return None
     facts, trials = run.fact("tuning"), run.csv("trials.csv")
     if facts is None or trials is None:

@@ -16,11 +16,12 @@ DIFFERENCE = "_difference_in_sd"
 
 
 def groups(run: Run) -> list:
-    """Sizes, silhouettes, profiles and a projection; of anomalies the ranking first."""
+    """Sizes, silhouettes, profiles and a projection of the rows that were fitted on; of anomalies the ranking of test first."""
     blocks = _anomalies(run) if run.task == "anomaly" else []
     profiles, rows = run.csv("profiles.csv"), run.csv("projection.csv")
     charts = [] if profiles is None else [_sizes(profiles)]
     charts += [_silhouettes(run, rows), _projection(rows)] if rows is not None else []
+    blocks += [Heading("Train rows")] if run.fact("split") and charts else []
     blocks += [Columns(charts)] if charts else []
     blocks += [Missing("a projection of the rows and their silhouettes (projection.csv)")] if rows is None else []
     return [
@@ -31,7 +32,10 @@ def groups(run: Run) -> list:
 
 def _anomalies(run: Run) -> list:
     roc, precision_recall = run.csv("plots/roc.csv"), run.csv("plots/precision_recall.csv")
-    said = Text("The model saw no labels. They only judge its ranking of the rows, from the most unusual to the most usual.")
+    said = Text(
+        "The model was fitted on train without labels. They only judge how it ranks the test rows, from the most unusual to "
+        "the most usual."
+    )
     if roc is None or precision_recall is None:
         return [said, Missing("the curves of the ranking (plots/roc.csv, plots/precision_recall.csv)")]
     return [said, Columns(ranking(roc, precision_recall, run))]

@@ -17,7 +17,7 @@ def data(run: Run) -> Section:
     if run.fact("split"):
         blocks += [Heading("Parts"), parts(run), *_apart(run), *_drift(run)]
     else:
-        blocks.append(Text("All rows are used at once: there are no labels to learn from, and no parts.", is_remark=True))
+        blocks.append(Text("All rows are used at once: nothing is predicted that could be held out.", is_remark=True))
     return Section("data", "Data", blocks)
 
 
@@ -50,7 +50,7 @@ def _rows(run: Run) -> list:
 
 
 def parts(run: Run) -> Table:
-    is_rate, has_mean = run.task == "binary", run.task != "multiclass"
+    is_rate, has_mean = run.task in ("binary", "anomaly"), run.task != "multiclass"
     names = [name for name in ("train", "val", "test") if run.fact("split", "n_rows", name) is not None]
     header = ["Part", "Rows", *(["Base rate" if is_rate else f"Mean {run.use_case('target')}"] if has_mean else [])]
     rows = [

@@ -47,6 +47,10 @@ class Run:
         return self.use_case("task")
 
     @property
+    def learns_from_labels(self) -> bool:
+        return self.task not in ("clustering", "anomaly")
+
+    @property
     def metric(self) -> str:
         return self.facts["metric"]
 

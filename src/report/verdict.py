@@ -144,7 +144,7 @@ def figures(run: Run) -> list:
     for name, label, small in (
         ("stability", "Stability", "agreement of repeated clusterings (adjusted Rand index)"),
         ("n_clusters", "Clusters", ""),
-        ("noise_rate", "Noise", "share of rows in no cluster"),
+        ("noise_rate", "Noise", f"share of {'train ' if run.fact('split') else ''}rows in no cluster"),
         ("davies_bouldin", "Davies-Bouldin", "lower is better"),
         ("calinski_harabasz", "Calinski-Harabasz", "higher is better"),
         ("adjusted_rand_score", "Agreement with true groups", "adjusted Rand index"),
