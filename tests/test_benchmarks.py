@@ -93,16 +93,16 @@ def test_seasonal_growth_is_the_value_a_season_ago_times_the_growth_since_then()
 @pytest.mark.parametrize(
     ("said", "complaint"),
     [
-        ("{x: {}}", "a benchmark is one of"),
-        ("{x: {linear: [age_years], scaled: age_years}}", "a benchmark is one of"),
-        ("{x: {linear: [nobody]}}", "benchmark x names nobody, which is neither a feature nor a lag"),
-        ("{test: {linear: [age_years]}}", "a benchmark cannot be called test"),
-        ("{x: {scaled: age_years}}", "go with task regression"),
+        ("x={}", "a benchmark is one of"),
+        ("x={linear: [age_years], scaled: age_years}", "a benchmark is one of"),
+        ("x={linear: [nobody]}", "benchmark x names nobody, which is neither a feature nor a lag"),
+        ("test={linear: [age_years]}", "a benchmark cannot be called test"),
+        ("x={scaled: age_years}", "go with task regression"),
     ],
 )
 def test_a_benchmark_that_cannot_be_is_refused_in_a_sentence(compose, said, complaint):
     with pytest.raises(ConfigError, match=complaint):
-        compose("use_case=credit_scoring", f"use_case.benchmarks={said}")
+        compose("use_case=credit_scoring", f"+use_case.benchmarks.{said}")
 
 
 def test_the_gain_of_a_run_is_over_its_best_benchmark(train, tmp_path):
