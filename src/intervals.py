@@ -19,6 +19,7 @@ N_GROUPS = 50  # whose omission tells the spread of a metric that has no influen
 FEWEST_BLOCKS = 8  # into which neighbouring moments are merged
 CORRELATED = 0.5  # standard errors of an autocorrelation from which on neighbours are merged
 LARGEST_AUTOCORRELATION = 0.97
+LARGEST_OF_BLOCKS = 0.8  # that is believed of a few blocks
 ROUNDING = 1e-9
 NEGLIGIBLE = 1e-12  # of a squared metric: nothing varies
 
@@ -326,17 +327,21 @@ def _of_series(sums: np.ndarray, n_alike: float, horizon: int) -> tuple[float, f
     r = min(r + (1 + 3 * r) / n, LARGEST_AUTOCORRELATION) if r > 0 else 0.0
     rest = sums[1:] - r * sums[:-1] if r > 0 else sums
     rest = rest - rest.mean()
-    size = 1
-    while len(rest) // size >= 2 * FEWEST_BLOCKS:
-        merged = _merged(rest, size)
-        if (_autocorrelation(merged) + 1 / len(merged)) * np.sqrt(len(merged)) < CORRELATED:
-            break
-        size *= 2
+    size = longest = 1
+    while len(rest) // longest >= 2 * FEWEST_BLOCKS:  # a dependence that is weak between neighbours may reach far
+        merged = _merged(rest, longest)
+        longest *= 2
+        if (_autocorrelation(merged) + 1 / len(merged)) * np.sqrt(len(merged)) >= CORRELATED:
+            size = longest
     merged = _merged(rest, size if size == 1 else max(1, min(2 * size, len(rest) // FEWEST_BLOCKS)))
     n_alike = min(n_alike, n * (1 - r) / (1 + r), float(len(merged)))
     if n_alike < FEWEST_UNITS - ROUNDING:
         return None
     variance = np.sum(merged**2) * n / len(rest) / (1 - r) ** 2 * n_alike / (n_alike - 1)
+    if size > 1:  # what depends on the block before it is not told by the blocks' own spread
+        left = _autocorrelation(merged)
+        left = min(max(0.0, left + (1 + 3 * left) / len(merged)), LARGEST_OF_BLOCKS)
+        variance *= (1 + left) / (1 - left)
     return float(variance), max(1.0, min(n_alike - 1, _freedom(merged)))
 
 
