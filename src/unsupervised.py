@@ -106,9 +106,9 @@ def find_anomalies(config: TrainingConfig, run_dir: Path, hydra_files: dict[str,
                 yardstick,
                 y_test,
                 decided,
-                {name: evaluate.as_baseline(yardstick, score[parts.test]) for name, score in baselines.items()},
+                {name: evaluate.likeliest(yardstick, score[parts.test]) for name, score in baselines.items()},
                 units,
-                None if table.true_score is None else decide(task, table.true_score[parts.test]),
+                None if table.true_score is None else table.true_score[parts.test],
             )
             metrics |= evaluate.score_val(yardstick, y_val, decide(task, val_score))
             tables |= curves.of_test(task, y_test, decided, None, config.seed)
