@@ -61,7 +61,7 @@ def bare_seconds(run_dir: Path) -> float:
     frame = validate(data.frame, use_case.features, *columns).frame
     features = {**use_case.features, **lag_features(use_case.lags)}
     frame = add_lags(frame, use_case.lags, use_case.time_column) if use_case.lags else frame
-    recipe = replace(make_recipe(config, features), n_threads=1, patience=None)
+    recipe = replace(make_recipe(config, features), n_threads=1, patience=None, smears=False)
     if use_case.task == "clustering":
         start = time.perf_counter()
         fit_unsupervised(recipe, frame)

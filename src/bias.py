@@ -8,6 +8,7 @@ from scipy.special import expit, logit
 
 from src.calibration import reliability
 from src.intervals import Units, interval_of
+from src.metrics import statistic_of
 
 N_STEPS = 50  # of Newton's method, which needs less than ten
 NEARLY = 1e-6  # from 0 or 1: a probability as near as that has no usable logit
@@ -37,12 +38,13 @@ def of_numbers(y_true, predicted, units: Units) -> dict[str, float]:
     return found
 
 
-def note(metrics: dict[str, float]) -> list[str]:
+def note(metrics: dict[str, float], metric: str) -> list[str]:
     """A sentence where predictions are too high or too low in all, beyond chance."""
     low, high = (metrics.get(f"test_ratio_of_sums_ci_{end}") for end in ("low", "high"))
     if low is None or low <= 1 <= high:
         return []
-    why = " A metric of absolute or logarithmic errors teaches the median, not the mean." if high < 1 else ""
+    is_of_mean = statistic_of(metric) == "mean"
+    why = "" if is_of_mean or low > 1 else f" {metric} asks for the middle of what may happen, and amounts are skewed."
     return [
         f"All predictions together are {metrics['test_ratio_of_sums']:.0%} of what there was on test [{low:.0%}, {high:.0%}]: "
         f"do not add them up.{why}"

@@ -126,8 +126,8 @@ def cross_validate(
 ) -> Iterator[dict]:
     """Fit and score a recipe on each fold.
 
-    Where the recipe stops early, each fold stops on a part cut from its own training rows, never on the rows that score
-    it: the newest of them when rows are in time order, else a tenth: stratified by class, and of whole groups
+    Where the recipe stops early or smears, each fold does so on a part cut from its own training rows, never on the rows
+    that score it: the newest of them when rows are in time order, else a tenth: stratified by class, and of whole groups
     where there are groups.
 
     Parameters
@@ -190,8 +190,8 @@ def fold_columns(scoring: list[str]) -> list[str]:
 
 
 def fit_fold(recipe: Recipe, frame, y, train, is_ordered: bool, groups) -> Fitted:
-    """Fit a recipe on the training rows of a fold, a part of which decides the best round: see `cross_validate`."""
-    if recipe.patience is None:
+    """Fit a recipe on the training rows of a fold, a part of which decides the best round and smears: see `cross_validate`."""
+    if not recipe.holds_out:
         return fit(recipe, frame.iloc[train], y[train])
     labels = None if recipe.task == "regression" else y
     inner, stop = inner_split(train, labels, is_ordered, recipe.random_state, groups)

@@ -10,7 +10,7 @@ import pandas as pd
 from src import threshold
 from src.calibration import reliability
 from src.intervals import Units, estimate, gain, interval, interval_of
-from src.metrics import Prediction, as_score, compute, confusion, decide, metrics_for
+from src.metrics import METRICS, Prediction, as_score, compute, confusion, decide, metrics_for, statistic_of
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,11 @@ class Yardstick:
         """How many classes the target has; 0 of a number."""
         return 0 if self.task == "regression" else len(self.classes) or 2
 
+    @property
+    def truth(self) -> str:
+        """What a simulation's true score is: see `src.metrics.Metric.optimum`."""
+        return statistic_of(self.metric, self.quantile) if self.task == "regression" else "probability"
+
     def score(self, y_true, prediction: Prediction, periods=None) -> float:
         """The primary metric, higher is better."""
         return as_score(self.metric, compute([self.metric], y_true, prediction, self.quantile, periods)[self.metric])
@@ -65,7 +70,7 @@ def evaluate(
     prediction: Prediction,
     baselines: dict[str, Prediction],
     units: Units,
-    ceiling: Prediction | None = None,
+    true_score: np.ndarray | None = None,
     periods=None,
 ) -> dict[str, float]:
     """Every metric of a model on test.
@@ -82,26 +87,31 @@ def evaluate(
         What one would answer without a model; the first is the one to beat, others are named in their metrics.
     units : Units
         What test rows came into the sample together.
-    ceiling : Prediction, optional
-        What knowing the truth behind a simulation would answer: no model can be expected to do better.
+    true_score : ndarray, optional
+        What knowing the truth behind a simulation would answer. By the metrics that it is the best answer to, no model can
+        be expected to do better.
     periods : ndarray of shape (n_rows,), optional
         When each row happened, where several rows share a moment.
 
     Returns
     -------
     dict of str to float
-        `test_<metric>`, `baseline_<metric>`, `<name>_<metric>` of further baselines, `ceiling_<metric>`, the counts of the
-        confusion matrix, and `gain_<metric>` of the primary metric: what the model is better by than the baseline. Both have
-        a 95 % interval, `_ci_low` and `_ci_high`, unless the rows are too few or too dependent for one.
+        `test_<metric>`, `baseline_<metric>`, `<name>_<metric>` of further baselines, `ceiling_<metric>` of those that the true
+        score is the best answer to, the counts of the confusion matrix, and `gain_<metric>` of the primary metric: what the
+        model is better by than the baseline. Both have a 95 % interval, `_ci_low` and `_ci_high`, unless the rows are too few
+        or too dependent for one.
     """
     metric, task, quantile = yardstick.metric, yardstick.task, yardstick.quantile
     answers = {"test": prediction}
     answers |= {name if position else "baseline": answer for position, (name, answer) in enumerate(baselines.items())}
-    answers |= {} if ceiling is None else {"ceiling": ceiling}
-    values = {}
+    names, values = metrics_for(task, yardstick.kinds), {}
     for prefix, answer in answers.items():
-        found = compute(metrics_for(task, yardstick.kinds), y_true, answer, quantile, periods)
+        found = compute(names, y_true, answer, quantile, periods)
         values |= {f"{prefix}_{name}": value for name, value in found.items()}
+    if true_score is not None:
+        reached = [name for name in names if METRICS[name].optimum == yardstick.truth]
+        best = compute(reached, y_true, likeliest(yardstick, true_score), quantile, periods)
+        values |= {f"ceiling_{name}": value for name, value in best.items()}
     to_beat = next(iter(baselines.values()))
     about = yardstick.n_classes, units, quantile, periods
     mine, theirs = (estimate(metric, y_true, answer, *about) for answer in (prediction, to_beat))
@@ -258,11 +268,18 @@ def best_first(
     return {name: found[name] for name in sorted(found, key=lambda name: -on_val[name])}
 
 
+def likeliest(yardstick: Yardstick, score: np.ndarray) -> Prediction:
+    """Decisions for the likeliest class, of the truth behind a simulation: two are told apart at one half."""
+    return decide(yardstick.task, score, threshold=0.5 if yardstick.task in ("binary", "anomaly") else None)
+
+
 def _constant(metric: str, y_train, quantile: float | None) -> tuple[str, float]:
-    if quantile is not None:
-        return "quantile", float(np.quantile(y_train, quantile))
-    if metric in ("mae", "median_absolute_error"):
-        return "median", float(np.median(y_train))
-    if metric == "rmsle":
-        return "mean", float(np.expm1(np.mean(np.log1p(y_train))))
-    return "mean", float(np.mean(y_train))
+    match statistic_of(metric, quantile):
+        case "quantile":
+            return "quantile", float(np.quantile(y_train, quantile))
+        case "median":
+            return "median", float(np.median(y_train))
+        case "mean_of_logs":
+            return "mean", float(np.expm1(np.mean(np.log1p(y_train))))
+        case "mean":
+            return "mean", float(np.mean(y_train))

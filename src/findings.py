@@ -138,7 +138,7 @@ def of_test(
         tables["calibration_by_tenth"] = bias.by_tenth(y_test, decided.score)
         if use_case.quantile is None:
             metrics |= bias.of_numbers(y_test, decided.score, units)
-            notes += bias.note(metrics)
+            notes += bias.note(metrics, use_case.metric)
     if task == "regression" and table.times is not None:
         tables["forecast"] = forecast.by_moment(table.times[rows], y_test, decided.score, naive[rows])
     return Findings(tables, metrics, looked_at, notes)

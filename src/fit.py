@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import logsumexp
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier
@@ -53,6 +54,9 @@ class Recipe:
         What is learnt instead of the target.
     target_min, target_max : float, optional
         Bounds that predictions keep.
+    smears : bool
+        Whether predictions are turned back to the mean, see `smearing`; else what is the mean of the learnt target becomes
+        something like a median.
     device : {"cpu", "cuda"}
         Where a model that can is trained.
     order_column, group_column : str, optional
@@ -83,6 +87,7 @@ class Recipe:
     target_transform: str | None = None
     target_min: float | None = None
     target_max: float | None = None
+    smears: bool = False
     device: str = "cpu"
     order_column: str | None = None
     group_column: str | None = None
@@ -101,9 +106,14 @@ class Recipe:
         """The target as the estimator learns it."""
         return TO_LEARN[self.target_transform](y) if self.target_transform and y is not None else y
 
-    def from_learnt(self, y_pred) -> np.ndarray:
+    def from_learnt(self, y_pred, smeared: float = 0.0) -> np.ndarray:
         """An estimator's predictions of a number, turned back and kept within bounds."""
-        return on_target_scale(y_pred, self.target_transform, self.target_min, self.target_max)
+        return on_target_scale(y_pred, self.target_transform, self.target_min, self.target_max, smeared)
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether a fit needs rows of its own beside those that teach the estimator: to stop at the best round, or to smear."""
+        return self.patience is not None or self.smears
 
     @property
     def loss(self) -> str:
@@ -147,30 +157,53 @@ class OnTargetScale(RegressorMixin, BaseEstimator):
         Fitted on the transformed target.
     transform : {"log1p", None}
     minimum, maximum : float, optional
+    smeared : float
+        Added to what the pipeline says before it is turned back: see `smearing`.
     """
 
-    def __init__(self, pipeline, transform: str | None, minimum: float | None, maximum: float | None):
+    def __init__(self, pipeline, transform: str | None, minimum: float | None, maximum: float | None, smeared: float = 0.0):
         self.pipeline = pipeline
         self.transform = transform
         self.minimum = minimum
         self.maximum = maximum
+        self.smeared = smeared
 
     def predict(self, X):
         return self.on_target_scale(self.pipeline.predict(X))
 
     def on_target_scale(self, y_pred) -> np.ndarray:
         """What the pipeline says, turned back and kept within bounds."""
-        return on_target_scale(y_pred, self.transform, self.minimum, self.maximum)
+        return on_target_scale(y_pred, self.transform, self.minimum, self.maximum, self.smeared)
 
     def __sklearn_is_fitted__(self):
         return True
 
 
-def on_target_scale(y_pred, transform: str | None, minimum: float | None, maximum: float | None) -> np.ndarray:
+def on_target_scale(
+    y_pred, transform: str | None, minimum: float | None, maximum: float | None, smeared: float = 0.0
+) -> np.ndarray:
     """Turn predictions back and keep them within bounds: see `OnTargetScale`."""
     y_pred = np.asarray(y_pred, dtype="float64")
-    y_pred = FROM_LEARNT[transform](y_pred) if transform else y_pred
+    y_pred = FROM_LEARNT[transform](y_pred + smeared) if transform else y_pred
     return y_pred if minimum is None and maximum is None else np.clip(y_pred, minimum, maximum)
+
+
+def smearing(learnt, y_pred) -> float:
+    """What to add to a prediction of log(1 + y), so that turned back it is the mean of y instead of something like its median.
+
+    The mean of y is that of the prediction with each residual added, turned back. Of a logarithm the residuals are a factor
+    of 1 + y that all rows share, whose logarithm this is.
+
+    Parameters
+    ----------
+    learnt, y_pred : ndarray of shape (n_rows,)
+        log(1 + y) and its prediction, of rows that the model was not fitted on: the residuals of its own would be too small.
+
+    References
+    ----------
+    Duan (1983), Smearing estimate: a nonparametric retransformation method, JASA 78, 605-610.
+    """
+    return float(logsumexp(np.asarray(learnt, dtype="float64") - y_pred) - np.log(len(learnt)))
 
 
 def fit(
@@ -185,7 +218,8 @@ def fit(
     y : ndarray of shape (n_rows,)
         Class codes from 0, or values.
     stop_frame, y_stop : DataFrame, ndarray, optional
-        Rows that decide the best round. They teach the model nothing else.
+        Rows that decide the best round, and how far predictions of a logarithm are off when turned back. They teach the model
+        nothing else.
     with_train_loss : bool
         Record the loss on the training rows too; it costs a pass over them every round.
     on_round : callable, optional
@@ -194,6 +228,11 @@ def fit(
     Returns
     -------
     Fitted
+
+    Raises
+    ------
+    ValueError
+        If the recipe smears, and no rows are held out for it.
     """
     if recipe.members:
         from src.ensemble import fit_ensemble
@@ -202,13 +241,20 @@ def fit(
     columns = recipe.features if ESTIMATORS[recipe.estimator].reads_columns else {}
     features = make_features(columns, **recipe.preprocessing, random_state=recipe.random_state)
     X = features.fit_transform(frame, recipe.to_learn(y))
-    is_watched = stop_frame is not None and ESTIMATORS[recipe.estimator].rounds
-    stop = (features.transform(stop_frame), recipe.to_learn(y_stop)) if is_watched else None
+    is_asked = stop_frame is not None and (ESTIMATORS[recipe.estimator].rounds or recipe.smears)
+    stop = (features.transform(stop_frame), recipe.to_learn(y_stop)) if is_asked else None
     matrix = matrix_of(recipe, features)
     estimator, history, best_iteration = fit_estimator(recipe, X, recipe.to_learn(y), stop, matrix, with_train_loss, on_round)
     model = Pipeline([("features", features), ("estimator", estimator)])
     if recipe.task == "regression":
-        model = OnTargetScale(model, recipe.target_transform, recipe.target_min, recipe.target_max)
+        smeared = 0.0
+        if recipe.smears:
+            if stop is None:
+                raise ValueError(
+                    "a recipe that smears needs `stop_frame`: residuals of rows that it is fitted on are too small"
+                )
+            smeared = smearing(stop[1], estimator.predict(stop[0]))
+        model = OnTargetScale(model, recipe.target_transform, recipe.target_min, recipe.target_max, smeared)
     return Fitted(model, history, best_iteration)
 
 

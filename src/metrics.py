@@ -94,6 +94,11 @@ class Metric:
         Kind of target it is defined for: "quantile", "non_negative", "ordered" or "many_classes".
     takes : {"quantile", "periods"}, optional
         Third argument.
+    optimum : {"probability", "mean", "median", "mean_of_logs", "quantile"}, optional
+        What of the truth no other answer beats in the long run, so that its value is a ceiling. None where there is no such
+        answer: F1, kappa and macro averages depend on a threshold that only the outcomes show, precision and recall are
+        perfect for somebody who alerts on one row or on all, the rank of an outcome is not ranked best by its mean, the middle
+        error is smallest at no single statistic, and an unbiased rate has no calibration error whether it ranks or not.
     """
 
     compute: Callable[..., float]
@@ -102,6 +107,7 @@ class Metric:
     is_loss: bool = False
     needs: str | None = None
     takes: str | None = None
+    optimum: str | None = None
 
 
 def lift(y_true, score, share: float = TOP_SHARE) -> float:
@@ -232,7 +238,7 @@ def _of_positive(function, positive: int = 1):
 CLASSES = ("binary", "multiclass")
 RANKED = ("binary", "anomaly")
 METRICS: dict[str, Metric] = {
-    "accuracy": Metric(metrics.accuracy_score, "decision", CLASSES),
+    "accuracy": Metric(metrics.accuracy_score, "decision", CLASSES, optimum="probability"),  # the likeliest class
     "balanced_accuracy": Metric(metrics.balanced_accuracy_score, "decision", ("multiclass",)),
     "precision": Metric(_of_positive(metrics.precision_score), "decision", ("binary",)),
     "recall": Metric(_of_positive(metrics.recall_score), "decision", ("binary",)),
@@ -247,30 +253,50 @@ METRICS: dict[str, Metric] = {
         ("multiclass",),
         needs="ordered",
     ),
-    "roc_auc": Metric(metrics.roc_auc_score, "score", RANKED),
-    "average_precision": Metric(metrics.average_precision_score, "score", RANKED),
-    "lift_at_10_percent": Metric(lift, "score", RANKED),
-    "recall_at_1_percent_alerts": Metric(recall_at_alert_rate, "score", RANKED),
-    "alert_rate_at_99_percent_recall": Metric(alert_rate_at_recall, "score", RANKED, is_loss=True),
+    "roc_auc": Metric(metrics.roc_auc_score, "score", RANKED, optimum="probability"),
+    "average_precision": Metric(metrics.average_precision_score, "score", RANKED, optimum="probability"),
+    "lift_at_10_percent": Metric(lift, "score", RANKED, optimum="probability"),
+    "recall_at_1_percent_alerts": Metric(recall_at_alert_rate, "score", RANKED, optimum="probability"),
+    "alert_rate_at_99_percent_recall": Metric(alert_rate_at_recall, "score", RANKED, is_loss=True, optimum="probability"),
     "roc_auc_ovr": Metric(
-        lambda y, s: metrics.roc_auc_score(y, s, multi_class="ovr", **_classes(y, s)), "score", ("multiclass",)
+        lambda y, s: metrics.roc_auc_score(y, s, multi_class="ovr", **_classes(y, s)),
+        "score",
+        ("multiclass",),
+        optimum="probability",
     ),
     "top_3_accuracy": Metric(
-        lambda y, s: metrics.top_k_accuracy_score(y, s, k=3, **_classes(y, s)), "score", ("multiclass",), needs="many_classes"
+        lambda y, s: metrics.top_k_accuracy_score(y, s, k=3, **_classes(y, s)),
+        "score",
+        ("multiclass",),
+        needs="many_classes",
+        optimum="probability",
     ),
-    "log_loss": Metric(lambda y, s: metrics.log_loss(y, s, **_classes(y, s)), "score", CLASSES, is_loss=True),
-    "brier_score_loss": Metric(metrics.brier_score_loss, "score", ("binary",), is_loss=True),
+    "log_loss": Metric(
+        lambda y, s: metrics.log_loss(y, s, **_classes(y, s)), "score", CLASSES, is_loss=True, optimum="probability"
+    ),
+    "brier_score_loss": Metric(metrics.brier_score_loss, "score", ("binary",), is_loss=True, optimum="probability"),
     "expected_calibration_error": Metric(expected_calibration_error, "score", ("binary",), is_loss=True),
-    "mae": Metric(metrics.mean_absolute_error, "score", ("regression",), is_loss=True),
-    "rmse": Metric(metrics.root_mean_squared_error, "score", ("regression",), is_loss=True),
+    "mae": Metric(metrics.mean_absolute_error, "score", ("regression",), is_loss=True, optimum="median"),
+    "rmse": Metric(metrics.root_mean_squared_error, "score", ("regression",), is_loss=True, optimum="mean"),
     "median_absolute_error": Metric(metrics.median_absolute_error, "score", ("regression",), is_loss=True),
-    "r2": Metric(metrics.r2_score, "score", ("regression",)),
+    "r2": Metric(metrics.r2_score, "score", ("regression",), optimum="mean"),
     "information_coefficient": Metric(information_coefficient, "score", ("regression",), takes="periods"),
     "rmsle": Metric(
-        lambda y, v: metrics.root_mean_squared_log_error(y, np.maximum(v, 0)), "score", ("regression",), True, "non_negative"
+        lambda y, v: metrics.root_mean_squared_log_error(y, np.maximum(v, 0)),
+        "score",
+        ("regression",),
+        is_loss=True,
+        needs="non_negative",
+        optimum="mean_of_logs",
     ),
     "pinball_loss": Metric(
-        lambda y, v, q: metrics.mean_pinball_loss(y, v, alpha=q), "score", ("regression",), True, "quantile", "quantile"
+        lambda y, v, q: metrics.mean_pinball_loss(y, v, alpha=q),
+        "score",
+        ("regression",),
+        is_loss=True,
+        needs="quantile",
+        takes="quantile",
+        optimum="quantile",
     ),
     "coverage": Metric(lambda y, v, q: float(np.mean(y <= v)), "score", ("regression",), False, "quantile", "quantile"),
     "kupiec_p_value": Metric(kupiec_p_value, "score", ("regression",), False, "quantile", "quantile"),
@@ -283,6 +309,13 @@ SCORING = {  # what cross-validation reports: the specification's lists
 
 
 CLUSTER_LOSSES = ("davies_bouldin",)
+
+
+def statistic_of(metric: str, quantile: float | None = None) -> str:
+    """What a metric of numbers asks a prediction to be: "quantile", "median", "mean_of_logs" (turned back) or "mean"."""
+    if quantile is not None:
+        return "quantile"
+    return {"mae": "median", "median_absolute_error": "median", "rmsle": "mean_of_logs"}.get(metric, "mean")
 
 
 def metrics_for(task: str, kinds: Iterable[str] = ()) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from src.device import usable_cores
 from src.fit import Recipe
+from src.metrics import statistic_of
 from src.models import level_to_learn
 from src.rounds import Patience
 from src.threshold import cost_array
@@ -44,6 +45,7 @@ def _recipe_of(config: TrainingConfig, model: Model, features: dict[str, Feature
         target_transform=use_case.target_transform,
         target_min=use_case.target_min,
         target_max=use_case.target_max,
+        smears=use_case.target_transform is not None and statistic_of(use_case.metric, use_case.quantile) == "mean",
         device=config.device,
         order_column=use_case.time_column if "time_series" in cv.method or config.data_split.method == "temporal" else None,
         cost=use_case.cost,

@@ -70,6 +70,7 @@ def metadata(
         "monotone_is_enforced": recipe.is_monotone and bool(directions),
         "monotone_violations": {name: step for name, step in broken.items() if step > 0},
         "best_iteration": fitted.best_iteration,
+        "smeared": getattr(fitted.model, "smeared", None),
         "ensemble_weights": getattr(fitted.model, "weights", None),
     }
 

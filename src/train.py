@@ -162,7 +162,6 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], re
         with steps.step("evaluate"):
             (test, y_test), units = table.rows(parts.test), table.units(parts.test)
             test_score = predict_score(model, test, task)
-            ceiling = None if table.true_score is None else table.true_score[parts.test]
             decided = decide(task, test_score, decided_at, costs)
             metrics = evaluate.evaluate(
                 yardstick,
@@ -170,7 +169,7 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], re
                 decided,
                 {name: baseline.answers(task, parts.test) for name, baseline in baselines.items()},
                 units,
-                None if ceiling is None else decide(task, ceiling, decided_at, costs),
+                None if table.true_score is None else table.true_score[parts.test],
                 table.periods(parts.test),
             )
             decided_on_val = decide(task, unseen_score, decided_at, costs)

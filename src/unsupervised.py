@@ -108,7 +108,7 @@ def find_anomalies(config: TrainingConfig, run_dir: Path, hydra_files: dict[str,
                 decided,
                 {name: decide(task, score[parts.test]) for name, score in baselines.items()},
                 units,
-                None if table.true_score is None else decide(task, table.true_score[parts.test]),
+                None if table.true_score is None else table.true_score[parts.test],
             )
             metrics |= evaluate.score_val(yardstick, y_val, decide(task, val_score))
             tables |= curves.of_test(task, y_test, decided, None, config.seed)

@@ -19,8 +19,8 @@ def test_the_bias_of_predictions_that_are_a_third_of_the_money():
     assert found["test_bias"] == pytest.approx(-0.7 * y.mean())
     median = of_numbers(y, np.full(N, np.median(y)), Units())
     assert median["test_ratio_of_sums_ci_high"] < 1
-    assert "do not add them up" in note(median)[0]
-    assert note(of_numbers(y, np.full(N, y.mean()), Units())) == []
+    assert "do not add them up" in note(median, "mae")[0]
+    assert note(of_numbers(y, np.full(N, y.mean()), Units()), "mae") == []
 
 
 def test_a_target_below_zero_has_a_bias_and_no_ratio():

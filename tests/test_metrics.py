@@ -7,7 +7,7 @@ from sklearn import metrics as sk
 
 from src import threshold
 from src.errors import DataError
-from src.evaluate import baseline_scores, best_first, costs_of, costs_of_classes, evaluate, make_yardstick
+from src.evaluate import baseline_scores, best_first, costs_of, costs_of_classes, evaluate, likeliest, make_yardstick
 from src.intervals import Units
 from src.metrics import (
     METRICS,
@@ -94,15 +94,95 @@ def test_evaluation_puts_baseline_ceiling_and_interval_beside_the_model():
     yardstick = make_yardstick("average_precision", "binary", Y)
     scores = baseline_scores(yardstick, np.array([0, 0, 1, 0, 0, 1, 0, 0, 1, 0]), 400)
     prior = {name: decide("binary", score, 0.5) for name, score in scores.items()}
-    truth = decide("binary", 0.1 + 0.8 * Y, 0.4)
-    found = evaluate(yardstick, Y, decide("binary", SCORE, 0.4), prior, Units(), ceiling=truth)
+    truth = 0.1 + 0.8 * Y
+    found = evaluate(yardstick, Y, decide("binary", SCORE, 0.4), prior, Units(), true_score=truth)
     assert found["test_average_precision"] == sk.average_precision_score(Y, SCORE)
     assert found["test_brier_score_loss"] == sk.brier_score_loss(Y, SCORE)
     assert found["baseline_average_precision"] == pytest.approx(Y.mean())
     assert found["baseline_log_loss"] == pytest.approx(sk.log_loss(Y, np.full(400, 0.3)))
     assert found["ceiling_roc_auc"] == 1.0
+    assert found["ceiling_accuracy"] == 1.0  # at the likeliest class, whatever threshold the model has
     assert found["test_average_precision_ci_low"] < found["test_average_precision"] < found["test_average_precision_ci_high"]
     assert {name.removeprefix("test_") for name in found} >= set(metrics_for("binary"))
+
+
+N = 40_000
+TRUE_SHARE = RNG.beta(0.5, 3.0, N)
+TRUE_SHARES = RNG.dirichlet([0.4, 0.6, 1.0, 0.5, 0.7], N)
+SHOWN = {"binary": TRUE_SHARE, "multiclass": TRUE_SHARES}
+DRAWN = {
+    "binary": (RNG.random(N) < TRUE_SHARE).astype(int),
+    "multiclass": (RNG.random((N, 1)) > np.cumsum(TRUE_SHARES, axis=1)[:, :-1]).sum(axis=1),
+}
+
+
+def other_answers(task: str) -> dict[str, np.ndarray]:
+    """Answers that somebody may give who does not know the truth, or bends it."""
+    truth = SHOWN[task]
+    noisy = truth * np.exp(0.8 * RNG.normal(size=truth.shape))
+    flat = np.full(truth.shape, truth.mean(axis=0))
+    bent = {
+        "sharper": truth**2,
+        "flatter": truth**0.5,
+        "noisy": noisy,
+        "mean": flat,
+        "towards the rare": truth / flat,
+        "half-way there": truth / flat**0.5,
+    }
+    if task == "binary":
+        return {name: np.clip(value, 0, 1) for name, value in bent.items()}
+    return {name: value / value.sum(axis=1, keepdims=True) for name, value in bent.items()}
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_no_answer_beats_the_truth_by_a_metric_that_has_a_ceiling(task):
+    kinds, classes = ["many_classes", "ordered"], [*"abcde"] if task == "multiclass" else None
+    yardstick = make_yardstick("log_loss", task, DRAWN[task], classes)
+    names = [name for name in metrics_for(task, kinds) if METRICS[name].optimum]
+    reached = compute(names, DRAWN[task], likeliest(yardstick, SHOWN[task]))
+    for answer in other_answers(task).values():
+        found = compute(names, DRAWN[task], likeliest(yardstick, answer))
+        assert all(as_score(name, found[name]) <= as_score(name, reached[name]) + 1e-3 for name in names)
+
+
+def test_another_answer_beats_the_truth_by_metrics_of_classes_that_have_no_ceiling():
+    beaten = set()
+    for task in ("binary", "multiclass"):
+        kinds, classes = ["many_classes", "ordered"], [*"abcde"] if task == "multiclass" else None
+        yardstick = make_yardstick("log_loss", task, DRAWN[task], classes)
+        names = [name for name in metrics_for(task, kinds) if not METRICS[name].optimum]
+        reached = compute(names, DRAWN[task], likeliest(yardstick, SHOWN[task]))
+        answers = other_answers(task) | ({"all": np.ones(N), "few": TRUE_SHARE / 1.9} if task == "binary" else {})
+        for answer in answers.values():
+            found = compute(names, DRAWN[task], likeliest(yardstick, answer))
+            beaten |= {name for name in names if as_score(name, found[name]) > as_score(name, reached[name]) + 1e-3}
+    assert beaten >= {"f1", "recall", "precision", "specificity", "f1_macro", "balanced_accuracy", "expected_calibration_error"}
+
+
+@pytest.mark.parametrize(
+    ("metric", "quantile", "shown"),
+    [
+        ("mae", None, {"mae"}),
+        ("rmse", None, {"rmse", "r2"}),
+        ("information_coefficient", None, {"rmse", "r2"}),
+        ("rmsle", None, {"rmsle"}),
+        ("median_absolute_error", None, {"mae"}),
+        ("pinball_loss", 0.9, {"pinball_loss"}),
+    ],
+)
+def test_the_truth_that_the_metric_asks_for_is_the_ceiling_of_no_other(metric, quantile, shown):
+    spread = np.exp(RNG.normal(size=2_000))
+    y = np.exp(spread + RNG.normal(size=2_000))
+    truth = {
+        "mean": np.exp(spread + 0.5),
+        "median": np.exp(spread),
+        "mean_of_logs": np.expm1(spread),
+        "quantile": np.exp(spread + 1.28),
+    }
+    yardstick = make_yardstick(metric, "regression", y, quantile=quantile)
+    guess = decide("regression", np.full(2_000, y.mean()))
+    found = evaluate(yardstick, y, guess, {"mean": guess}, Units(), truth[yardstick.truth])
+    assert {name.removeprefix("ceiling_") for name in found if name.startswith("ceiling_")} == shown
 
 
 def test_the_price_of_doing_without_a_model_is_the_cheaper_of_none_and_all():

@@ -117,8 +117,12 @@ IN_ROUNDS = [
     ("credit_scoring", "xgboost"), ("credit_scoring", "lightgbm"), ("credit_scoring", "hist_gradient_boosting"),
     ("credit_scoring", "gradient_boosting"), ("sentiment_analysis", "lightgbm"), ("sentiment_analysis", "xgboost"),
     ("clv_prediction", "xgboost"), ("clv_prediction", "lightgbm"),
+    ("operational_risk", "xgboost"), ("operational_risk", "lightgbm"), ("operational_risk", "gradient_boosting"),
 ]  # fmt: skip
-WHOLE = [("credit_scoring", "random_forest"), ("credit_scoring", "logistic_regression"), ("clv_prediction", "random_forest")]
+WHOLE = [
+    ("credit_scoring", "random_forest"), ("credit_scoring", "logistic_regression"), ("clv_prediction", "random_forest"),
+    ("operational_risk", "random_forest"), ("operational_risk", "linear_regression"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -142,7 +146,7 @@ def test_a_trial_computes_what_cross_validation_computes_and_a_long_fit_holds_th
         scores, _ = fit_and_score(recipe, fold, (10, 40))
         for n, score in scores.items():
             short = replace(recipe, params={**recipe.params, length: n})
-            model = fit(short, table.frame.iloc[train], table.y[train]).model
+            model = fit_fold(short, table.frame, table.y, train, False, None).model
             expected = predict_score(model, table.frame.iloc[held_out], recipe.task)
             np.testing.assert_allclose(score, expected, rtol=1e-12)
 

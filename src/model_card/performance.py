@@ -56,7 +56,8 @@ def _every_metric(run: Recorded) -> str:
     columns |= of_folds if in_folds else {}
 
     def cell(name: str, label: str) -> str:
-        return NOTHING if label in of_folds and name not in in_folds else told(found, columns[label].format(name))
+        has_none = name not in in_folds if label in of_folds else label == "Ceiling" and f"ceiling_{name}" not in found
+        return NOTHING if has_none else told(found, columns[label].format(name))
 
     return table(["Metric", *columns], [[code(name), *(cell(name, label) for label in columns)] for name in names])
 
@@ -82,7 +83,11 @@ def _with_interval(run: Recorded) -> list[tuple]:
 
 def _ceiling(run: Recorded):
     found = run.metrics.get(f"ceiling_{run.metric}")
-    return Ready("unknown, as for all rows that were not simulated") if run("data", "kind") != "simulated" else found
+    if run("data", "kind") != "simulated":
+        return Ready("unknown, as for all rows that were not simulated")
+    if run.metric in METRICS and METRICS[run.metric].optimum is None:
+        return Ready("unknown: what is best by this metric depends on the outcomes, not only on the truth that drew them")
+    return found
 
 
 def _cross_validation(run: Recorded):

@@ -34,6 +34,7 @@ def check_on_target_scale(one: Any) -> None:
     for bound in (one.minimum, one.maximum):
         is_number = isinstance(bound, int | float) and not isinstance(bound, bool)
         need(bound is None or (is_number and bool(np.isfinite(bound))), "a target has unusual bounds")
+    need(isinstance(one.smeared, float) and bool(np.isfinite(one.smeared)), "a target is smeared by no number")
 
 
 def check_ensemble(one: Any) -> None:

@@ -17,6 +17,7 @@ from src.report.run import Run
 from src.report.titles import title
 
 GATES = "gates.json"
+NO_OPTIMUM = "knowing the simulation's truth is not enough: what is best by this metric depends on the outcomes"
 BASELINES = {
     "prior": "always answering the training rate",
     "mean": "always answering the training mean",
@@ -129,11 +130,10 @@ def figures(run: Run) -> list:
         gain = f"gain_{metric}"
         items.append(("Better than the baseline by", number.metric(run, gain, signed=True), _interval(run, gain)))
         ceiling = number.metric(run, f"ceiling_{metric}")
-        small = (
-            ["the data are real, nobody knows the best score"]
-            if ceiling is None
-            else ["what knowing the simulation's truth would reach"]
-        )
+        small = ["what knowing the simulation's truth would reach"]
+        if ceiling is None:
+            is_simulated = run.fact("data", "kind") == "simulated"
+            small = [NO_OPTIMUM if is_simulated else "the data are real, nobody knows the best score"]
         items.append(("Ceiling", ceiling or "unknown", small))
     if f"cv_{metric}" in run.metrics:
         small = ["± ", number.metric(run, f"cv_{metric}_std"), " over the folds of train"]

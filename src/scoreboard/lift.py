@@ -25,8 +25,8 @@ class Lift:
     low, high : float or None
         Its interval: that of the gain over the baseline, in the same unit.
     of : {"ceiling", "perfect"}
-        Simulated data knows the best score that can be reached, given what cannot be known. Elsewhere it is the perfect
-        score, which nobody reaches: only lifts of one kind can be compared.
+        Simulated data knows the best score that can be reached by most metrics, given what cannot be known. Elsewhere it is
+        the perfect score, which nobody reaches: only lifts of one kind can be compared.
     """
 
     share: float

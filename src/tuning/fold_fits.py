@@ -5,12 +5,13 @@ What comes out equals what `src.fit.fit_estimator` gives for the same parameters
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from src.fit import Recipe, class_weights, fit_estimator, threads_of
+from src.fit import Recipe, class_weights, fit_estimator, smearing, threads_of
 from src.models import ESTIMATORS, make_estimator
 from src.tuning.folds import Fold
 
@@ -27,7 +28,8 @@ LENGTHS = {  # the parameter that says how many trees or rounds: a longer fit ho
     "HistGradientBoostingRegressor": "max_iter",
 }
 Scores = dict[int | None, np.ndarray]
-Keep = Callable[[int | None, np.ndarray], bool]  # takes an answer, says whether to give up
+Ask = Callable[[], np.ndarray]
+Keep = Callable[[int | None, np.ndarray, Ask], bool]  # takes an answer and how to ask for that to stop; says whether to give up
 
 
 def length_parameter(estimator: str) -> str | None:
@@ -64,17 +66,17 @@ def fit_and_score(
         recipe = replace(recipe, params={**recipe.params, LENGTHS[recipe.estimator]: lengths[-1]})
     scores: Scores = {}
 
-    def keep(length: int | None, answer) -> bool:
-        scores[length] = _as_score(recipe, answer)
+    def keep(length: int | None, answer, ask_stop: Ask) -> bool:
+        scores[length] = _as_score(recipe, answer, smearing(fold.stop[1], ask_stop()) if recipe.smears else 0.0)
         return give_up is not None and give_up(scores)
 
     fit = _FITS.get(ESTIMATORS[recipe.estimator].rounds, _fit_any)
     return scores, fit(recipe, fold, lengths, keep)
 
 
-def _as_score(recipe: Recipe, answer) -> np.ndarray:
+def _as_score(recipe: Recipe, answer, smeared: float) -> np.ndarray:
     if recipe.task == "regression":
-        return recipe.from_learnt(answer)
+        return recipe.from_learnt(answer, smeared)
     return answer[:, 1] if recipe.task == "binary" and answer.ndim == 2 else answer
 
 
@@ -98,12 +100,14 @@ def _fit_xgboost(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep)
 
     class AtLengths(TrainingCallback):
         def after_iteration(self, model, epoch: int, evals_log) -> bool:
-            n_rounds = epoch + 1
-            return n_rounds in lengths and keep(n_rounds, model.predict(held_out, iteration_range=(0, n_rounds)))
+            return epoch + 1 in lengths and answer(model, epoch + 1)
 
-    callbacks = [AtLengths()] if lengths else []
-    if stop is not None:
-        patience = recipe.patience
+    def answer(booster, n_rounds: int) -> bool:
+        ask = lambda rows: booster.predict(rows, iteration_range=(0, n_rounds))  # noqa: E731
+        return keep(n_rounds if lengths else None, ask(held_out), lambda: ask(stop))
+
+    callbacks, patience = [AtLengths()] if lengths else [], recipe.patience
+    if patience is not None:
         callbacks.append(
             EarlyStopping(rounds=patience.rounds, min_delta=patience.min_delta, save_best=patience.restore_best_weights)
         )
@@ -112,13 +116,13 @@ def _fit_xgboost(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep)
             params,
             train,
             num_boost_round=recipe.params["n_estimators"],
-            evals=[(stop, "stop")] if stop is not None else [],
+            evals=[(stop, "stop")] if patience is not None else [],
             callbacks=callbacks,
             verbose_eval=False,
         )
     n_rounds = booster.num_boosted_rounds()
     if not lengths:
-        keep(None, booster.predict(held_out, iteration_range=(0, n_rounds)))
+        answer(booster, n_rounds)
     return n_rounds
 
 
@@ -159,25 +163,28 @@ def _fit_lightgbm(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep
         params["num_class"] = int(fold.y.max()) + 1
     train, stop = _lightgbm_bins(recipe, fold, params)
 
+    def answer(booster, n_rounds: int) -> bool:
+        ask = lambda X: booster.predict(X, num_iteration=n_rounds)  # noqa: E731
+        return keep(n_rounds if lengths else None, ask(fold.X_held_out), lambda: ask(fold.stop[0]))
+
     def at_lengths(env) -> None:
-        n_rounds = env.iteration + 1
-        if n_rounds in lengths and keep(n_rounds, env.model.predict(fold.X_held_out, num_iteration=n_rounds)):
+        if env.iteration + 1 in lengths and answer(env.model, env.iteration + 1):
             raise EarlyStopException(env.iteration, [])
 
     callbacks, patience = [at_lengths] if lengths else [], recipe.patience
-    if stop is not None:
+    if patience is not None:
         callbacks.append(lightgbm.early_stopping(patience.rounds, True, verbose=False, min_delta=patience.min_delta))
     booster = lightgbm.train(
         params,
         train,
         num_boost_round=recipe.params["n_estimators"],
-        valid_sets=[stop] if stop is not None else None,
+        valid_sets=[stop] if patience is not None else None,
         callbacks=callbacks,
     )
-    keeps_best = stop is not None and patience.restore_best_weights and booster.best_iteration > 0
+    keeps_best = patience is not None and patience.restore_best_weights and booster.best_iteration > 0
     n_rounds = booster.best_iteration if keeps_best else booster.current_iteration()
     if not lengths:
-        keep(None, booster.predict(fold.X_held_out, num_iteration=n_rounds))
+        answer(booster, n_rounds)
     return n_rounds
 
 
@@ -211,11 +218,12 @@ def _fit_any(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep) -> 
     estimator, _, best_iteration = fit_estimator(recipe, fold.X, fold.y, fold.stop, fold.matrix)
     ask, X = "predict" if recipe.task == "regression" else "predict_proba", fold.X_held_out
     if not lengths:
-        keep(None, getattr(estimator, ask)(X))
+        keep(None, getattr(estimator, ask)(X), lambda: estimator.predict(fold.stop[0]))
         return best_iteration
-    for length, answer in enumerate(_answers(estimator, ask, X), start=1):
+    on_stop = _answers(estimator, ask, fold.stop[0]) if recipe.smears else itertools.repeat(None)
+    for length, (answer, of_stop) in enumerate(zip(_answers(estimator, ask, X), on_stop, strict=False), start=1):
         if length in lengths:
-            keep(length, answer)
+            keep(length, answer, lambda of_stop=of_stop: of_stop)
     return best_iteration
 
 

@@ -24,7 +24,7 @@ class Fold:
     X, y : matrix of shape (n_rows, n_columns), ndarray of shape (n_rows,)
         To fit on, the target as it is learnt.
     stop : tuple of (matrix, ndarray), optional
-        A part of the fold's training rows that decides the best round.
+        A part of the fold's training rows that decides the best round, and by which predictions are smeared.
     X_held_out, y_held_out : matrix, ndarray
         To score, the target in its own unit.
     matrix : Matrix
@@ -88,7 +88,7 @@ def prepare_folds(recipe: Recipe, frame, y, folds, is_ordered: bool, groups=None
 
 def _prepare(recipe: Recipe, frame, y, labels, train, held_out, is_ordered, groups, periods, units) -> Fold:
     rows, stop_rows = train, None
-    if recipe.patience is not None:
+    if recipe.holds_out:
         rows, stop_rows = inner_split(train, labels, is_ordered, recipe.random_state, groups)
     features = make_features(recipe.features, **recipe.preprocessing, random_state=recipe.random_state)
     X = features.fit_transform(frame.iloc[rows], recipe.to_learn(y[rows]))

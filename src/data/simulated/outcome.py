@@ -9,6 +9,7 @@ from scipy.special import ndtr, ndtri
 
 from src.data.simulated.margins import quantile as margin_quantile
 from src.data.simulated.rows import Rows
+from src.metrics import statistic_of
 from src.simulation import Outcome
 
 N_GRID = 2001
@@ -110,13 +111,15 @@ class Shape:
 
     def best(self, law: Law, metric: str, quantile: float | None) -> np.ndarray:
         """The prediction that the metric likes best in the long run, knowing the law of each row."""
-        if quantile is not None:
-            return self.outcome(law.mean + law.spread * ndtri(quantile))
-        if metric in ("mae", "median_absolute_error"):
-            return self.outcome(law.mean)
-        if metric == "rmsle":
-            return np.expm1(self.mean(law, np.log1p))
-        return self.mean(law)
+        match statistic_of(metric, quantile):
+            case "quantile":
+                return self.outcome(law.mean + law.spread * ndtri(quantile))
+            case "median":
+                return self.outcome(law.mean)
+            case "mean_of_logs":
+                return np.expm1(self.mean(law, np.log1p))
+            case "mean":
+                return self.mean(law)
 
 
 def draw_outcome(
