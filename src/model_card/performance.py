@@ -26,12 +26,21 @@ def performance(run: Recorded) -> list[str]:
         *_with_interval(run),
         *((f"Baseline {code(name)}", found[f"{name}_{metric}"]) for name in others),
         ("Best that any model can reach", _ceiling(run)),
+        *_demanded(run),
         ("On val, which chose rounds and threshold", found.get(f"val_{metric}")),
         ("Cross-validation on train", _cross_validation(run)),
         ("What the sample of test rows is of", _sample(drawn)),
         *([("There is no interval", drawn["lacks"])] if drawn and "lacks" in drawn else []),
     ]
     return ["## Performance", facts(pairs), _every_metric(run), *_confusion(run)]
+
+
+def _demanded(run: Recorded) -> list[tuple]:
+    """What production asks for, and why."""
+    floor = run.use_case("minimum_score")
+    if floor is None:
+        return []
+    return [("Least that production asks for", floor), ("Why that much", run.use_case("minimum_reason"))]
 
 
 def _sample(drawn) -> Ready | None:
@@ -108,7 +117,8 @@ def _groups(run: Recorded) -> list[str]:
     is_judged = run.use_case("task") == "anomaly"
     expected = dict.fromkeys([*(CLUSTERS if run.use_case("task") == "clustering" else ()), *run.metrics])
     rows = [[code(name), told(run.metrics, name)] for name in expected]
-    pieces = ["## Performance", facts(_with_interval(run)) if is_judged else "", table(["Metric", "Value"], rows)]
+    pairs = [*(_with_interval(run) if is_judged else []), *_demanded(run)]
+    pieces = ["## Performance", facts(pairs) if pairs else "", table(["Metric", "Value"], rows)]
     profiles = run.tables.get("profiles")
     if profiles is None:
         return [*pieces, not_recorded("what the clusters are like (profiles.csv)")]
