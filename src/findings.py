@@ -11,7 +11,7 @@ import pandas as pd
 from src import bias, contributions, curves, evaluate, fairness, forecast, importance, slices
 from src.evaluate import Yardstick
 from src.fit import predict_score
-from src.metrics import METRICS, Prediction, decide
+from src.metrics import METRICS, Prediction, decide, note_on_kupiec
 from src.scoring.layers import take_apart
 from src.table import Table
 from src.usage import usage
@@ -117,7 +117,8 @@ def of_test(
         reference,
     )
     tables |= explained
-    notes = [*importance.note(tables["importance"], used), *notes]
+    on_sample = importance.note_on_sample(tables["importance"], y_test) if task == "binary" else []
+    notes = [*importance.note(tables["importance"], used), *on_sample, *notes]
     metrics = {}
     if task == "binary":
         before = decided.score
@@ -136,7 +137,9 @@ def of_test(
             notes += fairness.notes_on_fairness(rates, ends)
     if task == "regression":
         tables["calibration_by_tenth"] = bias.by_tenth(y_test, decided.score)
-        if use_case.quantile is None:
+        if use_case.quantile is not None:
+            notes.append(note_on_kupiec(len(y_test), use_case.quantile))
+        else:
             metrics |= bias.of_numbers(y_test, decided.score, units)
             notes += bias.note(metrics, use_case.metric)
     if task == "regression" and table.times is not None:

@@ -93,8 +93,13 @@ def draw(n: int, n_rows: int, rng: np.random.Generator, y=None, periods=None) ->
         return np.sort(rng.choice(n, n_rows, replace=False))
     rare = int(np.mean(y) < 0.5)
     few, many = rng.permutation(np.flatnonzero(y == rare)), rng.permutation(np.flatnonzero(y != rare))
-    n_few = min(len(few), max(round(n_rows * SHARE_OF_POSITIVES), round(n_rows * len(few) / n)))
+    n_few = _n_of_rarer(len(few), n, n_rows)
     return np.sort(np.concatenate([few[:n_few], many[: n_rows - n_few]]))
+
+
+def _n_of_rarer(n_few: int, n: int, n_rows: int) -> int:
+    """How many of the rarer class are drawn."""
+    return min(n_few, max(round(n_rows * SHARE_OF_POSITIVES), round(n_rows * n_few / n)))
 
 
 def permutation_importance(frame, features, y_true, predict, score, rng, periods=None, usage=None) -> pd.DataFrame:
@@ -158,6 +163,18 @@ def note(importance: pd.DataFrame, usage: np.ndarray) -> list[str]:
     return [
         f"Importance by permutation is known of the {n_measured:,} features that the model uses most; {n_left_out:,} that it "
         f"uses less were not shuffled, and {n_unused:,} that it does not use have none."
+    ]
+
+
+def note_on_sample(importance: pd.DataFrame, y_true) -> list[str]:
+    """A sentence where the rows that were shuffled hold more of the rarer of two classes than all test rows do."""
+    n, n_rows = len(y_true), int(importance["n_rows"].iloc[0])
+    n_few = int(min(np.sum(y_true == 1), np.sum(y_true == 0)))
+    if n_rows >= n or (drawn := _n_of_rarer(n_few, n, n_rows) / n_rows) <= 1.1 * n_few / n:
+        return []
+    return [
+        f"Importance by permutation was measured on {n_rows:,} test rows, {drawn:.1%} of them of the rarer class; of all test "
+        f"rows {n_few / n:.1%} are. It orders the features; a metric that depends on the base rate loses another amount on all."
     ]
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import chdtrc, xlogy
-from scipy.stats import rankdata
+from scipy.stats import binom, rankdata
 from sklearn import metrics
 
 from src.threshold import cheapest_class, choose
@@ -16,6 +17,9 @@ ALERT_RATE = 0.01
 TOP_SHARE = 0.1
 HIGH_RECALL = 0.99
 UNUSUAL = 1.0  # a detector's score above which a row is an anomaly
+SIGNIFICANCE = 0.05
+POWER = 0.8  # that a test should have for what it is meant to find
+FEWEST_BREACHES = 5  # that are expected of a quantile, from which its test means something
 FEWEST_OF_PERIOD = 3  # rows of one moment that can be ranked
 
 
@@ -217,10 +221,36 @@ def kupiec_p_value(y_true, value, quantile: float) -> float:
     ----------
     Kupiec (1995), Techniques for verifying the accuracy of risk measurement models, Journal of Derivatives 3, 73-84.
     """
-    n_rows, n_breaches = len(y_true), int(np.sum(y_true > value))
-    expected, observed = 1 - quantile, n_breaches / n_rows
+    return float(_kupiec(np.sum(y_true > value), len(y_true), quantile))
+
+
+def _kupiec(n_breaches, n_rows: int, quantile: float):
+    observed = n_breaches / n_rows
     log_likelihood = lambda p: xlogy(n_breaches, p) + xlogy(n_rows - n_breaches, 1 - p)  # noqa: E731
-    return float(chdtrc(1, max(0.0, 2 * (log_likelihood(observed) - log_likelihood(expected)))))
+    return chdtrc(1, np.maximum(0.0, 2 * (log_likelihood(observed) - log_likelihood(1 - quantile))))
+
+
+def least_rate_told(n_rows: int, quantile: float, power: float = POWER) -> float:
+    """Least rate of breaches, above that of the level, that Kupiec's test would refute with probability `power`.
+
+    Breaches are taken for independent: where they come together it takes more.
+    """
+    breaches = np.arange(n_rows + 1)
+    refuted = (_kupiec(breaches, n_rows, quantile) < SIGNIFICANCE) & (breaches > n_rows * (1 - quantile))
+    is_told = lambda rate: binom.sf(breaches[refuted].min() - 1, n_rows, rate) - power  # noqa: E731
+    return float(brentq(is_told, 1 - quantile, 1.0)) if refuted.any() else 1.0
+
+
+def note_on_kupiec(n_rows: int, quantile: float) -> str:
+    """What Kupiec's test on so many rows could have told, and what not."""
+    expected = n_rows * (1 - quantile)
+    said = (
+        f"Kupiec's test on {n_rows:,} rows, of which {expected:.3g} should breach the level, tells a rate of breaches of "
+        f"{least_rate_told(n_rows, quantile):.1%} or more from {1 - quantile:.3g} with a power of {POWER:.0%}"
+    )
+    few = f"; with fewer than {FEWEST_BREACHES} expected it says little of a level that is somewhat wrong"
+    none = _kupiec(0, n_rows, quantile) >= SIGNIFICANCE
+    return said + (few if expected < FEWEST_BREACHES else "") + (", and nothing of one too high." if none else ".")
 
 
 def _classes(y_true, score) -> dict:

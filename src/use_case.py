@@ -272,6 +272,8 @@ class UseCase(Facts):
         Features that predict the target almost alone, and why each is known when the score is needed all the same.
     minimum_score : float, optional
         What the metric must reach on test, in its natural sign, before a version may go into production.
+    minimum_reason : str, optional
+        Why that much, in a sentence; goes with `minimum_score`.
     margin : float, optional
         By how much of its metric a version may be worse than the one it replaces, beyond chance; None is a fifth of what
         that one gains on its baseline.
@@ -308,6 +310,7 @@ class UseCase(Facts):
     benchmarks: dict[Name, Benchmark] = Field(default_factory=dict)
     known_in_time: dict[str, str] = Field(default_factory=dict)
     minimum_score: float | None = None
+    minimum_reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] | None = None
     margin: Annotated[float, Field(ge=0)] | None = None
     requires_monotone: bool = False
     simulation: Simulation | None = None
@@ -334,6 +337,8 @@ class UseCase(Facts):
         for true, costs in self.cost_matrix.costs.items() if self.cost_matrix else ():
             if unknown := sorted({true, *costs} - set(self.classes or ())):
                 raise ValueError(f"cost_matrix names {unknown[0]}, which is not one of the classes")
+        if (self.minimum_score is None) != (self.minimum_reason is None):
+            raise ValueError("minimum_score and minimum_reason go together: say in a sentence why it must be that much")
         if unknown := sorted(set(self.known_in_time) - set(self.features)):
             raise ValueError(f"known_in_time names {unknown[0]}, which is not a feature")
         if self.requires_monotone and (self.task == "multiclass" or not any(f.monotone for f in self.features.values())):

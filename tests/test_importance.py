@@ -111,6 +111,17 @@ def test_rare_positives_are_a_quarter_of_the_rows_drawn():
     assert np.all(np.diff(rows) > 0)
 
 
+def test_a_sample_with_more_positives_than_test_has_is_said_to_be_one():
+    y = np.zeros(10_000, dtype=int)
+    y[:300] = 1
+    of_a_sample, of_all = (pd.DataFrame({"feature": ["a"], "n_rows": [n]}) for n in (400, 10_000))
+    said = importance.note_on_sample(of_a_sample, y)
+    assert len(said) == 1
+    assert "400 test rows, 25.0% of them of the rarer class; of all test rows 3.0% are." in said[0]
+    assert importance.note_on_sample(of_all, y) == []
+    assert importance.note_on_sample(of_a_sample, np.arange(10_000) % 2) == []
+
+
 def test_rows_of_periods_are_drawn_period_by_period():
     periods = np.repeat(np.arange(50), 20)
     rows = importance.draw(1000, 200, np.random.default_rng(0), None, periods)

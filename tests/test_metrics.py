@@ -20,8 +20,10 @@ from src.metrics import (
     expected_calibration_error,
     information_coefficient,
     kupiec_p_value,
+    least_rate_told,
     lift,
     metrics_for,
+    note_on_kupiec,
     recall_at_alert_rate,
 )
 from src.use_case import Cost, Metric
@@ -234,6 +236,23 @@ def test_kupiecs_test_of_a_case_worked_by_hand():
     y, level = np.r_[np.ones(10), np.zeros(240)], np.full(250, 0.5)  # 10 breaches where 2.5 were expected
     ratio = 2 * (10 * np.log(0.04 / 0.01) + 240 * np.log(0.96 / 0.99))
     assert kupiec_p_value(y, level, 0.99) == pytest.approx(stats.chi2.sf(ratio, 1))
+
+
+def test_the_least_rate_of_breaches_that_kupiecs_test_tells_is_refuted_in_four_of_five_samples():
+    rate = least_rate_told(250, 0.99)
+    breaches = np.random.default_rng(0).binomial(250, rate, size=4_000)
+    level = np.full(250, 0.5)
+    p_value = {n: kupiec_p_value(np.arange(250) < n, level, 0.99) for n in set(breaches)}
+    assert np.mean([p_value[n] < 0.05 for n in breaches]) == pytest.approx(0.8, abs=0.02)
+    assert least_rate_told(2_500, 0.99) < rate
+
+
+def test_few_expected_breaches_are_said_to_tell_little():
+    told = "tells a rate of breaches of 3.6% or more from 0.01 with a power of 80%; with fewer than 5 expected it says little"
+    assert told in note_on_kupiec(250, 0.99)
+    assert "with fewer than 5" not in note_on_kupiec(2_500, 0.99)
+    endings = [note_on_kupiec(n_rows, 0.99).endswith("nothing of one too high.") for n_rows in (100, 250)]
+    assert endings == [True, False]  # none of 100 has a probability of 0.37, none of 250 one of 0.08
 
 
 def test_lift_recall_and_calibration_of_cases_worked_by_hand():

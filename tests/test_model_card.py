@@ -193,6 +193,16 @@ def test_settings_that_hydra_did_not_write_are_refused_in_one_sentence(copy, nam
         render(folder)
 
 
+def test_the_card_says_what_production_asks_for_and_why(run_dir, copy):
+    def ask(facts):
+        facts["config"]["use_case"] |= {"minimum_score": 0.7, "minimum_reason": "the scorecard has it"}
+
+    card = render(copy("fair", ("metadata", ask)))
+    assert re.search(r"Least that production asks for \| 0\.7 ", card)
+    assert re.search(r"Why that much \| the scorecard has it ", card)
+    assert "Why that much" not in render(run_dir("fair"))
+
+
 def test_a_folder_without_any_facts_still_gets_a_card_that_names_them(tmp_path):
     card = render(tmp_path)
     assert card.startswith("# Model card: a use case whose name is not recorded\n")

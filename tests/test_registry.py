@@ -423,8 +423,12 @@ def test_gates_ask_for_the_use_cases_score_and_for_its_own_rows(registry, a_run)
         return [gate.name for gate in judge(version, None) if not gate.is_met]
 
     assert failed() == []
-    floor = {"config": facts["config"] | {"use_case": use_case | {"minimum_score": 0.99}}}
+    floor = {
+        "config": facts["config"] | {"use_case": use_case | {"minimum_score": 0.99, "minimum_reason": "the scorecard has it"}}
+    }
     assert failed(facts=floor) == ["score"]
+    asked = next(gate for gate in judge(registry.register(a_run("asked", floor)), None) if gate.name == "score")
+    assert asked.reason.endswith("the use case demands 0.99: the scorecard has it")
     assert failed(metrics={"gain_roc_auc_ci_low": -0.01}) == ["score"]
     assert failed(facts={"data": facts["data"] | {"proxy_for": "credit_scoring"}}) == ["data"]
 

@@ -177,6 +177,12 @@ def test_a_gate_has_the_colour_of_the_recorded_fact(root, about, numbers, gate, 
     assert verdict(judged) == colour
 
 
+def test_the_gate_of_the_score_says_why_that_much_is_asked(root):
+    about = {"minimum_score": 0.79, "minimum_reason": "the scorecard has it"}
+    judged = judge(runs.read(write_run(root / "a/b", facts("a", about=about), METRICS), root))
+    assert next(one.reason for one in judged if one.name == "score").endswith("demands 0.79: the scorecard has it")
+
+
 def test_a_run_is_not_asked_what_does_not_concern_it(root):
     asked = [gate.name for gate in judge(runs.read(write_run(root / "a/b"), root))]
     assert asked == ["integrity", "gain", "parts", "plausible"]

@@ -355,6 +355,14 @@ def test_timestamps_are_sorted_inside_the_period_and_hours_and_weekdays_agree():
     assert rows["paid_at"].dt.date.nunique() == 90
 
 
+def test_business_hours_are_those_of_monday_to_friday():
+    facts = {"weekday": one("weekday", type="int")["x"]}
+    hours = {"frequency": "business_hour", "hours": [9, 16], "start": "2025-01-01", "end": "2025-01-31"}
+    rows = draw(facts, time_column="paid_at", **PERIOD | hours).frame
+    assert rows["paid_at"].dt.date.nunique() == 23  # of January 2025
+    assert (rows["weekday"].max(), rows["paid_at"].dt.hour.min(), rows["paid_at"].dt.hour.max()) == (4, 9, 16)
+
+
 def test_nights_are_quieter_than_days():
     hour = draw(time_column="paid_at", **PERIOD).frame["paid_at"].dt.hour
     assert hour.between(9, 17).mean() > 5 * hour.between(0, 5).mean()

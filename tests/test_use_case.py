@@ -42,3 +42,14 @@ def test_protected_columns_need_the_decision_that_people_want():
 def test_only_a_feature_can_be_known_in_time():
     with pytest.raises(ValidationError, match="known_in_time names typo, which is not a feature"):
         UseCase(**PAYMENTS | {"known_in_time": {"typo": "of the day"}})
+
+
+@pytest.mark.parametrize("given", [{"minimum_score": 0.8}, {"minimum_reason": "the scorecard reaches it"}])
+def test_a_minimum_score_is_given_with_its_reason_or_not_at_all(given):
+    with pytest.raises(ValidationError, match="minimum_score and minimum_reason go together: say in a sentence why"):
+        UseCase(**PAYMENTS | given)
+
+
+def test_the_reason_of_a_minimum_score_says_something():
+    with pytest.raises(ValidationError, match="minimum_reason"):
+        UseCase(**PAYMENTS | {"minimum_score": 0.8, "minimum_reason": "  "})

@@ -26,6 +26,7 @@ def performance(run: Recorded) -> list[str]:
         *_with_interval(run),
         *((f"Baseline {code(name)}", found[f"{name}_{metric}"]) for name in others),
         ("Best that any model can reach", _ceiling(run)),
+        *_demanded(run),
         (f"On val, {_use_of_val(run)}", found.get(f"val_{metric}")),
         ("Cross-validation on train", _cross_validation(run)),
         ("What the sample of test rows is of", _sample(drawn)),
@@ -37,6 +38,14 @@ def performance(run: Recorded) -> list[str]:
 
 def _use_of_val(run: Recorded) -> str:
     return "by which runs are compared" if run.use_case("task") == "anomaly" else "which chose rounds and threshold"
+
+
+def _demanded(run: Recorded) -> list[tuple]:
+    """What production asks for, and why."""
+    floor = run.use_case("minimum_score")
+    if floor is None:
+        return []
+    return [("Least that production asks for", floor), ("Why that much", run.use_case("minimum_reason"))]
 
 
 def _sample(drawn) -> Ready | None:
@@ -116,7 +125,9 @@ def _confusion(run: Recorded) -> list[str]:
 
 def _clusters(run: Recorded) -> list[str]:
     rows = [[code(name), told(run.metrics, name)] for name in dict.fromkeys([*CLUSTERS, *run.metrics])]
-    return ["## Performance", table(["Metric", "Value"], rows), *_fitted_on(run, "Rows")]
+    pairs = _demanded(run)
+    pieces = ["## Performance", *([facts(pairs)] if pairs else []), table(["Metric", "Value"], rows)]
+    return [*pieces, *_fitted_on(run, "Rows")]
 
 
 def _fitted_on(run: Recorded, of: str) -> list[str]:

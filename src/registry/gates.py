@@ -166,14 +166,16 @@ def _own_rows(facts: dict[str, Any]) -> Gate:
 
 
 def _score(facts: dict[str, Any], metrics: dict[str, float]) -> Gate:
-    metric, floor = facts["metric"], facts["config"]["use_case"].get("minimum_score")
+    metric, use_case = facts["metric"], facts["config"]["use_case"]
+    floor, why = use_case.get("minimum_score"), use_case.get("minimum_reason")
     name = f"test_{metric}" if f"test_{metric}" in metrics else metric
     value = metrics.get(name)
     if value is None:
         return Gate("score", False, f"{metric} is not defined for this version")
     if floor is not None and (name == metric or f"{name}_ci_low" in metrics):
         is_met = as_score(metric, value) >= as_score(metric, floor)
-        return Gate("score", bool(is_met), f"{metric} {value:.4g}, the use case demands {floor:.4g}")
+        said = f"{metric} {value:.4g}, the use case demands {floor:.4g}"
+        return Gate("score", bool(is_met), f"{said}: {why}" if why else said)
     gain = metrics.get(f"gain_{metric}_ci_low")
     if name == metric:
         return Gate("score", True, f"{metric} {value:.4g}; the use case demands nothing, and there is no baseline")

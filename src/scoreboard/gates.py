@@ -44,6 +44,7 @@ def _score(run: Run) -> Iterator[Gate]:
     if run.minimum_score is not None:
         is_met = run.value <= run.minimum_score if metric in LOSSES else run.value >= run.minimum_score
         said = f"{metric} {run.value:.4g}, the use case demands {run.minimum_score:.4g}"
+        said = f"{said}: {run.minimum_reason}" if run.minimum_reason else said
         yield Gate("score", "green" if is_met else "red", said)
     if run.gain is None:
         return

@@ -48,7 +48,7 @@ class Run:
         UTC; None in what DVC keeps, which holds no clock times.
     seconds, peak_mb : float or None
     minimum_score : float or None
-        That the use case demands, in the metric's own sign.
+        That the use case demands, in the metric's own sign; `minimum_reason` says why.
     stability : float or None
         Of clusters.
     directions : dict of str to int
@@ -89,6 +89,7 @@ class Run:
     seconds: float | None
     peak_mb: float | None
     minimum_score: float | None
+    minimum_reason: str | None
     stability: float | None
     directions: dict[str, int]
     violations: dict[str, float]
@@ -194,6 +195,7 @@ def read(run_dir: Path, root: Path) -> Run:
         seconds=_if_any(_number, "seconds", seconds),
         peak_mb=_if_any(_number, "peak_mb", record.get("peak_mb", _most_memory(run_dir / "resources.csv"))),
         minimum_score=_if_any(_number, "minimum_score", use_case.get("minimum_score")),
+        minimum_reason=_if_any(_text, "minimum_reason", use_case.get("minimum_reason")),
         stability=number.get("stability"),
         directions=_if_any(_table, "monotone", facts.get("monotone")) or {},
         violations=_if_any(_numbers, "monotone_violations", facts.get("monotone_violations")) or {},

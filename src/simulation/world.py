@@ -8,14 +8,14 @@ from pydantic import Field, model_validator
 from src.facts import Facts
 from src.simulation.margin import Outcome
 
-Frequency = Literal["hour", "day", "business_day", "week", "month", "quarter", "year"]
+Frequency = Literal["hour", "business_hour", "day", "business_day", "week", "month", "quarter", "year"]
 Day = Annotated[date, Field(strict=False)]
 # what repeats within a season can only be seen at periods shorter than it
 SEASONS = {
-    "yearly": ("hour", "day", "business_day", "week", "month", "quarter"),
-    "monthly": ("hour", "day", "business_day", "week"),
-    "weekly": ("hour", "day", "business_day"),
-    "daily": ("hour",),
+    "yearly": ("hour", "business_hour", "day", "business_day", "week", "month", "quarter"),
+    "monthly": ("hour", "business_hour", "day", "business_day", "week"),
+    "weekly": ("hour", "business_hour", "day", "business_day"),
+    "daily": ("hour", "business_hour"),
 }
 _PATTERN_LENGTHS = {"yearly": 12, "weekly": 7, "daily": 24}
 
@@ -174,10 +174,11 @@ class Simulation(Facts):
     start, end : date, optional
         First and last day of the time column; the use case must name one.
     frequency : str, optional
-        Regular periods within start and end: hour (its start), day and business_day (that day), week (its Sunday), month,
-        quarter and year (its last day). Without it rows happen at random moments.
+        Regular periods within start and end: hour and business_hour (its start; the latter from Monday to Friday), day and
+        business_day (that day), week (its Sunday), month, quarter and year (its last day). Without it rows happen at random
+        moments.
     hours : list of int, optional
-        First and last hour of the day that frequency hour has; without it all 24.
+        First and last hour of the day that an hourly frequency has; without it all 24.
     season : Season
     trend : float
         Change of the index from start to end.
@@ -229,8 +230,8 @@ class Simulation(Facts):
             raise ValueError(f"`start <= end` must hold, but got (start={self.start}, end={self.end})")
         if self.start is None and (self.frequency or self.season.given() or self.trend or self.regimes):
             raise ValueError("frequency, season, trend and regimes need start and end")
-        if self.hours is not None and self.frequency != "hour":
-            raise ValueError("hours are for frequency hour")
+        if self.hours is not None and self.frequency not in ("hour", "business_hour"):
+            raise ValueError("hours are for frequency hour and business_hour")
         if self.hours is not None and self.hours[0] > self.hours[1]:
             raise ValueError(f"hours are the first and the last one of a day, but got {self.hours[0]} and {self.hours[1]}")
         for name in self.season.given():

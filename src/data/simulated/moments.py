@@ -9,7 +9,10 @@ from src.simulation import Simulation
 
 HOUR_WEIGHTS = np.array([6, 4, 3, 2, 2, 4, 12, 26, 44, 56, 62, 68, 76, 70, 62, 60, 64, 74, 80, 72, 56, 40, 24, 12], dtype=float)
 WEEKDAY_WEIGHTS = np.array([1.0, 1.0, 1.02, 1.06, 1.18, 1.2, 0.8])
-PANDAS_FREQUENCY = {"hour": "h", "day": "D", "business_day": "B", "week": "W-SUN", "month": "ME", "quarter": "QE", "year": "YE"}
+PANDAS_FREQUENCY = {
+    "hour": "h", "business_hour": "h", "day": "D", "business_day": "B", "week": "W-SUN", "month": "ME", "quarter": "QE",
+    "year": "YE",
+}  # fmt: skip
 DAY_S = 24 * 3600
 YEAR_S = 365.25 * DAY_S
 
@@ -27,6 +30,8 @@ def period_moments(simulation: Simulation) -> np.ndarray:
     """Every period in order: an hour's start, a day, the Sunday of a week, the last day of a month, quarter or year."""
     last = pd.Timestamp(simulation.end) + pd.Timedelta(hours=23)
     moments = pd.date_range(simulation.start, last, freq=PANDAS_FREQUENCY[simulation.frequency])
+    if simulation.frequency == "business_hour":
+        moments = moments[moments.day_of_week < 5]
     if simulation.hours is not None:
         moments = moments[(moments.hour >= simulation.hours[0]) & (moments.hour <= simulation.hours[1])]
     return moments.to_numpy().astype("datetime64[s]")
