@@ -13,11 +13,12 @@ from src import artifacts, validity
 from src.errors import IntegrityError, TrainingError
 from src.fairness import FOUR_FIFTHS
 from src.metrics import as_score
-from src.registry.comparison import Difference, Results, difference, n_scored_before, of_folder, of_version
+from src.registry.comparison import Difference, Results, by_chance, difference, n_scored_before, of_folder, of_version
 from src.registry.store import Version, open_registry
 
 log = logging.getLogger(__name__)
 NAME = "gates.json"
+BY_CHANCE = 0.025  # the most that may be left to chance of a score that has no declared minimum
 SHARE_OF_GAIN = 0.2  # of a rival's gain on its baseline, by which a version may be worse
 CALIBRATION_TOLERANCE = 0.1  # of a rival's Brier score
 FAIRNESS_TOLERANCE = 0.02  # by which a difference between groups may grow: less is within the noise of a thousand test rows
@@ -63,7 +64,7 @@ def judge(version: Version, production: Version | None, earlier: Sequence[Versio
 
 def demands(mine: Results) -> list[Gate]:
     """The gates that ask for no other version."""
-    found = [_own_rows(mine.facts), _score(mine.facts, mine.metrics)]
+    found = [_own_rows(mine.facts), _score(mine)]
     found += [Gate(each.name, each.colour != "red", each.reason) for each in validity.judge(mine.facts, mine.metrics)]
     return [*found, *_four_fifths(mine.metrics)]
 
@@ -165,7 +166,8 @@ def _own_rows(facts: dict[str, Any]) -> Gate:
     )
 
 
-def _score(facts: dict[str, Any], metrics: dict[str, float]) -> Gate:
+def _score(mine: Results) -> Gate:
+    facts, metrics = mine.facts, mine.metrics
     metric, floor = facts["metric"], facts["config"]["use_case"].get("minimum_score")
     name = f"test_{metric}" if f"test_{metric}" in metrics else metric
     value = metrics.get(name)
@@ -181,6 +183,8 @@ def _score(facts: dict[str, Any], metrics: dict[str, float]) -> Gate:
         lacks = (facts.get("interval_of") or {}).get("lacks", "it was not recorded")
         return Gate("score", False, f"{metric} {value:.4g}, but no interval of its gain on the baseline: {lacks}")
     said = f"{metric} {value:.4g}, a gain of at least {gain:.4g} on the baseline (lower end of 95 %)"
+    if gain > 0 and (chance := by_chance(mine)) is not None and chance > BY_CHANCE:
+        return Gate("score", False, f"{said}, but its answers score as well where they are dealt at random (p = {chance:.2g})")
     return Gate("score", gain > 0, said)
 
 
