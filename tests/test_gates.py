@@ -9,7 +9,7 @@ from src.evaluate import Yardstick, as_baseline, evaluate
 from src.intervals import Units
 from src.metrics import Prediction
 from src.registry.comparison import Results, by_chance
-from src.registry.gates import demands
+from src.registry.gates import comparisons, demands
 
 USE_CASE = {"task": "binary", "classes": None, "quantile": None, "margin": None}
 
@@ -76,3 +76,22 @@ def test_noise_is_as_good_as_chance_as_often_as_chance_has_it():
         p_values.append(by_chance(of_scores("roc_auc", y, score, (score > 0.5).astype("int8"), {"test_roc_auc": 0.5})))
     assert 0.3 < np.mean(p_values) < 0.7
     assert np.mean(np.array(p_values) <= 0.1) < 0.25
+
+
+def disparity(value: float, reach: float) -> dict[str, float]:
+    name = "demographic_parity_difference_sex"
+    return {name: value, f"{name}_ci_low": value - reach, f"{name}_ci_high": value + reach}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reach", "is_met"),
+    [(0.05, 0.15, 0.15, True), (0.05, 0.15, 0.05, False), (0.05, 0.06, 0.001, True), (0.15, 0.05, 0.01, True)],
+    ids=["by chance", "beyond chance", "within the tolerance", "smaller"],
+)
+def test_a_difference_between_groups_may_not_grow_beyond_chance(before, after, reach, is_met):
+    y, score = np.repeat([0, 1], 50), np.linspace(0, 1, 100)
+    mine, rival = (
+        of_scores("roc_auc", y, score, (score > 0.5).astype("int8"), {"test_roc_auc": 1.0} | disparity(value, reach))
+        for value in (after, before)
+    )
+    assert {gate.name: gate.is_met for gate in comparisons(mine, rival, None)}["fairness"] == is_met

@@ -211,15 +211,32 @@ def _four_fifths(metrics: dict[str, float]) -> list[Gate]:
 
 
 def _fairness(mine: dict[str, float], rival: Results) -> list[Gate]:
-    """No difference between groups may grow, and no ratio fall below four fifths where it was above."""
+    """No difference between groups may grow beyond chance, and no ratio fall below four fifths where it was above."""
     theirs, faults, n_compared = rival.metrics, [], 0
     for name, value in mine.items():
         if name.startswith((*DIFFERENCES, RATIO)) and name in theirs and not name.endswith(ENDS):
             n_compared += 1
             grows = name.startswith(DIFFERENCES) and not value <= theirs[name] + FAIRNESS_TOLERANCE
             breaks = name.startswith(RATIO) and not value >= FOUR_FIFTHS and theirs[name] >= FOUR_FIFTHS
-            if grows or breaks:
+            if (grows or breaks) and not _may_be_chance(name, mine, theirs):
                 faults.append(f"{name} {value:.3f}, {theirs[name]:.3f} in {rival.version}")
     if not n_compared:
         return []
-    return [Gate("fairness", not faults, "; ".join(faults) or f"none of {n_compared} differences between groups is larger")]
+    return [Gate("fairness", not faults, "; ".join(faults) or f"none of {n_compared} differences is larger beyond chance")]
+
+
+def _may_be_chance(name: str, mine: dict[str, float], theirs: dict[str, float]) -> bool:
+    """Whether the intervals of two versions' disparity leave room for no change; without intervals nothing is excused.
+
+    References
+    ----------
+    Zou & Donner (2008), Construction of confidence limits about effect measures: a general approach, Statistics in Medicine
+    27, 1693-1702: the interval of a difference from that of each side.
+    """
+    ends = [found.get(f"{name}{end}") for found in (mine, theirs) for end in ENDS]
+    if None in ends:
+        return False
+    value, other, (low, high, other_low, other_high) = mine[name], theirs[name], ends
+    if value > other:
+        return value - other <= math.hypot(value - low, other_high - other)
+    return other - value <= math.hypot(high - value, other - other_low)
