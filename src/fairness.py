@@ -112,19 +112,19 @@ def disparities(rates: pd.DataFrame) -> dict[str, float]:
     return found
 
 
-def intervals_of_ratios(
-    rates: pd.DataFrame, y_pred, protected: Mapping[str, object], favourable: int, units: Units
+def intervals(
+    rates: pd.DataFrame, y_true, y_pred, protected: Mapping[str, object], favourable: int, units: Units
 ) -> dict[str, float]:
-    """95 % interval of each demographic parity ratio, by Student's t on its logarithm.
+    """95 % intervals of the disparities by Student's t, that of a ratio on its logarithm.
 
-    The groups with the lowest and the highest rate were chosen because they are: of many groups the ratio of the two is lower
-    than chance would have it of any one pair, and the interval is not corrected for that.
+    The groups with the lowest and the highest rate were chosen because they are: of many groups the two are further apart than
+    chance would have it of any one pair, and the interval is not corrected for that.
 
     Parameters
     ----------
     rates : DataFrame
         From `group_rates`.
-    y_pred, protected, favourable
+    y_true, y_pred, protected, favourable
         As for `group_rates`.
     units : Units
         What rows came into the sample together.
@@ -132,7 +132,7 @@ def intervals_of_ratios(
     Returns
     -------
     dict of str to float
-        `demographic_parity_ratio_<column>_ci_low` and `_ci_high`; of a ratio of 0 neither.
+        Each name of `disparities` with `_ci_low` and `_ci_high`; of a ratio of 0 neither.
 
     References
     ----------
@@ -140,24 +140,37 @@ def intervals_of_ratios(
     469-474.
     """
     found, selected = {}, np.asarray(y_pred) == favourable
-    groups = groups_of(protected, len(selected))
+    groups, deserves = groups_of(protected, len(selected)), np.asarray(y_true) == favourable
+    everybody = np.ones(len(selected), dtype=bool)
+    measures = (
+        ("demographic_parity_difference", "selection_rate", everybody, False),
+        ("demographic_parity_ratio", "selection_rate", everybody, True),
+        ("equal_opportunity_difference", "true_positive_rate", deserves, False),
+    )
     for column, of_column in rates[rates["is_compared"]].groupby("column", sort=False):
-        if len(of_column) < 2 or not of_column["selection_rate"].min() > 0:
-            continue
-        low, high = (of_column.loc[at] for at in _lowest_and_highest(of_column))
-        influence, kinds = np.zeros(len(selected)), np.full(len(selected), -1)
-        for kind, (sign, row) in enumerate(((1, low), (-1, high))):
-            there = groups[column] == row["group"]
-            influence[there] += sign * (selected[there] - row["selection_rate"]) / (row["n"] * row["selection_rate"])
-            kinds[there] = kind
-        known = spread(influence, units, kinds)
-        if known is None:
-            continue
-        ratio = low["selection_rate"] / high["selection_rate"]
-        reach = student.ppf((1 + CONFIDENCE) / 2, known.freedom) * known.error
-        name = f"demographic_parity_ratio_{column}_ci"
-        found |= {f"{name}_low": float(ratio * np.exp(-reach)), f"{name}_high": float(ratio * np.exp(reach))}
+        for measure, rate, among, is_ratio in measures:
+            known = of_column.dropna(subset=[rate])
+            if len(known) < 2 or (is_ratio and not known[rate].min() > 0):
+                continue
+            low, high = (known.loc[at] for at in (known[rate].idxmin(), known[rate].idxmax()))
+            value = low[rate] / high[rate] if is_ratio else high[rate] - low[rate]
+            there = {sign: among & (groups[column] == row["group"]) for sign, row in ((1, low), (-1, high))}
+            reach = _reach_of(selected, there, (low[rate], high[rate]) if is_ratio else (1.0, 1.0), units)
+            if reach is None:
+                continue
+            ends = (value * np.exp(-reach), value * np.exp(reach)) if is_ratio else (value - reach, value + reach)
+            found |= {f"{measure}_{column}_ci_{end}": float(at) for end, at in zip(("low", "high"), ends, strict=True)}
     return found
+
+
+def _reach_of(selected: np.ndarray, there: Mapping[int, np.ndarray], scales, units: Units) -> float | None:
+    """Half the width of the interval of two groups' rates, each divided by its scale, one less the other."""
+    influence, kinds = np.zeros(len(selected)), np.full(len(selected), -1)
+    for kind, ((sign, rows), scale) in enumerate(zip(there.items(), scales, strict=True)):
+        influence[rows] += sign * (selected[rows] - selected[rows].mean()) / (rows.sum() * scale)
+        kinds[rows] = kind
+    known = spread(influence, units, kinds)
+    return None if known is None else float(student.ppf((1 + CONFIDENCE) / 2, known.freedom)) * known.error
 
 
 def notes_on_fairness(rates: pd.DataFrame, intervals: Mapping[str, float]) -> list[str]:

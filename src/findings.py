@@ -132,7 +132,7 @@ def of_test(
             groups = {name: test[name] for name in use_case.protected}
             favourable = use_case.favourable
             rates = fairness.group_rates(y_test, decided.decision, decided.score, groups, favourable)
-            ends = fairness.intervals_of_ratios(rates, decided.decision, groups, favourable, units)
+            ends = fairness.intervals(rates, y_test, decided.decision, groups, favourable, units)
             tables["fairness"], metrics = rates, metrics | fairness.disparities(rates) | ends
             notes += fairness.notes_on_fairness(rates, ends)
     if task == "regression":

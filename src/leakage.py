@@ -23,6 +23,7 @@ FEWEST_OF_CLASS = 8
 N_BINS = 32
 ROWS_OF_BIN = 12
 N_OF_PAIRS = 15  # columns that predict best, of which every two are looked at together
+MOST_PAIRS = 1_000  # of the better columns with every other one: half of a pair may tell nothing by itself
 N_BINS_OF_PAIR = 20
 N_TOKENS = 300
 ROWS_OF_TOKEN = 5
@@ -76,8 +77,8 @@ def suspects(frame: pd.DataFrame, y, task: str, seed: int) -> list[Suspect]:
     """Features that predict the target almost perfectly without any model.
 
     Values of a number are put into bins of equally many rows, and into bins of their own where they repeat; a text counts by
-    the words in it. The rate of each bin among one half of the rows predicts the other half, and the other way round. Of the
-    columns that predict best, every two are looked at together.
+    the words in it. The rate of each bin among one half of the rows predicts the other half, and the other way round. Two
+    columns are looked at together as well: of up to 45 columns every two, of more the best with the others.
 
     Parameters
     ----------
@@ -111,9 +112,11 @@ def suspects(frame: pd.DataFrame, y, task: str, seed: int) -> list[Suspect]:
             found.append(Suspect((name,), judge.metric, value))
         else:
             best_codes[name] = value, codes
-    chosen = sorted(best_codes, key=lambda name: -best_codes[name][0])[:N_OF_PAIRS]
-    coarse = {name: _coarse(best_codes[name][1], some[name]) for name in chosen}
-    for one, other in itertools.combinations(chosen, 2):
+    ranked = sorted(best_codes, key=lambda name: -best_codes[name][0])
+    with_others = itertools.islice(itertools.combinations(ranked, 2), MOST_PAIRS)
+    pairs = dict.fromkeys([*itertools.combinations(ranked[:N_OF_PAIRS], 2), *with_others])
+    coarse = {name: _coarse(best_codes[name][1], some[name]) for name in dict.fromkeys(itertools.chain(*pairs))}
+    for one, other in pairs:
         value = judge.value_of(coarse[one] * (coarse[other].max() + 1) + coarse[other])
         if judge.is_suspicious(value):
             found.append(Suspect((one, other), judge.metric, value))

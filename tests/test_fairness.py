@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from src.errors import DataError
-from src.fairness import disparities, group_rates, intervals_of_ratios, notes_on_fairness
+from src.fairness import disparities, group_rates, intervals, notes_on_fairness
 from src.intervals import Units
 
 # Worked by hand, each row three times. Of ten rows of a: 8 selected, 6 of the 6 positive and 2 of the 4 negative ones.
@@ -65,7 +65,7 @@ def test_groups_of_two_columns_show_what_neither_shows_alone():
 
 
 def test_a_ratio_below_four_fifths_is_told_and_whether_chance_could_do_that(rates):
-    ends = intervals_of_ratios(rates, Y_PRED, {"race": GROUP}, 1, Units())
+    ends = intervals(rates, Y_TRUE, Y_PRED, {"race": GROUP}, 1, Units())
     assert notes_on_fairness(rates, ends) == [
         "race: 40.0% of b get the favourable decision on test, but 80.0% of a: the ratio 0.50 "
         f"[{ends['demographic_parity_ratio_race_ci_low']:.2f}, {ends['demographic_parity_ratio_race_ci_high']:.2f}] "
@@ -78,10 +78,21 @@ def test_the_interval_of_a_ratio_is_that_of_katz():
     selected = np.array([1] * 300 + [0] * 200 + [1] * 400 + [0] * 100)
     groups = {"sex": ["f"] * 500 + ["m"] * 500}
     rates = group_rates(selected, selected, selected, groups, favourable=1)
-    ends = intervals_of_ratios(rates, selected, groups, 1, Units())
+    ends = intervals(rates, selected, selected, groups, 1, Units())
     error = np.sqrt(1 / 300 - 1 / 500 + 1 / 400 - 1 / 500)
     expected = 0.75 * np.exp(np.array([-1.96, 1.96]) * error)
-    assert list(ends.values()) == pytest.approx(expected, rel=5e-3)
+    of_ratio = [ends[f"demographic_parity_ratio_sex_ci_{end}"] for end in ("low", "high")]
+    assert of_ratio == pytest.approx(expected, rel=5e-3)
+
+
+def test_the_interval_of_a_difference_is_that_of_two_shares():
+    selected, deserves = np.array([1] * 300 + [0] * 200 + [1] * 400 + [0] * 100), np.tile([1, 0], 500)
+    groups = {"sex": ["f"] * 500 + ["m"] * 500}
+    rates = group_rates(deserves, selected, selected, groups, favourable=1)
+    ends = intervals(rates, deserves, selected, groups, 1, Units())
+    for measure, n in (("demographic_parity_difference", 500), ("equal_opportunity_difference", 250)):
+        expected = 0.2 + np.array([-1.96, 1.96]) * np.sqrt((0.6 * 0.4 + 0.8 * 0.2) / n)
+        assert [ends[f"{measure}_sex_ci_{end}"] for end in ("low", "high")] == pytest.approx(expected, rel=1e-2)
 
 
 def test_four_fifths_is_kept_at_exactly_four_fifths():

@@ -89,6 +89,15 @@ def test_a_leak_is_named(task, kind):
     assert n_named == 8
 
 
+def test_a_pair_is_named_of_which_one_column_tells_nothing_by_itself_among_many_that_tell_more():
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        y = labels(rng, "binary")
+        better = {f"x{i}": rng.normal(size=N) + 0.8 * y for i in range(20)}
+        frame, columns = pair(rng, y, noise(rng).assign(**better))
+        assert {frozenset(suspect.columns) for suspect in suspects(frame, y, "binary", seed)} == {frozenset(columns)}
+
+
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_clean_columns_are_not_named(task):
     found = []

@@ -16,12 +16,16 @@ import numpy as np
 import pandas as pd
 
 from src.errors import IntegrityError
+from src.influence import value_of
 from src.intervals import Estimate, Units, estimate, gain, make_units, spread
 from src.metrics import Prediction, as_score
 from src.registry.entry import NAMES
 from src.registry.store import Version
 
 SCORES = "test_scores.parquet"
+N_DEALS = 119  # by which a share of 2.5 %, that of the lower end of an interval, can just be told
+ROWS_OF_DEAL = 10_000
+SAME = 1e-12  # by which two scores may differ that are one but for rounding
 
 
 @dataclass(frozen=True)
@@ -153,10 +157,44 @@ def difference(a: Results, b: Results, metric: str | None = None) -> Difference 
     return Difference(metric, *values, found.value, found.low, found.high, found.p_value, "DeLong" if is_delong else "paired")
 
 
+def by_chance(results: Results) -> float | None:
+    """p-value of a score that owes nothing to which row was answered how: a permutation test of the primary metric.
+
+    The answers are dealt anew to the test rows, at most 10,000 of them. An interval cannot tell that where decisions alone earn
+    a score (every row called positive has an F1), or where the few rows of a class happen to share one score.
+
+    Returns
+    -------
+    float or None
+        Share of 119 deals that score as well, the real one counted with them; None if no rows were tested.
+
+    References
+    ----------
+    Ojala & Garriga (2010), Permutation tests for studying classifier performance, JMLR 11, 1833-1863.
+    """
+    if results.scores is None or results.score_name not in results.metrics:
+        return None
+    rng, metric, use_case = np.random.default_rng(0), results.facts["metric"], results.facts["config"]["use_case"]
+    scores = results.scores
+    if len(scores) > ROWS_OF_DEAL:
+        scores = scores.iloc[np.sort(rng.choice(len(scores), ROWS_OF_DEAL, replace=False))]
+    y_true, given = scores["y_true"].to_numpy(), _prediction(scores)
+    about = _n_classes(use_case), use_case["quantile"], scores["period"].to_numpy() if "period" in scores else None
+
+    def worth(rows) -> float:
+        return as_score(metric, value_of(metric, y_true, Prediction(given.score[rows], given.decision[rows]), *about))
+
+    mine, dealt = worth(np.arange(len(y_true))), [worth(rng.permutation(len(y_true))) for _ in range(N_DEALS)]
+    return float((1 + np.sum(np.array(dealt) > mine - SAME)) / (1 + N_DEALS))
+
+
+def _n_classes(use_case: dict[str, Any]) -> int:
+    return {"regression": 0, "multiclass": len(use_case["classes"] or ())}.get(use_case["task"], 2)
+
+
 def _estimate(metric: str, results: Results) -> Estimate:
     scores, use_case = results.scores, results.facts["config"]["use_case"]
-    n_classes = {"regression": 0, "multiclass": len(use_case["classes"] or ())}.get(use_case["task"], 2)
-    periods = scores["period"].to_numpy() if "period" in scores else None
+    n_classes, periods = _n_classes(use_case), scores["period"].to_numpy() if "period" in scores else None
     if n_classes and not np.isin(scores[["y_true", "decision"]], range(n_classes)).all():
         raise IntegrityError(f"{SCORES} of {results.version or 'the run'} has a class that the use case does not have.")
     about = n_classes, _units(scores, results.facts), use_case["quantile"], periods

@@ -13,11 +13,12 @@ from src import artifacts, validity
 from src.errors import IntegrityError, TrainingError
 from src.fairness import FOUR_FIFTHS
 from src.metrics import as_score
-from src.registry.comparison import Difference, Results, difference, n_scored_before, of_folder, of_version
+from src.registry.comparison import Difference, Results, by_chance, difference, n_scored_before, of_folder, of_version
 from src.registry.store import Version, open_registry
 
 log = logging.getLogger(__name__)
 NAME = "gates.json"
+BY_CHANCE = 0.025  # the most that may be left to chance of a score that has no declared minimum
 SHARE_OF_GAIN = 0.2  # of a rival's gain on its baseline, by which a version may be worse
 CALIBRATION_TOLERANCE = 0.1  # of a rival's Brier score
 FAIRNESS_TOLERANCE = 0.02  # by which a difference between groups may grow: less is within the noise of a thousand test rows
@@ -63,7 +64,7 @@ def judge(version: Version, production: Version | None, earlier: Sequence[Versio
 
 def demands(mine: Results) -> list[Gate]:
     """The gates that ask for no other version."""
-    found = [_own_rows(mine.facts), _score(mine.facts, mine.metrics)]
+    found = [_own_rows(mine.facts), _score(mine)]
     found += [Gate(each.name, each.colour != "red", each.reason) for each in validity.judge(mine.facts, mine.metrics)]
     return [*found, *_four_fifths(mine.metrics)]
 
@@ -165,7 +166,8 @@ def _own_rows(facts: dict[str, Any]) -> Gate:
     )
 
 
-def _score(facts: dict[str, Any], metrics: dict[str, float]) -> Gate:
+def _score(mine: Results) -> Gate:
+    facts, metrics = mine.facts, mine.metrics
     metric, use_case = facts["metric"], facts["config"]["use_case"]
     floor, why = use_case.get("minimum_score"), use_case.get("minimum_reason")
     name = f"test_{metric}" if f"test_{metric}" in metrics else metric
@@ -183,6 +185,8 @@ def _score(facts: dict[str, Any], metrics: dict[str, float]) -> Gate:
         lacks = (facts.get("interval_of") or {}).get("lacks", "it was not recorded")
         return Gate("score", False, f"{metric} {value:.4g}, but no interval of its gain on the baseline: {lacks}")
     said = f"{metric} {value:.4g}, a gain of at least {gain:.4g} on the baseline (lower end of 95 %)"
+    if gain > 0 and (chance := by_chance(mine)) is not None and chance > BY_CHANCE:
+        return Gate("score", False, f"{said}, but its answers score as well where they are dealt at random (p = {chance:.2g})")
     return Gate("score", gain > 0, said)
 
 
@@ -209,15 +213,32 @@ def _four_fifths(metrics: dict[str, float]) -> list[Gate]:
 
 
 def _fairness(mine: dict[str, float], rival: Results) -> list[Gate]:
-    """No difference between groups may grow, and no ratio fall below four fifths where it was above."""
+    """No difference between groups may grow beyond chance, and no ratio fall below four fifths where it was above."""
     theirs, faults, n_compared = rival.metrics, [], 0
     for name, value in mine.items():
         if name.startswith((*DIFFERENCES, RATIO)) and name in theirs and not name.endswith(ENDS):
             n_compared += 1
             grows = name.startswith(DIFFERENCES) and not value <= theirs[name] + FAIRNESS_TOLERANCE
             breaks = name.startswith(RATIO) and not value >= FOUR_FIFTHS and theirs[name] >= FOUR_FIFTHS
-            if grows or breaks:
+            if (grows or breaks) and not _may_be_chance(name, mine, theirs):
                 faults.append(f"{name} {value:.3f}, {theirs[name]:.3f} in {rival.version}")
     if not n_compared:
         return []
-    return [Gate("fairness", not faults, "; ".join(faults) or f"none of {n_compared} differences between groups is larger")]
+    return [Gate("fairness", not faults, "; ".join(faults) or f"none of {n_compared} differences is larger beyond chance")]
+
+
+def _may_be_chance(name: str, mine: dict[str, float], theirs: dict[str, float]) -> bool:
+    """Whether the intervals of two versions' disparity leave room for no change; without intervals nothing is excused.
+
+    References
+    ----------
+    Zou & Donner (2008), Construction of confidence limits about effect measures: a general approach, Statistics in Medicine
+    27, 1693-1702: the interval of a difference from that of each side.
+    """
+    ends = [found.get(f"{name}{end}") for found in (mine, theirs) for end in ENDS]
+    if None in ends:
+        return False
+    value, other, (low, high, other_low, other_high) = mine[name], theirs[name], ends
+    if value > other:
+        return value - other <= math.hypot(value - low, other_high - other)
+    return other - value <= math.hypot(high - value, other - other_low)
