@@ -396,7 +396,10 @@ class UseCase(Facts):
             if name in TAKEN:
                 raise ValueError(f"a benchmark cannot be called {name}: metrics of something else begin with that")
             if unknown := [column for column in benchmark.columns if column not in known]:
-                raise ValueError(f"benchmark {name} names {unknown[0]}, which is neither a feature nor a lag")
+                raise ValueError(
+                    f"benchmark {name} names {unknown[0]}, which is neither a feature nor a lag; "
+                    f"leave the benchmark out with ~use_case.benchmarks.{name}"
+                )
             types = {column: known[column].type if known[column] else "float" for column in benchmark.columns}
             if not_of_it := [column for column, type_ in types.items() if type_ == "text"]:
                 raise ValueError(f"benchmark {name}: {not_of_it[0]} is a text, which a linear model cannot take")

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from scipy.stats import hypergeom
 
-from src.evaluate import Yardstick, as_baseline, evaluate
+from src.evaluate import Yardstick, evaluate
 from src.intervals import Units
-from src.metrics import Prediction
+from src.metrics import Prediction, decide
 from src.registry.comparison import Results, by_chance
 from src.registry.gates import comparisons, demands
 
@@ -19,7 +19,7 @@ def results(metric: str, y, score, decision, task: str = "binary", classes=None)
     yardstick = Yardstick(metric, task, classes=tuple(classes or ()))
     shares = np.bincount(y) / len(y)
     prior = np.tile(shares, (len(y), 1)) if classes else np.full(len(y), shares[1])
-    metrics = evaluate(yardstick, y, Prediction(score, decision), {"prior": as_baseline(yardstick, prior)}, Units())
+    metrics = evaluate(yardstick, y, Prediction(score, decision), {"prior": decide(task, prior, None if classes else 0.5)}, Units())
     return of_scores(metric, y, score, decision, metrics, task, classes)
 
 
