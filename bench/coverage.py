@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from pathlib import Path
 
 import numpy as np
 from scipy.special import expit, softmax
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from src.intervals import Units, estimate, gain, interval, make_units
 from src.metrics import Prediction, compute

@@ -41,7 +41,8 @@ sys.path.insert(0, str(ROOT))
 from src import config, leakage, train  # noqa: E402
 from src.data import source  # noqa: E402
 from src.errors import ConfigError, DataError  # noqa: E402
-from src.metrics import Prediction, compute  # noqa: E402
+from src.influence import value_of  # noqa: E402
+from src.metrics import Prediction  # noqa: E402
 from src.registry import gates  # noqa: E402
 from src.registry.comparison import Results, difference, of_folder  # noqa: E402
 from src.registry.store import open_registry  # noqa: E402
@@ -515,7 +516,8 @@ def pair_of_results(rng: np.random.Generator, n: int, better_by: float, are_same
         score = expit(apart * (apart * y + error) - apart**2 / 2 + logit(RATE))  # what a calibrated model would say
         rows = np.arange(n) if are_same_rows or version else np.arange(n, 2 * n)
         scores = pd.DataFrame({"row": rows, "y_true": y, "decision": (score >= 0.5).astype("int8"), "score": score})
-        values = compute(["roc_auc", "brier_score_loss"], y, Prediction(score, scores["decision"].to_numpy()))
+        said = Prediction(score, scores["decision"].to_numpy())
+        values = {name: value_of(name, y, said, 2) for name in ("roc_auc", "brier_score_loss")}
         metrics = {f"test_{name}": value for name, value in values.items()} | {"gain_roc_auc": values["roc_auc"] - 0.5}
         use_case = {"task": "binary", "classes": None, "quantile": None, "margin": None}
         found.append(Results(version, {"metric": "roc_auc", "config": {"use_case": use_case}}, metrics, scores))
@@ -578,7 +580,7 @@ def measure(only: list[str], seeds: int, pool) -> Iterator[tuple[str, str, list[
         yield "Gates on honest models", markdown(head, table_of_gates(found)), []
     if "power" in only:
         work = [(n, by, same) for by in DIFFERENCES for same in (True, False) for n in SIZES_OF_TEST]
-        draws = [2 * seeds] * len(work)
+        draws = [seeds] * len(work)
         found = dict(zip(work, pool.map(replaces, *zip(*work, strict=True), draws), strict=True))
         ways = [f"{n:,} {what}" for what in ("same test rows", "other test rows") for n in SIZES_OF_TEST]
         yield "Promoted in place of a ROC-AUC of 0.75", markdown(["better by", *ways], table_of_power(found)), []

@@ -242,6 +242,8 @@ def gain(found: Estimate, other: Estimate) -> Gain:
         return Gain(value, value - _reach(there), value + _reach(there), p_value, there)
     slopes = scale.slope(found.value), scale.slope(other.value)
     beyond = spread(slopes[0] * found.influence - slopes[1] * other.influence, found.units, found.kinds)
+    if beyond is None:
+        return Gain(value, np.nan, np.nan, p_value, there)
     ends = scale.back(places[0] - _reach(beyond)), scale.back(places[0] + _reach(beyond))
     low, high = sorted(as_score(found.metric, float(end)) - as_score(found.metric, other.value) for end in ends)
     return Gain(value, low, high, p_value, there)

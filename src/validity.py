@@ -72,7 +72,7 @@ def _leaks(facts: Mapping[str, Any]) -> Iterator[Finding]:
         columns = sorted({name for leak in leaks for name in leak["columns"]})
         yield Finding("leakage", "green", f"known in time, as the use case says: {', '.join(columns)}")
     else:
-        yield Finding("leakage", "green", "no column predicts the target almost alone, nor do two of the best")
+        yield Finding("leakage", "green", "no column predicts the target almost alone, nor do two together")
 
 
 def _plausible(metrics: Mapping[str, float | None]) -> Iterator[Finding]:

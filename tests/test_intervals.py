@@ -219,3 +219,15 @@ def test_a_gain_is_above_zero_exactly_where_its_interval_says_so_on_the_metrics_
 def test_values_of_one_class_are_not_a_number_where_a_metric_ranks():
     for name in ("roc_auc", "lift_at_10_percent"):
         assert np.isnan(value_of(name, np.zeros(5), Prediction(np.arange(5.0), np.zeros(5)), 2))
+
+
+def test_a_gain_of_moments_that_depend_too_much_on_one_another_on_the_metrics_own_scale_has_no_interval():
+    rng, n = np.random.default_rng(22), 40
+    y, forecast = rng.normal(size=(2, n))
+    for series in (y, forecast):
+        for i in range(1, n):
+            series[i] = 0.95 * series[i - 1] + 0.3 * series[i]
+    about = 0, make_units(None, np.arange(n))
+    found = gain(*(estimate("r2", y, Prediction(value, value), *about) for value in (forecast, np.full(n, y[0]))))
+    assert np.isfinite([found.value, found.p_value]).all()
+    assert np.isnan([found.low, found.high]).all()
