@@ -19,7 +19,8 @@ def results(metric: str, y, score, decision, task: str = "binary", classes=None)
     yardstick = Yardstick(metric, task, classes=tuple(classes or ()))
     shares = np.bincount(y) / len(y)
     prior = np.tile(shares, (len(y), 1)) if classes else np.full(len(y), shares[1])
-    metrics = evaluate(yardstick, y, Prediction(score, decision), {"prior": decide(task, prior, None if classes else 0.5)}, Units())
+    baselines = {"prior": decide(task, prior, None if classes else 0.5)}
+    metrics = evaluate(yardstick, y, Prediction(score, decision), baselines, Units())
     return of_scores(metric, y, score, decision, metrics, task, classes)
 
 

@@ -130,6 +130,17 @@ def test_a_file_of_ones_own_may_not_do_either_what_the_command_line_may_not(own,
         composed("use_case=mine", config_dir=own(changed))
 
 
+def test_a_use_case_may_change_every_setting_and_the_command_line_beats_it(own):
+    folder = own(
+        CREDIT.replace(
+            "use_case:\n", "calibration: sigmoid\nseed: 7\ndata_split: {train_ratio: 0.7, test_ratio: 0.2}\nuse_case:\n"
+        )
+    )
+    mine, typed = (composed("use_case=mine", *extra, config_dir=folder) for extra in ([], ["calibration=none"]))
+    assert (mine.calibration, mine.seed, mine.data_split.test_ratio) == ("sigmoid", 7, 0.2)
+    assert (typed.calibration, typed.seed) == ("none", 7)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -137,7 +148,7 @@ def test_a_file_of_ones_own_may_not_do_either_what_the_command_line_may_not(own,
         (CREDIT.replace("  name:", "\tname:"), r"mine\.yaml, line \d+: found character '\\t'"),
         (
             CREDIT + "\ndata_source: {kind: file}\ndata_source: {kind: sql}\n",
-            r"mine\.yaml, line 118: data_source is there tw",
+            r"mine\.yaml, line 115: data_source is there tw",
         ),
         (CREDIT + "\nx: !!python/object/apply:os.getcwd []\n", r"mine\.yaml, line \d+: could not determine a constructor"),
         ("- a\n- b\n", r"mine\.yaml must hold settings by name"),

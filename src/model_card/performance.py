@@ -150,12 +150,22 @@ def calibration(run: Recorded) -> list[str]:
         for name in names
         if f"uncalibrated_{name}" in run.metrics
     ]
+    measured = {"in_the_large": "Mean predicted less mean observed", "slope": "Slope", "intercept": "Intercept"}
+    pairs += [(label, _between(run.metrics, f"test_calibration_{name}")) for name, label in measured.items()]
     curves = run.tables.get("reliability")
     if curves is None:
         return ["## Calibration", facts([*pairs, ("predicted against observed rates (reliability.csv)", None)])]
     bins = curves[curves["calibration"] == "after"]
     rows = [[number(row.n_rows), share(row.mean_predicted), share(row.observed_rate)] for row in bins.itertuples(index=False)]
     return ["## Calibration", facts(pairs), table(["Test rows", "Predicted", "Observed"], rows)]
+
+
+def _between(metrics, name: str) -> Ready | None:
+    """A number with its interval, if it was measured."""
+    if name not in metrics:
+        return None
+    ends = [metrics.get(f"{name}_ci_{end}") for end in ("low", "high")]
+    return Ready(number(metrics[name]) + ("" if None in ends else f" ({number(ends[0])} to {number(ends[1])})"))
 
 
 def decisions(run: Recorded) -> list[str]:

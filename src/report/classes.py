@@ -119,7 +119,11 @@ def _calibration(run: Run) -> list:
     most = min(1.0, 1.1 * float(table[["mean_predicted", "observed_rate"]].to_numpy().max()))
     drawn[0] = series.line("perfect", [0, most], [0, most], 2, "dashed")
     error = number.metric(run, "test_expected_calibration_error")
-    said = f"Expected calibration error {error}; on the dashed line, forecasts come true."
+    slope, apart = (number.metric(run, f"test_calibration_{name}") or "not recorded" for name in ("slope", "in_the_large"))
+    said = (
+        f"Expected calibration error {error}, slope {slope} (1 is right), mean predicted less mean observed {apart}; on the "
+        "dashed line, forecasts come true."
+    )
     axes = {"label": "predicted probability", "min": 0}, {"label": "observed rate", "min": 0}
     return [Chart("Calibration", said, *axes, drawn)]
 
