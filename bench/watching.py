@@ -45,7 +45,7 @@ def measure(use_case: str) -> tuple[str, float, float, float]:
     from src import config, model_card, report
     from src.monitor import Monitor
     from src.train import train
-    from src.unsupervised import find_anomalies, find_clusters
+    from src.unsupervised import BY_TASK
 
     os.environ["OMP_NUM_THREADS"] = "1"
     spent = {"report": 0.0, "monitor": 0.0}
@@ -67,7 +67,7 @@ def measure(use_case: str) -> tuple[str, float, float, float]:
     report.write, model_card.render = counted(report.write), counted(model_card.render)
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         checked = config.read(compose("config", [f"use_case={use_case}", "n_threads=1"]))
-    run = {"clustering": find_clusters, "anomaly": find_anomalies}.get(checked.use_case.task, train)
+    run = BY_TASK.get(checked.use_case.task, train)
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w", encoding="utf-8") as nowhere, threadpool_limits(1):
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)

@@ -45,14 +45,14 @@ def main(cfg: DictConfig) -> float:
     from threadpoolctl import threadpool_limits
 
     from src import config, tracking
+    from src.schema import UNSUPERVISED
 
     checked = config.read(cfg)
-    if checked.use_case.task == "clustering":
-        from src.unsupervised import find_clusters as run
-    elif checked.use_case.task == "anomaly":
-        from src.unsupervised import find_anomalies as run
-    else:
-        run = train
+    run = train
+    if checked.use_case.task in UNSUPERVISED:
+        from src.unsupervised import BY_TASK
+
+        run = BY_TASK[checked.use_case.task]
     registry = Path(checked.registry.path) if checked.registry.kind == "local" and _is_told_of("registry=local") else None
     with artifacts.keeps(run_dir) as kept:  # a simultaneous run of the same folder waits until this one is registered
         try:

@@ -149,3 +149,6 @@ def _describe(X, frame, labels, seed: int) -> tuple[dict[str, float], dict[str, 
 def _params(recipe: Recipe, model) -> dict[str, Any]:
     """A recipe's parameters, with what fitting chose where they left it open."""
     return {**recipe.params, **model.named_steps["estimator"].chosen_params()}
+
+
+BY_TASK = {"clustering": find_clusters, "anomaly": find_anomalies}

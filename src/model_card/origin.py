@@ -49,6 +49,8 @@ def purpose(run: Recorded) -> list[str]:
         pairs.append(("Quantile predicted", run.use_case("quantile")))
     if run.use_case("target_transform"):
         pairs.append(("Learnt as", run.use_case("target_transform")))
+        if run("smeared"):
+            pairs.append(("Added before it is turned back to the mean (Duan's smearing)", run("smeared")))
     pairs += [("Algorithm", ready(run("algorithm"), code)), ("Primary metric", ready(run.metric, code))]
     return ["## Purpose", facts([*pairs, *((name, None) for name in NEVER_RECORDED)])]
 
