@@ -196,7 +196,9 @@ def notes_on_fairness(rates: pd.DataFrame, intervals: Mapping[str, float]) -> li
 
 
 def _lowest_and_highest(compared: pd.DataFrame) -> tuple[int, int]:
-    return compared["selection_rate"].idxmin(), compared["selection_rate"].idxmax()
+    """Where they are; two groups, even if their rates are equal."""
+    order = compared["selection_rate"].sort_values(kind="stable").index
+    return order[0], order[-1]
 
 
 def _rates(deserves: np.ndarray, is_selected: np.ndarray, score: np.ndarray) -> dict[str, float]:
