@@ -152,7 +152,7 @@ def intervals(
             known = of_column.dropna(subset=[rate])
             if len(known) < 2 or (is_ratio and not known[rate].min() > 0):
                 continue
-            low, high = (known.loc[at] for at in (known[rate].idxmin(), known[rate].idxmax()))
+            low, high = (known.loc[at] for at in _lowest_and_highest(known[rate]))
             value = low[rate] / high[rate] if is_ratio else high[rate] - low[rate]
             there = {sign: among & (groups[column] == row["group"]) for sign, row in ((1, low), (-1, high))}
             reach = _reach_of(selected, there, (low[rate], high[rate]) if is_ratio else (1.0, 1.0), units)
@@ -183,7 +183,7 @@ def notes_on_fairness(rates: pd.DataFrame, intervals: Mapping[str, float]) -> li
         if len(compared) < 2 and AND not in column:
             notes.append(f"{column}: fewer than two groups have {MIN_ROWS} test rows, so they are not compared.")
         elif ratio is not None and ratio < FOUR_FIFTHS:
-            low, high = (compared.loc[at, ["group", "selection_rate"]] for at in _lowest_and_highest(compared))
+            low, high = (compared.loc[at, ["group", "selection_rate"]] for at in _lowest_and_highest(compared["selection_rate"]))
             ends = [intervals.get(f"{name}_ci_{end}") for end in ("low", "high")]
             known = "" if None in ends else f" [{ends[0]:.2f}, {ends[1]:.2f}]"
             is_sure = ends[1] is None or ends[1] < FOUR_FIFTHS
@@ -195,9 +195,9 @@ def notes_on_fairness(rates: pd.DataFrame, intervals: Mapping[str, float]) -> li
     return notes
 
 
-def _lowest_and_highest(compared: pd.DataFrame) -> tuple[int, int]:
+def _lowest_and_highest(rates: pd.Series) -> tuple[int, int]:
     """Where they are; two groups, even if their rates are equal."""
-    order = compared["selection_rate"].sort_values(kind="stable").index
+    order = rates.sort_values(kind="stable").index
     return order[0], order[-1]
 
 

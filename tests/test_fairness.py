@@ -97,8 +97,9 @@ def test_the_interval_of_a_difference_is_that_of_two_shares():
 
 def test_equal_rates_are_of_two_groups_and_their_ratio_has_a_width():
     selected = np.array([1] * 15 + [0] * 15 + [1] * 15 + [0] * 15)
-    ends = intervals_of_ratios(group_rates(selected, selected, selected, SEX, favourable=1), selected, SEX, 1, Units())
-    low, high = ends.values()
+    rates = group_rates(selected, selected, selected, SEX, favourable=1)
+    ends = intervals(rates, selected, selected, SEX, 1, Units())
+    low, high = (ends[f"demographic_parity_ratio_sex_ci_{end}"] for end in ("low", "high"))
     assert low < 0.7 < 1.4 < high  # the logarithm has a standard error of the root of 2 / 30
 
 
