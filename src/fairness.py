@@ -183,7 +183,8 @@ def notes_on_fairness(rates: pd.DataFrame, intervals: Mapping[str, float]) -> li
         if len(compared) < 2 and AND not in column:
             notes.append(f"{column}: fewer than two groups have {MIN_ROWS} test rows, so they are not compared.")
         elif ratio is not None and ratio < FOUR_FIFTHS:
-            low, high = (compared.loc[at, ["group", "selection_rate"]] for at in _lowest_and_highest(compared["selection_rate"]))
+            extremes = _lowest_and_highest(compared["selection_rate"])
+            low, high = (compared.loc[at, ["group", "selection_rate"]] for at in extremes)
             ends = [intervals.get(f"{name}_ci_{end}") for end in ("low", "high")]
             known = "" if None in ends else f" [{ends[0]:.2f}, {ends[1]:.2f}]"
             is_sure = ends[1] is None or ends[1] < FOUR_FIFTHS
