@@ -237,8 +237,10 @@ def _check_cv(cv: CrossValidation, split: DataSplit, use_case: UseCase) -> None:
     if use_case.task in UNSUPERVISED and cv.method != "none":
         raise ConfigError(f"use_case={use_case.key} is {use_case.task}, which has no folds to score: choose cv=none")
     if cv.method == "none":
-        if cv.n_folds or cv.scoring:
-            raise ConfigError("cv=none has no folds to score: leave cv.n_folds and cv.scoring alone, or choose another cv")
+        if cv.n_folds or cv.n_repeats or cv.scoring:
+            raise ConfigError(
+                "cv=none has no folds to score: leave cv.n_folds, cv.n_repeats and cv.scoring alone, or choose another cv"
+            )
         return
     if cv.n_folds < 2:
         raise ConfigError(f"cv.n_folds must be at least 2, but got {cv.n_folds}. To skip cross-validation choose cv=none.")
@@ -259,6 +261,10 @@ def _check_cv(cv: CrossValidation, split: DataSplit, use_case: UseCase) -> None:
         )
     if cv.method == "time_series" and cv.shuffle:
         raise ConfigError("cv=time_series keeps rows in time order: leave cv.shuffle at false")
+    if cv.n_repeats is not None and cv.n_repeats > 1 and not cv.shuffle:
+        raise ConfigError(
+            f"cv.n_repeats={cv.n_repeats}, but cv={cv.method} without cv.shuffle draws the same folds every time: leave it null"
+        )
     _check_time_column("cv", cv.method == "time_series", use_case)
     _check_group_column("cv", "group" in cv.method, use_case)
     _check_random_state("cv", cv.random_state, is_random=cv.shuffle)

@@ -26,8 +26,11 @@ from src.threshold import prices
 INNER_SIZE = 0.1  # share of a fold's training rows that decides its best round
 
 
-def make_splitter(method: str, n_folds: int, shuffle: bool, random_state: int | None):
-    """Build the scikit-learn splitter of a method."""
+def make_splitter(method: str, n_folds: int, shuffle: bool, random_state: int | np.random.RandomState | None):
+    """Build the scikit-learn splitter of a method.
+
+    One `RandomState` for several splitters draws as scikit-learn's RepeatedKFold and RepeatedStratifiedKFold do.
+    """
     if method == "time_series":
         return TimeSeriesSplit(n_splits=n_folds)
     return SPLITTERS[method](n_splits=n_folds, shuffle=shuffle, random_state=random_state)
@@ -229,28 +232,36 @@ def inner_split(train, labels, is_ordered: bool, random_state: int, groups=None)
 
 
 def summarise(cv_results: pd.DataFrame, scoring: list[str], metric: str) -> dict[str, float]:
-    """Means and spreads over the folds, as they go into the metrics file.
+    """Means and spreads over the folds, of all repeats, as they go into the metrics file.
 
     Returns
     -------
     dict
-        `cv_<metric>`, `cv_<metric>_std` and `cv_train_<metric>` of each; `cv_std`, the specification's name for the spread
-        of accuracy; `cv_<metric>_ci_low` and `_ci_high` of the primary metric.
+        `cv_<metric>`, `cv_<metric>_std` over the folds and `cv_train_<metric>` of each; `cv_std`, the specification's name for
+        that of accuracy; `cv_<metric>_ci_low` and `_ci_high` of the primary metric, and where folds were drawn repeatedly
+        `cv_<metric>_ci_half`, half of that interval, and `cv_<metric>_repeat_std`, by how much one draw's mean varies.
     """
     means = {f"cv_{name}": float(cv_results[f"test_{name}"].mean()) for name in scoring}
     spreads = {f"cv_{name}_std": float(cv_results[f"test_{name}"].std(ddof=0)) for name in scoring}
     train = {f"cv_train_{name}": float(cv_results[f"train_{name}"].mean()) for name in scoring}
     low, high = mean_interval(cv_results[f"test_{metric}"], cv_results["n_train"], cv_results["n_test"])
     std = {"cv_std": spreads["cv_accuracy_std"]} if "accuracy" in scoring else {}
-    return means | spreads | train | std | {f"cv_{metric}_ci_low": low, f"cv_{metric}_ci_high": high}
+    found = means | spreads | train | std | {f"cv_{metric}_ci_low": low, f"cv_{metric}_ci_high": high}
+    if "repeat" in cv_results:
+        found[f"cv_{metric}_ci_half"] = (high - low) / 2
+        found[f"cv_{metric}_repeat_std"] = float(cv_results.groupby("repeat")[f"test_{metric}"].mean().std(ddof=1))
+    return found
 
 
 def mean_interval(scores, n_train, n_test, confidence: float = 0.95) -> tuple[float, float]:
-    """Interval of the mean over folds, widened because folds share training rows.
+    """Interval of the mean over folds, by the corrected resampled t: wider than that of a mean, because folds share rows.
+
+    Repeats narrow it little: they show the same rows again.
 
     Parameters
     ----------
     scores : array of shape (n_folds,)
+        Of all repeats.
     n_train, n_test : array of shape (n_folds,)
         Rows fitted on and scored, of each fold.
     confidence : float
@@ -261,7 +272,8 @@ def mean_interval(scores, n_train, n_test, confidence: float = 0.95) -> tuple[fl
 
     References
     ----------
-    Nadeau & Bengio (2003), Inference for the generalization error, Machine Learning 52, 239-281.
+    Nadeau & Bengio (2003), Inference for the generalization error, Machine Learning 52, 239-281. Bouckaert & Frank (2004),
+    Evaluating the replicability of significance tests for comparing learning algorithms, PAKDD, 3-12, on repeats.
     """
     scores = np.asarray(scores, dtype=float)
     n_folds = len(scores)

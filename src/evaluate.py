@@ -99,7 +99,7 @@ def evaluate(
         `test_<metric>`, `baseline_<metric>`, `<name>_<metric>` of further baselines, `ceiling_<metric>` of those that the true
         score is the best answer to, the counts of the confusion matrix, and `gain_<metric>` of the primary metric: what the
         model is better by than the baseline. Both have a 95 % interval, `_ci_low` and `_ci_high`, unless the rows are too few
-        or too dependent for one.
+        or too dependent for one; the gain then also has a `_p_value`, two-sided, of no gain.
     """
     metric, task, quantile = yardstick.metric, yardstick.task, yardstick.quantile
     answers = {"test": prediction}
@@ -121,6 +121,7 @@ def evaluate(
     values[f"gain_{metric}"] = as_score(metric, values[f"test_{metric}"]) - as_score(metric, values[f"baseline_{metric}"])
     if ends is not None and np.isfinite([better.low, better.high]).all():
         values |= {f"gain_{metric}_ci_low": better.low, f"gain_{metric}_ci_high": better.high}
+        values[f"gain_{metric}_p_value"] = better.p_value
     if task in ("binary", "multiclass"):
         counts = confusion(y_true, prediction.decision, list(yardstick.classes) or None)
         values |= {f"test_{name}": n for name, n in counts.items()}

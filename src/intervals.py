@@ -87,7 +87,7 @@ class Gain:
     Attributes
     ----------
     value, low, high : float
-        With its 95 % interval, which is not a number where there is none.
+        With its interval, of 95 % unless another level was asked for, which is not a number where there is none.
     p_value : float
         Two-sided, of no difference.
     spread : Spread or None
@@ -222,7 +222,7 @@ def interval_of(value: float, influence: np.ndarray, units: Units) -> tuple[floa
     return value - _reach(there), value + _reach(there)
 
 
-def gain(found: Estimate, other: Estimate) -> Gain:
+def gain(found: Estimate, other: Estimate, confidence: float = CONFIDENCE) -> Gain:
     """What a prediction gains on another one on the same rows, whose metrics rise and fall together.
 
     The interval of a gain in a ranking, or in R², is made on the metric's own scale, on which a gain near a bound is as likely
@@ -239,12 +239,13 @@ def gain(found: Estimate, other: Estimate) -> Gain:
     scale = scale_of(found.metric) if found.metric in {*RANKINGS, "roc_auc_ovr", "r2"} else None
     places = (0.0, 0.0) if scale is None else (scale.there(found.value), scale.there(other.value))
     if scale is None or not np.all(np.isfinite(places)):
-        return Gain(value, value - _reach(there), value + _reach(there), p_value, there)
+        reach = _reach(there, confidence)
+        return Gain(value, value - reach, value + reach, p_value, there)
     slopes = scale.slope(found.value), scale.slope(other.value)
     beyond = spread(slopes[0] * found.influence - slopes[1] * other.influence, found.units, found.kinds)
     if beyond is None:
         return Gain(value, np.nan, np.nan, p_value, there)
-    ends = scale.back(places[0] - _reach(beyond)), scale.back(places[0] + _reach(beyond))
+    ends = (scale.back(places[0] + sign * _reach(beyond, confidence)) for sign in (-1, 1))
     low, high = sorted(as_score(found.metric, float(end)) - as_score(found.metric, other.value) for end in ends)
     return Gain(value, low, high, p_value, there)
 
@@ -378,8 +379,8 @@ def _freedom(sums: np.ndarray) -> float:
     return 2 * len(sums) / (kurtosis - 1) if kurtosis > 1 else np.inf
 
 
-def _reach(there: Spread) -> float:
-    return float(student.ppf((1 + CONFIDENCE) / 2, there.freedom)) * there.error
+def _reach(there: Spread, confidence: float = CONFIDENCE) -> float:
+    return float(student.ppf((1 + confidence) / 2, there.freedom)) * there.error
 
 
 @dataclass(frozen=True)

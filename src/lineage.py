@@ -30,7 +30,8 @@ NOT_PART_OF_A_RESULT = (
     "src.address", "src.checks", "src.command_line", "src.compose", "src.config", "src.device", "src.documents", "src.git",
     "src.hydra_node", "src.interpolations", "src.interrupt", "src.lineage", "src.markdown", "src.model_card", "src.monitor",
     "src.outputs", "src.portfolio", "src.processes", "src.progress", "src.project", "src.registry", "src.report",
-    "src.reproduce", "src.resolve", "src.server", "src.system", "src.terminal", "src.tracking", "src.validity", "src.yaml_file",
+    "src.reproduce", "src.resolve", "src.server", "src.system", "src.terminal", "src.tracking", "src.use_cases", "src.validity",
+    "src.yaml_file",
 )  # fmt: skip
 SUPERVISED = {"binary", "multiclass", "regression"}
 ONLY_WITH = {

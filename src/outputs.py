@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from src.schema import TrainingConfig
 
 FOR_READING = (".html", ".md")  # pages made from the other files, with clock times in them
+OF_ONE_TIME_FACTS = ("created_at", "durations_s", "looks", "n_threads")
 OF_ONE_TIME = (artifacts.MANIFEST, "resources.csv")
 CLOCK_COLUMNS = {"cv_results.csv": ("fit_time", "score_time"), "trials.csv": ("seconds",)}
 OF_ONE_MACHINE = ("code_sha256", "cpu_count", "git", "platform")
@@ -82,11 +83,13 @@ def publish(run_dir: Path, home: Path) -> None:
 
 
 def timeless(facts: dict[str, Any]) -> dict[str, Any]:
-    """A run's metadata without clock times, and without what only its machine had to do with."""
+    """A run's metadata without clock times, and without what only its machine and its past had to do with."""
     environment = {key: value for key, value in facts["environment"].items() if key not in OF_ONE_MACHINE}
     config = facts["config"] | {"n_threads": None, "resume": False}
     tuning = facts.get("tuning") and {key: value for key, value in facts["tuning"].items() if "seconds" not in key}
-    kept = {key: value for key, value in facts.items() if key not in ("created_at", "durations_s", "n_threads")}
+    kept = {key: value for key, value in facts.items() if key not in OF_ONE_TIME_FACTS}
+    if looked := facts.get("look"):
+        kept["look"] = {key: value for key, value in looked.items() if key != "settings"}  # which knows all code there is
     return kept | {"environment": environment, "config": config, "tuning": tuning}
 
 

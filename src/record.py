@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from src import artifacts, provenance
 from src.csv_cells import text_of_frame
 from src.models import ESTIMATORS, EXTRAS
+from src.repeats import described
 
 FEW_UNITS = 2  # with fewer there is no interval: see `src.intervals`
 
@@ -136,6 +137,14 @@ def facts_of_rows(
     }
 
 
+def how_folds_were_drawn(cv_results: pd.DataFrame) -> dict[str, int] | None:
+    """How many folds there were, and how often they were drawn; None without cross-validation."""
+    if cv_results.empty:
+        return None
+    n_repeats = cv_results["repeat"].nunique() if "repeat" in cv_results else 1
+    return {"n_folds": int(cv_results["fold"].max()), "n_repeats": int(n_repeats)}
+
+
 def packages_of(recipe: Recipe) -> set[str]:
     """What had to be installed for a recipe beside what every run needs."""
     extras = {ESTIMATORS[one.estimator].extra for one in (recipe, *recipe.members.values())} - {None}
@@ -229,10 +238,11 @@ def closing_line(facts: dict[str, Any], metrics: dict[str, float]) -> str:
     beside = f"{facts['baseline']} {metrics[f'baseline_{metric}']:.3f}"
     if f"ceiling_{metric}" in metrics:
         beside += f", ceiling {metrics[f'ceiling_{metric}']:.3f}"
+    folds = described(metrics, metric, facts["cross_validation"])
     return (
         f"{facts['use_case_key']} · {facts['model']}   {metric} {metrics[f'test_{metric}']:.3f} "
-        f"{_between(metrics, metric)} "
-        f"on {facts['split']['n_rows']['test']:,} {facts['data']['kind']} test rows   ({beside})"
+        f"{_between(metrics, metric)} on {facts['split']['n_rows']['test']:,} {facts['data']['kind']} test rows"
+        f"{', cross-validated ' if folds else ''}{folds}   ({beside})"
     )
 
 

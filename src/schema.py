@@ -36,6 +36,7 @@ class DataSplit(Facts):
 class CrossValidation(Facts):
     method: Literal["stratified_kfold", "kfold", "time_series", "group_kfold", "stratified_group_kfold", "none"]
     n_folds: Annotated[int, Field(ge=0)]
+    n_repeats: Annotated[int, Field(ge=1)] | None
     shuffle: bool
     random_state: Seed | None
     scoring: Annotated[list[Metric], Field(min_length=1)] | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,11 +49,12 @@ def main(cfg: DictConfig) -> float:
     from src.schema import UNSUPERVISED
 
     checked = config.read(cfg)
-    run = train
     if checked.use_case.task in UNSUPERVISED:
         from src.unsupervised import BY_TASK
 
         run = BY_TASK[checked.use_case.task]
+    else:
+        run = partial(train, split_seed=_split_seed())
     registry = Path(checked.registry.path) if checked.registry.kind == "local" and _is_told_of("registry=local") else None
     with artifacts.keeps(run_dir) as kept:  # a simultaneous run of the same folder waits until this one is registered
         try:
@@ -76,6 +78,17 @@ def _is_told_of(setting: str) -> bool:
     return OmegaConf.is_missing(HydraConfig.get().job, "num") or setting in HydraConfig.get().overrides.task
 
 
+def _split_seed() -> int | None:
+    """The seed that the use case's own options split its rows by, whatever was typed."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from src import use_cases
+
+    here = HydraConfig.get().runtime
+    folders = [Path(source["path"]) for source in here.config_sources if source["schema"] == "file"]
+    return use_cases.split_seed(here.choices["use_case"], here.choices["data_split"], folders)
+
+
 def register(run_dir: Path, root: Path, use_case: str, manifest_sha256: str | None) -> None:
     """Make a run a version of its use case, and say which; the hash is that of the run that this process has written."""
     from src.registry.store import open_registry
@@ -84,9 +97,18 @@ def register(run_dir: Path, root: Path, use_case: str, manifest_sha256: str | No
     print(f"{os.path.relpath(version.folder)}   {version.entry['model_id']}, {version.status}")
 
 
-def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], registry: Path | None = None) -> float:
-    """Fill `run_dir` and return the primary metric on val as a score, higher is better."""
-    from src import artifacts, curves, documents, drift, evaluate, findings, leakage, record, threshold
+def train(
+    config: TrainingConfig,
+    run_dir: Path,
+    hydra_files: dict[str, str],
+    registry: Path | None = None,
+    split_seed: int | None = None,
+) -> float:
+    """Fill `run_dir` and return the primary metric on val as a score, higher is better.
+
+    A run that is split by another seed than `split_seed`, the use case's, says that it is an experiment.
+    """
+    from src import artifacts, curves, documents, drift, evaluate, findings, leakage, looks, record, threshold, validity
     from src import config as config_module
     from src.benchmarks import benchmark_scores
     from src.calibration import calibrate, cross_fitted
@@ -99,6 +121,8 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], re
     from src.portfolio.record import code_sha256
     from src.progress import Steps
     from src.recipe import make_recipe, with_found
+    from src.registry.looks import facts_of_looks
+    from src.repeats import n_repeats_of
     from src.scoring.reference import as_table, reference_row
     from src.split import overlap, row_keys, split
     from src.table import make_table
@@ -123,8 +147,10 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], re
             how = config.data_split.model_dump(exclude={"train_ratio"})
             parts = split(table.y, **how, task=task, times=table.times, keys=keys, contents=table.contents)
             (train, y_train), (val, y_val) = table.rows(parts.train), table.rows(parts.val)
+            seeds = config.data_split.random_state, config.data_split.random_state if split_seed is None else split_seed
             suspects = leakage.find(train[list(use_case.features)], y_train, task, config.seed, table.times is not None)
-            told = list(map(str, suspects))  # now, for it may not be worth waiting
+            of_split = [f"Careful: {said}." for said in (validity.of_other_split(*seeds),) if said]
+            told = [*of_split, *map(str, suspects)]  # now, for it may not be worth waiting
             for warning in told:
                 log.warning(warning)
 
@@ -133,9 +159,10 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], re
             with steps.step("tune") as advance:
                 search = tune(config, recipe, table, parts.train, yardstick, advance)
                 recipe = with_found(recipe, search)
-        with steps.step("cross-validate", total=config.cv.n_folds) as advance:
+        n_repeats = n_repeats_of(config.cv.n_repeats, len(table.frame), config.cv.shuffle)
+        with steps.step("cross-validate", total=config.cv.n_folds * n_repeats) as advance:
             scoring = list(dict.fromkeys([*(config.cv.scoring or SCORING[task]), use_case.metric]))
-            cv_results = score_folds(config, recipe, table, parts.train, scoring, advance)
+            cv_results = score_folds(config, recipe, table, parts.train, scoring, n_repeats, advance)
         with steps.step("fit", total=None) as advance:
             watched = steps.rounds(advance, recipe.patience)
             fitted = fit(recipe, train, y_train, val, y_val, with_train_loss=True, on_round=watched)
@@ -206,11 +233,14 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], re
             facts["reference"] = middle
             facts["environment"]["code_sha256"] = code_sha256()
             facts["slices"] = found.slices
+            facts["split"] |= dict(zip(("random_state", "declared_random_state"), seeds, strict=True))
             facts["split"]["overlap"] = overlap(parts, table.contents, table.y, table.times, table.groups)
             facts["split"]["drift"] = {name: drift.psi(was, test[name]) for name, was in reference["features"].items()}
             facts["interval_of"] = record.what_is_drawn(use_case, units, y_test, metrics)
             facts["tuning"] = search and search.facts
-            facts["notes"] += [*found.notes, *(search.notes if search else [])]
+            facts["notes"] += [*of_split, *found.notes, *(search.notes if search else [])]
+            facts["cross_validation"] = record.how_folds_were_drawn(cv_results)
+            facts |= facts_of_looks(config, data, table, parts.test, decided, metrics, registry)
             record.write(folder, model, fitted, metrics, tables, parts, facts, hydra_files)
             about = units, table.periods(parts.test)
             record.write_test_scores(folder / "test_scores.parquet", parts.test, y_test, decided, *about)
@@ -219,6 +249,8 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], re
     for note in facts["notes"]:
         if note not in told:
             log.info(note)
+    if said := looks.said(facts["looks"]):
+        log.info(said)
     for name, params in search.params.items() if config.save_tuned else ():
         print(os.path.relpath(config_module.save_tuned(use_case.key, name, params)))
     print(record.closing_line(facts, metrics))
@@ -226,29 +258,50 @@ def train(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], re
     return metrics["val_score"]
 
 
-def score_folds(config: TrainingConfig, recipe: Recipe, table: Table, train, scoring: list[str], advance) -> pd.DataFrame:
-    """Cross-validate on the train part, as a table with a row for each fold; empty for `cv=none`."""
+def score_folds(
+    config: TrainingConfig, recipe: Recipe, table: Table, train, scoring: list[str], n_repeats: int, advance
+) -> pd.DataFrame:
+    """Cross-validate on the train part, as a table with a row for each fold of each repeat; empty for `cv=none`."""
     import pandas as pd
 
     from src.cross_validation import cross_validate, fold_columns
 
     if config.cv.method == "none":
         return pd.DataFrame(columns=fold_columns(scoring))
-    folds, is_ordered, groups = draw(config.cv, table, train, recipe.task)
     rows = []
-    for row in cross_validate(recipe, *table.rows(train), folds, scoring, is_ordered, groups, table.periods(train)):
-        rows.append(row)
-        advance()
+    for repeat, drawn in enumerate(draw_repeats(config.cv, table, train, recipe.task, n_repeats), start=1):
+        folds, is_ordered, groups = drawn
+        for row in cross_validate(recipe, *table.rows(train), folds, scoring, is_ordered, groups, table.periods(train)):
+            rows.append({"repeat": repeat, **row} if n_repeats > 1 else row)
+            advance()
     return pd.DataFrame(rows)
 
 
-def draw(cv: CrossValidation, table: Table, train, task: str, n_folds: int | None = None) -> tuple:
+def draw_repeats(cv: CrossValidation, table: Table, train, task: str, n_repeats: int) -> list[tuple]:
+    """Folds of each repeat, see `draw`; of small tables, which are repeated unasked, as many as hold every class."""
+    import numpy as np
+
+    from src.errors import DataError
+
+    if n_repeats == 1:
+        return [draw(cv, table, train, task)]
+    state, found = np.random.RandomState(cv.random_state), []
+    for _ in range(n_repeats):
+        try:
+            found.append(draw(cv, table, train, task, random_state=state))
+        except DataError:
+            if cv.n_repeats or not found:
+                raise
+    return found
+
+
+def draw(cv: CrossValidation, table: Table, train, task: str, n_folds: int | None = None, random_state=None) -> tuple:
     """Folds of the train part, whether they keep the order of time, and the groups that they keep together."""
     from src.cross_validation import draw_folds, make_splitter
 
     times = table.times[train] if cv.method == "time_series" else None
     groups = table.groups[train] if "group" in cv.method else None
-    splitter = make_splitter(cv.method, n_folds or cv.n_folds, cv.shuffle, cv.random_state)
+    splitter = make_splitter(cv.method, n_folds or cv.n_folds, cv.shuffle, random_state or cv.random_state)
     return draw_folds(splitter, table.y[train], task, times, groups, table.contents[train]), times is not None, groups
 
 

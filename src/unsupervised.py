@@ -74,7 +74,8 @@ def find_anomalies(config: TrainingConfig, run_dir: Path, hydra_files: dict[str,
 
     It is fitted on the train rows without their labels. Labels only judge how it ranks rows that it has not seen.
     """
-    from src import leakage
+    from src import leakage, looks
+    from src.registry.looks import facts_of_looks
     from src.split import overlap, row_keys, split
 
     use_case, task = config.use_case, config.use_case.task
@@ -127,6 +128,7 @@ def find_anomalies(config: TrainingConfig, run_dir: Path, hydra_files: dict[str,
             facts["interval_of"] = record.what_is_drawn(use_case, units, y_test, metrics)
             facts["params"] = _params(recipe, model)
             facts["environment"]["code_sha256"] = code_sha256()
+            facts |= facts_of_looks(config, data, table, parts.test, decided, metrics, registry)
             record.write_model(folder, model, model, metrics, tables, facts, hydra_files)
             record.write_split(folder / "split.parquet", parts)
             record.write_test_scores(folder / "test_scores.parquet", parts.test, y_test, decided, units)
@@ -134,6 +136,8 @@ def find_anomalies(config: TrainingConfig, run_dir: Path, hydra_files: dict[str,
             documents.write(folder, registry)
     for note in facts["notes"]:
         log.info(note)
+    if said := looks.said(facts["looks"]):
+        log.info(said)
     print(record.closing_line(facts, metrics))
     print(os.path.relpath(run_dir))
     return metrics["val_score"]

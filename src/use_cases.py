@@ -103,6 +103,44 @@ def full_name(name: str) -> str:
     return name if "use_case" in values else next(entry for entry in values["defaults"] if entry != "_self_")
 
 
+def split_seed(use_case: str, option: str, config_dirs: Iterable[Path]) -> int | None:
+    """The seed by which the rows of a use case are split, whatever the command line says.
+
+    Parameters
+    ----------
+    use_case : str
+        As it stands behind `use_case=`.
+    option : str
+        Of `data_split`, chosen for the run: its seed counts where the use case says none and its own split draws nothing.
+    config_dirs : iterable of Path
+        In the order in which they are searched.
+
+    Returns
+    -------
+    int or None
+        None where rows aren't drawn.
+    """
+    folders = list(config_dirs)
+    own, chosen = _split_of(use_case, folders)
+    for name in () if own is not None else (chosen or _defaults(yaml_file.read(CONF / "config.yaml"))["data_split"], option):
+        own = yaml_file.read(_option_file("data_split", name, folders)).get("random_state") if own is None else own
+    return own
+
+
+def _split_of(use_case: str, folders: list[Path]) -> tuple[int | None, str | None]:
+    """Seed and `data_split` that a use case's file names, or the file that it takes its facts from."""
+    values = _load_use_case(_option_file("use_case", use_case, folders))
+    own, chosen = (values.get("data_split") or {}).get("random_state"), _defaults(values).get("data_split")
+    for base in (entry for entry in values.get("defaults", []) if isinstance(entry, str) and entry != "_self_"):
+        of_base = _split_of(base.rpartition("/")[2], folders)
+        own, chosen = of_base[0] if own is None else own, chosen or of_base[1]
+    return own, chosen
+
+
+def _option_file(group: str, name: str, folders: list[Path]) -> Path:
+    return next(path for folder in folders if (path := folder / group / f"{name}.yaml").is_file())
+
+
 def _load_use_case(path: Path) -> dict[str, Any]:
     values = yaml_file.read(path)
     if not isinstance(values, dict) or not {"use_case", "defaults"} & set(values):

@@ -25,7 +25,28 @@ class Finding:
 
 def judge(facts: Mapping[str, Any], metrics: Mapping[str, float | None]) -> list[Finding]:
     """Every question that can be asked of a run's `metadata.json` and `metrics.json`; older ones recorded less."""
-    return [*_parts(facts), *_leaks(facts), *_plausible(metrics)]
+    return [*_seed(facts), *_parts(facts), *_leaks(facts), *_plausible(metrics)]
+
+
+def _seed(facts: Mapping[str, Any]) -> Iterator[Finding]:
+    split = facts.get("split") or {}
+    declared, chosen = split.get("declared_random_state"), split.get("random_state")
+    if chosen is None or "declared_random_state" not in split:
+        return
+    if said := of_other_split(chosen, declared):
+        yield Finding("split seed", "red", said)
+    else:
+        yield Finding("split seed", "green", f"rows are split by seed {chosen}, as in every run of the use case")
+
+
+def of_other_split(random_state: int | None, declared: int | None) -> str:
+    """What is to be said of a run whose rows are split by another seed than its use case's; else empty."""
+    if random_state == declared:
+        return ""
+    return (
+        f"rows are split by seed {random_state}, and the use case's is {declared}: an experiment, whose test rows are others; "
+        "leave data_split.random_state out to train what may go into production"
+    )
 
 
 def _parts(facts: Mapping[str, Any]) -> Iterator[Finding]:

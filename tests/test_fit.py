@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import f1_score, log_loss
+from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold
 from xgboost.core import XGBoostError
 
 from src.cross_validation import cross_validate, draw_folds, fold_columns, inner_split, make_splitter, mean_interval, summarise
 from src.errors import ConfigError, DataError
 from src.fit import Recipe, fit, predict_score, with_threshold
 from src.metrics import compute, decide, decide_held_out, halves
+from src.repeats import n_repeats_of
 from src.rounds import Patience
 from src.rounds.xgboost import explained
 from src.threshold import highest_f1
@@ -262,6 +264,38 @@ def test_the_interval_of_a_mean_over_folds_of_a_case_worked_by_hand():
     low, high = mean_interval([0.7, 0.8], [100, 100], [50, 50])
     half = 12.706 * np.sqrt(0.005 * (1 / 2 + 1 / 2))  # t(0.975, 1) and the sample variance 0.005
     assert (low, high) == pytest.approx((0.75 - half, 0.75 + half), abs=1e-4)
+
+
+def test_the_interval_of_repeats_is_the_corrected_resampled_t_of_all_folds():
+    scores = RNG.normal(0.8, 0.04, 25)
+    low, high = mean_interval(scores, [640] * 25, [160] * 25)
+    half = 2.0639 * np.sqrt(scores.var(ddof=1) * (1 / 25 + 160 / 640))  # t(0.975, 24)
+    assert (low, high) == pytest.approx((scores.mean() - half, scores.mean() + half), abs=1e-5)
+    assert high - low > 2 * 2.0639 * scores.std(ddof=1) / 5  # of 25 samples that share no row
+
+
+@pytest.mark.parametrize(("method", "reference"), [("stratified_kfold", RepeatedStratifiedKFold), ("kfold", RepeatedKFold)])
+def test_repeats_are_drawn_as_scikit_learn_draws_them(method, reference):
+    state = np.random.RandomState(42)
+    ours = [fold for _ in range(3) for fold in draw_folds(make_splitter(method, 4, True, state), Y)]
+    theirs = list(reference(n_splits=4, n_repeats=3, random_state=42).split(Y, Y))
+    first = draw_folds(make_splitter(method, 4, True, 42), Y)
+    for one, other in zip([*ours, *first], [*theirs, *theirs[:4]], strict=True):
+        np.testing.assert_array_equal(np.concatenate(one), np.concatenate(other))
+
+
+@pytest.mark.parametrize(
+    ("n_repeats", "n_rows", "shuffle", "expected"),
+    [
+        (None, 1999, True, 5),
+        (None, 2000, True, 1),
+        (1, 1999, True, 1),
+        (3, 2000, True, 3),
+        (None, 1999, False, 1),
+    ],
+)
+def test_small_tables_are_repeated_unless_asked_otherwise_or_the_order_is_one(n_repeats, n_rows, shuffle, expected):
+    assert n_repeats_of(n_repeats, n_rows, shuffle) == expected
 
 
 def test_a_class_with_fewer_members_than_folds_is_refused_with_a_number_that_works():

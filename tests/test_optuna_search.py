@@ -85,6 +85,7 @@ def test_a_failed_trial_is_shown_and_stops_no_other(python, tmp_path):
     ("overrides", "message"),
     [
         (["hydra.sweeper.direction=minimize"], "hydra.sweeper.direction: a job's score is higher where its metric is better"),
+        (["data_split.random_state=range(1,9)"], "the best of them is the luckiest split"),
         (["model=xgboost,lightgbm"], "model=xgboost,lightgbm: hydra/sweeper=optuna searches the values of one model"),
         (["model=dummy"], "model=dummy declares no search space"),
         (["model.params.max_depth=x"], "model.params.max_depth"),

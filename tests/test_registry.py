@@ -20,7 +20,7 @@ from src import artifacts
 from src.errors import ConfigError, GateError, IntegrityError
 from src.registry import __main__ as command_line
 from src.registry import ledger as ledgers
-from src.registry import signing, witness
+from src.registry import looks, signing, witness
 from src.registry.comparison import compare
 from src.registry.gates import judge
 from src.registry.ledger import HEAD, LEDGER
@@ -48,6 +48,7 @@ def registry(tmp_path, monkeypatch):
     for name in (signing.SIGNING_KEY, signing.PUBLIC_KEY):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(witness.VARIABLE, str(tmp_path / "state/witness.jsonl"))
+    monkeypatch.setattr(looks, "PORTFOLIO", tmp_path / "portfolio")
     return Registry(tmp_path / "models")
 
 
@@ -72,7 +73,10 @@ def a_run(trained, tmp_path):
 
 
 def run(*arguments: str) -> int:
-    return command_line.main([str(argument) for argument in arguments])
+    nobodys = (
+        ["--experiments=/dev/null"] if arguments[0] == "promote" else []
+    )  # looks of other runs are not these tests' matter
+    return command_line.main([*map(str, arguments), *nobodys])
 
 
 def test_versions_move_as_the_rule_says(tmp_path):
@@ -381,20 +385,21 @@ def test_promotion_refuses_what_is_worse_takes_what_is_better_and_goes_back(regi
     assert registry.verify("credit_scoring")["n_lines"] == 8
 
 
-def test_promoting_says_how_many_versions_were_scored_on_the_same_test_rows(registry, a_run, trained, capsys):
+def test_promoting_says_how_many_settings_were_scored_on_the_same_test_rows(registry, a_run, trained, capsys):
     def said(version: str) -> str:
         run("promote", f"credit_scoring@{version}", "--reason", "try", "--force", "--registry", registry.root)
         return capsys.readouterr().out
 
+    look = json.loads((trained / "metadata.json").read_text())["look"]
     registry.register(trained)
-    assert "on the same test rows" not in said("1.0.0")
-    registry.register(trained)
-    assert "1 other version was scored on the same test rows" in said("1.0.1")
-    registry.register(trained)
-    assert "2 other versions were scored on the same test rows" in said("1.0.2")
-    data = json.loads((trained / "metadata.json").read_text())["data"]
-    registry.register(a_run("other", facts={"data": data | {"frame_sha256": "0" * 64}}))
-    assert "on the same test rows" not in said("1.0.3")
+    assert "looks at these test rows" not in said("1.0.0")
+    registry.register(trained)  # the same settings with the same answers
+    assert "looks at these test rows" not in said("1.0.1")
+    registry.register(a_run("other", facts={"look": look | {"settings": "1" * 64, "answers": "1" * 64}}))
+    assert "2 looks at these test rows so far" in said("1.0.2")
+    rows = look["rows"] | {"place": "0" * 64, "smallest": [f"{i:016x}" for i in range(64)]}
+    registry.register(a_run("other_rows", facts={"look": look | {"rows": rows}}))
+    assert "looks at these test rows" not in said("1.0.3")
 
 
 def test_every_rollback_takes_one_promotion_back(registry, trained):

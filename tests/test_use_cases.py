@@ -2,9 +2,11 @@ import json
 
 import pytest
 from conftest import ROOT, options
+from hydra import compose, initialize_config_dir
 
 from src import use_cases
 from src.errors import ConfigError
+from src.use_cases import CONF, split_seed
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,23 @@ def test_use_cases_of_ones_own_are_listed_too(python, tmp_path):
     text = (ROOT / "conf/use_case/credit_scoring.yaml").read_text().replace("key: credit_scoring", "key: mine")
     (tmp_path / "use_case/mine.yaml").write_text(text)
     assert " mine " in python("-m", "src.use_cases", "--config-dir", tmp_path).stdout
+
+
+@pytest.mark.parametrize("use_case", [path.stem for path in sorted((CONF / "use_case").glob("*.yaml"))])
+def test_the_seed_of_a_use_cases_split_is_the_one_that_is_composed_where_nothing_is_typed(use_case):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("config", overrides=[f"use_case={use_case}"], return_hydra_config=True)
+    assert split_seed(use_case, cfg.hydra.runtime.choices["data_split"], [CONF]) == cfg.data_split.random_state
+
+
+def test_the_seed_of_ones_own_use_case_is_what_its_file_says_or_what_it_builds_on(tmp_path):
+    (tmp_path / "use_case").mkdir()
+    own, built_on = (tmp_path / f"use_case/{name}.yaml" for name in ("own", "built_on"))
+    own.write_text("defaults: [credit_scoring, {override /data_split: random}, _self_]\ndata_split: {random_state: 7}\n")
+    built_on.write_text("defaults: [own, _self_]\n")
+    assert [split_seed(name, "random", [CONF, tmp_path]) for name in ("own", "built_on", "credit_scoring")] == [7, 7, 42]
+    assert split_seed("transaction_fraud", "temporal", [CONF]) is None
+    assert split_seed("transaction_fraud", "random", [CONF]) == 42  # drawn only because the command line asks for it
 
 
 def test_the_catalogue_starts_fast(python):

@@ -44,6 +44,21 @@ def test_what_test_shares_with_train_is_red_where_the_split_promised_otherwise(m
     assert colours(facts(method, **overlap), {})["parts"] == colour
 
 
+@pytest.mark.parametrize(("seed", "colour"), [(42, "green"), (0, "red"), (7, "red")])
+def test_a_split_by_another_seed_than_the_use_cases_is_red(seed, colour):
+    about = facts()
+    about["split"] |= {"random_state": seed, "declared_random_state": 42}
+    found = {each.name: each for each in judge(about, {})}["split seed"]
+    assert found.colour == colour
+    assert f"split by seed {seed}" in found.reason
+
+
+def test_rows_in_the_order_of_time_have_no_seed_to_ask_for():
+    about = facts("temporal")
+    about["split"] |= {"random_state": None, "declared_random_state": None}
+    assert "split seed" not in colours(about, {})
+
+
 @pytest.mark.parametrize(
     ("leaks", "known", "colour"),
     [

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
+from src import looks
 from src.metrics import METRICS
 from src.model_card.markdown import NOTHING, code, number, share, shown, table, text
 from src.model_card.recorded import MISSING, Ready, Recorded, facts, find, not_recorded, told
+from src.repeats import described
 
 CONFUSION = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 CLUSTERS = ("n_clusters", "noise_rate", "silhouette", "davies_bouldin", "calinski_harabasz", "stability")
@@ -30,6 +32,7 @@ def performance(run: Recorded) -> list[str]:
         (f"On val, {_use_of_val(run)}", found.get(f"val_{metric}")),
         ("Cross-validation on train", _cross_validation(run)),
         ("What the sample of test rows is of", _sample(drawn)),
+        *([("Looks", Ready(text(said)))] if (said := looks.said(run("looks"))) else []),
         *([("There is no interval", drawn["lacks"])] if drawn and "lacks" in drawn else []),
     ]
     pieces = ["## Performance", facts(pairs), _every_metric(run), *_confusion(run)]
@@ -60,7 +63,7 @@ def _every_metric(run: Recorded) -> str:
     names = [name for name in METRICS if f"test_{name}" in found or f"baseline_{name}" in found]
     columns = {"Test": "test_{}", "Baseline": "baseline_{}"}
     columns |= {"Ceiling": "ceiling_{}"} if any(f"ceiling_{name}" in found for name in names) else {}
-    of_folds = {"CV mean": "cv_{}", "CV spread": "cv_{}_std", "CV on its training rows": "cv_train_{}"}
+    of_folds = {"CV mean": "cv_{}", "CV, standard deviation of folds": "cv_{}_std", "CV on its training rows": "cv_train_{}"}
     in_folds = {name for name in names if any(key.format(name) in found for key in of_folds.values())}
     columns |= of_folds if in_folds else {}
 
@@ -106,8 +109,15 @@ def _cross_validation(run: Recorded):
         return Ready("none was asked for")
     if mean is None:
         return None
+    repeated = described(run.metrics, metric, run("cross_validation"), number)
+    if repeated:
+        said = f"cross-validated {repeated}, repeats x folds of {told(cv, 'method', code)}; ± is half of the 95 % interval"
+    else:
+        said = f"{number(mean)}, the mean over {told(cv, 'n_folds')} folds ({told(cv, 'method', code)})"
+        low, high = (run.metrics.get(f"cv_{metric}_ci_{end}") for end in ("low", "high"))
+        said += "" if low is None or high is None else f", 95 % interval {number(low)} to {number(high)}"
     spread = told(run.metrics, f"cv_{metric}_std")
-    return Ready(f"{number(mean)} ± {spread} over {told(cv, 'n_folds')} folds ({told(cv, 'method', code)})")
+    return Ready(f"{said}; single folds differ by a standard deviation of {spread}, which is not the mean's error")
 
 
 def _confusion(run: Recorded) -> list[str]:

@@ -23,6 +23,11 @@ HYDRAS_SUBDIR = "${hydra:job.num}"  # Hydra's default and ours in conf/config.ya
 LONGEST_NAME = 100
 OPTUNA = "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweeper"
 TIMES_A_BOOSTER = {"ensemble": 30, "gradient_boosting": 3, "neural_network": 15, "random_forest": 8}  # roughly, bench/models.py
+SPLIT_SEED = "data_split.random_state"
+OTHER_SPLITS = (
+    f"{SPLIT_SEED} differs between jobs: each is scored on other test rows. Test scores of different splits show how far "
+    "chance moves them, and must not be compared by their best; only a run with the use case's own seed can be promoted."
+)
 NOT_OF_A_SEARCH = {
     "direction": "a job's score is higher where its metric is better, so a search always looks for the highest",
     "max_failure_rate": "a failed trial never ends a search",
@@ -138,6 +143,12 @@ def plan(texts: list[str], config_dirs: list[Path], code: str, advance: Callable
                 raise ConfigError(
                     f"{groups[0].input_line}: hydra/sweeper=optuna searches the values of one model and one use case.\n"
                     "Choose one, or leave hydra/sweeper out to run every combination."
+                )
+            searched = [one.key_or_group for one in swept] + list(settings.hydra.sweeper.get("params") or {})
+            if SPLIT_SEED in searched:
+                raise ConfigError(
+                    f"{SPLIT_SEED} cannot be searched: each value gives other val and test rows, and the best of them is the "
+                    "luckiest split.\nTo see how far scores depend on it, leave hydra/sweeper out and compare none by its best."
                 )
             cfg = compose_job(compose, [*hydras, *fixed], config_dirs)
             check_job(cfg)

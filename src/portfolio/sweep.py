@@ -20,7 +20,7 @@ from src.compose import plain_path, quoted, without_hydra
 from src.errors import ConfigError
 from src.portfolio import display, record, results
 from src.portfolio.job import Job
-from src.portfolio.plan import OPTUNA, Plan, Planned, plan
+from src.portfolio.plan import OPTUNA, OTHER_SPLITS, SPLIT_SEED, Plan, Planned, plan
 
 if TYPE_CHECKING:
     from hydra.types import TaskFunction
@@ -82,6 +82,8 @@ def sweep(
             record.write(sweep_dir / FILE, command.facts())
         for left_out, kept in planned.same:
             print(f"{left_out} is the same job as {kept}: it runs once.", file=sys.stderr)
+        if any(SPLIT_SEED in job.differs for job in planned.jobs or []):
+            print(OTHER_SPLITS, file=sys.stderr)
         job = Job(command.module, task.__name__, code, n_threads, planned.jobs or [], launcher == LOCAL_WORKERS)
         argv = [*flags, *command.settings, f"hydra.sweep.dir={quoted(str(sweep_dir))}", *launching]
         if planned.cfg.hydra.sweeper._target_ == OPTUNA:

@@ -86,6 +86,10 @@ def _parser() -> argparse.ArgumentParser:
     command("compare", _compare, "a", "b")
     command("promote", _promote, "version", who=True)
     commands.choices["promote"].add_argument("--force", action="store_true", help="in spite of the gates; that is recorded")
+    commands.choices["promote"].add_argument(
+        "--experiments", type=Path, default=Path("runs/experiments.jsonl"), metavar="FILE",
+        help="the runs, by which looks at the test rows are counted (runs/experiments.jsonl)",
+    )  # fmt: skip
     command("rollback", _rollback, "use_case", who=True)
     command("archive", _archive, "version", who=True)
     command("verify", _verify, "use_case?")
@@ -259,8 +263,9 @@ def _verdict(difference, a: str, b: str) -> str:
 
 
 def _promote(args: argparse.Namespace) -> int:
-    from src.registry.comparison import n_scored_before
+    from src import looks
     from src.registry.gates import judge
+    from src.registry.looks import n_looks
     from src.registry.store import command
 
     use_case, number = _read(args.version)
@@ -273,19 +278,17 @@ def _promote(args: argparse.Namespace) -> int:
     if version.status == "production":
         raise ConfigError(f"{version.name} is in production already.")
     rival = next((one for one in registry.versions(use_case) if one.status == "production"), None)
-    gates = judge(version, rival, registry.once_in_production(use_case))
+    n = n_looks(version, registry.versions(use_case), args.experiments)
+    gates = judge(version, rival, registry.once_in_production(use_case), n)
     if not gates[0].is_met:
         from src.errors import IntegrityError
 
         raise IntegrityError(gates[0].reason)
     failed = [gate for gate in gates if not gate.is_met]
-    others = (one for one in registry.versions(use_case) if one.version != number)
-    n_before = n_scored_before(version.facts, others)
     if not args.json:
         _print_table([{"gate": gate.name, "": "met" if gate.is_met else "NOT MET", "why": gate.reason} for gate in gates])
-        if n_before:
-            print(f"{n_before} other version{'s were' if n_before > 1 else ' was'} scored on the same test rows: "
-                  "the best of many owes some of its score to chance.")  # fmt: skip
+        if n > 1:
+            print(looks.said({"n": n, "optimism": looks.optimism(n, version.metrics, version.facts["metric"])}))
     if failed and not args.force:
         if args.json:
             _print_json({"promoted": None, "gates": [gate.as_dict() for gate in gates]})

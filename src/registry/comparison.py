@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import pandas as pd
 
 from src.errors import IntegrityError
 from src.influence import value_of
-from src.intervals import Estimate, Units, estimate, gain, make_units, spread
+from src.intervals import CONFIDENCE, Estimate, Units, estimate, gain, make_units, spread
 from src.metrics import Prediction, as_score
 from src.registry.entry import NAMES
 from src.registry.store import Version
@@ -40,7 +39,7 @@ class Difference:
     gain : float
         Of `a` over `b`: above 0 is better, whichever way the metric points.
     low, high : float
-        95 % interval of the gain.
+        Interval of the gain, of 95 % unless another level was asked for.
     p_value : float
         Two-sided, of no difference.
     test : str
@@ -110,27 +109,12 @@ def of_folder(folder: Path) -> Results:
     return Results(None, facts, metrics, _read_scores(path.read_bytes(), path) if path.exists() else None)
 
 
-def n_scored_before(facts: dict[str, Any], others: Iterable[Version]) -> int:
-    """How many other versions were scored on a run's own test rows.
-
-    Each of them was a look at these rows, and the best of many looks owes some of its score to chance (Dwork et al. 2015,
-    The reusable holdout, Science 349, 636-638).
-    """
-    mine = _test_rows(facts)
-    return sum(mine is not None and _test_rows(other.facts) == mine for other in others)
-
-
-def _test_rows(facts: dict[str, Any]) -> tuple[str, str] | None:
-    split = facts.get("split")
-    return split and (facts["data"]["frame_sha256"], split["sha256"])
-
-
 def compare(a: Version, b: Version, metric: str | None = None) -> Difference | None:
     """Compare two versions of one use case: see `difference`."""
     return difference(of_version(a), of_version(b), metric)
 
 
-def difference(a: Results, b: Results, metric: str | None = None) -> Difference | None:
+def difference(a: Results, b: Results, metric: str | None = None, confidence: float = CONFIDENCE) -> Difference | None:
     """Compare two results of one use case in a metric, by default the first one's own.
 
     On the same test rows the two influence functions are subtracted row by row: see `src.intervals.gain`. Of ROC-AUC on
@@ -151,8 +135,8 @@ def difference(a: Results, b: Results, metric: str | None = None) -> Difference 
         return None
     mine, theirs = (_estimate(metric, results) for results in (a, b))
     if not _are_same_rows(one, other):
-        return _unpaired(metric, values, mine, theirs)
-    found = gain(mine, theirs)
+        return _unpaired(metric, values, mine, theirs, confidence)
+    found = gain(mine, theirs, confidence)
     is_delong = metric == "roc_auc" and mine.units.entities is None and mine.units.moments is None
     return Difference(metric, *values, found.value, found.low, found.high, found.p_value, "DeLong" if is_delong else "paired")
 
@@ -201,7 +185,7 @@ def _estimate(metric: str, results: Results) -> Estimate:
     return estimate(metric, scores["y_true"].to_numpy(), _prediction(scores), *about)
 
 
-def _unpaired(metric: str, values: tuple[float, float], mine: Estimate, theirs: Estimate) -> Difference:
+def _unpaired(metric: str, values: tuple[float, float], mine: Estimate, theirs: Estimate, confidence: float) -> Difference:
     """As of independent samples, with the degrees of freedom of Welch (1947), Biometrika 34, 28-35."""
     from scipy.stats import t as student
 
@@ -213,7 +197,7 @@ def _unpaired(metric: str, values: tuple[float, float], mine: Estimate, theirs: 
     if error == 0:
         return Difference(metric, *values, value, np.nan, np.nan, float(value == 0), "unpaired")
     freedom = sum(variances) ** 2 / sum(v**2 / each.freedom for v, each in zip(variances, known, strict=True))
-    reach = float(student.ppf(0.975, freedom)) * error
+    reach = float(student.ppf((1 + confidence) / 2, freedom)) * error
     p_value = float(2 * student.sf(abs(value) / error, freedom))
     return Difference(metric, *values, value, value - reach, value + reach, p_value, "unpaired")
 

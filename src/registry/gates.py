@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from src import artifacts, validity
+from src import artifacts, looks, validity
 from src.errors import IntegrityError, TrainingError
 from src.fairness import FOUR_FIFTHS
 from src.metrics import as_score
-from src.registry.comparison import Difference, Results, by_chance, difference, n_scored_before, of_folder, of_version
+from src.registry.comparison import Difference, Results, by_chance, difference, of_folder, of_version
 from src.registry.store import Version, open_registry
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Gate:
         return asdict(self)
 
 
-def judge(version: Version, production: Version | None, earlier: Sequence[Version] = ()) -> list[Gate]:
+def judge(version: Version, production: Version | None, earlier: Sequence[Version] = (), n_looks: int = 1) -> list[Gate]:
     """Every gate, in order; those after a failed integrity are not opened.
 
     Parameters
@@ -49,6 +49,8 @@ def judge(version: Version, production: Version | None, earlier: Sequence[Versio
         What is in production now.
     earlier : sequence of Version
         What was in production before: the best of them counts too, else many small losses would add up.
+    n_looks : int
+        At its test rows, of which this version is taken for the best: see `src.looks`.
     """
     try:
         version.verify()
@@ -56,22 +58,23 @@ def judge(version: Version, production: Version | None, earlier: Sequence[Versio
         return [Gate("integrity", False, str(error))]
     integrity = Gate("integrity", True, "every byte is the one that was registered")
     if production is None:
-        return [integrity, *demands(of_version(version))]
+        return [integrity, *demands(of_version(version), n_looks)]
     production.verify()
     mine, rival = of_version(version), of_version(production)
-    return [integrity, *demands(mine), *comparisons(mine, rival, difference(mine, rival)), *_best(mine, rival, earlier)]
+    compared = comparisons(mine, rival, n_looks)
+    return [integrity, *demands(mine, n_looks), *compared, *_best(mine, rival, earlier, n_looks)]
 
 
-def demands(mine: Results) -> list[Gate]:
+def demands(mine: Results, n_looks: int = 1) -> list[Gate]:
     """The gates that ask for no other version."""
-    found = [_own_rows(mine.facts), _score(mine)]
+    found = [_own_rows(mine.facts), _score(mine, n_looks)]
     found += [Gate(each.name, each.colour != "red", each.reason) for each in validity.judge(mine.facts, mine.metrics)]
     return [*found, *_four_fifths(mine.metrics)]
 
 
-def comparisons(mine: Results, rival: Results, apart: Difference | None) -> list[Gate]:
-    """The gates that ask for the version in production, from which the primary metric is `apart`."""
-    found = [_not_inferior("production", mine, rival, apart, margin_of(mine, rival))]
+def comparisons(mine: Results, rival: Results, n_looks: int = 1) -> list[Gate]:
+    """The gates that ask for the version in production."""
+    found = [_no_worse("production", mine, rival, n_looks)]
     if "test_brier_score_loss" in mine.metrics and "test_brier_score_loss" in rival.metrics:
         margin = CALIBRATION_TOLERANCE * rival.metrics["test_brier_score_loss"]
         found.append(_not_inferior("calibration", mine, rival, difference(mine, rival, "brier_score_loss"), margin))
@@ -92,14 +95,14 @@ def margin_of(mine: Results, rival: Results) -> float:
     return SHARE_OF_GAIN * max(0.0, rival.metrics.get(f"gain_{rival.facts['metric']}") or 0.0)
 
 
-def _best(mine: Results, rival: Results, earlier: Sequence[Version]) -> list[Gate]:
+def _best(mine: Results, rival: Results, earlier: Sequence[Version], n_looks: int) -> list[Gate]:
     """Not inferior to the best version that was ever in production, where it is not the one that is there now."""
     others = [of_version(version) for version in earlier if version.version not in (mine.version, rival.version)]
     others = [one for one in others if one.facts["metric"] == rival.facts["metric"] and one.score_name in one.metrics]
     worth = lambda one: as_score(one.facts["metric"], one.metrics[one.score_name])  # noqa: E731
     if rival.score_name not in rival.metrics or not others or worth(best := max(others, key=worth)) <= worth(rival):
         return []
-    return [_not_inferior("best in production ever", mine, best, difference(mine, best), margin_of(mine, best))]
+    return [_no_worse("best in production ever", mine, best, n_looks)]
 
 
 def of_run(folder: Path, root: Path) -> dict[str, Any]:
@@ -116,8 +119,7 @@ def of_run(folder: Path, root: Path) -> dict[str, Any]:
     -------
     dict
         `production`: `version`, `model`, `metric` and `score` with `low` and `high`, or None if nothing is in production.
-        `difference`: a `Difference`, or None. `gates`: every `Gate` but integrity. `n_scored_before`: how many versions were
-        scored on the same test rows.
+        `difference`: a `Difference`, or None. `gates`: every `Gate` but integrity.
 
     Raises
     ------
@@ -127,12 +129,13 @@ def of_run(folder: Path, root: Path) -> dict[str, Any]:
     mine = of_folder(folder)
     known = open_registry(root).versions(mine.facts["use_case_key"])
     production = next((version for version in known if version.status == "production"), None)
-    gates, about, apart = demands(mine), None, None
+    n_looks = (mine.facts.get("looks") or {}).get("n", 1)
+    gates, about, apart = demands(mine, n_looks), None, None
     if production is not None:
         production.verify()
         rival = of_version(production)
         apart = difference(mine, rival)
-        gates += comparisons(mine, rival, apart)
+        gates += comparisons(mine, rival, n_looks)
         name = rival.score_name
         about = {end: rival.metrics.get(f"{name}_ci_{end}") for end in ("low", "high")} | {"score": rival.metrics.get(name)}
         about |= {"version": rival.version, "model": rival.facts["model"], "metric": rival.facts["metric"]}
@@ -140,7 +143,6 @@ def of_run(folder: Path, root: Path) -> dict[str, Any]:
         "production": about and _finite(about),
         "difference": apart and _finite(asdict(apart)),
         "gates": [gate.as_dict() for gate in gates],
-        "n_scored_before": n_scored_before(mine.facts, known),
     }
 
 
@@ -166,7 +168,8 @@ def _own_rows(facts: dict[str, Any]) -> Gate:
     )
 
 
-def _score(mine: Results) -> Gate:
+def _score(mine: Results, n_looks: int) -> Gate:
+    """What the use case demands, beside what chance gains by the looks; else a gain beyond chance of the best of them."""
     facts, metrics = mine.facts, mine.metrics
     metric, use_case = facts["metric"], facts["config"]["use_case"]
     floor, why = use_case.get("minimum_score"), use_case.get("minimum_reason")
@@ -176,8 +179,9 @@ def _score(mine: Results) -> Gate:
         return Gate("score", False, f"{metric} is not defined for this version")
     if floor is not None and (name == metric or f"{name}_ci_low" in metrics):
         is_met = as_score(metric, value) >= as_score(metric, floor)
-        said = f"{metric} {value:.4g}, the use case demands {floor:.4g}"
-        return Gate("score", bool(is_met), f"{said}: {why}" if why else said)
+        looked = looks.said({"n": n_looks, "optimism": looks.optimism(n_looks, metrics, metric)})
+        said = [f"{metric} {value:.4g}, the use case demands {floor:.4g}" + (f": {why}" if why else ""), looked]
+        return Gate("score", bool(is_met), "; ".join(filter(None, said)).removesuffix("."))
     gain = metrics.get(f"gain_{metric}_ci_low")
     if name == metric:
         return Gate("score", True, f"{metric} {value:.4g}; the use case demands nothing, and there is no baseline")
@@ -187,7 +191,22 @@ def _score(mine: Results) -> Gate:
     said = f"{metric} {value:.4g}, a gain of at least {gain:.4g} on the baseline (lower end of 95 %)"
     if gain > 0 and (chance := by_chance(mine)) is not None and chance > BY_CHANCE:
         return Gate("score", False, f"{said}, but its answers score as well where they are dealt at random (p = {chance:.2g})")
-    return Gate("score", gain > 0, said)
+    if n_looks == 1:
+        return Gate("score", gain > 0, said)
+    p_value, most = metrics.get(f"gain_{metric}_p_value"), 1 - looks.confidence(n_looks)
+    shown = "was not recorded" if p_value is None else f"is {p_value:.2g}"
+    said += f"; as the best of {n_looks:,} looks at these test rows it needs p of at most {most:.2g}, which {shown}"
+    return Gate("score", gain > 0 and p_value is not None and p_value <= most, said)
+
+
+def _no_worse(name: str, mine: Results, rival: Results, n_looks: int) -> Gate:
+    """Whether the primary metric isn't worse by more than the margin, at a level that holds for the best of all looks."""
+    found = difference(mine, rival, confidence=looks.confidence(n_looks))
+    gate = _not_inferior(name, mine, rival, found, margin_of(mine, rival))
+    if n_looks == 1 or found is None:
+        return gate
+    level = f"interval of {100 * looks.confidence(n_looks):.2f} %, for the best of {n_looks:,} looks at these test rows"
+    return Gate(name, gate.is_met, f"{gate.reason}; {level}")
 
 
 def _not_inferior(name: str, mine: Results, rival: Results, found: Difference | None, margin: float) -> Gate:

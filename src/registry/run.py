@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, PositiveInt, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, TypeAdapter, ValidationError, model_validator
 
 from src import artifacts
 from src.errors import IntegrityError
@@ -14,6 +14,8 @@ from src.registry.lines import Count, Finite, Moment, Sha256, what_is_wrong
 from src.schema import TrainingConfig
 
 NEEDED = ("metadata.json", "metrics.json", "model.skops")
+MOST_HASHES = 1024  # of a look that is read
+RowHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 METRICS = TypeAdapter(dict[str, Finite | None], config=ConfigDict(strict=True))
 
 
@@ -48,6 +50,27 @@ class Split(_Recorded):
     sha256: Sha256
     n_rows: RowCounts
     overlap: Overlap | None = None
+    random_state: Count | None = None
+    declared_random_state: Count | None = None
+
+
+class Rows(_Recorded):
+    n: PositiveInt
+    place: Sha256
+    smallest: Annotated[list[RowHash], Field(min_length=1, max_length=MOST_HASHES)]
+
+
+class Look(_Recorded):
+    """See `src.looks`; without the hash of the settings where DVC keeps it, which knows no code but the run's own."""
+
+    settings: Sha256 | None = None
+    answers: Sha256
+    rows: Rows
+
+
+class Looks(_Recorded):
+    n: PositiveInt
+    optimism: Finite | None = None
 
 
 class Leak(_Recorded):
@@ -75,6 +98,8 @@ class Recorded(_Recorded):
     split: Split | None = None
     leaks: list[Leak] = []
     interval_of: Sample | None = None
+    look: Look | None = None
+    looks: Looks | None = None
     feature_count: Count
     params: dict[str, Any]
 

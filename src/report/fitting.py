@@ -24,6 +24,8 @@ def folds(run: Run) -> Section | None:
     if table is None:
         return Section("folds", "Folds", [Missing("cross-validation: it was not asked for (cv=none)")])
     names = [f"fold {fold}" for fold in table["fold"]]
+    if "repeat" in table:
+        names = [f"repeat {repeat}, {name}" for repeat, name in zip(table["repeat"], names, strict=True)]
     drawn = [series.dots("scored rows", table[f"test_{metric}"])] if f"test_{metric}" in table else []
     drawn += [series.dots("training rows", table[f"train_{metric}"], 5)] if f"train_{metric}" in table else []
     if f"cv_{metric}" in run.metrics:
@@ -31,7 +33,8 @@ def folds(run: Run) -> Section | None:
     method, mean = run.fact("config", "cv", "method"), number.metric(run, f"cv_{metric}")
     chart = Chart(
         f"{title(metric)} by fold",
-        f"{len(table)} folds of train ({method}); mean {mean}, standard deviation {number.metric(run, f'cv_{metric}_std')}. "
+        f"{len(table)} folds of train ({method}{_repeats(table)}); mean {mean}, standard deviation of single folds "
+        f"{number.metric(run, f'cv_{metric}_std')}, which is not the mean's error: folds share their training rows. "
         "A wide gap between training and scored rows is a sign of overfitting.",
         {"label": "fold", "labels": names},
         {"label": metric},
@@ -42,10 +45,14 @@ def folds(run: Run) -> Section | None:
     shown |= {"fit_time": "fit, s"} if "fit_time" in table else {}  # runs that DVC keeps hold no clock times
     header, columns = ["Fold", *shown.values()], list(shown)
     rows = [
-        [str(fold), *(number.cell("cv_results.csv", i, name, table[name].iloc[i]) for name in columns)]
-        for i, fold in enumerate(table["fold"])
+        [name.removeprefix("fold "), *(number.cell("cv_results.csv", i, each, table[each].iloc[i]) for each in columns)]
+        for i, name in enumerate(names)
     ]
     return Section("folds", "Folds", [chart, Table("Every fold", header, rows, "All metrics of every fold")])
+
+
+def _repeats(table: pd.DataFrame) -> str:
+    return f", drawn {table['repeat'].nunique()} times" if "repeat" in table else ""
 
 
 def training(run: Run) -> Section:

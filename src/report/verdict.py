@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from src import validity
+from src import looks, validity
 from src.fairness import FOUR_FIFTHS
 from src.metrics import METRICS, as_score
+from src.repeats import described
 from src.report import number
 from src.report.block import Badges, Figures, Heading, Headline, Missing, Scale, Section, Table, Text
 from src.report.differences import Said
@@ -34,13 +35,13 @@ def verdict(run: Run) -> Section:
     score = number.metric(run, run.score_name)
     if score is None:
         return Section("verdict", "Verdict", [Missing(f"{run.metric}, the primary metric: it is not defined for this model")])
-    small = [f"{title(run.metric)} on {_rows(run)}", *_interval(run, run.score_name, _drawn(run), "; ")]
+    small = [f"{title(run.metric)} on {_rows(run)}", *_interval(run, run.score_name, _drawn(run), "; "), *_repeated(run)]
     blocks = [Badges(badges(run)), Headline(score, small), Figures(figures(run))]
     if (scale := _scale(run)) is not None:
         blocks.append(scale)
     sentences = [meaning(run.metric, score.value, run), against_baseline(run)]
     blocks[2:2] = [Text(" ".join(filter(None, sentences)))]
-    blocks += production(run)
+    blocks += [*_looks(run), *production(run)]
     return Section("verdict", "Verdict", blocks)
 
 
@@ -64,16 +65,17 @@ def production(run: Run) -> list:
     else:
         beside = [Figures(_against_production(run, found)), Text(" ".join([_told_apart(found), *order]))]
     table = Table(caption, ["Gate", "", "Why"], rows)
-    return [Heading("Production and gates"), *beside, table, *_looks(found.get("n_scored_before", 0))]
+    return [Heading("Production and gates"), *beside, table]
 
 
-def _looks(n_before: int) -> list:
-    """What the test rows have been used for before."""
-    if not n_before:
+def _looks(run: Run) -> list:
+    """How often the test rows were looked at, and by which settings."""
+    found = run.fact("looks")
+    if not (said := looks.said(found)):
         return []
-    versions = "One version was" if n_before == 1 else f"{n_before:,} versions were"
-    said = f"{versions} scored on these test rows before this run: the best of many owes some of its score to chance."
-    return [Text(said, is_remark=True)]
+    rows = [[one["model"], one["use_case"], one["at"] or "", one["where"] or ""] for one in found["of"]]
+    named = f"The others: the newest {len(rows)}" if len(rows) < found["n"] - 1 else "The others"
+    return [Text(said, is_remark=True), *([Table(named, ["Model", "Use case", "At", "Where"], rows)] if rows else [])]
 
 
 def _gates(run: Run) -> dict[str, Any] | None:
@@ -136,7 +138,8 @@ def figures(run: Run) -> list:
             small = [NO_OPTIMUM if is_simulated else "the data are real, nobody knows the best score"]
         items.append(("Ceiling", ceiling or "unknown", small))
     if f"cv_{metric}" in run.metrics:
-        small = ["± ", number.metric(run, f"cv_{metric}_std"), " over the folds of train"]
+        spread = number.metric(run, f"cv_{metric}_std")
+        small = [*_interval(run, f"cv_{metric}"), "; standard deviation of single folds of train ", spread]
         items.append(("Cross-validation", number.metric(run, f"cv_{metric}"), small))
     if "test_cost" in run.metrics:
         small = ["cheapest without a model ", number.metric(run, "baseline_cost")]
@@ -155,6 +158,7 @@ def figures(run: Run) -> list:
 
 
 VALIDITY = {
+    "split seed": "split by a seed of its own",
     "parts": "test shares rows, groups or times with train",
     "leakage": "a column may know the answer",
     "plausible": "a score too good to be true",
@@ -232,7 +236,7 @@ def _interval(run: Run, name: str, drawn: str = "", before: str = "") -> list:
     low, high = (number.metric(run, f"{name}_ci_{end}", signed=name.startswith("gain")) for end in ("low", "high"))
     if low is None:
         lacks = (run.fact("interval_of") or {}).get("lacks")
-        return [f"{before}no interval: {lacks}"] if lacks and not name.startswith("gain") else []
+        return [f"{before}no interval: {lacks}"] if lacks and name == run.score_name else []
     return [f"{before}95 % interval ", low, " to ", high, drawn]
 
 
@@ -241,6 +245,12 @@ def _drawn(run: Run) -> str:
     if not isinstance(drawn, dict) or "rows" in drawn:
         return ""
     return ", from " + " and ".join(f"{n:,} of {name}" for name, n in drawn.items())
+
+
+def _repeated(run: Run) -> list[str]:
+    """Of few rows, a second headline: repeated cross-validation on train."""
+    said = described(run.metrics, run.metric, run.fact("cross_validation"))
+    return [f"; cross-validated {said}"] if said else []
 
 
 def _rows(run: Run) -> str:

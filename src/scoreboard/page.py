@@ -36,9 +36,9 @@ COLUMNS = (
 )
 CSV_COLUMNS = (
     "id", "use_case", "name", "department", "task", "state", "model", "metric", "value", "ci_low", "ci_high", "baseline_name",
-    "baseline", "ceiling", "gain", "gain_ci_low", "gain_ci_high", "lift", "lift_ci_low", "lift_ci_high", "lift_of", "change",
-    "stability", "production", "newest", "newest_status", "data", "rows", "created_at", "age_s", "seconds", "peak_mb", "n_runs",
-    "reasons", "run_dir",
+    "baseline", "ceiling", "gain", "gain_ci_low", "gain_ci_high", "cross_validated", "lift", "lift_ci_low", "lift_ci_high",
+    "lift_of", "change", "stability", "production", "newest", "newest_status", "data", "rows", "created_at", "age_s",
+    "seconds", "peak_mb", "n_runs", "reasons", "run_dir",
 )  # fmt: skip
 
 
@@ -106,7 +106,8 @@ def as_markdown(board: dict[str, Any]) -> str:
 
     totals = board["totals"]
     lines = ["# Scoreboard", "", f"{summary(totals)} As of {_moment(board['built_at'])}.", ""]
-    header = ["use case", "model", "metric", "score", "interval", "baseline", "ceiling", "lift", "gates", "registry", "data"]
+    of_score = ["score", "interval", "cross-validated", "baseline", "ceiling", "lift"]
+    header = ["use case", "model", "metric", *of_score, "gates", "registry", "data"]
     for one in board["departments"]:
         lines += [f"## {text(words(one['department']))}", "", f"{one['trained']} of {one['use_cases']} trained.", ""]
         rows = [row for row in board["use_cases"] if row["department"] == one["department"]]
@@ -134,6 +135,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
         row["metric"],
         score(row["value"]),
         "" if row["ci_low"] is None else f"[{score(row['ci_low'])}, {score(row['ci_high'])}]",
+        row["cross_validated"],
         "" if row["baseline"] is None else f"{row['baseline_name']} {score(row['baseline'])}",
         score(row["ceiling"]),
         "" if lift is None else f"{percent(lift)} % of {row['lift_of']}",

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from src import artifacts, validity
+from src import artifacts, repeats, validity
 from src.errors import IntegrityError
 
 MARKS = {artifacts.MANIFEST, "metadata.json", "model.skops"}  # a folder with one of them is, or was, a run folder
@@ -38,6 +38,8 @@ class Run:
     gain, gain_low, gain_high : float or None
         What the model is better by than the baseline, and the interval of that.
     baseline_name : str or None
+    repeated : str
+        Score of a repeated cross-validation with half of its 95 % interval, repeats x folds; empty where it was not repeated.
     score : float or None
         On val, higher is better: by this runs are compared, because test is not there to choose by.
     rows : str
@@ -80,6 +82,7 @@ class Run:
     gain_low: float | None
     gain_high: float | None
     baseline_name: str | None
+    repeated: str
     score: float | None
     rows: str
     n_rows: int | None
@@ -186,6 +189,7 @@ def read(run_dir: Path, root: Path) -> Run:
         gain_low=number.get(f"gain_{metric}_ci_low"),
         gain_high=number.get(f"gain_{metric}_ci_high"),
         baseline_name=_if_any(_text, "baseline", facts.get("baseline", "prior" if f"baseline_{metric}" in metrics else None)),
+        repeated=repeats.described(number, metric, _if_any(_numbers, "cross_validation", facts.get("cross_validation"))),
         score=score,
         rows=f"{facts['data']['frame_sha256']} {split.get('sha256')}",
         n_rows=_if_any(_number, "n_valid_rows", facts["data"].get("n_valid_rows")),

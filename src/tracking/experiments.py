@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ def experiment(run_dir: Path) -> dict[str, Any]:
     -------
     dict
         `timestamp`, `use_case`, `model`, `model_type` (the estimator's class), `parameters`, `metrics`, `artifacts` (SHA-256
-        of each file, by its path), `environment` (versions), `seed`, `data_sha256` and `run_dir`.
+        of each file, by its path), `environment` (versions), `seed`, `data_sha256`, `look` (see `src.looks`; None if no rows
+        were tested) and `run_dir`.
     """
     facts = json.loads(artifacts.read_verified(run_dir, "metadata.json"))
     packages = {f"{NAMES.get(name, name)}_version": version for name, version in facts["environment"]["packages"].items()}
@@ -40,6 +42,7 @@ def experiment(run_dir: Path) -> dict[str, Any]:
         "environment": {"python_version": facts["environment"]["python"], **packages},
         "seed": facts["seed"],
         "data_sha256": facts["data"]["frame_sha256"],
+        "look": facts.get("look"),
         "manifest_sha256": artifacts.manifest_sha256(run_dir),
         "run_dir": os.path.relpath(run_dir),
     }
@@ -58,6 +61,20 @@ def append(path: Path, record: dict[str, Any]) -> None:
         file.write(line.encode())
         file.flush()
         os.fsync(file.fileno())
+
+
+def read(path: Path) -> Iterator[dict[str, Any]]:
+    """What each line says, from the oldest; what is no whole line of JSON was being written, or is somebody else's."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                record = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(record, dict):
+                yield record
 
 
 def _end_of_last_line(file) -> int:
