@@ -238,7 +238,7 @@ def closing_line(facts: dict[str, Any], metrics: dict[str, float]) -> str:
     beside = f"{facts['baseline']} {metrics[f'baseline_{metric}']:.3f}"
     if f"ceiling_{metric}" in metrics:
         beside += f", ceiling {metrics[f'ceiling_{metric}']:.3f}"
-    folds = described(metrics, metric, facts["cross_validation"])
+    folds = described(metrics, metric, facts.get("cross_validation"))
     return (
         f"{facts['use_case_key']} · {facts['model']}   {metric} {metrics[f'test_{metric}']:.3f} "
         f"{_between(metrics, metric)} on {facts['split']['n_rows']['test']:,} {facts['data']['kind']} test rows"

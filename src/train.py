@@ -240,7 +240,7 @@ def train(
             facts["tuning"] = search and search.facts
             facts["notes"] += [*of_split, *found.notes, *(search.notes if search else [])]
             facts["cross_validation"] = record.how_folds_were_drawn(cv_results)
-            facts |= facts_of_looks(config, data, table, parts.test, decided, metrics, registry)
+            facts |= facts_of_looks(config, facts["data"]["frame_sha256"], data, table, parts.test, decided, metrics, registry)
             record.write(folder, model, fitted, metrics, tables, parts, facts, hydra_files)
             about = units, table.periods(parts.test)
             record.write_test_scores(folder / "test_scores.parquet", parts.test, y_test, decided, *about)

@@ -128,7 +128,7 @@ def find_anomalies(config: TrainingConfig, run_dir: Path, hydra_files: dict[str,
             facts["interval_of"] = record.what_is_drawn(use_case, units, y_test, metrics)
             facts["params"] = _params(recipe, model)
             facts["environment"]["code_sha256"] = code_sha256()
-            facts |= facts_of_looks(config, data, table, parts.test, decided, metrics, registry)
+            facts |= facts_of_looks(config, facts["data"]["frame_sha256"], data, table, parts.test, decided, metrics, registry)
             record.write_model(folder, model, model, metrics, tables, facts, hydra_files)
             record.write_split(folder / "split.parquet", parts)
             record.write_test_scores(folder / "test_scores.parquet", parts.test, y_test, decided, units)

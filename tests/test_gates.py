@@ -95,4 +95,4 @@ def test_a_difference_between_groups_may_not_grow_beyond_chance(before, after, r
         of_scores("roc_auc", y, score, (score > 0.5).astype("int8"), {"test_roc_auc": 1.0} | disparity(value, reach))
         for value in (after, before)
     )
-    assert {gate.name: gate.is_met for gate in comparisons(mine, rival, None)}["fairness"] == is_met
+    assert {gate.name: gate.is_met for gate in comparisons(mine, rival)}["fairness"] == is_met

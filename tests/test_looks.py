@@ -127,7 +127,7 @@ def told(tmp_path_factory):
         assert result.returncode == 0, result.stderr
         found[name] = json.loads((root / name / "metadata.json").read_text()), result.stdout + result.stderr
 
-    run("first")
+    run("first", "~use_case.benchmarks.scorecard")
     run("again")
     swept = ["hydra.sweep.dir=" + str(root / "sweep"), "model.params.C=0.1,0.2"]
     result = run_warm("--multirun", *SMALL, *where[:2], *swept)

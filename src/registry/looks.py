@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from src import looks
 from src.errors import TrainingError
 from src.portfolio.record import code_sha256, fingerprint
-from src.provenance import frame_sha256
 from src.registry.run import Look
 from src.registry.store import Version, open_registry
 from src.tracking import experiments as kept
@@ -33,6 +32,7 @@ MOST_NAMED = 20
 
 def facts_of_looks(
     config: TrainingConfig,
+    frame_sha256: str,
     data: Dataset,
     table: Table,
     test: np.ndarray,
@@ -42,7 +42,7 @@ def facts_of_looks(
 ) -> dict[str, Any]:
     """A run's `look` at its test rows, and the `looks` that others have taken at them: see `src.looks.look` and `found_of`."""
     use_case, experiments = config.use_case, config.tracking.experiments and Path(config.tracking.experiments)
-    settings = fingerprint(config.model_dump(mode="json"), code_sha256(), rows=frame_sha256(table.frame))
+    settings = fingerprint(config.model_dump(mode="json"), code_sha256(), rows=frame_sha256)
     at = table.valid.rows[test]
     mine = looks.look(settings, looks.source_of(data.provenance), at, table.contents[test], table.y[test], decided)
     return {"look": mine, "looks": found_of(mine, use_case.key, metrics, use_case.metric, experiments, root)}
