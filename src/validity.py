@@ -36,7 +36,7 @@ def _seed(facts: Mapping[str, Any]) -> Iterator[Finding]:
     if said := of_other_split(chosen, declared):
         yield Finding("split seed", "red", said)
     else:
-        yield Finding("split seed", "green", f"rows are split by seed {chosen}, as in every run of the use case")
+        yield Finding("split seed", "green", f"rows are split by seed {chosen}, as the use case says")
 
 
 def of_other_split(random_state: int | None, declared: int | None) -> str:

@@ -38,7 +38,7 @@ def files_in(folder: Path) -> set[str]:
 def german_credit(model: str) -> list[str]:
     """Settings of a run that takes seconds."""
     small = ["model.params.n_folds=2", "model.members.binary=[logistic_regression,lightgbm]", "cv.n_folds=2"]
-    return ["use_case=credit_scoring", f"model={model}", *(small if model == "ensemble" else [])]
+    return ["use_case=credit_scoring", f"model={model}", "cv.n_repeats=1", *(small if model == "ensemble" else [])]
 
 
 @pytest.fixture(scope="session")
