@@ -25,6 +25,7 @@ ROWS_OF_BIN = 12
 N_OF_PAIRS = 15  # columns that predict best, of which every two are looked at together
 MOST_PAIRS = 1_000  # of the better columns with every other one: half of a pair may tell nothing by itself
 N_BINS_OF_PAIR = 20
+ROWS_OF_CELL = 8  # of two columns, on average
 N_TOKENS = 300
 ROWS_OF_TOKEN = 5
 LETTERS = 2_000  # of a text that are read
@@ -115,7 +116,8 @@ def suspects(frame: pd.DataFrame, y, task: str, seed: int) -> list[Suspect]:
     ranked = sorted(best_codes, key=lambda name: -best_codes[name][0])
     with_others = itertools.islice(itertools.combinations(ranked, 2), MOST_PAIRS)
     pairs = dict.fromkeys([*itertools.combinations(ranked[:N_OF_PAIRS], 2), *with_others])
-    coarse = {name: _coarse(best_codes[name][1], some[name]) for name in dict.fromkeys(itertools.chain(*pairs))}
+    n_bins = int(np.clip(np.sqrt(len(y) / ROWS_OF_CELL), 5, N_BINS_OF_PAIR))
+    coarse = {name: _coarse(best_codes[name][1], some[name], n_bins) for name in dict.fromkeys(itertools.chain(*pairs))}
     for one, other in pairs:
         value = judge.value_of(coarse[one] * (coarse[other].max() + 1) + coarse[other])
         if judge.is_suspicious(value):
@@ -271,14 +273,14 @@ def _words(column: pd.Series) -> Iterator[np.ndarray]:
         yield there
 
 
-def _coarse(codes: np.ndarray, column: pd.Series) -> np.ndarray:
+def _coarse(codes: np.ndarray, column: pd.Series, n_bins: int) -> np.ndarray:
     """Fewer bins, for two columns together."""
-    if codes.max() < N_BINS_OF_PAIR:
+    if codes.max() < n_bins:
         return codes
     if isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_string_dtype(column.dtype):
-        frequent = np.argsort(-np.bincount(codes), kind="stable")[: N_BINS_OF_PAIR - 1]
-        place = np.full(codes.max() + 1, N_BINS_OF_PAIR - 1)
+        frequent = np.argsort(-np.bincount(codes), kind="stable")[: n_bins - 1]
+        place = np.full(codes.max() + 1, n_bins - 1)
         place[frequent] = np.arange(len(frequent))
         return place[codes]
     values = column.astype("int64") if column.dtype.kind == "M" else column
-    return _bins(values.to_numpy(dtype="float64", na_value=np.nan), N_BINS_OF_PAIR)
+    return _bins(values.to_numpy(dtype="float64", na_value=np.nan), n_bins)

@@ -98,6 +98,14 @@ def test_a_pair_is_named_of_which_one_column_tells_nothing_by_itself_among_many_
         assert {frozenset(suspect.columns) for suspect in suspects(frame, y, "binary", seed)} == {frozenset(columns)}
 
 
+def test_a_pair_is_named_in_a_few_hundred_rows():
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        y = rng.choice(2, 400, p=[0.55, 0.45])
+        frame, columns = pair(rng, y, noise(rng, 400))
+        assert {frozenset(suspect.columns) for suspect in suspects(frame, y, "binary", seed)} == {frozenset(columns)}
+
+
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_clean_columns_are_not_named(task):
     found = []
