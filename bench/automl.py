@@ -32,10 +32,10 @@ def load(name: str):
     """Settings, table, split and yardstick of a set, for `model=ensemble`."""
     from hydra import compose, initialize_config_dir
 
-    from src import config
-    from src.data import source
-    from src.split import Split, split
-    from src.table import make_table
+    from src.config import settings as config
+    from src.data import load as source
+    from src.data.split import Split, split
+    from src.data.table import make_table
     from tuning import GMSC_ROWS, SETS
 
     cores = len(os.sched_getaffinity(0))
@@ -53,10 +53,10 @@ def load(name: str):
 
 
 def ours(name: str, seconds: int) -> dict:
-    from src.evaluate import make_yardstick
-    from src.fit import fit, predict_score
-    from src.recipe import make_recipe, with_found
+    from src.evaluation.performance import make_yardstick
     from src.train import tune
+    from src.training.fit import fit, predict_score
+    from src.training.recipe import make_recipe, with_found
     from src.tuning import workers
 
     workers.warm_up()

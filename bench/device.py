@@ -35,8 +35,8 @@ def measure(model: str, device: str, path: str, threads: int) -> dict:
     from sklearn.metrics import roc_auc_score
 
     from src.data.validation import validate
-    from src.fit import fit, predict_score
-    from src.monitor import Monitor
+    from src.runtime.monitor import Monitor
+    from src.training.fit import fit, predict_score
 
     facts = models.use_case()
     frame = validate(pd.read_parquet(path), facts.features, facts.target).frame
@@ -72,7 +72,7 @@ def row_of(model: str, rows: int, device: str, runs: list[dict], cpu_s: float) -
 
 
 def main() -> None:
-    from src.device import cuda_devices
+    from src.runtime.device import cuda_devices
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])

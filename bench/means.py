@@ -30,14 +30,14 @@ def train_rows(use_case: str):
     """Table, target and settings of the train part of a use case."""
     from hydra import compose, initialize_config_dir
 
-    from src import config
-    from src.data import source
-    from src.split import split
-    from src.table import make_table
+    from src.config import settings
+    from src.data import load
+    from src.data.split import split
+    from src.data.table import make_table
 
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        checked = config.read(compose("config", [f"use_case={use_case}", "model=xgboost"]))
-    data = source.load(use_case=checked.use_case, **checked.data_source.model_dump())
+        checked = settings.read(compose("config", [f"use_case={use_case}", "model=xgboost"]))
+    data = load.load(use_case=checked.use_case, **checked.data_source.model_dump())
     table = make_table(data, checked.use_case)
     how = checked.data_split.model_dump(exclude={"train_ratio"})
     parts = split(table.y, **how, task="regression", times=table.times, keys=table.groups, contents=table.contents)
@@ -49,8 +49,8 @@ def answers(recipe, frame, y, fit, stop, held_out) -> dict[str, np.ndarray]:
     from lightgbm import LGBMRegressor, early_stopping
     from xgboost import XGBRegressor
 
-    from src.features import make_features
-    from src.fit import smearing
+    from src.features.preprocessing import make_features
+    from src.training.fit import smearing
 
     features = make_features(recipe.features, recipe.imputer, recipe.scaler, recipe.encoder, random_state=0)
     X = features.fit_transform(frame.iloc[fit], y[fit])
@@ -77,7 +77,7 @@ def measure(use_case: str) -> None:
     """Print a line for each way."""
     from sklearn.model_selection import KFold, train_test_split
 
-    from src.recipe import make_recipe
+    from src.training.recipe import make_recipe
 
     checked, frame, y = train_rows(use_case)
     recipe, ends = make_recipe(checked, checked.use_case.features), (checked.use_case.target_min, checked.use_case.target_max)

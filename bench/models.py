@@ -45,7 +45,7 @@ def patience_facts() -> dict:
 
 
 def use_case():
-    from src.use_case import UseCase
+    from src.config.use_case import UseCase
 
     return UseCase.model_validate(
         yaml.safe_load((ROOT / "conf/use_case/credit_risk_scoring.yaml").read_text(encoding="utf-8"))["use_case"]
@@ -53,9 +53,9 @@ def use_case():
 
 
 def write_table(path: Path, rows: int) -> None:
-    from src.data import source
+    from src.data import load
 
-    source.load("simulated", use_case(), None, None, rows, SEED).frame.to_parquet(path)
+    load.load("simulated", use_case(), None, None, rows, SEED).frame.to_parquet(path)
 
 
 def params_of(model: str, epochs: int | None) -> dict:
@@ -66,8 +66,8 @@ def params_of(model: str, epochs: int | None) -> dict:
 
 
 def recipe_of(model: str, features, threads: int):
-    from src.fit import Recipe
-    from src.rounds import Patience
+    from src.models.early_stopping import Patience
+    from src.training.fit import Recipe
 
     def one(name: str, task: str) -> Recipe:
         facts = facts_of(name)
@@ -89,7 +89,7 @@ def recipe_of(model: str, features, threads: int):
 
 def ours(recipe, train, y, val, y_val):
     """A function that scores a table, and how many rounds were trained."""
-    from src.fit import fit, fit_unsupervised, predict_score
+    from src.training.fit import fit, fit_unsupervised, predict_score
 
     if recipe.task == "clustering":
         return fit_unsupervised(recipe, train).predict, None
@@ -112,9 +112,11 @@ def measure(kind: str, model: str, path: str, threads: int, epochs: int | None) 
     n_val = len(frame) // 10
     train, y_train, val, y_val = frame.iloc[n_val:], y[n_val:], frame.iloc[:n_val], y[:n_val]
     import_module(
-        {"xgboost": "xgboost", "lightgbm": "lightgbm", "neural_network": "src.network"}.get(model, "sklearn.ensemble")
+        {"xgboost": "xgboost", "lightgbm": "lightgbm", "neural_network": "src.models.neural.network"}.get(
+            model, "sklearn.ensemble"
+        )
     )
-    import_module("src.fit")
+    import_module("src.training.fit")
     for first in (train.head(100), np.zeros((100, 1))):
         bare_models.dummy(first, y_train[:100], None, None, {}, {}, threads, SEED)
     recipe, params, patience = recipe_of(model, facts.features, threads), params_of(model, epochs), patience_facts()

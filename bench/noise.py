@@ -38,17 +38,19 @@ from scipy.stats import norm, rankdata
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from src import config, leakage, train  # noqa: E402
-from src.data import source  # noqa: E402
+from src import train  # noqa: E402
+from src.config import settings  # noqa: E402
+from src.config.schema import TrainingConfig  # noqa: E402
+from src.data import load  # noqa: E402
+from src.data.split import row_keys, split  # noqa: E402
+from src.data.table import make_table  # noqa: E402
 from src.errors import ConfigError, DataError  # noqa: E402
-from src.influence import value_of  # noqa: E402
-from src.metrics import Prediction  # noqa: E402
-from src.registry import gates  # noqa: E402
+from src.evaluation import leakage  # noqa: E402
+from src.metrics.influence import value_of  # noqa: E402
+from src.metrics.scores import Prediction  # noqa: E402
+from src.registry import promotion  # noqa: E402
 from src.registry.comparison import Results, difference, of_folder  # noqa: E402
 from src.registry.store import open_registry  # noqa: E402
-from src.schema import TrainingConfig  # noqa: E402
-from src.split import row_keys, split  # noqa: E402
-from src.table import make_table  # noqa: E402
 
 CONF = ROOT / "conf"
 MOST_PROMOTED, LEAST_NAMED, MOST_FALSE = 0.05, 0.95, 0.02
@@ -213,7 +215,7 @@ def configured(world: World, path: Path, seed: int, model: list[str]) -> Trainin
     OmegaConf.set_struct(cfg, False)
     cfg.use_case, cfg.data_source.path, cfg.seed = declared(world.frame, world.facts), str(path), seed
     cfg.data_split.random_state = None if world.split == "temporal" else seed
-    return config.read(cfg)
+    return settings.read(cfg)
 
 
 def model_of(kind: str, task: str, seed: int) -> list[str]:
@@ -236,7 +238,7 @@ def noise(kind: str, seed: int) -> dict[str, Any]:
     model, found = model_of(kind, world.facts["task"], seed), None
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(DataError):
         found = of_folder(trained(world, model, seed, Path(folder)))
-    red = [gate.name for gate in gates.demands(found) if not gate.is_met] if found else ["refused"]
+    red = [gate.name for gate in promotion.demands(found) if not gate.is_met] if found else ["refused"]
     return {"kind": kind, "seed": seed, "metric": world.facts["metric"], "model": model[0], "red": red, "results": found}
 
 
@@ -247,7 +249,7 @@ def challenges(runs: list[dict[str, Any]]) -> Iterator[bool]:
         place, mine = (run["kind"], run["metric"], run["model"]), run["results"]
         if mine is not None and place in before:
             rival = dataclasses.replace(before[place], version="1.0.0")
-            judged = gates.comparisons(mine, rival, difference(mine, rival))
+            judged = promotion.comparisons(mine, rival, difference(mine, rival))
             yield not run["red"] and all(gate.is_met for gate in judged)
         if mine is not None:
             before[place] = mine
@@ -292,7 +294,7 @@ def real_tables() -> list[tuple[str, ...]]:
     """What to compose for every real table with a target: the use cases that have one, and their proxies."""
     found: dict[str, tuple[str, ...]] = {}
     for path in sorted((CONF / "use_case").glob("*.yaml")):
-        use_case = config.read(composed(f"use_case={path.stem}")).use_case
+        use_case = settings.read(composed(f"use_case={path.stem}")).use_case
         if use_case.key == path.stem and use_case.task in LINEAR:
             for name in filter(None, [use_case.packaged, *use_case.proxies]):
                 found.setdefault(name, (f"use_case={path.stem}", "data_source=packaged", f"data_source.name={name}"))
@@ -303,7 +305,7 @@ def real_tables() -> list[tuple[str, ...]]:
 def prepared(overrides: tuple[str, ...]) -> Known:
     """Training rows as a run draws them; a proxy's are drawn at random where it has no time or groups."""
     try:
-        chosen = config.read(composed(*overrides))
+        chosen = settings.read(composed(*overrides))
     except ConfigError as error:
         told = [word.rstrip(":.,") for word in str(error).split()]
         instead = [word for word in told if word.startswith(("data_split=", "cv=", "use_case.cost=")) and word not in overrides]
@@ -311,7 +313,7 @@ def prepared(overrides: tuple[str, ...]) -> Known:
             raise
         return prepared((*overrides, *instead))
     use_case = chosen.use_case
-    table = make_table(source.load(use_case=use_case, **chosen.data_source.model_dump()), use_case)
+    table = make_table(load.load(use_case=use_case, **chosen.data_source.model_dump()), use_case)
     keys = row_keys(table.frame, use_case.group_column) if chosen.data_split.method == "hashed" else table.groups
     how = chosen.data_split.model_dump(exclude={"train_ratio"})
     parts = split(table.y, **how, task=use_case.task, times=table.times, keys=keys, contents=table.contents)
@@ -482,7 +484,7 @@ def judged(n: int, chain: int, length: int) -> list[list[tuple[str, bool]]]:
             world = honest(np.random.default_rng([seed, n]), n)
             run_dir = trained(world, model_of("honest", "binary", 12 * seed), seed, of_run)
             version = registry.register(run_dir, by="bench", use_case="noise")
-            answers = gates.judge(version, current, registry.once_in_production("noise"))
+            answers = promotion.judge(version, current, registry.once_in_production("noise"))
             found.append([(gate.name, gate.is_met) for gate in answers])
             registry.promote(version, current, "bench", "measured", [gate.as_dict() for gate in answers], True)
             current = registry.find("noise")
@@ -534,7 +536,7 @@ def replaces(n: int, better_by: float, are_same_rows: bool, draws: int) -> dict[
     rng, met = np.random.default_rng([n, round(1000 * (1 + better_by)), are_same_rows]), []
     for _ in range(draws):
         mine, rival = pair_of_results(rng, n, better_by, are_same_rows)
-        met.append({gate.name: gate.is_met for gate in gates.comparisons(mine, rival, difference(mine, rival))})
+        met.append({gate.name: gate.is_met for gate in promotion.comparisons(mine, rival, difference(mine, rival))})
     return {"all": np.mean([all(each.values()) for each in met])} | {
         name: np.mean([each[name] for each in met]) for name in met[0]
     }

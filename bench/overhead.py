@@ -26,7 +26,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from src.use_case import UseCase  # noqa: E402
+from src.config.use_case import UseCase  # noqa: E402
 
 
 def facts_of(use_case: str) -> UseCase:
@@ -37,11 +37,11 @@ def facts_of(use_case: str) -> UseCase:
 
 def write_table(path: Path, use_case: str, rows: int) -> None:
     """Draw or read the rows of a use case and save them as Parquet, categories as text."""
-    from src.data import source
+    from src.data import load
 
     facts = facts_of(use_case)
     kind = "simulated" if facts.simulation else "packaged"
-    frame = source.load(kind, facts, facts.packaged, None, rows, 42).frame
+    frame = load.load(kind, facts, facts.packaged, None, rows, 42).frame
     for column in frame.columns[frame.dtypes == "category"]:
         frame[column] = frame[column].astype("str")
     frame.to_parquet(path)

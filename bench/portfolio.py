@@ -44,18 +44,18 @@ def run_portfolio(overrides: list[str], sweep_dir: Path) -> float:
 
 def bare_seconds(run_dir: Path) -> float:
     """Seconds that the fits of a finished run take, with one thread and nothing around them."""
-    from src.data import source
+    from src.config.schema import TrainingConfig
+    from src.data import load
+    from src.data.lags import add_lags, lag_features
+    from src.data.split import row_keys, split
     from src.data.validation import validate
-    from src.fit import fit, fit_unsupervised, predict_score
-    from src.lags import add_lags, lag_features
-    from src.recipe import make_recipe
-    from src.schema import TrainingConfig
-    from src.split import row_keys, split
+    from src.training.fit import fit, fit_unsupervised, predict_score
+    from src.training.recipe import make_recipe
 
     facts = json.loads((run_dir / "metadata.json").read_text(encoding="utf-8"))
     config = TrainingConfig.model_validate_json(json.dumps(facts["config"]))
     use_case = config.use_case
-    data = source.load(use_case=use_case, **config.data_source.model_dump())
+    data = load.load(use_case=use_case, **config.data_source.model_dump())
     task = {"anomaly": "binary"}.get(use_case.task, use_case.task)
     columns = use_case.target, use_case.time_column, use_case.duplicates, task, use_case.classes, use_case.group_column
     frame = validate(data.frame, use_case.features, *columns).frame
@@ -89,7 +89,7 @@ def bare_seconds(run_dir: Path) -> float:
 
 def folds_of(config, y, times, groups, train) -> list[tuple]:
     """Rows of each fold of the cross-validation, as positions in the whole table."""
-    from src.cross_validation import draw_folds, make_splitter
+    from src.training.cross_validation import draw_folds, make_splitter
 
     if config.cv.method == "none":
         return []

@@ -33,12 +33,12 @@ def write_rows(path: Path, run_dir: Path, rows: int) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from src.data import source
-    from src.scoring.model import load
+    from src.data import load
+    from src.scoring import model
 
-    use_case, writer = load(run_dir).use_case, None
+    use_case, writer = model.load(run_dir).use_case, None
     for i, first in enumerate(range(0, rows, 1_000_000)):
-        frame = source.load(**_simulated(use_case, min(1_000_000, rows - first), 7 + i)).frame
+        frame = load.load(**_simulated(use_case, min(1_000_000, rows - first), 7 + i)).frame
         for column in frame.columns[frame.dtypes == "category"]:
             frame[column] = frame[column].astype("str")
         table = pa.Table.from_pandas(frame, preserve_index=False)
@@ -50,19 +50,19 @@ def write_rows(path: Path, run_dir: Path, rows: int) -> None:
 def _simulated(use_case, rows: int, seed: int) -> dict:
     import inspect
 
-    from src.data import source
+    from src.data import load
 
     values = {"kind": "simulated", "use_case": use_case, "rows": rows, "seed": seed}
-    return {name: values.get(name) for name in inspect.signature(source.load).parameters}
+    return {name: values.get(name) for name in inspect.signature(load.load).parameters}
 
 
 def write_bare(folder: Path, run_dir: Path) -> None:
     """The trees in XGBoost's own format, and the columns with the codes of their categories."""
-    from src.features import matrix_columns
-    from src.scoring.layers import categories_seen
-    from src.scoring.model import load
+    from src.features.preprocessing import matrix_columns
+    from src.models.layers import categories_seen
+    from src.scoring import model
 
-    core = load(run_dir).layers.core
+    core = model.load(run_dir).layers.core
     features, estimator = core.named_steps.values()
     seen = categories_seen(core)
     columns = {column.name: seen[column.name] if column.is_category else None for column in matrix_columns(features)}

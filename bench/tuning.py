@@ -43,11 +43,11 @@ def load(name: str):
     """Recipe, table, and the rows of train and test of a set."""
     from hydra import compose, initialize_config_dir
 
-    from src import config
-    from src.data import source
-    from src.recipe import make_recipe
-    from src.split import split
-    from src.table import make_table
+    from src.config import settings as config
+    from src.data import load as source
+    from src.data.split import split
+    from src.data.table import make_table
+    from src.training.recipe import make_recipe
 
     cores = len(os.sched_getaffinity(0))
     overrides = [*SETS[name], "model=xgboost", "early_stopping=none", f"n_threads={cores}", f"seed={SEED}"]
@@ -85,8 +85,8 @@ def write_matrix(name: str, folder: Path, n_points: int | None) -> None:
     """What the others need."""
     import numpy as np
 
-    from src.features import make_features
-    from src.fit import matrix_of
+    from src.features.preprocessing import make_features
+    from src.training.fit import matrix_of
 
     settings, recipe, table, train, _ = load(name)
     frame, y = table.rows(train)
@@ -105,11 +105,11 @@ def write_matrix(name: str, folder: Path, n_points: int | None) -> None:
 
 
 def measure_ours(name: str, method: str, n_points: int | None, n_iter: int) -> dict:
-    from src.config import distributions
-    from src.evaluate import make_yardstick
+    from src.config.settings import distributions
+    from src.evaluation.performance import make_yardstick
     from src.tuning import workers
-    from src.tuning.find import find
     from src.tuning.space import Space
+    from src.tuning.tune import find
 
     workers.warm_up()  # as a run does, while it reads its rows
     settings, recipe, table, train, _ = load(name)
@@ -134,7 +134,7 @@ def measure_ours(name: str, method: str, n_points: int | None, n_iter: int) -> d
 def test_score(name: str, params: dict) -> float:
     from sklearn.metrics import roc_auc_score
 
-    from src.fit import fit, predict_score
+    from src.training.fit import fit, predict_score
 
     _, recipe, table, train, test = load(name)
     recipe = replace(recipe, params={**recipe.params, **params})

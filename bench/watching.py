@@ -27,10 +27,10 @@ sys.path.insert(0, str(ROOT))
 OF_REPORT, OF_MONITOR = 0.15, 0.01
 PRELOADED = [
     "src.train",
-    "src.monitor",
+    "src.runtime.monitor",
     "src.report",
-    "src.model_card",
-    "src.record",
+    "src.report.model_card",
+    "src.runs.writer",
     "xgboost",
     "lightgbm",
     "sklearn.ensemble",
@@ -42,10 +42,12 @@ def measure(use_case: str) -> tuple[str, float, float, float]:
     from hydra import compose, initialize_config_dir
     from threadpoolctl import threadpool_limits
 
-    from src import config, model_card, report
-    from src.monitor import Monitor
+    from src import report
+    from src.config import settings
+    from src.pipeline.unsupervised import BY_TASK
+    from src.report import model_card
+    from src.runtime.monitor import Monitor
     from src.train import train
-    from src.unsupervised import BY_TASK
 
     os.environ["OMP_NUM_THREADS"] = "1"
     spent = {"report": 0.0, "monitor": 0.0}
@@ -66,7 +68,7 @@ def measure(use_case: str) -> tuple[str, float, float, float]:
     ended, Monitor.__exit__ = Monitor.__exit__, leave
     report.write, model_card.render = counted(report.write), counted(model_card.render)
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        checked = config.read(compose("config", [f"use_case={use_case}", "n_threads=1"]))
+        checked = settings.read(compose("config", [f"use_case={use_case}", "n_threads=1"]))
     run = BY_TASK.get(checked.use_case.task, train)
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w", encoding="utf-8") as nowhere, threadpool_limits(1):
         os.dup2(nowhere.fileno(), 1)

@@ -57,7 +57,7 @@ class Plan:
         os.fsync = self._wrapped("fsync", os.fsync, lambda target: target)
         fcntl.flock = self._wrapped("flock", fcntl.flock, lambda target, _: target)
         io.open = builtins.open = self._wrapped("open", io.open, _path_if_written)
-        from src import artifacts
+        from src.runs import artifacts
 
         artifacts._exchange = self._wrapped("exchange", artifacts._exchange, lambda a, _: a)
 

@@ -307,9 +307,9 @@ def changed(attempt: Attempt) -> None:
     share=4,
 )
 def flipped(attempt: Attempt) -> None:
-    from src import artifacts
     from src.errors import IntegrityError
     from src.registry.store import Registry
+    from src.runs import artifacts
 
     run = prepared.copy_of("credit", Path("run"))
     path = attempt.draw.choice(sorted(path for path in run.rglob("*") if path.is_file()))
@@ -333,8 +333,8 @@ CLOCKS = ("1970-01-01T00:00:00Z", "2000-01-01T00:00:00Z", "2038-01-19T03:14:08Z"
     share=0.3,
 )
 def clock(attempt: Attempt) -> None:
-    from src import provenance
     from src.registry.store import Registry
+    from src.runs import provenance
 
     registry = Registry(MODELS)
     registry.register(prepared.run_folder("credit"))

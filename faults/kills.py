@@ -30,7 +30,7 @@ def _manifest(folder: Path) -> bytes:
 
 def _check_run(run: Path, earlier: bytes | None) -> None:
     """Expect the earlier run, or the new one, in one piece."""
-    from src import artifacts
+    from src.runs import artifacts
 
     if earlier is None and (not run.exists() or not any(run.iterdir())):
         return
@@ -39,7 +39,7 @@ def _check_run(run: Path, earlier: bytes | None) -> None:
 
 
 def _check_next_run_cleans_up(run: Path) -> None:
-    from src import artifacts
+    from src.runs import artifacts
 
     with artifacts.published(run) as folder:
         (folder / "note.txt").write_text("next")
@@ -191,7 +191,7 @@ def registry_cut(attempt: Attempt) -> None:
 
 
 def _publish(run: Path, files: dict[str, bytes]) -> None:
-    from src import artifacts
+    from src.runs import artifacts
 
     with artifacts.published(run) as folder:
         for name, data in files.items():
@@ -204,7 +204,7 @@ def _publish(run: Path, files: dict[str, bytes]) -> None:
     share=2,
 )
 def run_cut(attempt: Attempt) -> None:
-    from src import artifacts
+    from src.runs import artifacts
 
     place = Path("runs").absolute()
     run = place / "it"
@@ -360,7 +360,7 @@ def reproduction(attempt: Attempt) -> None:
     process.wait()
     again = _dvc(folder, "repro")
     expect(again.returncode == 0, f"the next one failed: {again.stderr[-300:]}")
-    from src import artifacts
+    from src.runs import artifacts
 
     artifacts.verify(folder / "portfolio/credit_scoring/run")
     status = _dvc(folder, "status", "--json")

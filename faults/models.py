@@ -252,8 +252,8 @@ def read_back(attempt: Attempt) -> None:
     share=0.2,
 )
 def pickles(attempt: Attempt) -> None:
-    from src import artifacts
     from src.errors import IntegrityError
+    from src.runs import artifacts
 
     run = prepared.copy_of("credit", Path("run"))
     (run / attempt.case).write_bytes(pickle.dumps(_Bomb()))

@@ -92,7 +92,7 @@ def german_credit():
 
 def seal(folder: Path) -> None:
     """Write a manifest that fits the files as they are now, as whoever may write there can."""
-    from src import artifacts
+    from src.runs import artifacts
 
     (folder / artifacts.MANIFEST).unlink(missing_ok=True)
     artifacts.write_manifest(folder)

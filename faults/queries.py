@@ -100,9 +100,9 @@ def _ask(query: str) -> str:
     """What is said of a query; nothing if it gives rows that can be read."""
     import resource
 
+    from src.config.use_case import Feature
     from src.data import sql
     from src.errors import UserError
-    from src.use_case import Feature
 
     os.environ["DATABASE_URL"] = f"sqlite:///{Path('bank.db').absolute()}"
     resource.setrlimit(resource.RLIMIT_AS, (LIMIT, LIMIT))

@@ -86,8 +86,8 @@ def promotions(attempt: Attempt) -> None:
     is_pinned=False,
 )
 def same_folder(attempt: Attempt) -> None:
-    from src import artifacts
     from src.registry.store import Registry
+    from src.runs import artifacts
 
     seeds = [1, 2, 3]
     arguments = *command.SMALL, "model=random_forest", "model.params.n_estimators=5", f"registry.path={REGISTRY}"
@@ -112,7 +112,7 @@ def same_folder(attempt: Attempt) -> None:
     is_pinned=False,
 )
 def reader(attempt: Attempt) -> None:
-    from src import artifacts
+    from src.runs import artifacts
 
     run = Path("runs/it").absolute()
 

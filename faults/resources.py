@@ -67,8 +67,8 @@ def _earlier(kind: str) -> None:
 
 def _check_whole(kind: str, answer: command.Answer) -> None:
     """Expect what stood there, or the new, whole."""
-    from src import artifacts
     from src.registry.store import Registry
+    from src.runs import artifacts
 
     if kind == "train":
         artifacts.verify(Path("out/it"))

@@ -26,13 +26,16 @@ SHARED = "FAULTS_SHARED"  # folder of what attempts prepare once for all
 HELD, FAILED, NOT_TRIED = "held", "failed", "not tried"
 FORKSERVER = multiprocessing.get_context("forkserver")
 WARM = [
-    "src.train", "src.config", "src.table", "src.calibration", "src.monotone", "src.cross_validation",
-    "src.record", "src.leakage", "src.documents", "src.findings", "src.drift", "src.evaluate", "src.progress", "src.predict",
-    "src.scoring.stream", "src.scoring.reference", "src.registry.__main__", "src.registry.gates", "src.registry.comparison",
-    "src.data.file", "src.data.packaged", "src.data.simulated", "src.data.source", "src.data.batches", "src.portfolio.record",
+    "src.train", "src.config.settings", "src.data.table", "src.training.calibration", "src.evaluation.monotone",
+    "src.training.cross_validation",
+    "src.runs.writer", "src.evaluation.leakage", "src.pipeline.documents", "src.evaluation.analysis", "src.evaluation.drift",
+    "src.evaluation.performance", "src.runtime.progress", "src.predict",
+    "src.scoring.stream", "src.evaluation.explain.reference", "src.registry.__main__", "src.registry.promotion",
+    "src.registry.comparison",
+    "src.data.file", "src.data.packaged", "src.data.simulated", "src.data.load", "src.data.batches", "src.sweeps.record",
     "hydra._internal.hydra", "hydra._internal.utils", "hydra.core.hydra_config", "skops.io", "xgboost.callback", "lightgbm",
     "sklearn.ensemble", "sklearn.linear_model", "threadpoolctl", "scipy.linalg", "pandera.pandas", "src.report.page",
-    "src.model_card.markdown", "joblib.externals.loky",
+    "src.report.model_card.markdown", "joblib.externals.loky",
 ]  # fmt: skip
 
 

@@ -17,9 +17,9 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from src import artifacts
 from src.errors import ConfigError
-from src.portfolio import record
+from src.runs import artifacts
+from src.sweeps import record
 
 SQLITE = "sqlite:///"
 SEED = 42
@@ -60,7 +60,7 @@ class OptunaSearch(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> None:
-        from src.tuning.trials import open_study
+        from src.tuning.storage import open_study
 
         self.sweep_dir = Path(self.config.hydra.sweep.dir)
         OmegaConf.save(self.config, self.sweep_dir / "multirun.yaml")
@@ -126,8 +126,8 @@ class OptunaSearch(Sweeper):
         return [found and found["score"] for found in ended]
 
     def _tell(self, number: int, params: dict[str, Any], study) -> None:
-        from src.portfolio import display
-        from src.portfolio.results import short
+        from src.sweeps import display
+        from src.sweeps.results import short
 
         ended = record.read(self.sweep_dir / str(number))
         tried = ", ".join(f"{key.rpartition('.')[2]}={short(str(value))}" for key, value in params.items())
@@ -154,8 +154,8 @@ def declared_space(fixed: list[str], config_loader) -> dict[str, Any]:
     """Distributions of the search space in the file of the model that the overrides choose, by setting."""
     from hydra.types import RunMode
 
-    from src.config import distributions
-    from src.schema import SearchRange
+    from src.config.schema import SearchRange
+    from src.config.settings import distributions
 
     own = [one for one in fixed if not one.startswith("hydra")]
     cfg = config_loader.load_configuration(config_name="config", overrides=own, run_mode=RunMode.RUN)

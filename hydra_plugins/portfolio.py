@@ -1,7 +1,7 @@
 """Hydra's sweeper for `python -m src.train --multirun`: launches the jobs that were planned, whatever becomes of each.
 
 Hydra accepts sweepers from this package only. It differs from Hydra's basic sweeper, whose options and grammar it shares,
-in what happens after the command line was read: the jobs were composed and checked already (`src.portfolio.plan`), those
+in what happens after the command line was read: the jobs were composed and checked already (`src.sweeps.plan`), those
 that were refused or had finished are left out, and when a batch breaks, the jobs without a result are launched once more.
 """
 
@@ -21,7 +21,7 @@ class PortfolioSweeperConf(BasicSweeperConf):
     _target_: str = "hydra_plugins.portfolio.PortfolioSweeper"
 
 
-ConfigStore.instance().store(group="hydra/sweeper", name="portfolio", node=PortfolioSweeperConf, provider="src.portfolio")
+ConfigStore.instance().store(group="hydra/sweeper", name="portfolio", node=PortfolioSweeperConf, provider="src.sweeps")
 
 
 class PortfolioSweeper(BasicSweeper):

@@ -1,8 +1,8 @@
 """The order of an entry: look at the arguments, compose, check, and only then let Hydra run the job.
 
 Hydra imports what a configuration names (callbacks, logging handlers, `_target_`) before the job's first line, and makes
-its folder too. So what could do harm, and what is merely wrong, is refused before Hydra starts: `src.hydra_node` says which of
-its settings may be changed, `src.interpolations` which functions a text may call.
+its folder too. So what could do harm, and what is merely wrong, is refused before Hydra starts: `src.config.hydra_node` says
+which of its settings may be changed, `src.config.interpolations` which functions a text may call.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src import address, project
-from src.compose import CONF, check_job, compose_job, composer, options, parse
+from src.config import project, secrets
+from src.config.compose import CONF, check_job, compose_job, composer, options, parse
 from src.errors import ConfigError
-from src.interrupt import answering
-from src.terminal import answer, complain, for_people, leaving, say_last
+from src.runtime.interrupt import answering
+from src.runtime.terminal import answer, complain, for_people, leaving, say_last
 
 if TYPE_CHECKING:
     from hydra.types import TaskFunction
 
 INTERRUPTED = "Interrupted: no result was written, an earlier one is as it was."
 TRIALS_ARE_KEPT = "The trials that had finished are kept: the same command goes on from there."
-COMPLETION = Path(__file__).with_name("completion.bash")
+COMPLETION = Path(__file__).parent / "runtime" / "completion.bash"
 
 
 @for_people
@@ -68,7 +68,7 @@ def _run(task: TaskFunction, argv: list[str], help_text: str) -> int:
     overrides = _compose_and_check(argv)
     flags = [argument for argument in argv if argument not in overrides]
     if is_sweep(argv):
-        from src.portfolio.sweep import sweep
+        from src.sweeps.sweep import sweep
 
         return sweep(task, overrides, flags, config_dirs, hand_over)
     return hand_over(_quietly(task), [*flags, *overrides])
@@ -80,9 +80,9 @@ def _leave(number: int) -> None:
     An exception would have to find its way out of compiled code: raised inside a callback of XGBoost it came out as another
     error, or the process crashed.
     """
-    if artifacts := sys.modules.get("src.artifacts"):
+    if artifacts := sys.modules.get("src.runs.artifacts"):
         artifacts.abandon()
-    trials = sys.modules.get("src.tuning.trials")
+    trials = sys.modules.get("src.tuning.storage")
     say_last(f"{INTERRUPTED}\n{TRIALS_ARE_KEPT}" if trials and trials.STORED_IN else INTERRUPTED)
 
 
@@ -102,8 +102,8 @@ def refuse_passwords(argv: list[str]) -> None:
     """
     for argument in argv:
         key, _, value = argument.partition("=")
-        if address.holds_password(argument) or address.would_be_saved(key.lstrip("+"), value):
-            raise ConfigError(address.NAME_IT.format("A setting" if address.holds_password(key) else key))
+        if secrets.holds_password(argument) or secrets.would_be_saved(key.lstrip("+"), value):
+            raise ConfigError(secrets.NAME_IT.format("A setting" if secrets.holds_password(key) else key))
 
 
 def groups_text(config_dirs: list[Path]) -> str:

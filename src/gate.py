@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from src import git
 from src.errors import ConfigError, GateError, unknown
-from src.terminal import for_people
+from src.runtime import git
+from src.runtime.terminal import for_people
 
 PORTFOLIO = "portfolio"
 FILE = "metrics.json"
@@ -87,7 +87,7 @@ def read_limit(text: str) -> Limit:
     ------
     ConfigError
     """
-    from src.metrics import CLUSTER_LOSSES, METRICS
+    from src.metrics.scores import CLUSTER_LOSSES, METRICS
 
     metric, _, given = text.partition("=")
     known = {*METRICS, *CLUSTER_LOSSES, "silhouette", "calinski_harabasz", "stability", "adjusted_rand_score"}
@@ -158,7 +158,7 @@ def value_of(metrics: dict[str, Any], metric: str) -> float | None:
 
 
 def _compared(use_case: str, limit: Limit, before: float, now: float | None) -> Comparison:
-    from src.metrics import as_score
+    from src.metrics.scores import as_score
 
     most = limit.most * abs(before) if limit.is_share else limit.most
     if now is None:

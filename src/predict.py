@@ -12,10 +12,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src import artifacts
 from src.errors import ConfigError
-from src.interrupt import answering
-from src.terminal import for_people, say_last
+from src.runs import artifacts
+from src.runtime.interrupt import answering
+from src.runtime.terminal import for_people, say_last
 
 if TYPE_CHECKING:
     from src.scoring.model import ScoringModel
@@ -108,8 +108,8 @@ def _whole(given: dict[str, str], key: str, least: int, most: int, default: int)
 
 
 def _run(settings: dict[str, Any]) -> int:
-    from src import project
-    from src.progress import Steps
+    from src.config import project
+    from src.runtime.progress import Steps
 
     project.confine({key: settings.get(key) for key in PLACES})
     job = _job(settings)
@@ -132,7 +132,7 @@ def _run(settings: dict[str, Any]) -> int:
 
 def _job(settings: dict[str, Any]) -> Job:
     """Check the files before anything heavy is imported."""
-    from src.data.endings import check_output
+    from src.data.formats import check_output
 
     paths = {key: Path(settings[key]) for key in ("input", "output", "rejects") if key in settings}
     if settings["on_bad_row"] == "reject" and "rejects" not in paths:

@@ -16,10 +16,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src import artifacts, command_line, outputs
+from src import command_line
 from src.errors import ConfigError, IntegrityError, TrainingError
-from src.processes import end_with, end_with_parent
-from src.terminal import for_people
+from src.runs import artifacts
+from src.runtime.processes import end_with, end_with_parent
+from src.runtime.terminal import for_people
+from src.stages import outputs
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -57,8 +59,8 @@ def train(cfg: DictConfig) -> float:
     """`src.train`, and beside its run folder the rows that it used."""
     from hydra.core.hydra_config import HydraConfig
 
-    from src import config
     from src import train as entry
+    from src.config import settings as config
 
     score = entry.main(cfg)
     run_dir = Path(HydraConfig.get().runtime.output_dir)
@@ -95,7 +97,7 @@ def reproduce(use_case: str, model: str) -> int:
 
 def ready(use_case: str, model: str, settings: dict[str, Any]) -> Path | None:
     """The run folder of a sweep that has trained exactly this, with exactly the code that is here now."""
-    from src.portfolio import record
+    from src.sweeps import record
 
     for run_dir in READY.glob(f"*/{use_case}/{model}"):
         ended = record.read(run_dir)
@@ -166,7 +168,7 @@ def _trained_with(run_dir: Path) -> dict[str, Any]:
 
 
 def _check_trained(use_case: str, run_dir: Path, settings: dict[str, Any]) -> None:
-    from src import lineage
+    from src.stages import lineage
 
     if _trained_with(run_dir) != settings:
         raise IntegrityError(f"{use_case} was not trained as resolved/ says: conf/ changed meanwhile. Run dvc repro again.")

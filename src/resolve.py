@@ -14,10 +14,12 @@ from typing import Any
 
 import yaml
 
-from src import artifacts, lineage, yaml_file
-from src.compose import CONF, check_job, compose_job, composer, parse
+from src.config import yaml_file
+from src.config.compose import CONF, check_job, compose_job, composer, parse
 from src.errors import ConfigError
-from src.terminal import for_people
+from src.runs import artifacts
+from src.runtime.terminal import for_people
+from src.stages import lineage
 
 PARAMS = Path("params.yaml")
 RESOLVED = Path("resolved")

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from omegaconf import DictConfig
 
-    from src.evaluate import Yardstick
-    from src.fit import Recipe
-    from src.schema import CrossValidation, TrainingConfig
-    from src.table import Table
-    from src.tuning.find import Found
+    from src.config.schema import CrossValidation, TrainingConfig
+    from src.data.table import Table
+    from src.evaluation.performance import Yardstick
+    from src.training.fit import Recipe
+    from src.tuning.tune import Found
 
 log = logging.getLogger(__name__)
 
@@ -38,19 +38,20 @@ def main(cfg: DictConfig) -> float:
     """Train what the composed configuration says; Hydra's sweepers get the score on val, higher is better."""
     from hydra.core.hydra_config import HydraConfig
 
-    from src import artifacts
+    from src.runs import artifacts
 
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     artifacts.check_replaceable(run_dir)  # first: Hydra has made the folder, and who leaves now takes it back
     import scipy.linalg  # noqa: F401  what is not loaded yet would not be limited
     from threadpoolctl import threadpool_limits
 
-    from src import config, tracking
-    from src.schema import UNSUPERVISED
+    from src import tracking
+    from src.config import settings as config
+    from src.config.schema import UNSUPERVISED
 
     checked = config.read(cfg)
     if checked.use_case.task in UNSUPERVISED:
-        from src.unsupervised import BY_TASK
+        from src.pipeline.unsupervised import BY_TASK
 
         run = BY_TASK[checked.use_case.task]
     else:
@@ -108,24 +109,27 @@ def train(
 
     A run that is split by another seed than `split_seed`, the use case's, says that it is an experiment.
     """
-    from src import artifacts, curves, documents, drift, evaluate, findings, leakage, looks, record, threshold, validity
-    from src import config as config_module
-    from src.benchmarks import benchmark_scores
-    from src.calibration import calibrate, cross_fitted
-    from src.cross_validation import summarise
-    from src.data import source
-    from src.device import usable_cores
-    from src.fit import fit, predict_score, with_threshold
-    from src.metrics import SCORING, decide
-    from src.monotone import check_directions
-    from src.portfolio.record import code_sha256
-    from src.progress import Steps
-    from src.recipe import make_recipe, with_found
+    from src.config import settings as config_module
+    from src.data import load as source
+    from src.data.split import overlap, row_keys, split
+    from src.data.table import make_table
+    from src.evaluation import analysis, drift, leakage, looks, performance, plot_tables, validity
+    from src.evaluation.benchmarks import benchmark_scores
+    from src.evaluation.explain.reference import as_table, reference_row
+    from src.evaluation.monotone import check_directions
+    from src.metrics import threshold
+    from src.metrics.scores import SCORING, decide
+    from src.pipeline import documents
     from src.registry.looks import facts_of_looks
-    from src.repeats import n_repeats_of
-    from src.scoring.reference import as_table, reference_row
-    from src.split import overlap, row_keys, split
-    from src.table import make_table
+    from src.runs import artifacts, writer
+    from src.runtime.device import usable_cores
+    from src.runtime.progress import Steps
+    from src.sweeps.record import code_sha256
+    from src.training.calibration import calibrate, cross_fitted
+    from src.training.cross_validation import summarise
+    from src.training.fit import fit, predict_score, with_threshold
+    from src.training.recipe import make_recipe, with_found
+    from src.training.repeats import n_repeats_of
 
     if config.tuning.method != "none" and (config.n_threads or usable_cores()) > 1:
         from src.tuning import workers
@@ -138,7 +142,7 @@ def train(
         with steps.step("validate"):
             table = make_table(data, use_case)
             recipe = make_recipe(config, table.features)
-            yardstick = evaluate.make_yardstick(
+            yardstick = performance.make_yardstick(
                 use_case.metric, task, table.y, use_case.classes, use_case.is_ordered, use_case.quantile
             )
         with steps.step("split"):
@@ -182,15 +186,15 @@ def train(
             if use_case.cost_matrix:
                 costs = threshold.cost_array(use_case.cost_matrix.costs, use_case.classes)
                 model = threshold.CheapestClass(model, costs)
-            simple = evaluate.baseline_scores(yardstick, y_train, len(table.y), table.forecasts)
+            simple = performance.baseline_scores(yardstick, y_train, len(table.y), table.forecasts)
             simple |= benchmark_scores(use_case.benchmarks, recipe, use_case.metric, table.frame, table.y, parts.train)
-            baselines = evaluate.best_first(yardstick, simple, y_val, parts.val, table.periods(parts.val), prices, costs)
+            baselines = performance.best_first(yardstick, simple, y_val, parts.val, table.periods(parts.val), prices, costs)
 
         with steps.step("evaluate"):
             (test, y_test), units = table.rows(parts.test), table.units(parts.test)
             test_score = predict_score(model, test, task)
             decided = decide(task, test_score, decided_at, costs)
-            metrics = evaluate.evaluate(
+            metrics = performance.evaluate(
                 yardstick,
                 y_test,
                 decided,
@@ -200,15 +204,15 @@ def train(
                 table.periods(parts.test),
             )
             decided_on_val = decide(task, unseen_score, decided_at, costs)
-            metrics |= evaluate.score_val(yardstick, y_val, decided_on_val, table.periods(parts.val))
+            metrics |= performance.score_val(yardstick, y_val, decided_on_val, table.periods(parts.val))
             metrics |= {} if cv_results.empty else summarise(cv_results, scoring, use_case.metric)
-            metrics |= evaluate.costs_of_classes(y_test, decided.decision, costs, units)
+            metrics |= performance.costs_of_classes(y_test, decided.decision, costs, units)
             if task == "binary":
                 metrics |= {"threshold": decided_at}
-                metrics |= evaluate.costs_of(y_test, test_score, decided_at, threshold.prices(use_case.cost, test), units)
+                metrics |= performance.costs_of(y_test, test_score, decided_at, threshold.prices(use_case.cost, test), units)
             middle = reference_row(train, table.features)
-            found = findings.of_test(
-                findings.Answers(model, uncalibrated, decided, decided_at, costs),
+            found = analysis.of_test(
+                analysis.Answers(model, uncalibrated, decided, decided_at, costs),
                 use_case,
                 yardstick,
                 table,
@@ -218,7 +222,12 @@ def train(
                 config.seed,
             )
             metrics |= found.metrics
-            tables = {"cv_results": cv_results, "history": fitted.history, **curves.of_history(fitted.history), **found.tables}
+            tables = {
+                "cv_results": cv_results,
+                "history": fitted.history,
+                **plot_tables.of_history(fitted.history),
+                **found.tables,
+            }
             tables |= {"trials": search.table} if search else {}
             reference = drift.reference(train, table.features, drift.answers_of(val_score, use_case.classes))
             reference["floors"] = drift.floors(use_case.metric, metrics)
@@ -226,7 +235,7 @@ def train(
         with steps.step("write"), artifacts.published(run_dir) as folder:
             settings, baseline = config.model_dump(mode="json"), next(iter(baselines))
             tables["resources"] = steps.monitor.table()
-            facts = record.metadata(
+            facts = writer.metadata(
                 use_case, settings, recipe, data, table, parts, fitted, suspects, broken, baseline, steps.durations_s
             )
             facts["params"] = {name: dict(member.params) for name, member in recipe.members.items()} or dict(recipe.params)
@@ -236,14 +245,14 @@ def train(
             facts["split"] |= dict(zip(("random_state", "declared_random_state"), seeds, strict=True))
             facts["split"]["overlap"] = overlap(parts, table.contents, table.y, table.times, table.groups)
             facts["split"]["drift"] = {name: drift.psi(was, test[name]) for name, was in reference["features"].items()}
-            facts["interval_of"] = record.what_is_drawn(use_case, units, y_test, metrics)
+            facts["interval_of"] = writer.what_is_drawn(use_case, units, y_test, metrics)
             facts["tuning"] = search and search.facts
             facts["notes"] += [*of_split, *found.notes, *(search.notes if search else [])]
-            facts["cross_validation"] = record.how_folds_were_drawn(cv_results)
+            facts["cross_validation"] = writer.how_folds_were_drawn(cv_results)
             facts |= facts_of_looks(config, facts["data"]["frame_sha256"], data, table, parts.test, decided, metrics, registry)
-            record.write(folder, model, fitted, metrics, tables, parts, facts, hydra_files)
+            writer.write(folder, model, fitted, metrics, tables, parts, facts, hydra_files)
             about = units, table.periods(parts.test)
-            record.write_test_scores(folder / "test_scores.parquet", parts.test, y_test, decided, *about)
+            writer.write_test_scores(folder / "test_scores.parquet", parts.test, y_test, decided, *about)
             artifacts.write_json(folder / "drift_reference.json", reference)
             documents.write(folder, registry)
     for note in facts["notes"]:
@@ -253,7 +262,7 @@ def train(
         log.info(said)
     for name, params in search.params.items() if config.save_tuned else ():
         print(os.path.relpath(config_module.save_tuned(use_case.key, name, params)))
-    print(record.closing_line(facts, metrics))
+    print(writer.closing_line(facts, metrics))
     print(os.path.relpath(run_dir))
     return metrics["val_score"]
 
@@ -264,7 +273,7 @@ def score_folds(
     """Cross-validate on the train part, as a table with a row for each fold of each repeat; empty for `cv=none`."""
     import pandas as pd
 
-    from src.cross_validation import cross_validate, fold_columns
+    from src.training.cross_validation import cross_validate, fold_columns
 
     if config.cv.method == "none":
         return pd.DataFrame(columns=fold_columns(scoring))
@@ -297,7 +306,7 @@ def draw_repeats(cv: CrossValidation, table: Table, train, task: str, n_repeats:
 
 def draw(cv: CrossValidation, table: Table, train, task: str, n_folds: int | None = None, random_state=None) -> tuple:
     """Folds of the train part, whether they keep the order of time, and the groups that they keep together."""
-    from src.cross_validation import draw_folds, make_splitter
+    from src.training.cross_validation import draw_folds, make_splitter
 
     times = table.times[train] if cv.method == "time_series" else None
     groups = table.groups[train] if "group" in cv.method else None
@@ -307,12 +316,12 @@ def draw(cv: CrossValidation, table: Table, train, task: str, n_folds: int | Non
 
 def tune(config: TrainingConfig, recipe: Recipe, table: Table, train, yardstick: Yardstick, advance) -> Found:
     """Search for parameters on the train part."""
-    from src.config import distributions
-    from src.ensemble import inner_folds
-    from src.portfolio.record import code_sha256, fingerprint
-    from src.provenance import frame_sha256
-    from src.tuning.find import find
+    from src.config.settings import distributions
+    from src.runs.provenance import frame_sha256
+    from src.sweeps.record import code_sha256, fingerprint
+    from src.training.ensemble import inner_folds
     from src.tuning.space import Space
+    from src.tuning.tune import find
 
     tuning, settings = config.tuning, config.model_dump(mode="json", exclude={"save_tuned"})
     for name in ("n_workers", "timeout_s", "storage", *(["n_iter"] if tuning.n_iter_only_ends else [])):

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from src import yaml_file
+from src.config import yaml_file
 from src.errors import ConfigError
-from src.terminal import for_people
+from src.runtime.terminal import for_people
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 NAME = r"[a-z0-9][a-z0-9_-]{0,63}"

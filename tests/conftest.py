@@ -14,8 +14,24 @@ from hydra import initialize_config_dir
 
 ROOT = Path(__file__).resolve().parents[1]
 TIMEOUT_S = 300
-WARM = ["src.train", "src.config", "src.data.file", "src.data.simulated", "src.table", "src.calibration", "src.monotone"]
-WARM += ["src.cross_validation", "src.record", "src.leakage", "src.clustering", "src.ensemble", "src.network", "src.progress"]
+WARM = [
+    "src.train",
+    "src.config.settings",
+    "src.data.file",
+    "src.data.simulated",
+    "src.data.table",
+    "src.training.calibration",
+    "src.evaluation.monotone",
+]
+WARM += [
+    "src.training.cross_validation",
+    "src.runs.writer",
+    "src.evaluation.leakage",
+    "src.models.clustering.estimators",
+    "src.training.ensemble",
+    "src.models.neural.network",
+    "src.runtime.progress",
+]
 WARM += ["hydra._internal.hydra", "hydra._internal.utils", "skops.io", "xgboost.callback", "lightgbm", "sklearn.ensemble"]
 KINDS = {  # a small run of each kind of task
     "binary": ["use_case=fair_lending"],
@@ -44,7 +60,7 @@ def pytest_configure(config):
 @pytest.fixture
 def compose():
     """Compose and check a configuration as the command line would: compose("use_case=fraud").model.name."""
-    from src import config
+    from src.config import settings as config
 
     def composed(*overrides: str):
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):

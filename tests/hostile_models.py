@@ -63,7 +63,8 @@ WRITE = "write"
 MOST_TOLD = 12
 IMPORTS = ("skops.io", "lightgbm", "xgboost", "sklearn.ensemble", "sklearn.calibration",
            "sklearn.feature_extraction.text", "src.scoring.model",
-           "src.data.validation", "src.clustering", "src.ensemble", "src.neural", "src.threshold", "src.transformers",
+           "src.data.validation", "src.models.clustering.estimators", "src.training.ensemble", "src.models.neural.estimator",
+           "src.metrics.threshold", "src.features.transformers",
            "pyarrow", "scipy.interpolate", "sklearn.utils.parallel")  # fmt: skip
 PATIENCE_S = 10  # of the processor, for reading and scoring 20 rows; of the clock ten times as many
 MEMORY = 3 * 2**30  # bytes beyond what the process has already
@@ -94,9 +95,9 @@ def model_of(kind: str):
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.frozen import FrozenEstimator
 
-    from src.calibration import calibrate
-    from src.fit import fit, fit_unsupervised, with_threshold
-    from src.threshold import CheapestClass
+    from src.metrics.threshold import CheapestClass
+    from src.training.calibration import calibrate
+    from src.training.fit import fit, fit_unsupervised, with_threshold
 
     name, task = KINDS[kind]
     signal = (rows().income + (rows().region == "north")).to_numpy()
@@ -114,8 +115,8 @@ def model_of(kind: str):
 
 
 def _recipe(name: str, task: str):
-    from src.fit import Recipe
-    from src.use_case import Feature
+    from src.config.use_case import Feature
+    from src.training.fit import Recipe
 
     facts = yaml.safe_load((ROOT / f"conf/model/{name}.yaml").read_text())
     params = {key: FEW.get(key, value) for key, value in facts["params"].items()}
@@ -156,7 +157,7 @@ def zipped(members: dict[str, bytes]) -> bytes:
 
 def write_run(folder: Path, kind: str, data: bytes) -> None:
     """A run folder around a model file, as consistent as its writer could make it."""
-    from src import artifacts
+    from src.runs import artifacts
 
     task = KINDS[kind][1]
     use_case = {"id": "UC-TEST-001", "key": "case", "name": "A case", "department": "test", "row": "A row.", "task": task,
@@ -812,7 +813,7 @@ def tally(folder: Path, kind: str, n: int, seed: int = 0, on_fault: Callable[[st
 
 def warm(folder: Path, kind: str) -> None:
     """Import what scoring needs, without a thread, so that children find it; and see that they can score an untampered file."""
-    for name in (*IMPORTS, *(["src.network"] if kind == "neural_network" else [])):
+    for name in (*IMPORTS, *(["src.models.neural.network"] if kind == "neural_network" else [])):
         import_module(name)
     came_to, said = outcome(folder / "good", kind, file_of(kind), 10 * PATIENCE_S)
     assert came_to == SCORED, f"{kind}: {came_to} {said}"
@@ -821,7 +822,7 @@ def warm(folder: Path, kind: str) -> None:
 def main() -> None:
     warnings.simplefilter("ignore")
     if sys.argv[1:2] == [WRITE]:
-        from src import artifacts
+        from src.runs import artifacts
 
         artifacts.dump(Path(sys.argv[3]), model_of(sys.argv[2]))
         return

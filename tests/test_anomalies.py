@@ -7,14 +7,15 @@ import pytest
 from conftest import run_warm
 from sklearn.metrics import average_precision_score
 
-from src import artifacts, validity
-from src.data import source
+from src.data import load
+from src.data.table import make_table
 from src.errors import ConfigError
-from src.fit import fit_unsupervised
-from src.model_card import render as render_card
-from src.recipe import make_recipe
+from src.evaluation import validity
 from src.report import render as render_report
-from src.table import make_table
+from src.report.model_card import render as render_card
+from src.runs import artifacts
+from src.training.fit import fit_unsupervised
+from src.training.recipe import make_recipe
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def run(run_of):
 def table(compose):
     """The settings and the rows of that run."""
     config = compose("use_case=synthetic_identity", "data_source.rows=1000")
-    data = source.load(use_case=config.use_case, **config.data_source.model_dump())
+    data = load.load(use_case=config.use_case, **config.data_source.model_dump())
     return config, make_table(data, config.use_case)
 
 

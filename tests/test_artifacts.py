@@ -14,8 +14,8 @@ import pytest
 from conftest import ROOT
 from sklearn.linear_model import LogisticRegression
 
-from src import artifacts
 from src.errors import ConfigError, IntegrityError
+from src.runs import artifacts
 
 FORK = multiprocessing.get_context("fork")
 MODEL = LogisticRegression().fit(np.arange(20).reshape(10, 2), [0, 1] * 5)

@@ -13,12 +13,12 @@ from sklearn.metrics import f1_score, mean_pinball_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PowerTransformer
 
-from src.benchmarks import benchmark_scores, scale
+from src.config.use_case import Benchmark, Feature
+from src.data.lags import naive_forecasts
 from src.errors import ConfigError
-from src.evaluate import baseline_scores, best_first, make_yardstick
-from src.fit import Recipe
-from src.lags import naive_forecasts
-from src.use_case import Benchmark, Feature
+from src.evaluation.benchmarks import benchmark_scores, scale
+from src.evaluation.performance import baseline_scores, best_first, make_yardstick
+from src.training.fit import Recipe
 
 RNG = np.random.default_rng(5)
 N = 400

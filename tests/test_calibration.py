@@ -6,10 +6,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from src import artifacts
-from src.calibration import calibrate, reliability
 from src.errors import DataError
-from src.metrics import expected_calibration_error
+from src.metrics.scores import expected_calibration_error
+from src.runs import artifacts
+from src.training.calibration import calibrate, reliability
 
 RNG = np.random.default_rng(0)
 X = pd.DataFrame({"z": RNG.normal(size=6000)})

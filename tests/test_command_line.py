@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT, at_terminal, options
 
 from src.command_line import CONF
-from src.compose import parse
+from src.config.compose import parse
 from src.errors import ConfigError
 
 

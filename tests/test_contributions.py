@@ -9,15 +9,17 @@ from conftest import KINDS, run_warm
 from test_reasons import NEW, PAIRS, scoring_model
 from test_report import Page
 
-from src import artifacts, contributions, report
-from src.contributions import MOST_FEATURES, MOST_ROWS, n_explained, ranks
-from src.data import source
+from src import report
+from src.config.use_case import UseCase
+from src.data import load
+from src.data.table import make_table
+from src.evaluation.explain import contributions
+from src.evaluation.explain.contributions import MOST_FEATURES, MOST_ROWS, n_explained, ranks
+from src.evaluation.explain.reference import as_table
+from src.models.layers import pipeline_of, take_apart
 from src.report import series
 from src.report.explanation import CONTRIBUTIONS
-from src.scoring.layers import pipeline_of, take_apart
-from src.scoring.reference import as_table
-from src.table import make_table
-from src.use_case import UseCase
+from src.runs import artifacts
 
 SUPERVISED = [kind for kind in KINDS if kind not in ("clustering", "anomaly")]
 
@@ -31,7 +33,7 @@ def explained_rows_of(folder) -> tuple:
     """The fitted pipeline of a run and the rows that were explained, read again from their source."""
     facts = json.loads((folder / "metadata.json").read_text())
     use_case = UseCase.model_validate(facts["config"]["use_case"])
-    table = make_table(source.load(use_case=use_case, **facts["config"]["data_source"]), use_case)
+    table = make_table(load.load(use_case=use_case, **facts["config"]["data_source"]), use_case)
     rows = table.frame.iloc[tables_of(folder)[1]["row"]]
     return pipeline_of(take_apart(artifacts.load(folder)).core), rows, as_table(facts["reference"], table.features)
 

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 from conftest import run_warm
 
-from src import csv_cells, predict
-from src.portfolio import results
+from src import predict
+from src.data import csv_cells
+from src.sweeps import results
 
 FORMULAS = ["=cmd|' /C calc'!A0", "@SUM(1)", "+cmd()", "-2+3", "\t=1", "\r=1", "\n=1", "-", "+49 170", "'=1", "''@x", "-1\n"]
 HARMLESS = ["a", "", "-1.5", "+3", "-.5e-7", "'quoted'", "a=b", " =1", "\N{ARABIC-INDIC DIGIT ONE}"]

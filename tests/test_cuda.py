@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.data import source
-from src.device import cuda_devices
-from src.metrics import as_score
+from src.data import load
+from src.metrics.scores import as_score
 from src.predict import load_model
+from src.runtime.device import cuda_devices
 
 pytestmark = pytest.mark.skipif(not cuda_devices(), reason="there is no CUDA device here")
 
@@ -48,7 +48,7 @@ def trained(python, tmp_path):
 def rows_of(compose):
     def rows(task: str) -> pd.DataFrame:
         config = compose(*TASKS[task])
-        return source.load(use_case=config.use_case, **config.data_source.model_dump()).frame
+        return load.load(use_case=config.use_case, **config.data_source.model_dump()).frame
 
     return rows
 

@@ -11,10 +11,10 @@ from conftest import ROOT
 from lightgbm import LGBMClassifier
 from sklearn.metrics import roc_auc_score
 
+from src.config.use_case import UseCase
 from src.data import packaged
 from src.data.validation import validate
 from src.errors import IntegrityError
-from src.use_case import UseCase
 
 # fmt: off
 USE_CASES = [

@@ -12,7 +12,8 @@ import pytest
 import yaml
 from conftest import ROOT, run_warm
 
-from src import lineage, resolve
+from src import resolve
+from src.stages import lineage
 from src.use_cases import CONF, catalogue
 
 FEW = {"credit_scoring": "logistic_regression", "fair_lending": "logistic_regression", "segmentation": "kmeans"}
@@ -126,9 +127,9 @@ def test_editing_one_use_case_trains_it_alone(edited):
         ("conf/model/kmeans.yaml", "\nparams:", "\n# a word\nparams:", set()),
         ("conf/model/xgboost.yaml", "max_depth: 6", "max_depth: 5", set()),
         ("conf/model/logistic_regression.yaml", "\ngrid:\n", "\ngrid:\n  max_iter: [50]\n", set()),
-        ("src/clustering.py", "import numpy as np\n", "import numpy as np\n\nANOTHER = 1\n", {"segmentation"}),
-        ("src/fit.py", "import numpy as np\n", "# a word\nimport numpy as np\n", set()),
-        ("src/fit.py", "import numpy as np\n", "import numpy as np\n\nANOTHER = 1\n", set(FEW)),
+        ("src/models/clustering/linkage.py", "import numpy as np\n", "import numpy as np\n\nANOTHER = 1\n", {"segmentation"}),
+        ("src/training/fit.py", "import numpy as np\n", "# a word\nimport numpy as np\n", set()),
+        ("src/training/fit.py", "import numpy as np\n", "import numpy as np\n\nANOTHER = 1\n", set(FEW)),
         ("src/use_cases.py", "import argparse\n", "import argparse\n\nANOTHER = 1\n", set()),
         ("src/data/catalogue/german_credit.yaml", "title: ", "title: New ", {"credit_scoring"}),
     ],
@@ -193,22 +194,29 @@ def test_params_and_shown_plots_name_the_whole_portfolio():
 
 def test_a_module_that_a_run_loads_without_being_counted_is_refused(compose):
     settings = compose("use_case=credit_scoring").model_dump(mode="json")
-    lineage.check_loaded(settings, ["src.train", "src.fit", "src.portfolio.record", "numpy"])
-    with pytest.raises(lineage.IntegrityError, match=r"src.clustering, src.neural: loaded by the run, but not counted"):
-        lineage.check_loaded(settings, ["src.neural", "src.clustering"])
+    lineage.check_loaded(settings, ["src.train", "src.training.fit", "src.sweeps.record", "numpy"])
+    with pytest.raises(
+        lineage.IntegrityError,
+        match=r"src.models.clustering.estimators, src.models.neural.estimator: loaded by the run, but not counted",
+    ):
+        lineage.check_loaded(settings, ["src.models.neural.estimator", "src.models.clustering.estimators"])
 
 
 def test_a_trainer_counts_for_its_own_models_and_for_those_that_average_them(compose):
     def trainers(*words: str) -> set[str]:
         counted = lineage.modules_of(compose("use_case=credit_scoring", *words).model_dump())
-        return {name.removeprefix("src.rounds.") for name in counted if name.startswith("src.rounds.")}
+        return {
+            name.removeprefix("src.models.early_stopping.") for name in counted if name.startswith("src.models.early_stopping.")
+        }
 
     assert trainers("model=logistic_regression") == set()
     assert trainers("model=xgboost", "tuning=bayesian") == {"xgboost"}
     assert trainers("model=ensemble") == {"lightgbm", "xgboost"}
 
 
-@pytest.mark.parametrize(("model", "used"), [("xgboost", "src.rounds.xgboost"), ("neural_network", "src.network")])
+@pytest.mark.parametrize(
+    ("model", "used"), [("xgboost", "src.models.early_stopping.xgboost"), ("neural_network", "src.models.neural.network")]
+)
 def test_a_model_under_a_name_of_its_own_counts_what_its_estimator_uses(compose, model, used):
     settings = compose("use_case=credit_scoring", f"model={model}").model_dump()
     settings["model"]["name"] = "deep"

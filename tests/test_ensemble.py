@@ -5,8 +5,8 @@ import pytest
 from sklearn.metrics import log_loss
 from test_fit import FIT, FRAME, NEW, STOP, Y, recipe
 
-from src.ensemble import fit_ensemble, greedy_weights, inner_folds, out_of_fold
-from src.fit import fit
+from src.training.ensemble import fit_ensemble, greedy_weights, inner_folds, out_of_fold
+from src.training.fit import fit
 
 RNG = np.random.default_rng(0)
 MEMBERS = {"xgboost": recipe("xgboost"), "lightgbm": recipe("lightgbm")}

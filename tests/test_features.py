@@ -1,5 +1,3 @@
-import re
-import zipfile
 from datetime import date
 
 import numpy as np
@@ -10,13 +8,13 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import StandardScaler
 
-from src import artifacts
+from src.config.use_case import Feature
 from src.data import file
 from src.data.validation import validate
 from src.errors import DataError
-from src.features import make_features, matrix_columns, matrix_facts
-from src.transformers.categories import MAX_ONE_HOT, CategoryCodes
-from src.use_case import Feature
+from src.features.preprocessing import make_features, matrix_columns, matrix_facts
+from src.features.transformers.categories import MAX_ONE_HOT, CategoryCodes
+from src.runs import artifacts
 
 FEATURES = {
     "sector": Feature(type="category"),
@@ -294,17 +292,6 @@ def test_equal_seeds_give_equal_bytes_and_a_saved_step_gives_the_very_same_matri
     loaded = skops.io.loads(paths[0].read_bytes(), trusted=artifacts.TRUSTED)
     assert dense(loaded.transform(frame)).tobytes() == dense(steps[0].transform(frame)).tobytes()
     assert matrix_columns(loaded) == matrix_columns(steps[0])
-
-
-def test_a_step_that_was_saved_when_all_kinds_stood_in_one_module_can_be_read(tmp_path):
-    frame, y = mixed()
-    step = make_features(MIXED, **WAYS["one_hot"]).fit(frame, y)
-    artifacts.dump(tmp_path / "new.skops", step)
-    with zipfile.ZipFile(tmp_path / "new.skops") as new, zipfile.ZipFile(tmp_path / "old.skops", "w") as old:
-        for name in new.namelist():
-            old.writestr(name, re.sub(rb'"src\.transformers\.\w+"', b'"src.transformers"', new.read(name)))
-    loaded = skops.io.loads((tmp_path / "old.skops").read_bytes(), trusted=artifacts.TRUSTED)
-    assert dense(loaded.transform(frame)).tobytes() == dense(step.transform(frame)).tobytes()
 
 
 @pytest.mark.parametrize("way", WAYS)

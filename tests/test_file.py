@@ -15,12 +15,12 @@ from broken_tables import CASES, TARGET, sound
 from broken_tables import FEATURES as OF_SOUND
 from conftest import elsewhere
 
+from src.config.use_case import Feature
 from src.data import csv_check, opening
 from src.data.batches import read_batches
 from src.data.file import load
 from src.data.validation import validate
 from src.errors import DataError
-from src.use_case import Feature
 
 FEATURES = {
     "amount_eur": Feature(type="float", max_missing=0.5),

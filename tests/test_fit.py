@@ -9,15 +9,23 @@ from sklearn.metrics import f1_score, log_loss
 from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold
 from xgboost.core import XGBoostError
 
-from src.cross_validation import cross_validate, draw_folds, fold_columns, inner_split, make_splitter, mean_interval, summarise
+from src.config.use_case import Feature
 from src.errors import ConfigError, DataError
-from src.fit import Recipe, fit, predict_score, with_threshold
-from src.metrics import compute, decide, decide_held_out, halves
-from src.repeats import n_repeats_of
-from src.rounds import Patience
-from src.rounds.xgboost import explained
-from src.threshold import highest_f1
-from src.use_case import Feature
+from src.metrics.scores import compute, decide, decide_held_out, halves
+from src.metrics.threshold import highest_f1
+from src.models.early_stopping import Patience
+from src.models.early_stopping.xgboost import explained
+from src.training.cross_validation import (
+    cross_validate,
+    draw_folds,
+    fold_columns,
+    inner_split,
+    make_splitter,
+    mean_interval,
+    summarise,
+)
+from src.training.fit import Recipe, fit, predict_score, with_threshold
+from src.training.repeats import n_repeats_of
 
 BOOSTERS = {
     "xgboost": ("XGBClassifier", {"n_estimators": 300, "learning_rate": 0.2, "max_depth": 4, "subsample": 0.8}),
@@ -115,7 +123,7 @@ def test_without_restoring_the_model_keeps_every_round_it_was_trained_for(model)
 
 def test_a_wide_table_is_fitted_with_fewer_histograms_and_the_same_trees(monkeypatch):
     usual = fit_on(FIT, recipe("xgboost", n_estimators=20))
-    monkeypatch.setattr("src.rounds.xgboost.MANY_COLUMNS", 2)
+    monkeypatch.setattr("src.models.early_stopping.xgboost.MANY_COLUMNS", 2)
     thrifty = fit_on(FIT, recipe("xgboost", n_estimators=20))
     assert thrifty.model.predict_proba(FRAME).tobytes() == usual.model.predict_proba(FRAME).tobytes()
     assert thrifty.pipeline[-1].__dict__.keys() == usual.pipeline[-1].__dict__.keys()

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from scipy.stats import hypergeom
 
-from src.evaluate import Yardstick, evaluate
-from src.intervals import Units
-from src.metrics import Prediction, decide
+from src.evaluation.performance import Yardstick, evaluate
+from src.metrics.intervals import Units
+from src.metrics.scores import Prediction, decide
 from src.registry.comparison import Results, by_chance
-from src.registry.gates import comparisons, demands
+from src.registry.promotion import comparisons, demands
 
 USE_CASE = {"task": "binary", "classes": None, "quantile": None, "margin": None}
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from src import artifacts
 from src.errors import IntegrityError
-from src.model_checks import lightgbm_text, xgboost_buffer
-from src.model_checks.fault import Malformed
+from src.runs import artifacts
+from src.runs.model_checks import lightgbm_text, xgboost_buffer
+from src.runs.model_checks.fault import Malformed
 from src.scoring.model import load
 
 KINDS = [

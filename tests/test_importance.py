@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from src import forecast, importance, projection
-from src.metrics import Prediction
+from src.evaluation import forecast, projection
+from src.evaluation.explain import importance
+from src.metrics.scores import Prediction
 
 
 @pytest.fixture

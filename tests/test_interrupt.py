@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from src.interrupt import answering
-from src.terminal import TO_LEAVE
+from src.runtime.interrupt import answering
+from src.runtime.terminal import TO_LEAVE
 
 START = """
 import os, sys, time

@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
-from src.influence import is_known, measure, value_of
-from src.intervals import Units, estimate, gain, interval, make_units, spread
-from src.metrics import METRICS, Prediction, compute, metrics_for
+from src.metrics.influence import is_known, measure, value_of
+from src.metrics.intervals import Units, estimate, gain, interval, make_units, spread
+from src.metrics.scores import METRICS, Prediction, compute, metrics_for
 
 N = 60
 KINDS = {"binary": (), "multiclass": ("ordered", "many_classes"), "regression": ("quantile", "non_negative")}

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from src.config.use_case import Lag
+from src.data.lags import add_lags, lag_features, naive_forecasts
 from src.errors import DataError
-from src.lags import add_lags, lag_features, naive_forecasts
-from src.use_case import Lag
 
 STATISTICS = {"mean": np.mean, "std": lambda kept: np.std(kept, ddof=1), "min": np.min, "max": np.max, "sum": np.sum}
 LAGS = {

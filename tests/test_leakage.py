@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.leakage import ROWS, by_order, find, suspects
+from src.evaluation.leakage import ROWS, by_order, find, suspects
 
 N = 1500
 

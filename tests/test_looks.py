@@ -8,14 +8,14 @@ import pytest
 from conftest import run_warm
 from sklearn.metrics import roc_auc_score
 
-from src import looks
-from src.metrics import Prediction
+from src.data.table import Table
+from src.evaluation import looks
+from src.metrics.scores import Prediction
 from src.registry import __main__ as command_line
 from src.registry import looks as kept
 from src.registry.store import Registry
 from src.scoreboard.board import board
 from src.scoreboard.runs import find
-from src.table import Table
 from src.train import draw_repeats
 
 RNG = np.random.default_rng(0)
@@ -207,7 +207,7 @@ def test_a_stage_of_the_portfolio_is_a_look(tmp_path):
 
 
 def test_what_dvc_keeps_of_a_look_depends_on_neither_the_past_nor_other_code(told):
-    from src.outputs import timeless
+    from src.stages.outputs import timeless
 
     facts = told[1]["another_model"][0]
     published = timeless(facts)

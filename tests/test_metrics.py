@@ -5,11 +5,20 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
-from src import threshold
+from src.config.use_case import Cost, Metric
 from src.errors import DataError
-from src.evaluate import baseline_scores, best_first, costs_of, costs_of_classes, evaluate, likeliest, make_yardstick
-from src.intervals import Units
-from src.metrics import (
+from src.evaluation.performance import (
+    baseline_scores,
+    best_first,
+    costs_of,
+    costs_of_classes,
+    evaluate,
+    likeliest,
+    make_yardstick,
+)
+from src.metrics import threshold
+from src.metrics.intervals import Units
+from src.metrics.scores import (
     METRICS,
     SCORING,
     alert_rate_at_recall,
@@ -26,7 +35,6 @@ from src.metrics import (
     note_on_kupiec,
     recall_at_alert_rate,
 )
-from src.use_case import Cost, Metric
 
 RNG = np.random.default_rng(1)
 Y = (RNG.random(400) < 0.3).astype(int)

@@ -22,12 +22,12 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from src import artifacts
-from src.data import source
+from src.config.use_case import UseCase
+from src.data import load as source
 from src.errors import DataError, IntegrityError, TrainingError
 from src.predict import load_model
+from src.runs import artifacts
 from src.tracking import mlflow
-from src.use_case import UseCase
 
 SERVER = ROOT / ".venv-mlflow/bin/python"
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}

@@ -12,9 +12,9 @@ import pytest
 from conftest import run_warm
 
 from src.errors import ConfigError
-from src.model_card import render
-from src.model_card.command import command
-from src.model_card.markdown import block, code, number, share, table, text
+from src.report.model_card import render
+from src.report.model_card.command import command
+from src.report.model_card.markdown import block, code, number, share, table, text
 
 ENTRY = {"model_id": "UC-COMP-008-v1.0.0", "version": "1.0.0", "created_at": "2026-01-02T03:04:05Z",
          "created_by": "ada", "status": "staging"}  # fmt: skip

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from conftest import ROOT, elsewhere, options
 
-from src import artifacts
-from src.metrics import as_score
+from src.metrics.scores import as_score
 from src.predict import load_model
+from src.runs import artifacts
 
 RNG = np.random.default_rng(0)
 N = 1200

@@ -7,10 +7,10 @@ import yaml
 from conftest import ROOT
 from pydantic import ValidationError
 
+from src.config.use_case import Feature, UseCase
 from src.errors import GateError
-from src.fit import Recipe, fit
-from src.monotone import check_directions, violations
-from src.use_case import Feature, UseCase
+from src.evaluation.monotone import check_directions, violations
+from src.training.fit import Recipe, fit
 
 FEATURES = {
     "income": Feature(type="float", monotone=1),

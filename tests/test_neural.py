@@ -5,13 +5,14 @@ from conftest import ROOT
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, mean_pinball_loss, roc_auc_score, root_mean_squared_error
 
-from src import artifacts, neural
 from src.errors import ConfigError
-from src.neural import NeuralNetworkClassifier, NeuralNetworkRegressor
-from src.rounds import Patience
+from src.models.early_stopping import Patience
+from src.models.neural import estimator as neural
+from src.models.neural.estimator import NeuralNetworkClassifier, NeuralNetworkRegressor
+from src.runs import artifacts
 
 torch = pytest.importorskip("torch")
-network = pytest.importorskip("src.network")
+network = pytest.importorskip("src.models.neural.network")
 
 RNG = np.random.default_rng(0)
 N = 2400
@@ -240,7 +241,7 @@ def test_without_torch_the_module_imports_and_says_what_to_install(python):
         "    def find_spec(self, name, *_):\n"
         "        if name.split('.')[0] == 'torch': raise ModuleNotFoundError(name)\n"
         "sys.meta_path.insert(0, Absent())\n"
-        "from src.errors import ConfigError; from src.neural import NeuralNetworkClassifier\n"
+        "from src.errors import ConfigError; from src.models.neural.estimator import NeuralNetworkClassifier\n"
         "try: NeuralNetworkClassifier().fit([[0.0], [1.0]], [0, 1])\n"
         "except ConfigError as error: print(error)"
     )
@@ -250,7 +251,7 @@ def test_without_torch_the_module_imports_and_says_what_to_install(python):
 
 
 def test_importing_the_estimators_does_not_import_torch(python):
-    assert python("-c", "import sys, src.neural; print('torch' in sys.modules)").stdout == "False\n"
+    assert python("-c", "import sys, src.models.neural.estimator; print('torch' in sys.modules)").stdout == "False\n"
 
 
 def test_the_defaults_of_the_estimators_are_those_of_the_configuration():

@@ -12,12 +12,12 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from src.config.use_case import UseCase
 from src.data import packaged
+from src.data.split import overlap, split
+from src.data.table import make_table
 from src.data.validation import validate
 from src.errors import DataError, IntegrityError
-from src.split import overlap, split
-from src.table import make_table
-from src.use_case import UseCase
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf" / "use_case"

@@ -15,8 +15,8 @@ import pytest
 from conftest import ROOT
 from omegaconf import OmegaConf
 
-from src.portfolio import results
-from src.portfolio.sweep import RAY_TASKS, cores_for
+from src.sweeps import results
+from src.sweeps.sweep import RAY_TASKS, cores_for
 
 # An entry like src.train, whose jobs take no time and do what their seed says
 ENTRY = """
@@ -279,8 +279,8 @@ def test_a_job_whose_settings_or_files_changed_is_not_finished(sweep, tmp_path):
 
 
 def test_jobs_that_are_the_same_run_once_and_those_that_differ_never_share_a_folder(compose, tmp_path):
-    from src.compose import CONF
-    from src.portfolio.plan import plan
+    from src.config.compose import CONF
+    from src.sweeps.plan import plan
 
     def folders(*overrides):
         return [job.subdir for job in plan(list(overrides), [CONF], "", lambda done, total: None).jobs]

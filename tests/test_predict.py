@@ -16,10 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT, elsewhere, run_warm
 
-from src import artifacts, predict
+from src import predict
 from src.data import packaged
 from src.errors import ConfigError, DataError, IntegrityError
 from src.predict import load_model
+from src.runs import artifacts
 from src.use_cases import full_name
 
 LAGS = """\
@@ -66,7 +67,7 @@ def runs(tmp_path_factory):
 
 
 def _german() -> pd.DataFrame:
-    from src import yaml_file
+    from src.config import yaml_file
 
     facts = yaml_file.read(ROOT / "conf/use_case/credit_scoring.yaml")["use_case"]
     frame = packaged.load(facts["packaged"], facts["target"]).frame
@@ -250,8 +251,8 @@ def test_categories_not_seen_in_training_are_scored_and_counted(runs, tmp_path, 
 
 
 def test_more_missing_values_than_declared_and_than_chance_explains_are_refused():
-    from src.scoring.tally import Tally
-    from src.use_case import Feature
+    from src.config.use_case import Feature
+    from src.scoring.statistics import Tally
 
     features = {"age": Feature(type="float", max_missing=0.1)}
     by_chance, too_many = Tally(n_scored=100), Tally(n_scored=1000)
@@ -370,7 +371,7 @@ def test_help_is_quick_and_loading_imports_no_more_than_it_needs(python, runs, t
         "from src.registry.store import Registry\n"
         f"version = Registry(Path({str(tmp_path)!r})).register(Path({run!r})).version\n"
         f"predict.load_model('credit_scoring', version, Path({str(tmp_path)!r}))\n"
-        "print(sorted(set(sys.modules) & {'hydra', 'omegaconf', 'optuna', 'src.train', 'src.config', 'src.tuning', 'torch'}))"
+        "print(sorted(set(sys.modules) & {'hydra', 'omegaconf', 'optuna', 'src.train', 'src.tuning', 'torch'}))"
     )
     result = python("-c", code)
     assert result.stdout.splitlines()[-2:] == ["[]", "[]"], result.stdout + result.stderr

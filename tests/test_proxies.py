@@ -2,10 +2,10 @@ import pytest
 import yaml
 from conftest import ROOT, options
 
-from src.data import packaged, source
+from src.config.use_case import UseCase
+from src.data import load, packaged
 from src.data.validation import validate
 from src.errors import ConfigError, DataError
-from src.use_case import UseCase
 
 USE_CASES = {
     name: yaml.safe_load((ROOT / f"conf/use_case/{name}.yaml").read_text()).get("use_case") for name in options("use_case")
@@ -16,7 +16,7 @@ PAIRS = [(name, proxy) for name, facts in USE_CASES.items() if facts for proxy i
 @pytest.mark.parametrize(("name", "proxy"), PAIRS)
 def test_every_proxy_of_every_use_case_holds_on_every_row(name, proxy):
     use_case = UseCase(**UseCase(**USE_CASES[name]).model_dump() | {"cost": None} | packaged.facts_of_proxy(proxy))
-    data = source.load("packaged", use_case, proxy, None, None, None)
+    data = load.load("packaged", use_case, proxy, None, None, None)
     about = {"task": use_case.task, "classes": use_case.classes, "protected": use_case.protected}
     kept = validate(data.frame, use_case.features, use_case.target, use_case.time_column, use_case.duplicates, **about)
     times = [use_case.time_column] if use_case.time_column else []
@@ -53,7 +53,7 @@ def test_phishing_is_not_bank_data(compose):
     config = compose(
         "use_case=credit_risk_scoring", "data_source=packaged", "use_case.proxies=[phishing]", "data_source.name=phishing"
     )
-    data = source.load(use_case=config.use_case, **config.data_source.model_dump())
+    data = load.load(use_case=config.use_case, **config.data_source.model_dump())
     assert "this is not bank data" in data.notes[0]
     assert data.notes[1].startswith("Not bank data.")
 

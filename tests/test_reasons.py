@@ -8,12 +8,12 @@ import pytest
 import yaml
 from conftest import ROOT, options
 
-from src.fit import Recipe, fit, with_threshold
-from src.reasons import Contributions, largest
+from src.config.use_case import UseCase
+from src.evaluation.explain.reference import reference_row
+from src.evaluation.explain.shapley import Contributions, largest
+from src.metrics.threshold import CheapestClass
 from src.scoring.model import ScoringModel
-from src.scoring.reference import reference_row
-from src.threshold import CheapestClass
-from src.use_case import UseCase
+from src.training.fit import Recipe, fit, with_threshold
 
 N = 400
 FEATURES = {
@@ -174,9 +174,9 @@ def test_sampled_contributions_are_those_of_all_orders_where_two_features_intera
     from sklearn.base import BaseEstimator, RegressorMixin
     from sklearn.pipeline import Pipeline
 
-    from src.features import make_features
-    from src.reasons import make_explainer
-    from src.use_case import Feature
+    from src.config.use_case import Feature
+    from src.evaluation.explain.shapley import make_explainer
+    from src.features.preprocessing import make_features
 
     class Product(RegressorMixin, BaseEstimator):
         def predict(self, X):
@@ -196,9 +196,9 @@ def test_features_beyond_what_can_be_walked_are_set_in_one_step_and_all_still_ad
     from sklearn.base import BaseEstimator, RegressorMixin
     from sklearn.pipeline import Pipeline
 
-    from src import reasons
-    from src.features import make_features
-    from src.use_case import Feature
+    from src.config.use_case import Feature
+    from src.evaluation.explain import shapley
+    from src.features.preprocessing import make_features
 
     class Product(RegressorMixin, BaseEstimator):
         coef_ = np.array([3.0, 1.0, 0.5])
@@ -210,8 +210,8 @@ def test_features_beyond_what_can_be_walked_are_set_in_one_step_and_all_still_ad
     frame = pd.DataFrame({"a": [2.0, 1.0], "b": [5.0, 0.0], "c": [1.0, 1.0]})
     step = make_features(features, None, None, "native").set_output(transform="default").fit(frame)
     core = Pipeline([("features", step), ("estimator", Product())])
-    monkeypatch.setattr(reasons, "CELLS_OF_A_ROW", 3 * reasons.N_WALKS)  # one feature
-    found = reasons._Walk(core, ["a", "b", "c"], frame.iloc[[1]]).explain(frame)
+    monkeypatch.setattr(shapley, "CELLS_OF_A_ROW", 3 * shapley.N_WALKS)  # one feature
+    found = shapley._Walk(core, ["a", "b", "c"], frame.iloc[[1]]).explain(frame)
     np.testing.assert_allclose(found.values, [[(3 + 8) / 2, 0, 0], [0, 0, 0]])
     np.testing.assert_allclose(found.together, [(10 + 5) / 2, 0])
     np.testing.assert_allclose(found.base + found.values.sum(axis=1) + found.together, found.raw_score)
@@ -220,7 +220,7 @@ def test_features_beyond_what_can_be_walked_are_set_in_one_step_and_all_still_ad
 @pytest.mark.parametrize("name", ["random_forest", "neural_network", "ensemble"])
 def test_a_row_of_a_wide_table_is_explained_by_the_features_that_the_model_uses_most(name, monkeypatch):
     model = scoring_model(name, "binary")
-    monkeypatch.setattr("src.reasons.CELLS_OF_A_ROW", 3 * 8 * len(FEATURES))  # three features
+    monkeypatch.setattr("src.evaluation.explain.shapley.CELLS_OF_A_ROW", 3 * 8 * len(FEATURES))  # three features
     limited = ScoringModel(model.model, model.use_case, "1", model.reference)
     scored, found = limited.predict(NEW, reasons=4), limited.explain(NEW)
     assert np.count_nonzero(found.values.any(axis=0)) == 3
@@ -246,7 +246,7 @@ def test_of_equal_contributions_the_feature_declared_first_is_named_and_none_tha
 def test_contributions_to_a_quantile_add_up(name):
     from dataclasses import replace
 
-    from src.reasons import make_explainer
+    from src.evaluation.explain.shapley import make_explainer
 
     use_case = scoring_model(name, "regression").use_case
     recipe = replace(make_recipe(name, "regression", use_case.features), is_monotone=False, quantile=0.9)

@@ -16,16 +16,16 @@ import pandas as pd
 import pytest
 from conftest import KINDS, run_warm
 
-from src import artifacts
 from src.errors import ConfigError, GateError, IntegrityError
 from src.registry import __main__ as command_line
 from src.registry import ledger as ledgers
 from src.registry import looks, signing, witness
 from src.registry.comparison import compare
-from src.registry.gates import judge
 from src.registry.ledger import HEAD, LEDGER
+from src.registry.promotion import judge
 from src.registry.store import Registry, find, open_registry
 from src.registry.versions import newest, next_version, parse
+from src.runs import artifacts
 
 ENTRY = {  # the specification's fields
     "model_id": str, "use_case_key": str, "algorithm": str, "version": str, "created_at": str, "created_by": str,
@@ -470,7 +470,7 @@ def test_versions_tested_on_other_rows_are_compared_by_their_intervals(registry,
 
 def test_what_was_in_production_then_is_told(registry, trained, monkeypatch, capsys):
     times = iter(f"2026-10-{day:02}T12:00:00Z" for day in range(1, 32))
-    monkeypatch.setattr("src.provenance.now", lambda: next(times))
+    monkeypatch.setattr("src.runs.provenance.now", lambda: next(times))
     one, other = registry.register(trained), registry.register(trained)
     registry.promote(one, None, "me", "first", [], False)
     registry.promote(other, one, "me", "second", [], False)
@@ -701,7 +701,7 @@ def test_a_link_or_a_file_that_nobody_wrote_in_a_run_folder_is_not_registered(re
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_of_every_kind_is_registered_with_and_without_clock_times(registry, run_of, tmp_path, kind):
-    from src.outputs import timeless
+    from src.stages.outputs import timeless
 
     names = artifacts.names_in_manifest(run_of(kind))
     files = {name: artifacts.read_verified(run_of(kind), name) for name in names}
@@ -970,7 +970,7 @@ def test_simultaneous_runs_of_one_folder_register_each_its_own_model(tmp_path):
 
 def test_a_clock_that_went_backwards_is_said_and_the_order_of_lines_counts(registry, trained, monkeypatch, capsys):
     times = iter(f"2026-10-{day:02}T12:00:00Z" for day in (5, 5, 9, 2))
-    monkeypatch.setattr("src.provenance.now", lambda: next(times))
+    monkeypatch.setattr("src.runs.provenance.now", lambda: next(times))
     one, other = registry.register(trained), registry.register(trained)
     registry.promote(one, None, "me", "first", [], False)
     registry.promote(other, one, "me", "second", [], False)

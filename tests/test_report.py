@@ -11,13 +11,13 @@ from conftest import KINDS, ROOT, run_warm
 
 from src import report
 from src.errors import TrainingError
-from src.outputs import publish, rows_path
 from src.registry.__main__ import main as registry_main
-from src.registry.gates import judge, of_run, write
+from src.registry.promotion import judge, of_run, write
 from src.registry.store import Registry
 from src.report import number
 from src.report.__main__ import main
 from src.report.page import LIBRARY, embedded
+from src.stages.outputs import publish, rows_path
 
 MOST_BYTES = 600_000
 NOBODYS = "--experiments=/dev/null"  # looks of other runs are not these tests' matter

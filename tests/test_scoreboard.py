@@ -14,12 +14,14 @@ import pytest
 from conftest import run_warm
 from scoreboard_runs import METRICS, facts, write_portfolio, write_run
 
-from src import artifacts, fairness, metrics
+from src.evaluation import fairness
+from src.metrics import scores
 from src.registry.store import Registry
+from src.runs import artifacts
 from src.scoreboard import __main__ as command_line
-from src.scoreboard import lift as lifts
 from src.scoreboard import page, runs
-from src.scoreboard.gates import FOUR_FIFTHS, judge, verdict
+from src.scoreboard import skill as lifts
+from src.scoreboard.checks import FOUR_FIFTHS, judge, verdict
 from src.use_cases import CONF, catalogue
 
 HOSTILE = "<script>alert(1)</script>\"'&|=[x](javascript:alert(1))"
@@ -140,8 +142,8 @@ def test_there_is_no_lift_without_a_baseline_or_a_way_to_go(root):
 
 def test_metrics_that_fall_and_perfect_scores_are_those_of_the_metrics_module():
     assert FOUR_FIFTHS == fairness.FOUR_FIFTHS
-    assert {name for name, metric in metrics.METRICS.items() if metric.is_loss} | set(metrics.CLUSTER_LOSSES) == runs.LOSSES
-    assert set(lifts.PERFECT) <= set(metrics.METRICS) | {"silhouette", "adjusted_rand_score"}
+    assert {name for name, metric in scores.METRICS.items() if metric.is_loss} | set(scores.CLUSTER_LOSSES) == runs.LOSSES
+    assert set(lifts.PERFECT) <= set(scores.METRICS) | {"silhouette", "adjusted_rand_score"}
     assert {entry["metric"] for entry in catalogue([CONF])} <= set(lifts.PERFECT)
 
 

@@ -6,11 +6,11 @@ import shlex
 import pytest
 from conftest import ROOT
 
-from src import hydra_node, interpolations, project, yaml_file
 from src.command_line import CONF, run
-from src.compose import check_job, compose_job, composer, parse
+from src.config import hydra_node, interpolations, project, yaml_file
+from src.config.compose import check_job, compose_job, composer, parse
 from src.errors import ConfigError, ForbiddenError
-from src.portfolio.plan import plan
+from src.sweeps.plan import plan
 
 MULTIRUN = {"--multirun", "-m"}
 

@@ -9,10 +9,10 @@ from pydantic import ValidationError
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+from src.config.simulation import Simulate, Simulation
+from src.config.use_case import Feature, UseCase
 from src.data.simulated import simulate
 from src.errors import ConfigError, DataError
-from src.simulation import Simulate, Simulation
-from src.use_case import Feature, UseCase
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIRED_CREDIT_FEATURES = {

@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src import slices
-from src.intervals import Units, make_units
-from src.metrics import Prediction, compute, decide
+from src.evaluation import slices
+from src.metrics.intervals import Units, make_units
+from src.metrics.scores import Prediction, compute, decide
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.cross_validation import fit_fold
-from src.fit import Recipe, fit, smearing
-from src.recipe import make_recipe
-from src.use_case import Feature
+from src.config.use_case import Feature
+from src.training.cross_validation import fit_fold
+from src.training.fit import Recipe, fit, smearing
+from src.training.recipe import make_recipe
 
 RNG = np.random.default_rng(0)
 N = 12_000

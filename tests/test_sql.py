@@ -24,13 +24,13 @@ import pyarrow as pa
 import pytest
 from conftest import ROOT, elsewhere, run_warm
 
-from src import address, compose
+from src.config import compose, secrets
+from src.config.use_case import Feature
 from src.data import file, packaged, sql
 from src.data.validation import validate
 from src.errors import ConfigError, ForbiddenError, UserError
-from src.portfolio import record
-from src.tuning.trials import open_study
-from src.use_case import Feature
+from src.sweeps import record
+from src.tuning.storage import open_study
 
 PASSWORD = "hush@w0rd!"
 TYPED = "hush%40w0rd!"  # as it stands in an address
@@ -281,7 +281,7 @@ def test_a_small_table_of_sqlite_takes_little_memory_and_keeps_the_type_of_its_l
 
 def test_a_result_that_the_memory_cannot_hold_is_refused_before_it_is_read(sqlite, refusal, monkeypatch):
     sqlite.fill("t", pd.DataFrame({"x": range(1000)}))
-    monkeypatch.setattr("src.memory.available", lambda: 30_000)
+    monkeypatch.setattr("src.runtime.memory.available", lambda: 30_000)
     assert refusal(sqlite, "SELECT * FROM t").startswith("The result of the query needs about")
 
 
@@ -434,7 +434,7 @@ def test_a_server_that_lets_nobody_in_is_explained(server, refusal, old, new, sa
 
 def test_an_address_and_its_passwords_are_struck_out():
     url = "postgresql://ann:a%20b@host/bank?password=c%26d"
-    assert address.without_secrets(f"{url} | a b | a%20b | c&d | host", url) == "*** | *** | *** | *** | host"
+    assert secrets.without_secrets(f"{url} | a b | a%20b | c&d | host", url) == "*** | *** | *** | *** | host"
 
 
 # On the command line
@@ -542,7 +542,7 @@ def test_a_password_in_a_configuration_file_is_refused(tmp_path, text, flags):
     ],
 )
 def test_only_passwords_and_what_is_no_name_are_refused(key, value, is_refused):
-    assert address.would_be_saved(key, value) == is_refused
+    assert secrets.would_be_saved(key, value) == is_refused
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pytest
 from conftest import ROOT
 
-from src import git
 from src.errors import DataError, IntegrityError, TrainingError, UserError
-from src.portfolio.job import said
-from src.system import explained
+from src.runtime import git
+from src.runtime.system_errors import explained
+from src.sweeps.job import said
 
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 

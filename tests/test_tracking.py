@@ -11,8 +11,9 @@ import pytest
 import yaml
 from conftest import ROOT, run_warm
 
-from src import artifacts, tracking
+from src import tracking
 from src.errors import ConfigError
+from src.runs import artifacts
 from src.tracking import dvclive, experiments
 
 FORK = multiprocessing.get_context("fork")

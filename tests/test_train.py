@@ -61,8 +61,8 @@ def german(tmp_path_factory, worker_id):
 
 def scores_of(run_dir: Path) -> tuple[str, int]:
     """Hash of what a saved model says of German credit's rows, and how many it decides are bad."""
-    from src import artifacts
     from src.data import packaged
+    from src.runs import artifacts
 
     frame = packaged.load("german_credit", "bad").frame
     model = artifacts.load(run_dir)
@@ -96,8 +96,8 @@ def test_a_saved_model_scores_the_same_bits_in_a_new_process(german, model):
 def test_the_metrics_file_is_what_the_saved_model_scores_on_the_saved_test_rows(german, model):
     from sklearn.metrics import accuracy_score, roc_auc_score
 
-    from src import artifacts
     from src.data import packaged
+    from src.runs import artifacts
 
     metrics = json.loads((german(model) / "metrics.json").read_text())
     frame = packaged.load("german_credit", "bad").frame
@@ -175,10 +175,10 @@ def test_an_unfinished_run_leaves_the_earlier_one_as_it_was(german):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_with_the_labels_permuted_every_interval_covers_one_half(compose, model, tmp_path):
-    from src.data import source
+    from src.data import load
 
     use_case = compose("use_case=default_prediction").use_case
-    frame = source.load("packaged", use_case, use_case.packaged, None, None, None).frame.sample(8000, random_state=0)
+    frame = load.load("packaged", use_case, use_case.packaged, None, None, None).frame.sample(8000, random_state=0)
     frame["default"] = np.random.default_rng(0).permutation(frame["default"].to_numpy())
     frame.to_parquet(tmp_path / "permuted.parquet")
     overrides = ["data_source=file", f"data_source.path={tmp_path}/permuted.parquet", *german_credit(model)[1:], "cv.n_folds=5"]

@@ -20,25 +20,26 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
 from sklearn.pipeline import Pipeline
 
-from src import command_line, config
-from src.config import distributions
-from src.cross_validation import fit_fold
-from src.data import source
+from src import command_line
+from src.config import settings as config
+from src.config.settings import distributions
+from src.data import load
+from src.data.table import make_table
 from src.errors import ConfigError, TrainingError
-from src.evaluate import make_yardstick
-from src.features import make_features
-from src.fit import fit, predict_score
-from src.models import make_estimator
-from src.recipe import make_recipe
-from src.table import make_table
+from src.evaluation.performance import make_yardstick
+from src.features.preprocessing import make_features
+from src.models.estimators import make_estimator
+from src.training.cross_validation import fit_fold
+from src.training.fit import fit, predict_score
+from src.training.recipe import make_recipe
 from src.tuning import workers
-from src.tuning.find import find
 from src.tuning.fold_fits import LENGTHS, fit_and_score
 from src.tuning.folds import Fold, prepare_folds
-from src.tuning.proposals import GridSearch, Halving, Proposal, Several
+from src.tuning.methods import GridSearch, Halving, Proposal, Several
 from src.tuning.space import Space
+from src.tuning.storage import Trial
 from src.tuning.trial import cannot_win
-from src.tuning.trials import Trial
+from src.tuning.tune import find
 
 SEARCHED = {"learning_rate": (0.02, 0.3), "max_depth": (2, 6), "min_child_weight": (1.0, 20.0)}
 
@@ -52,7 +53,7 @@ def case():
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             settings = config.read(compose("config", overrides=["use_case=credit_scoring", "n_threads=1", *overrides]))
         use_case = settings.use_case
-        table = make_table(source.load(use_case=use_case, **settings.data_source.model_dump()), use_case)
+        table = make_table(load.load(use_case=use_case, **settings.data_source.model_dump()), use_case)
         recipe = make_recipe(settings, table.features)
         splitter = KFold if use_case.task == "regression" else StratifiedKFold
         folds = list(splitter(3, shuffle=True, random_state=0).split(table.frame, table.y))

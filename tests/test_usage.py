@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from test_reasons import MODELS, make_recipe
 
-from src.fit import fit, predict_score
-from src.importance import permutation_importance
-from src.metrics import Prediction
-from src.usage import usage
-from src.use_case import Feature
+from src.config.use_case import Feature
+from src.evaluation.explain.importance import permutation_importance
+from src.evaluation.explain.usage import usage
+from src.metrics.scores import Prediction
+from src.training.fit import fit, predict_score
 
 N = 300
 RNG = np.random.default_rng(0)
@@ -59,7 +59,7 @@ def test_what_decides_the_target_is_used_most(name):
 
 
 def test_a_network_uses_every_feature_and_an_ensemble_what_its_members_use():
-    from src.ensemble import EnsembleClassifier
+    from src.training.ensemble import EnsembleClassifier
 
     assert (usage(fitted("neural_network"), list(FEATURES)) > 0).all()
     members = {name: fitted(name) for name in ("xgboost", "random_forest")}

@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from src.config.use_case import Feature
 from src.data.validation import validate
 from src.errors import DataError
-from src.use_case import Feature
 
 FEATURES = {
     "amount_eur": Feature(type="float", min=0, max=1000, max_missing=0.25),

@@ -2,8 +2,8 @@
 
 import pytest
 
-from src import leakage, validity
-from src.validity import judge
+from src.evaluation import leakage, validity
+from src.evaluation.validity import judge
 
 
 def facts(method="stratified", leaks=(), known=None, **overlap):

@@ -18,13 +18,13 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from src.config.use_case import Feature
 from src.data import opening, parquet_check
 from src.data.columns import DIGITS_LOST
 from src.data.csv_check import TextCheck
 from src.data.dataset import Dataset
 from src.data.target import convert_target, shorten, target_fault
 from src.errors import DataError, at_most
-from src.use_case import Feature
 
 ENDINGS = (".parquet", ".csv", ".csv.gz")
 SIGNATURES = {

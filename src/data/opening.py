@@ -9,8 +9,8 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 
-from src import memory
 from src.errors import DataError
+from src.runtime import memory
 
 GIB = 1 << 30
 MOST_UNPACKED = GIB  # bytes that any gzip file may unpack to

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import yaml
 from pydantic import Field
 
+from src.config.strict_model import Facts
+from src.config.use_case import Feature
 from src.data.dataset import Dataset
 from src.errors import DataError, IntegrityError
-from src.facts import Facts
-from src.use_case import Feature
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,13 +16,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from src import address
+from src.config import secrets
+from src.config.use_case import Feature
 from src.data import opening
 from src.data.dataset import Dataset
 from src.data.file import LARGEST_EXACT_INTEGER, check_columns, declared_types, notes_on_others, one_line, to_frame, with_target
 from src.errors import DataError, at_most
-from src.provenance import frame_sha256
-from src.use_case import Feature
+from src.runs.provenance import frame_sha256
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection
@@ -78,7 +78,7 @@ def load(
     ConfigError, DataError
         At most three lines, without the address.
     """
-    text, url = _text_of(query), address.read("data_source.url_env", url_env)
+    text, url = _text_of(query), secrets.read("data_source.url_env", url_env)
     kind, name = _database(url, url_env)
     types = declared_types(features, target, time_column, task, group_column, protected)
     table = _fetch(kind, url, url_env, text, types)
@@ -170,7 +170,7 @@ def _fetch(kind: str, url: str, url_env: str, query: str, types: Mapping[str, st
 
 def _said(error: Exception, url: str) -> str:
     """What the database says, without the driver's words around it and without the address."""
-    text = address.without_secrets(str(error), url)
+    text = secrets.without_secrets(str(error), url)
     found = re.search(r"(?:ERROR|FATAL):\s+(.+?)(?:\n|\. SQLSTATE|$)", text)
     said = found[1] if found else re.sub(r"^[A-Z_]+: (\[\w+\] )?(Failed to \w+( query)?: )?", "", text).split("\nquery:")[0]
     hint = re.search(r"\nHINT:\s+(.+)", text)

@@ -11,10 +11,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from src.config.use_case import Feature
 from src.data.columns import CONVERTERS, ColumnError, as_group, as_target, as_time, first_of, first_row, how_many
 from src.data.target import shorten
 from src.errors import DataError, at_most
-from src.use_case import Feature
 
 FEWEST_ROWS_OF_A_TOTAL = 20
 LOOK_ALIKE = str.maketrans(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import ConfigError, GateError, TrainingError
-from src.terminal import for_people
+from src.runtime.terminal import for_people
 
 COMMANDS = ("list", "show", "register", "compare", "promote", "rollback", "archive", "verify", "as-of", "keygen")
 HELP = """\
@@ -236,7 +236,7 @@ def _compare(args: argparse.Namespace) -> int:
 
 def _better(name: str, one: float | None, other: float | None, a, b) -> str | None:
     """Which version a metric speaks for; None where it points no way, or counts at thresholds that differ."""
-    from src.metrics import METRICS, as_score
+    from src.metrics.scores import METRICS, as_score
 
     if name not in METRICS or one is None or other is None:
         return None
@@ -263,9 +263,9 @@ def _verdict(difference, a: str, b: str) -> str:
 
 
 def _promote(args: argparse.Namespace) -> int:
-    from src import looks
-    from src.registry.gates import judge
+    from src.evaluation import looks
     from src.registry.looks import n_looks
+    from src.registry.promotion import judge
     from src.registry.store import command
 
     use_case, number = _read(args.version)

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from src.errors import IntegrityError
-from src.influence import value_of
-from src.intervals import CONFIDENCE, Estimate, Units, estimate, gain, make_units, spread
-from src.metrics import Prediction, as_score
+from src.metrics.influence import value_of
+from src.metrics.intervals import CONFIDENCE, Estimate, Units, estimate, gain, make_units, spread
+from src.metrics.scores import Prediction, as_score
 from src.registry.entry import NAMES
 from src.registry.store import Version
 
@@ -117,7 +117,7 @@ def compare(a: Version, b: Version, metric: str | None = None) -> Difference | N
 def difference(a: Results, b: Results, metric: str | None = None, confidence: float = CONFIDENCE) -> Difference | None:
     """Compare two results of one use case in a metric, by default the first one's own.
 
-    On the same test rows the two influence functions are subtracted row by row: see `src.intervals.gain`. Of ROC-AUC on
+    On the same test rows the two influence functions are subtracted row by row: see `src.metrics.intervals.gain`. Of ROC-AUC on
     independent rows that is the test of DeLong, DeLong & Clarke-Pearson (1988), Biometrics 44, 837-845. On different rows
     only the two intervals of the use case's metric can be compared, as those of independent samples: that takes a larger gain
     to show.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from src import provenance
+from src.runs import provenance
 
 CREATED_BY = "training_pipeline"
 NAMES = {"f1": "f1_score"}  # where the specification's word for a metric isn't scikit-learn's

@@ -22,13 +22,13 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from src import artifacts
+from src.config.strict_model import Facts
 from src.errors import ConfigError, IntegrityError
-from src.facts import Facts
 from src.registry import witness
 from src.registry.lines import Count, Line, Sha256, check_line, check_order, what_is_wrong
 from src.registry.signing import SIGNING_KEY, Keys
 from src.registry.witness import Seen
+from src.runs import artifacts
 
 LEDGER, HEAD, LOCK = "registry.jsonl", "registry.head.json", ".registry.lock"
 NOTHING = "0" * 64  # what the first line says of the line before it

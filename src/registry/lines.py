@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, ValidationError
 
+from src.config.strict_model import Facts, Name
 from src.errors import IntegrityError
-from src.facts import Facts, Name
 from src.registry.versions import parse
 
 Line = dict[str, Any]

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from src import looks
 from src.errors import TrainingError
-from src.portfolio.record import code_sha256, fingerprint
+from src.evaluation import looks
 from src.registry.run import Look
 from src.registry.store import Version, open_registry
+from src.sweeps.record import code_sha256, fingerprint
 from src.tracking import experiments as kept
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from src.config.schema import TrainingConfig
     from src.data.dataset import Dataset
-    from src.metrics import Prediction
-    from src.schema import TrainingConfig
-    from src.table import Table
+    from src.data.table import Table
+    from src.metrics.scores import Prediction
 
 log = logging.getLogger(__name__)
 PORTFOLIO = Path("portfolio")
@@ -40,7 +40,7 @@ def facts_of_looks(
     metrics: Mapping[str, float],
     root: Path | None,
 ) -> dict[str, Any]:
-    """A run's `look` at its test rows, and the `looks` that others have taken at them: see `src.looks.look` and `found_of`."""
+    """A run's `look` at its test rows, and the `looks` that others have taken at them: see `looks.look` and `found_of`."""
     use_case, experiments = config.use_case, config.tracking.experiments and Path(config.tracking.experiments)
     settings = fingerprint(config.model_dump(mode="json"), code_sha256(), rows=frame_sha256)
     at = table.valid.rows[test]
@@ -56,7 +56,7 @@ def found_of(
     Parameters
     ----------
     mine : dict
-        Of `src.looks.look`.
+        Of `src.evaluation.looks.look`.
     use_case, metric : str
     metrics : dict of str to float
     experiments : Path or None
@@ -67,7 +67,7 @@ def found_of(
     Returns
     -------
     dict
-        `n` looks, this one included, `optimism` (see `src.looks.optimism`), and which others there were, `of`: the newest of
+        `n` looks, this one included, `optimism` (see `looks.optimism`), and which others there were, `of`: the newest of
         each answer, with `use_case`, `model`, `at` and `where`.
     """
     try:

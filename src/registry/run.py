@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, TypeAdapter, ValidationError, model_validator
 
-from src import artifacts
+from src.config.schema import TrainingConfig
+from src.config.strict_model import Name
 from src.errors import IntegrityError
-from src.facts import Name
 from src.registry.lines import Count, Finite, Moment, Sha256, what_is_wrong
-from src.schema import TrainingConfig
+from src.runs import artifacts
 
 NEEDED = ("metadata.json", "metrics.json", "model.skops")
 MOST_HASHES = 1024  # of a look that is read
@@ -61,7 +61,7 @@ class Rows(_Recorded):
 
 
 class Look(_Recorded):
-    """See `src.looks`; without the hash of the settings where DVC keeps it, which knows no code but the run's own."""
+    """See `evaluation.looks`; without the hash of the settings where DVC keeps it, which knows no code but the run's own."""
 
     settings: Sha256 | None = None
     answers: Sha256

@@ -19,7 +19,6 @@ from typing import Any
 
 import yaml
 
-from src import artifacts, provenance
 from src.errors import ConfigError, IntegrityError, unknown
 from src.registry import run, signing, versions, witness
 from src.registry.entry import make_entry
@@ -27,6 +26,7 @@ from src.registry.ledger import Ledger
 from src.registry.lines import Line, statuses
 from src.registry.lines import until as up_to
 from src.registry.signing import Keys
+from src.runs import artifacts, provenance
 from src.use_cases import CONF, full_name, option_names
 
 ROOT = Path("models")
@@ -213,7 +213,7 @@ class Registry:
     def promote(
         self, version: Version, rival: Version | None, by: str | None, reason: str, gates: list[dict[str, Any]], forced: bool
     ) -> Line:
-        """Put a version into production; the one that is there is archived. `src.registry.gates` judges whether it may.
+        """Put a version into production; the one that is there is archived. `src.registry.promotion` judges whether it may.
 
         Raises
         ------
@@ -442,7 +442,7 @@ def _copy(run_dir: Path, staging: Path, manifest_sha256: str) -> None:
 
 def _seal(staging: Path, entry: dict[str, Any], run_dir: Path) -> str:
     """Write what depends on the version, then the manifest; give the manifest's hash."""
-    from src import model_card
+    from src.report import model_card
 
     try:
         card = model_card.render(staging, entry)

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from src import artifacts
+from src.config.strict_model import Facts
 from src.errors import ConfigError, IntegrityError
-from src.facts import Facts
 from src.registry.lines import Count, Line, Sha256
+from src.runs import artifacts
 
 log = logging.getLogger(__name__)
 VARIABLE = "REGISTRY_WITNESS"  # environment variable that names the file

@@ -7,9 +7,10 @@ import os
 import sys
 from pathlib import Path
 
-from src import artifacts, report
+from src import report
 from src.errors import ConfigError
-from src.terminal import for_people
+from src.runs import artifacts
+from src.runtime.terminal import for_people
 
 HELP = """\
 Write the page of a finished run, report.html, from the files in its folder.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from src import curves
+from src.evaluation import plot_tables
 from src.report import number, series
 from src.report.block import Chart, Columns, Figures, Matrix, Missing, Table
 from src.report.run import Run
@@ -23,7 +23,8 @@ def two_classes(run: Run) -> list:
         said = Missing("answers to the test rows (test_scores.parquet), from which curves are drawn")
         return [*blocks, said, *_calibration(run)]
     y, score = rows["y_true"].to_numpy(), rows["score"].to_numpy()
-    blocks.append(Columns([*ranking(curves.roc(y, score), curves.precision_recall(y, score), run), by_threshold(run, y, score),
+    of_ranking = ranking(plot_tables.roc(y, score), plot_tables.precision_recall(y, score), run)
+    blocks.append(Columns([*of_ranking, by_threshold(run, y, score),
                            gains(run, y, score), *_calibration(run), _scores(run, y, score)]))  # fmt: skip
     return blocks
 
@@ -152,7 +153,7 @@ def many_classes(run: Run) -> list:
     drawn = []
     for code, name in enumerate(classes):
         if 0 < np.sum(y == code) < len(y):
-            roc = curves.roc((y == code).astype(int), rows[f"score_{code}"].to_numpy())
+            roc = plot_tables.roc((y == code).astype(int), rows[f"score_{code}"].to_numpy())
             drawn.append(series.line(name, roc["false_positive_rate"], roc["true_positive_rate"], 1 + code % 6))
     unit = {"min": 0, "max": 1}
     said = f"Each class against the rest; area averaged over the classes {number.metric(run, 'test_roc_auc_ovr')}."

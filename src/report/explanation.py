@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from src.csv_cells import unescaped_frame
+from src.data.csv_cells import unescaped_frame
 from src.report import number, series
 from src.report.block import Chart, Columns, Heading, Missing, Section, Table, Text
 from src.report.differences import Said
@@ -91,7 +91,7 @@ def _contributions(run: Run) -> list:
 
 
 def _how_explained(run: Run, rows: pd.DataFrame, n_shown: int) -> str:
-    from src.reasons import RAW_SCORES
+    from src.evaluation.explain.shapley import RAW_SCORES
 
     how, zero = METHODS[rows["method"].iloc[0]]
     n_others = run.facts["feature_count"] - n_shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from src.metrics import METRICS
+from src.metrics.scores import METRICS
 from src.report import number, series
 from src.report.block import Chart, Columns, Facts, Heading, Missing, Section, Table, Text
 from src.report.run import Run

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.csv_cells import unescaped_frame
+from src.data.csv_cells import unescaped_frame
 
 if TYPE_CHECKING:
     import pandas as pd

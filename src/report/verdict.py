@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from src import looks, validity
-from src.fairness import FOUR_FIFTHS
-from src.metrics import METRICS, as_score
-from src.repeats import described
+from src.evaluation import looks, validity
+from src.evaluation.fairness import FOUR_FIFTHS
+from src.metrics.scores import METRICS, as_score
 from src.report import number
 from src.report.block import Badges, Figures, Heading, Headline, Missing, Scale, Section, Table, Text
 from src.report.differences import Said
@@ -16,6 +15,7 @@ from src.report.meaning import meaning
 from src.report.number import Number
 from src.report.run import Run
 from src.report.titles import title
+from src.training.repeats import described
 
 GATES = "gates.json"
 NO_OPTIMUM = "knowing the simulation's truth is not enough: what is best by this metric depends on the outcomes"
@@ -79,7 +79,7 @@ def _looks(run: Run) -> list:
 
 
 def _gates(run: Run) -> dict[str, Any] | None:
-    """What `src.registry.gates` found; None for a run that was not to be registered."""
+    """What `src.registry.promotion` found; None for a run that was not to be registered."""
     text = run.text(GATES)
     return None if text is None else json.loads(text)
 

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from src.errors import ConfigError
-from src.terminal import for_people
+from src.runtime.terminal import for_people
 
 HELP = """\
 One page for the portfolio: every use case, its best model, how far that is above the baseline, what speaks against it, and
@@ -102,7 +102,7 @@ def write(board: dict[str, Any], roots: list[Path], out: Path) -> Path:
     ConfigError
         If the folder can't be written to.
     """
-    from src import artifacts
+    from src.runs import artifacts
     from src.scoreboard import page
 
     def link(run_dir: str) -> str:

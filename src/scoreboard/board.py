@@ -8,11 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from src.scoreboard.committed import metrics_at_head
-from src.scoreboard.gates import COLOURS, judge, verdict
-from src.scoreboard.lift import lift
+from src.scoreboard.checks import COLOURS, judge, verdict
+from src.scoreboard.git_baseline import metrics_at_head
 from src.scoreboard.production import Registered
 from src.scoreboard.runs import LOSSES, Failure, Found, Run
+from src.scoreboard.skill import lift
 
 STATES = ("green", "amber", "red", "failed", "unreadable", "not trained")
 """A colour is the verdict of the best run's gates."""

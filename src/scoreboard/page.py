@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from src import csv_cells
+from src.data import csv_cells
 from src.scoreboard.board import STATES
 
 HERE = Path(__file__).parent
@@ -102,7 +102,7 @@ def as_csv(board: dict[str, Any]) -> str:
 
 def as_markdown(board: dict[str, Any]) -> str:
     """Totals, then a table for each department."""
-    from src.model_card.markdown import table, text
+    from src.report.model_card.markdown import table, text
 
     totals = board["totals"]
     lines = ["# Scoreboard", "", f"{summary(totals)} As of {_moment(board['built_at'])}.", ""]

@@ -13,8 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from src import artifacts, repeats, validity
 from src.errors import IntegrityError
+from src.evaluation import validity
+from src.runs import artifacts
+from src.training import repeats
 
 MARKS = {artifacts.MANIFEST, "metadata.json", "model.skops"}  # a folder with one of them is, or was, a run folder
 RATIO = "demographic_parity_ratio_"

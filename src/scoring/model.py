@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src import artifacts
-from src.device import usable_cores
+from src.config.use_case import Feature, UseCase
+from src.data.lags import add_lags, lag_features
 from src.errors import ConfigError, DataError, IntegrityError, TrainingError
-from src.lags import add_lags, lag_features
-from src.metrics import decide
-from src.reasons import MOST_REASONS, Contributions, largest, make_explainer, texts
-from src.scoring.layers import Layers, categories_seen, members_of, pipeline_of, take_apart
-from src.scoring.reference import as_table
-from src.scoring.rows import Checked, MakeFrame, check, history_columns, history_converters
-from src.scoring.tally import Tally
-from src.use_case import Feature, UseCase
+from src.evaluation.explain.reference import as_table
+from src.evaluation.explain.shapley import MOST_REASONS, Contributions, largest, make_explainer, texts
+from src.metrics.scores import decide
+from src.models.layers import Layers, categories_seen, members_of, pipeline_of, take_apart
+from src.runs import artifacts
+from src.runtime.device import usable_cores
+from src.scoring.row_checks import Checked, MakeFrame, check, history_columns, history_converters
+from src.scoring.statistics import Tally
 
 UNSUPERVISED = ("clustering", "anomaly")
 SCORES = {
@@ -48,7 +48,7 @@ class ScoringModel:
     version : str
         Stands beside every score.
     reference : dict, optional
-        Of `src.scoring.reference`.
+        Of `src.evaluation.explain.reference`.
     """
 
     model: Any
@@ -137,7 +137,7 @@ class ScoringModel:
         return scored
 
     def check(self, n_rows: int, make_frame: MakeFrame, is_strict: bool) -> Checked:
-        """Rows that fit the declaration: see `src.scoring.rows.check`."""
+        """Rows that fit the declaration: see `src.scoring.row_checks.check`."""
         return check(n_rows, make_frame, self.use_case.features, history_converters(self.use_case), is_strict)
 
     def with_history(self, table: pd.DataFrame) -> pd.DataFrame:

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from src import artifacts
 from src.data.batches import Batch, read_batches, to_frame
 from src.errors import ConfigError, DataError, TrainingError
-from src.reasons import RAW_SCORES
+from src.evaluation.explain.shapley import RAW_SCORES
+from src.runs import artifacts
 from src.scoring.model import SCORES, ScoringModel
-from src.scoring.table_file import TableWriter
-from src.scoring.tally import Tally
+from src.scoring.statistics import Tally
+from src.scoring.writer import TableWriter
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Job:
     id_column : str, optional
         None numbers the rows from 1.
     escape_formulas : bool
-        Whether CSV is written for spreadsheets: see `src.csv_cells`.
+        Whether CSV is written for spreadsheets: see `src.data.csv_cells`.
     """
 
     input: Path

@@ -36,10 +36,10 @@ def track(run_dir: Path, kind: str, path: str | None, uri_env: str | None, exper
 
         _attempt("tracking=dvclive", lambda: dvclive.log(run_dir, Path(path)))
     if kind == "mlflow":
-        from src import address
+        from src.config import secrets
         from src.tracking import mlflow
 
-        if said := _attempt("tracking=mlflow", lambda: mlflow.log(run_dir, address.of_server("tracking.uri_env", uri_env))):
+        if said := _attempt("tracking=mlflow", lambda: mlflow.log(run_dir, secrets.of_server("tracking.uri_env", uri_env))):
             print(said)
 
 

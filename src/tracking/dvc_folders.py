@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from src.errors import ConfigError
-from src.terminal import for_people
+from src.runtime.terminal import for_people
 
 TEMPORARY = Path(".dvc/tmp")
 SITE_CACHE = TEMPORARY / "site"

@@ -14,8 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from src import artifacts
 from src.errors import ConfigError
+from src.runs import artifacts
 from src.tracking import dvc_folders
 
 PLOTS = (  # table of the run folder, name of the plot, column that it runs over, columns that it shows, title

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from src import artifacts
+from src.runs import artifacts
 
 NAMES = {"scikit-learn": "sklearn"}
 
@@ -26,8 +26,8 @@ def experiment(run_dir: Path) -> dict[str, Any]:
     -------
     dict
         `timestamp`, `use_case`, `model`, `model_type` (the estimator's class), `parameters`, `metrics`, `artifacts` (SHA-256
-        of each file, by its path), `environment` (versions), `seed`, `data_sha256`, `look` (see `src.looks`; None if no rows
-        were tested) and `run_dir`.
+        of each file, by its path), `environment` (versions), `seed`, `data_sha256`, `look` (None if no rows were
+        tested) and `run_dir`.
     """
     facts = json.loads(artifacts.read_verified(run_dir, "metadata.json"))
     packages = {f"{NAMES.get(name, name)}_version": version for name, version in facts["environment"]["packages"].items()}

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from src import artifacts
 from src.errors import TrainingError
+from src.runs import artifacts
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -252,8 +252,8 @@ def _log_model(client: MlflowClient, run_dir: Path, facts: dict[str, Any], run_i
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
 
-    from src.scoring.rows import history_columns
-    from src.use_case import UseCase
+    from src.config.use_case import UseCase
+    from src.scoring.row_checks import history_columns
 
     use_case = UseCase.model_validate(facts["config"]["use_case"])
     needed = {name: feature.type for name, feature in use_case.features.items()} | history_columns(use_case)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from src import artifacts
+from src.runs import artifacts
 from src.scoring.model import ScoringModel, load
 
 

@@ -1,6 +1,7 @@
 """Fit a fold once and score it at several lengths; boosters keep their binned rows from one trial to the next.
 
-What comes out equals what `src.fit.fit_estimator` gives for the same parameters: only what does not depend on them is kept.
+What comes out equals what `fit_estimator` of `src.training.fit` gives for the same parameters: only what does not depend on
+them is kept.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from src.fit import Recipe, class_weights, fit_estimator, smearing, threads_of
-from src.models import ESTIMATORS, make_estimator
+from src.models.estimators import ESTIMATORS, make_estimator
+from src.training.fit import Recipe, class_weights, fit_estimator, smearing, threads_of
 from src.tuning.folds import Fold
 
 LENGTHS = {  # the parameter that says how many trees or rounds: a longer fit holds every shorter one
@@ -57,7 +58,7 @@ def fit_and_score(
     Returns
     -------
     scores : dict of int to ndarray
-        By length, as `src.metrics.Prediction.score` describes them; of None without lengths.
+        By length, as `src.metrics.scores.Prediction.score` describes them; of None without lengths.
     best_iteration : int or None
         Rounds in the model, where it trains in rounds.
     """
@@ -84,7 +85,7 @@ def _fit_xgboost(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep)
     import xgboost
     from xgboost.callback import EarlyStopping, TrainingCallback
 
-    from src.rounds.xgboost import LOSSES, explained
+    from src.models.early_stopping.xgboost import LOSSES, explained
 
     estimator = make_estimator(
         recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads, recipe.quantile, recipe.device
@@ -153,7 +154,7 @@ def _fit_lightgbm(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep
     import lightgbm
     from lightgbm.callback import EarlyStopException
 
-    from src.rounds.lightgbm import LOSSES
+    from src.models.early_stopping.lightgbm import LOSSES
 
     estimator = make_estimator(recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads, recipe.quantile)
     params = {name: value for name, value in estimator.get_params().items() if name not in _NOT_OF_LIGHTGBM}

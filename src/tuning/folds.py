@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from src.cross_validation import inner_split
-from src.features import make_features
-from src.fit import Recipe, matrix_of
-from src.intervals import Units
-from src.rounds import Matrix
-from src.threshold import prices
+from src.features.preprocessing import make_features
+from src.metrics.intervals import Units
+from src.metrics.threshold import prices
+from src.models.early_stopping import Matrix
+from src.training.cross_validation import inner_split
+from src.training.fit import Recipe, matrix_of
 
 
 @dataclass
@@ -74,7 +74,7 @@ def prepare_folds(recipe: Recipe, frame, y, folds, is_ordered: bool, groups=None
     recipe : Recipe
         Its parameters do not matter, but for those of preprocessing.
     frame, y, folds, is_ordered, groups, periods
-        As for `src.cross_validation.cross_validate`.
+        As for `src.training.cross_validation.cross_validate`.
     units : Units, optional
         What rows came into the sample together.
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from src.tuning.search import best_trial
-from src.tuning.trials import Trial, quiet_optuna
+from src.tuning.storage import Trial, quiet_optuna
 
 FEWEST_FOR_IMPORTANCE = 10
 

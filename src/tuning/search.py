@@ -11,14 +11,14 @@ import numpy as np
 import psutil
 
 from src.errors import TrainingError
-from src.evaluate import Yardstick
-from src.fit import Recipe
-from src.metrics import as_score
+from src.evaluation.performance import Yardstick
+from src.metrics.scores import as_score
+from src.training.fit import Recipe
 from src.tuning.fold_fits import length_parameter
 from src.tuning.folds import Fold
-from src.tuning.proposals import Method, Proposal
+from src.tuning.methods import Method, Proposal
+from src.tuning.storage import Memory, Storage, Trial
 from src.tuning.trial import Outcome, best_length, run_trial
-from src.tuning.trials import Memory, Storage, Trial
 from src.tuning.workers import workers
 
 SHARE_OF_MEMORY = 0.5  # of what is free, that the folds of all processes may take

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from src.fit import Recipe
-from src.metrics import as_score
+from src.metrics.scores import as_score
+from src.training.fit import Recipe
 from src.tuning.fold_fits import length_parameter
-from src.tuning.proposals import GridSearch, Halving, Method, Sampled, Several
+from src.tuning.methods import GridSearch, Halving, Method, Sampled, Several
 
 N_LENGTHS = 20  # numbers of rounds that a search without early stopping compares
 
@@ -57,7 +57,7 @@ class Space:
 
 
 def make_method(name: str, spaces: Mapping[str, Space], metric: str, n_iter: int | None, lag: int) -> Method:
-    """The method of a name, for the spaces of one model or, for "auto", of several: see `src.tuning.find.find`."""
+    """The method of a name, for the spaces of one model or, for "auto", of several: see `src.tuning.tune.find`."""
     model, space = next(iter(spaces.items()))
     recipe = space.recipe
     if name == "grid_search":

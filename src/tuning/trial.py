@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from src.cross_validation import decided
-from src.evaluate import Yardstick
-from src.fit import Recipe
-from src.influence import value_of
-from src.intervals import estimate, spread
-from src.metrics import METRICS, Prediction, as_score
+from src.evaluation.performance import Yardstick
+from src.metrics.influence import value_of
+from src.metrics.intervals import estimate, spread
+from src.metrics.scores import METRICS, Prediction, as_score
+from src.training.cross_validation import decided
+from src.training.fit import Recipe
 from src.tuning.fold_fits import fit_and_score
 from src.tuning.folds import Fold
 

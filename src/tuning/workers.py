@@ -11,15 +11,15 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src import artifacts
 from src.errors import ConfigError
-from src.processes import end_with_parent, start, start_server
-from src.system import explained
+from src.runs import artifacts
+from src.runtime.processes import end_with_parent, start, start_server
+from src.runtime.system_errors import explained
 from src.tuning.trial import Outcome, run_trial
 
 if TYPE_CHECKING:
-    from src.evaluate import Yardstick
-    from src.tuning.proposals import Proposal
+    from src.evaluation.performance import Yardstick
+    from src.tuning.methods import Proposal
     from src.tuning.search import Candidate
 
 PRELOADED = ["src.tuning.workers", "sklearn.ensemble", "sklearn.linear_model", "lightgbm", "xgboost"]

@@ -9,6 +9,10 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
+from src.config.simulation import Interaction, Simulate, Simulation
+from src.config.simulation.agreement import SUPERVISED, is_unordered
+from src.config.simulation.feature import CALENDAR
+from src.config.use_case import UseCase
 from src.data.dataset import Dataset
 from src.data.simulated import classes
 from src.data.simulated.columns import Shown, as_column, interaction_score, show, term
@@ -17,10 +21,6 @@ from src.data.simulated.moments import season
 from src.data.simulated.outcome import draw_outcome
 from src.data.simulated.rows import Rows, draw_rows, stream
 from src.errors import ConfigError, DataError
-from src.simulation import Interaction, Simulate, Simulation
-from src.simulation.agreement import SUPERVISED, is_unordered
-from src.simulation.feature import CALENDAR
-from src.use_case import UseCase
 
 MISSING_SLOPE = 1.0  # log-odds of going missing per standard deviation of the column it goes with
 

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri, pdtr
 
+from src.config.simulation import Simulate, Simulation
+from src.config.simulation.feature import CALENDAR
+from src.config.use_case import Feature
 from src.data.simulated.margins import distribution_function, quantile
 from src.data.simulated.moments import HOUR_WEIGHTS, WEEKDAY_WEIGHTS, calendar
 from src.data.simulated.rows import Rows, stream
 from src.data.simulated.text import draw_text
-from src.simulation import Simulate, Simulation
-from src.simulation.feature import CALENDAR
-from src.use_case import Feature
 
 SMALLEST_TAIL = 1e-15
 SHAPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {

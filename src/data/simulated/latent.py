@@ -6,8 +6,8 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
 
+from src.config.simulation import Component, Factor, Simulate, Simulation
 from src.data.simulated.rows import Rows, stream
-from src.simulation import Component, Factor, Simulate, Simulation
 
 LARGEST = 8.0  # beyond it Phi is 1 in floating point, and unbounded distributions infinite
 

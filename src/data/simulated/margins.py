@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import betainc, betaincinv, gammainc, gammaincinv, log_ndtr, ndtr
 
-from src.simulation.margin import Margin
+from src.config.simulation.margin import Margin
 
 
 def quantile(spec: Margin, z: np.ndarray) -> np.ndarray:

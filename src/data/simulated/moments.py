@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from src.simulation import Simulation
+from src.config.simulation import Simulation
 
 HOUR_WEIGHTS = np.array([6, 4, 3, 2, 2, 4, 12, 26, 44, 56, 62, 68, 76, 70, 62, 60, 64, 74, 80, 72, 56, 40, 24, 12], dtype=float)
 WEEKDAY_WEIGHTS = np.array([1.0, 1.0, 1.02, 1.06, 1.18, 1.2, 0.8])

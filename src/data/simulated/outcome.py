@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from src.config.simulation import Outcome
 from src.data.simulated.margins import quantile as margin_quantile
 from src.data.simulated.rows import Rows
-from src.metrics import statistic_of
-from src.simulation import Outcome
+from src.metrics.scores import statistic_of
 
 N_GRID = 2001
 REACH = 8.0  # standard deviations

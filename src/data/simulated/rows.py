@@ -7,9 +7,9 @@ from hashlib import sha256
 
 import numpy as np
 
+from src.config.simulation import Simulation
 from src.data.simulated.moments import period_moments, random_moments
 from src.errors import ConfigError
-from src.simulation import Simulation
 
 
 def stream(seed: int, purpose: str, name: str) -> np.random.Generator:

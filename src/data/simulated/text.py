@@ -7,8 +7,8 @@ from string import Formatter
 import numpy as np
 from scipy.special import log_ndtr, ndtr, ndtri
 
+from src.config.simulation import Simulate, Slot
 from src.data.simulated.rows import stream
-from src.simulation import Simulate, Slot
 
 NODES = np.linspace(-6, 6, 241)  # of the latent value, in standard deviations
 

@@ -1,0 +1,204 @@
+"""The typed schema of a composed configuration."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from src.config.strict_model import Facts, Name
+from src.config.use_case import Metric, Task, UseCase
+from src.models.estimators import ESTIMATORS
+
+UNSUPERVISED = ("clustering", "anomaly")
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class DataSource(Facts):
+    kind: Literal["packaged", "simulated", "file", "sql"]
+    name: Name | None
+    path: str | None
+    query: str | None
+    url_env: str | None
+    order_by: list[str] | None
+    rows: Annotated[int, Field(ge=1)] | None
+    seed: Seed | None
+
+
+class DataSplit(Facts):
+    method: Literal["stratified", "random", "temporal", "group", "hashed", "none"]
+    train_ratio: Annotated[float, Field(gt=0, le=1)]
+    val_ratio: Annotated[float, Field(ge=0, lt=1)]
+    test_ratio: Annotated[float, Field(ge=0, lt=1)]
+    random_state: Seed | None
+
+
+class CrossValidation(Facts):
+    method: Literal["stratified_kfold", "kfold", "time_series", "group_kfold", "stratified_group_kfold", "none"]
+    n_folds: Annotated[int, Field(ge=0)]
+    n_repeats: Annotated[int, Field(ge=1)] | None
+    shuffle: bool
+    random_state: Seed | None
+    scoring: Annotated[list[Metric], Field(min_length=1)] | None
+
+
+class EarlyStopping(Facts):
+    patience: Annotated[int, Field(ge=1)] | None
+    min_delta: Annotated[float, Field(ge=0)]
+    restore_best_weights: bool
+
+
+class Tuning(Facts):
+    """How parameters are searched for: see `src.tuning`.
+
+    Attributes
+    ----------
+    method : {"none", "grid_search", "random_search", "bayesian", "halving", "auto"}
+    cv : int
+        Folds, at least 2.
+    n_iter : int, optional
+        Settings in all; None of a grid takes every point.
+    max_concurrent_trials : int
+        How many trials may be under way at once, and so how many results a new one does not know.
+    n_workers : int, optional
+        Processes that run trials; None is as many as there are threads for, and memory.
+    timeout_s : float, optional
+        Begin no trial after so many seconds.
+    storage : str, optional
+        SQLAlchemy's address of the database that keeps the trials, or the environment variable that holds it.
+    """
+
+    method: Literal["none", "grid_search", "random_search", "bayesian", "halving", "auto"]
+    cv: Annotated[int, Field(ge=2)] | None
+    n_iter: Annotated[int, Field(ge=1)] | None
+    max_concurrent_trials: Annotated[int, Field(ge=1)] | None
+    n_workers: Annotated[int, Field(ge=1)] | None
+    timeout_s: Annotated[float, Field(gt=0)] | None
+    storage: str | None
+
+    @property
+    def n_iter_only_ends(self) -> bool:
+        """Whether `n_iter` says when the search ends, and nothing about a trial."""
+        return self.method in ("random_search", "bayesian", "auto")
+
+
+class Tracking(Facts):
+    kind: Literal["dvclive", "mlflow", "none"]
+    path: str | None
+    uri_env: str | None
+    experiments: str | None
+
+    @model_validator(mode="after")
+    def _facts_agree(self):
+        if (self.kind == "dvclive") != bool(self.path):
+            raise ValueError("a path goes with tracking=dvclive, and only with it")
+        if (self.kind == "mlflow") != bool(self.uri_env):
+            raise ValueError("uri_env goes with tracking=mlflow, and only with it")
+        return self
+
+
+class Registry(Facts):
+    kind: Literal["local", "none"]
+    path: str | None
+
+    @model_validator(mode="after")
+    def _path_agrees(self):
+        if (self.kind == "local") != bool(self.path):
+            raise ValueError("a path goes with registry=local, and only with it")
+        return self
+
+
+class Preprocessing(Facts):
+    """What stands between the columns and the estimator; null is nothing.
+
+    `native` hands categories over as codes and missing values as they are, to an estimator that understands both.
+    """
+
+    imputer: Literal["median"] | None
+    scaler: Literal["standard", "power", "quantile"] | None
+    encoder: Literal["native", "ordinal", "one_hot"]
+
+
+class Constraint(Facts):
+    """Type and range of one parameter of a model, in pydantic's words."""
+
+    type: Literal["int", "float", "bool", "str"]
+    gt: float | None = None
+    ge: float | None = None
+    lt: float | None = None
+    le: float | None = None
+    choices: list[str] | None = None
+    nullable: bool = False
+
+    def annotation(self) -> Any:
+        if self.choices:
+            kind = Literal[tuple(self.choices)]
+        else:
+            bounds = {k: v for k in ("gt", "ge", "lt", "le") if (v := getattr(self, k)) is not None}
+            kind = Annotated[{"int": int, "float": float, "bool": bool, "str": str}[self.type], Field(strict=True, **bounds)]
+        return kind | None if self.nullable else kind
+
+
+class SearchRange(Facts):
+    """Where tuning looks for one parameter, in the words of hydra-optuna-sweeper."""
+
+    type: Literal["int", "float", "categorical"]
+    low: float | None = None
+    high: float | None = None
+    step: float | None = None
+    log: bool = False
+    choices: list[Any] | None = None
+
+    @model_validator(mode="after")
+    def _facts_agree(self):
+        if (self.type == "categorical") != (self.choices is not None):
+            raise ValueError("choices go with type categorical, and only with it")
+        if self.type != "categorical" and (self.low is None or self.high is None or self.low >= self.high):
+            raise ValueError(f"`low < high` must hold, but got (low={self.low}, high={self.high})")
+        return self
+
+    def ends(self) -> list[Any]:
+        """Values that must all be allowed if the range is."""
+        if self.choices is not None:
+            return self.choices
+        return [int(end) if self.type == "int" else float(end) for end in (self.low, self.high)]
+
+
+class Model(Facts):
+    """An algorithm: its estimator for each task, its parameters, their ranges and where tuning looks.
+
+    An ensemble also names the models it averages, for each task.
+    """
+
+    name: Name
+    estimator: Annotated[dict[Task, Literal[tuple(ESTIMATORS)]], Field(min_length=1)]
+    members: dict[Task, Annotated[list[Name], Field(min_length=1)]]
+    preprocessing: Preprocessing
+    trains_in_rounds: bool
+    keeps_monotone: bool
+    params: dict[str, Any]
+    constraints: dict[str, Constraint]
+    search_space: dict[str, SearchRange]
+    starting_points: list[dict[str, Any]]
+    grid: dict[str, list[Any]]
+
+
+class TrainingConfig(Facts):
+    use_case: UseCase
+    model: Model
+    data_source: DataSource
+    data_split: DataSplit
+    cv: CrossValidation
+    early_stopping: EarlyStopping
+    tuning: Tuning
+    tracking: Tracking
+    registry: Registry
+    calibration: Literal["none", "sigmoid", "isotonic"]
+    artifacts: Literal["skops", "joblib"]
+    class_weight: Literal["none", "balanced"]
+    device: Literal["cpu", "cuda"]
+    seed: Seed
+    n_threads: Annotated[int, Field(ge=1)] | None
+    resume: bool
+    save_tuned: bool
+    members: dict[Name, Model] = Field(default_factory=dict)  # of an ensemble, as their own files say; never given

@@ -1,0 +1,149 @@
+"""From a composed configuration to a checked one."""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel, ValidationError, create_model
+
+from src.config import interpolations
+from src.config.checks import CONF, check, model_facts, models_for
+from src.config.schema import Model, SearchRange, TrainingConfig
+from src.config.strict_model import Facts
+from src.config.use_case import UseCase
+from src.data import packaged
+from src.errors import ConfigError, ForbiddenError, at_most, unknown
+from src.runs import artifacts
+
+
+def read(cfg: DictConfig) -> TrainingConfig:
+    """Turn a composed configuration into a checked, immutable one.
+
+    Raises
+    ------
+    ConfigError
+        Naming every setting that is unknown, of the wrong type, out of range or at odds with another.
+    """
+    try:
+        if missing := sorted(OmegaConf.missing_keys(cfg)):
+            raise ConfigError(f"{missing[0]} must be given: add {missing[0]}=… to the command")
+        values = OmegaConf.to_container(cfg, resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(str(error).splitlines()[0]) from error
+    except RecursionError as error:
+        raise ConfigError("An interpolation refers to itself, or values are nested too deep.") from error
+    if any("${" in text for text in interpolations.strings(values)):
+        raise ForbiddenError("A value still holds ${ after it was resolved: who reads it again would resolve that, too.")
+    if "members" in values:
+        raise ConfigError("members is not a setting. Did you mean model.members?")
+    config = _validate(TrainingConfig, values, at="")
+    fields = {name: (constraint.annotation(), ...) for name, constraint in config.model.constraints.items()}
+    params = create_model("Params", __base__=Facts, **fields)
+    _validate(params, config.model.params, at="model.params.")
+    config = _on_proxy(config)
+    config = config.model_copy(update={"members": _members(config.model, config.use_case.task)})
+    check(config)
+    return config
+
+
+def _members(model: Model, task: str) -> dict[str, Model]:
+    """The models an ensemble averages, as their files in `conf/model` describe them."""
+    named = model.members.get(task, [])
+    for name in named:
+        if name not in models_for(task) or name == model.name:
+            fits = [fit for fit in models_for(task) if fit != model.name]
+            raise ConfigError(unknown(f"model.members.{task}", name, fits))
+    return {name: Model.model_validate(model_facts(CONF / f"model/{name}.yaml")) for name in dict.fromkeys(named)}
+
+
+def _on_proxy(config: TrainingConfig) -> TrainingConfig:
+    """Where `data_source.name` chooses a proxy, give the use case its columns instead of its own."""
+    name, use_case = config.data_source.name, config.use_case
+    if config.data_source.kind != "packaged" or name not in use_case.proxies:
+        return config
+    facts = packaged.facts_of_proxy(name)
+    paid = (use_case.cost.false_positive, use_case.cost.false_negative) if use_case.cost else ()
+    if lacking := [column for column in paid if isinstance(column, str) and column not in facts["features"]]:
+        raise ConfigError(
+            f"use_case={use_case.key} counts costs by {lacking[0]}, which data_source.name={name} has not got.\n"
+            "Add use_case.cost=null: F1 then chooses the decision threshold."
+        )
+    by_time = (config.data_split.method == "temporal" or config.cv.method == "time_series") and facts["time_column"] is None
+    if by_time or "group" in config.data_split.method or "group" in config.cv.method:
+        instead = ("random", "kfold") if use_case.task == "regression" else ("stratified", "stratified_kfold")
+        raise ConfigError(
+            f"data_source.name={name} has no {'time' if by_time else 'group'} column, which data_split and cv go by here.\n"
+            f"Add: data_split={instead[0]} cv={instead[1]}"
+        )
+    use_case = _validate(UseCase, use_case.model_dump() | facts, at="use_case.")
+    return config.model_copy(update={"use_case": use_case})
+
+
+def distributions(search_space: Mapping[str, SearchRange]) -> dict[str, Any]:
+    """Optuna's distributions of a search space, made as hydra-optuna-sweeper makes them."""
+    from src.tuning.storage import quiet_optuna
+
+    quiet_optuna()
+    from hydra_plugins.hydra_optuna_sweeper._impl import create_optuna_distribution_from_config
+
+    return {
+        name: create_optuna_distribution_from_config(space.model_dump(exclude_none=True))
+        for name, space in search_space.items()
+    }
+
+
+def save_tuned(use_case: str, model: str, params: Mapping[str, Any]) -> Path:
+    """Keep found parameters where later runs of the pair take them from; gives the file."""
+    path = CONF / "tuned" / f"{use_case}_{model}.yaml"
+    path.parent.mkdir(exist_ok=True)
+    artifacts.replace_text(path, yaml.safe_dump(dict(params)))
+    return path
+
+
+def hydra_files(cfg: DictConfig, hydra_cfg: DictConfig) -> dict[str, str]:
+    """The texts that Hydra would write to `.hydra/`, by file name."""
+    return {
+        "config.yaml": OmegaConf.to_yaml(cfg),
+        "hydra.yaml": OmegaConf.to_yaml(OmegaConf.create({"hydra": hydra_cfg})),
+        "overrides.yaml": OmegaConf.to_yaml(hydra_cfg.overrides.task),
+    }
+
+
+def _validate(schema: type[BaseModel], values: Mapping, at: str):
+    try:
+        return schema.model_validate(values)
+    except ValidationError as error:
+        faults = [_fault(schema, fault, at) for fault in error.errors()]
+        raise ConfigError(at_most(3, faults, "settings")) from None
+
+
+def _fault(schema: type[BaseModel], fault: Mapping, at: str) -> str:
+    path = [str(part) for part in fault["loc"] if not str(part).startswith(("function-", "constrained-", "nullable"))]
+    place = at + ".".join(path)
+    if fault["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(path[-1], _fields(schema, path[:-1]), n=1, cutoff=0.5)
+        return f"{place} is not a setting." + (f" Did you mean {near[0]}?" if near else "")
+    if fault["type"] == "missing":
+        return f"{place} is missing"
+    said = fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be").replace("Input", "It")
+    given = "" if isinstance(fault["input"], dict | BaseModel) else f"={fault['input']}"
+    return f"{place}{given}: {said}"
+
+
+def _fields(schema: Any, path: list[str]) -> list[str]:
+    """Names that a schema allows at a path."""
+    for part in path:
+        if isinstance(schema, type) and issubclass(schema, BaseModel):
+            schema = schema.model_fields[part].annotation
+        else:  # a mapping: all its values share one schema
+            schema = typing.get_args(schema)[-1]
+        while typing.get_origin(schema) in (Annotated, typing.Union, type(int | None)):
+            schema = typing.get_args(schema)[0]
+    return list(schema.model_fields) if hasattr(schema, "model_fields") else []

@@ -1,0 +1,240 @@
+"""How one feature is drawn, and how it moves the target."""
+
+from math import inf, prod, sqrt
+from statistics import NormalDist
+from string import Formatter
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from src.config.simulation.margin import CONTINUOUS, MAY, Margin
+from src.config.strict_model import Facts, Share
+
+CALENDAR = {
+    "hour": "int",
+    "weekday": "int",
+    "month": "int",
+    "quarter": "int",
+    "day_of_month": "int",
+    "days_to_month_end": "int",
+    "is_month_end": "bool",
+    "trend_years": "float",
+}
+_COUNTED = {"poisson": {"mean"}, "bernoulli": {"probability"}}
+_NEEDS = {
+    **CONTINUOUS,
+    **_COUNTED,
+    **{name: set() for name in CALENDAR},
+    "categorical": {"probabilities"},
+    "zipf": {"n_values", "exponent"},
+    "template": {"templates", "slots"},
+}
+_MAY = {**MAY, "zipf": {"parts", "prefix"}}
+_PARAMETERS = (
+    *("mean", "std", "median", "sigma", "low", "high", "a", "b", "probability", "probabilities"),
+    *("n_values", "exponent", "parts", "prefix", "templates", "slots"),
+)
+DISTRIBUTIONS = {
+    "float": {*CONTINUOUS, "trend_years"},
+    "int": {*CONTINUOUS, *_COUNTED, *(name for name, type in CALENDAR.items() if type == "int")},
+    "bool": {"bernoulli", "is_month_end"},
+    "category": {"categorical", "zipf"},
+    "text": {"template"},
+    "date": set(),
+}
+
+
+class Slot(Facts):
+    """Words that can stand at one place of a text.
+
+    Attributes
+    ----------
+    words : list of str
+        Equally frequent; with a correlation ordered from what goes with low values to what goes with high ones.
+    correlation : float
+        In (-1, 1), of the word's place in the list with the latent value of the text; 0 picks words at random.
+    """
+
+    words: Annotated[list[str], Field(min_length=1)]
+    correlation: Annotated[float, Field(gt=-1, lt=1)] = 0.0
+
+
+class Simulate(Margin):
+    """How one feature is drawn, and how it moves the target.
+
+    Every feature has a latent standard normal value, correlated through shared `factors`; the feature is that value
+    pushed through the quantile function of its distribution (a Gaussian copula), so a larger latent value never means
+    a smaller feature.
+
+    Attributes
+    ----------
+    distribution : str
+        normal (mean, std), lognormal (median, sigma), uniform (low, high), beta (a, b and optionally low, high, which
+        are 0 and 1), gamma (mean, std), exponential (mean), poisson (mean), bernoulli (probability), categorical
+        (probabilities, in the order of the categories), zipf (n_values, exponent, and parts or prefix), template
+        (templates, slots); and of the time column hour, weekday (Monday is 0), month, quarter, day_of_month,
+        days_to_month_end, is_month_end and trend_years.
+    n_values : int
+        Number of categories of a zipf; the k-th most frequent has a share proportional to ``k ** -exponent``.
+    parts : list of list of str, optional
+        Words that name a zipf's categories, one of each list: ``[[audi, vw], [suv, compact]]`` has "vw suv".
+    prefix : str, optional
+        Names a zipf's categories instead: shop gives shop_0001, shop_0002, …
+    templates : list of str
+        Equally frequent texts with slots in braces: "{company} {verb} its outlook".
+    slots : dict of str to Slot
+        Their words.
+    decimals : int, optional
+        Digits after the point that a float is rounded to.
+    factors : dict of str to float
+        Loading on each shared factor; their squares sum to 1 at most.
+    level : {"row", "entity", "period"}
+        Whether every row has a latent value of its own, or all rows of an entity, or all rows of a period, share one.
+    autocorrelation : float
+        In (-1, 1), of the feature's own part of the latent value from one period to the next.
+    effect : float, or list of float for a category
+        Change of the target's index (the log-odds of a class) by `shape`, or for each category. Of a zipf: standard
+        deviation of the effects that are drawn for its categories.
+    effects : dict of str to float or list of float, optional
+        For unordered classes, in place of `effect`: change of the log-odds of each named class.
+    shape : {"linear", "threshold", "saturating", "u_shape"}
+        Of the latent value z: z, 1 where z > 1, tanh(z), z^2 - 1.
+    volatility : float
+        Change of the logarithm of the outcome's noise with the latent value: what makes a regression target riskier.
+    missing_rate : float
+        Mean share of values, in [0, 1), that are hidden.
+    missing_with : str, optional
+        Feature whose high values make this one go missing more often; without it values go missing at random.
+    """
+
+    # fmt: off
+    distribution: Literal[
+        "normal", "lognormal", "uniform", "beta", "gamma", "exponential", "poisson", "bernoulli", "categorical", "zipf",
+        "template", "hour", "weekday", "month", "quarter", "day_of_month", "days_to_month_end", "is_month_end", "trend_years",
+    ]
+    # fmt: on
+    probability: Share | None = None
+    probabilities: Annotated[list[Share], Field(min_length=1)] | None = None
+    n_values: Annotated[int, Field(ge=2, le=100_000)] | None = None
+    exponent: Annotated[float, Field(ge=0)] | None = None
+    parts: Annotated[list[Annotated[list[str], Field(min_length=1)]], Field(min_length=1)] | None = None
+    prefix: str | None = None
+    templates: Annotated[list[str], Field(min_length=1)] | None = None
+    slots: dict[str, Slot] | None = None
+    decimals: Annotated[int, Field(ge=0, le=6)] | None = None
+    factors: dict[str, Annotated[float, Field(ge=-1, le=1)]] = Field(default_factory=dict)
+    level: Literal["row", "entity", "period"] = "row"
+    autocorrelation: Annotated[float, Field(gt=-1, lt=1)] = 0.0
+    effect: float | list[float] = 0.0
+    effects: Annotated[dict[str, float | list[float]], Field(min_length=1)] | None = None
+    shape: Literal["linear", "threshold", "saturating", "u_shape"] = "linear"
+    volatility: float = 0.0
+    missing_rate: Share = 0.0
+    missing_with: str | None = None
+
+    @model_validator(mode="after")
+    def _distribution_is_complete(self):
+        self.check_parameters(_NEEDS, _MAY, _PARAMETERS)
+        if self.probabilities and abs(sum(self.probabilities) - 1) > 1e-9:
+            raise ValueError(f"probabilities must sum to 1, but sum to {sum(self.probabilities):.6g}")
+        if self.distribution == "zipf":
+            self._check_value_names()
+        if self.distribution == "template":
+            self._check_templates()
+        return self
+
+    def _check_value_names(self) -> None:
+        if (self.parts is None) == (self.prefix is None):
+            raise ValueError("distribution zipf needs either parts or a prefix to name its values")
+        if self.parts is None:
+            return
+        for words in self.parts:
+            if len(set(words)) < len(words):
+                raise ValueError(f"parts must not repeat a word within a list, but got {', '.join(words)}")
+        if (n_names := prod(len(words) for words in self.parts)) < self.n_values:
+            raise ValueError(f"parts name {n_names} values, but n_values is {self.n_values}")
+
+    def _check_templates(self) -> None:
+        named = set()
+        for template in self.templates:
+            try:
+                fields = [(field, plain, how) for _, field, plain, how in Formatter().parse(template) if field is not None]
+            except ValueError as error:
+                raise ValueError(f'template "{template}" cannot be read: {error}') from None
+            for field, plain, how in fields:
+                if field not in self.slots or plain or how:
+                    raise ValueError(f'template "{template}" names {{{field}}}, which is not a slot')
+                named.add(field)
+        if unused := [name for name in self.slots if name not in named]:
+            raise ValueError(f"no template has the slot {', '.join(unused)}")
+
+    @model_validator(mode="after")
+    def _latent_value_makes_sense(self):
+        if (total := sum(loading**2 for loading in self.factors.values())) > 1:
+            raise ValueError(f"the squares of the factor loadings must sum to 1 at most, but sum to {total:.4g}")
+        if self.distribution in CALENDAR:
+            if self.factors or self.missing_rate:
+                raise ValueError(f"distribution {self.distribution} follows the time column: no factors, no missing_rate")
+            if self.level != "row" or self.autocorrelation:
+                raise ValueError(f"distribution {self.distribution} follows the time column: no level, no autocorrelation")
+        if self.level == "entity" and self.autocorrelation:
+            raise ValueError("level entity never changes, so it has no autocorrelation")
+        if self.decimals is not None and self.distribution not in CONTINUOUS:
+            raise ValueError(f"decimals are for floats, not for distribution {self.distribution}")
+        if self.missing_rate == 1:
+            raise ValueError("`missing_rate < 1` must hold: a column without any value cannot be drawn")
+        if self.missing_with is not None and not self.missing_rate:
+            raise ValueError(f"missing_with={self.missing_with} needs a missing_rate above 0")
+        return self
+
+    @model_validator(mode="after")
+    def _effect_fits_the_distribution(self):
+        if self.effects is not None and self.effect:
+            raise ValueError("effect and effects exclude each other: effects are for unordered classes")
+        for effect in [self.effect, *(self.effects or {}).values()]:
+            self._check_effect(effect)
+        if self.distribution in ("categorical", "zipf") and self.shape != "linear":
+            raise ValueError(f"shape {self.shape} is for numbers; a category has one effect per category")
+        if self.distribution == "categorical" and self.volatility:
+            raise ValueError("volatility is for numbers, not for distribution categorical")
+        if self.distribution == "template" and self.has_effect and not any(slot.correlation for slot in self.slots.values()):
+            raise ValueError("the effect of a text needs a slot with a correlation: its words show the latent value")
+        return self
+
+    def _check_effect(self, effect: float | list[float]) -> None:
+        if self.distribution == "zipf":
+            if isinstance(effect, list) or effect < 0:
+                raise ValueError("the effect of a zipf is the standard deviation of its values' effects: a number from 0 on")
+        elif self.distribution != "categorical":
+            if isinstance(effect, list):
+                raise ValueError(f"a list of effects is for categories; {self.distribution} takes a number")
+        elif not isinstance(effect, list):
+            if effect:
+                raise ValueError("a category needs one effect per category, not a number")
+        elif len(effect) != len(self.probabilities):
+            raise ValueError(f"{len(self.probabilities)} categories need as many effects, but got {len(effect)}")
+
+    @property
+    def has_effect(self) -> bool:
+        """Whether the target depends on this feature by itself."""
+        return any(
+            any(effect) if isinstance(effect, list) else effect for effect in [self.effect, *(self.effects or {}).values()]
+        )
+
+    def interaction_range(self) -> tuple[float, float]:
+        """Smallest and largest value this feature can bring into an interaction, infinite where it has no bound."""
+        if self.distribution == "bernoulli":
+            middles = ((1 - self.probability) / 2, 1 - self.probability / 2)
+            low, high = (NormalDist().inv_cdf(min(max(middle, 1e-12), 1 - 1e-12)) for middle in middles)
+            return low, high
+        if self.distribution == "categorical":
+            scores = self.category_scores()
+            return min(scores), max(scores)
+        return -inf, inf
+
+    def category_scores(self) -> list[float]:
+        """Effects of the categories, scaled to mean 0 and variance 1: what a category is in an interaction."""
+        effects = self.effect if isinstance(self.effect, list) else [self.effect] * len(self.probabilities)
+        mean = sum(p * effect for p, effect in zip(self.probabilities, effects, strict=True))
+        variance = sum(p * (effect - mean) ** 2 for p, effect in zip(self.probabilities, effects, strict=True))
+        return [(effect - mean) / sqrt(variance) if variance > 0 else 0.0 for effect in effects]

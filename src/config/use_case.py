@@ -1,0 +1,416 @@
+"""What a use case is: facts about a banking problem, its target and its features."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from src.config.simulation import DISTRIBUTIONS, Simulate, Simulation
+from src.config.simulation.agreement import check_agreement
+from src.config.strict_model import Facts, Name, Share
+
+Task = Literal["binary", "multiclass", "regression", "clustering", "anomaly"]
+# fmt: off
+Metric = Literal[
+    "accuracy", "balanced_accuracy", "precision", "recall", "f1", "specificity", "precision_macro", "recall_macro",
+    "f1_macro", "quadratic_kappa", "roc_auc", "average_precision", "lift_at_10_percent", "recall_at_1_percent_alerts",
+    "alert_rate_at_99_percent_recall", "roc_auc_ovr", "top_3_accuracy", "log_loss", "brier_score_loss",
+    "expected_calibration_error", "mae", "rmse", "median_absolute_error", "r2", "information_coefficient", "rmsle",
+    "pinball_loss", "coverage", "kupiec_p_value", "silhouette", "davies_bouldin", "calinski_harabasz", "stability",
+]
+# fmt: on
+
+
+class Feature(Facts):
+    """One column a model may use.
+
+    Attributes
+    ----------
+    type : {"float", "int", "bool", "category", "text", "date"}
+    min, max : float, optional
+        Smallest and largest plausible value, in the unit the name ends with.
+    categories : list of str, optional
+        Every value a category may take; None allows any.
+    max_missing : float
+        Largest share of rows, in [0, 1], that may lack a value.
+    monotone : {-1, 0, 1}
+        Sign that the effect on the score must have.
+    simulate : Simulate, optional
+        How to draw it, for use cases with a simulator.
+    """
+
+    type: Literal["float", "int", "bool", "category", "text", "date"]
+    description: str = ""
+    min: float | None = None
+    max: float | None = None
+    categories: list[str] | None = None
+    max_missing: Share = 0.0
+    monotone: Literal[-1, 0, 1] = 0
+    simulate: Simulate | None = None
+
+    @model_validator(mode="after")
+    def _facts_agree(self):
+        if self.type in ("category", "text", "date") and (self.min is not None or self.max is not None or self.monotone):
+            raise ValueError(f"a {self.type} has no min, max or monotone")
+        if self.categories is not None and self.type != "category":
+            raise ValueError(f"categories are for type category, not {self.type}")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"`min <= max` must hold, but got (min={self.min}, max={self.max})")
+        return self
+
+    @model_validator(mode="after")
+    def _simulate_agrees(self):
+        drawn = self.simulate
+        if drawn is None:
+            return self
+        if drawn.distribution not in DISTRIBUTIONS[self.type]:
+            raise ValueError(f"distribution {drawn.distribution} cannot draw type {self.type}")
+        if drawn.decimals is not None and self.type != "float":
+            raise ValueError(f"decimals are for type float, not {self.type}")
+        if drawn.distribution == "categorical" and len(self.categories or ()) != len(drawn.probabilities):
+            raise ValueError(f"{len(self.categories or ())} categories, but {len(drawn.probabilities)} probabilities")
+        if drawn.distribution == "zipf" and self.categories is not None:
+            raise ValueError("distribution zipf names its own categories: leave them out")
+        if self.type == "bool" and drawn.missing_rate:
+            raise ValueError("a bool cannot be missing; declare a category with the categories yes and no")
+        if drawn.missing_rate and drawn.missing_rate >= self.max_missing:
+            raise ValueError(
+                "`missing_rate < max_missing` must hold, "
+                f"but got (missing_rate={drawn.missing_rate}, max_missing={self.max_missing})"
+            )
+        if self.monotone and drawn.effects:
+            raise ValueError(f"monotone is {self.monotone}, but the effects differ by class")
+        if self.monotone and drawn.shape == "u_shape" and drawn.effect:
+            raise ValueError(f"monotone is {self.monotone}, but the effect is u-shaped")
+        if self.monotone and drawn.effect * self.monotone < 0:
+            raise ValueError(f"monotone is {self.monotone}, but the effect is {drawn.effect}")
+        return self
+
+
+class Lag(Facts):
+    """A new feature from earlier rows: the value some rows back, or a statistic over a window of rows.
+
+    Rows count backwards from the row that is scored, among the rows of its entity that are earlier in time; rows of one
+    moment never see each other. `horizon` says which of them are known by then: a payment is known at once (1, the row
+    before), but a default that shows three monthly rows later must not be looked up before the third row back
+    (horizon 3). It matters most where `column` is the target.
+
+    Attributes
+    ----------
+    column : str
+        A numeric or boolean column of the table, or the target.
+    entity : str, optional
+        Column that says whose rows belong together, such as an account; None takes the whole table as one series.
+    periods : int, optional
+        How many rows back, at least `horizon`.
+    window : int, optional
+        How many rows a statistic covers; the newest of them is `horizon` rows back.
+    statistic : {"mean", "std", "min", "max", "sum"}, optional
+        Over the values in the window that are not missing; std is the sample's (divided by n - 1).
+    min_periods : int
+        Values that a window must hold; with fewer the feature is missing, and so is the std of one value.
+    horizon : int
+        Distance, in rows, to the newest row whose value is known when this row is scored.
+    """
+
+    column: str
+    entity: str | None = None
+    periods: Annotated[int, Field(ge=1)] | None = None
+    window: Annotated[int, Field(ge=2)] | None = None
+    statistic: Literal["mean", "std", "min", "max", "sum"] | None = None
+    min_periods: Annotated[int, Field(ge=1)] = 1
+    horizon: Annotated[int, Field(ge=1)] = 1
+
+    @model_validator(mode="after")
+    def _facts_agree(self):
+        if (self.periods is None) == (self.window is None):
+            raise ValueError("a lag needs either periods or a window")
+        if (self.window is None) != (self.statistic is None):
+            raise ValueError("a window and its statistic go together: give both or neither")
+        if self.min_periods > (self.window or 1):
+            at_most = "`min_periods <= window` must hold" if self.window else "min_periods is for a window"
+            raise ValueError(f"{at_most}, but got (min_periods={self.min_periods}, window={self.window})")
+        if self.periods is not None and self.periods < self.horizon:
+            raise ValueError(
+                f"`periods >= horizon` must hold, but got (periods={self.periods}, horizon={self.horizon}): "
+                "that value is not known yet"
+            )
+        if self.column == self.entity:
+            raise ValueError(f"{self.column} cannot be lagged within itself: it is the entity")
+        return self
+
+
+class Cost(Facts):
+    """What a wrong decision costs: a number, or the name of the column that holds the amount at stake in each row."""
+
+    false_positive: Annotated[float, Field(ge=0)] | str
+    false_negative: Annotated[float, Field(ge=0)] | str
+    unit: str
+
+
+class CostMatrix(Facts):
+    """What each decision costs for each true class.
+
+    Attributes
+    ----------
+    costs : dict of str to dict of str to float
+        By true class, then by the class decided for; what is left out costs nothing.
+    unit : str
+    """
+
+    costs: dict[str, dict[str, Annotated[float, Field(ge=0)]]]
+    unit: str
+
+
+class Series(Facts):
+    """What a forecast without a model would look back at.
+
+    Attributes
+    ----------
+    entity : str, optional
+        Column that says whose rows make one series; None takes the whole table as one.
+    horizon : int
+        How many rows back the newest target is that is known when a row is scored: its value is the "last value" forecast.
+    season : int, optional
+        How many rows back the same season was; the "seasonal naive" forecast.
+    """
+
+    entity: str | None = None
+    horizon: Annotated[int, Field(ge=1)] = 1
+    season: Annotated[int, Field(ge=2)] | None = None
+
+    @model_validator(mode="after")
+    def _season_is_known(self):
+        if self.season is not None and self.season < self.horizon:
+            raise ValueError(f"`season >= horizon` must hold, but got (season={self.season}, horizon={self.horizon})")
+        return self
+
+
+class Benchmark(Facts):
+    """A simple model or a rule of thumb, fitted on the training rows, that the model has to beat.
+
+    Attributes
+    ----------
+    linear : list of str, optional
+        Features or lags of a linear regression, a logistic one for classes, a quantile regression for a quantile or for
+        absolute errors.
+    scaled : str, optional
+        A numeric feature times a factor that is fitted: a volatility times the quantile of losses in its unit is a VaR.
+    feature : str, optional
+        A numeric feature as it stands: the latest price is a forecast of the next one.
+    """
+
+    linear: Annotated[list[str], Field(min_length=1)] | None = None
+    scaled: str | None = None
+    feature: str | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        """What it looks at."""
+        return self.linear or [self.scaled or self.feature]
+
+    @model_validator(mode="after")
+    def _is_one(self):
+        if sum(each is not None for each in (self.linear, self.scaled, self.feature)) != 1:
+            raise ValueError("a benchmark is one of linear: [columns], scaled: column, feature: column")
+        return self
+
+
+TAKEN = {"test", "baseline", "ceiling", "val", "cv", "cv_train", "gain", "uncalibrated", "prior", "mean", "median", "quantile"}
+TAKEN |= {"last_value", "seasonal_naive", "seasonal_growth"}  # prefixes of metrics, and baselines that there are without asking
+
+
+class UseCase(Facts):
+    """One of the bank's prediction problems.
+
+    Attributes
+    ----------
+    id, key, name, department : str
+        `UC-RISK-001`, `credit_risk_scoring`, what people call it, who owns it.
+    row : str
+        What one row is, and when its target becomes known.
+    target : str
+        Column to predict; of two classes, 1 is the positive one. Anomalies are found without it, it only judges them;
+        clusters have none.
+    metric : str
+        Primary metric, a name of `src.metrics.scores.METRICS`.
+    classes : list of str, optional
+        Of a multiclass target; `is_ordered` says that their order, from low to high, means something.
+    quantile : float, optional
+        Level in (0, 1) of a regression target that is to be predicted instead of its mean.
+    target_transform : {"log1p"}, optional
+        What the model learns instead of the target itself; predictions are turned back.
+    target_min, target_max : float, optional
+        Bounds that a regression target, and so every prediction, keeps.
+    cost : Cost, optional
+        Chooses the decision threshold of two classes; without it F1 does.
+    cost_matrix : CostMatrix, optional
+        Chooses the class of least expected cost; without it the likeliest class is chosen.
+    time_column : str, optional
+        When the row happened. Never a feature; needed by `data_split=temporal`.
+    group_column : str, optional
+        Whom the row belongs to. Never a feature; needed by `data_split=group`.
+    protected : list of str
+        Columns of the table, such as race or sex, that are kept for figures on fairness and are never features.
+    favourable : {0, 1}, optional
+        The decision of two that people want; needed where columns are protected. 1 where 1 is an approval, 0 where 1 is a
+        default or a fraud.
+    packaged : str, optional
+        Name of the real data set that `data_source=packaged` reads.
+    proxies : list of str
+        Real data sets that `data_source.name` may choose instead, although their rows are something else and their columns
+        others: the catalogue's facts about a set then replace the features and all that names a column.
+    duplicates : {"drop", "keep", "refuse"}
+        What to do with rows that repeat another row in every column: two customers may look the same. Copies that are kept
+        go into one part of a stratified or random split.
+    lags : dict of str to Lag
+        Features that are computed from earlier rows, by name; they need a time column.
+    series : Series, optional
+        For a number in time order: forecasts without a model that the model has to beat.
+    benchmarks : dict of str to Benchmark
+        Simple models by name; the gain that is printed and judged is over the best of them and of the naive answers.
+    known_in_time : dict of str to str
+        Features that predict the target almost alone, and why each is known when the score is needed all the same.
+    minimum_score : float, optional
+        What the metric must reach on test, in its natural sign, before a version may go into production.
+    minimum_reason : str, optional
+        Why that much, in a sentence; goes with `minimum_score`.
+    margin : float, optional
+        By how much of its metric a version may be worse than the one it replaces, beyond chance; None is a fifth of what
+        that one gains on its baseline.
+    requires_monotone : bool
+        Refuse models that cannot keep the directions of the features, and a fitted one that breaks them.
+    """
+
+    id: Annotated[str, StringConstraints(pattern=r"^UC-[A-Z]{4}-\d{3}$")]
+    key: Name
+    name: str
+    department: Name
+    row: str
+    task: Task
+    target: str | None
+    metric: Metric
+    classes: Annotated[list[str], Field(min_length=3)] | None = None
+    is_ordered: bool = False
+    quantile: Annotated[float, Field(gt=0, lt=1)] | None = None
+    target_transform: Literal["log1p"] | None = None
+    target_min: float | None = None
+    target_max: float | None = None
+    cost: Cost | None = None
+    cost_matrix: CostMatrix | None = None
+    time_column: str | None = None
+    group_column: str | None = None
+    protected: list[str] = Field(default_factory=list)
+    favourable: Literal[0, 1] | None = None
+    packaged: Name | None = None
+    proxies: list[Name] = Field(default_factory=list)
+    duplicates: Literal["drop", "keep", "refuse"] = "keep"
+    features: Annotated[dict[str, Feature], Field(min_length=1)]
+    lags: dict[str, Lag] = Field(default_factory=dict)
+    series: Series | None = None
+    benchmarks: dict[Name, Benchmark] = Field(default_factory=dict)
+    known_in_time: dict[str, str] = Field(default_factory=dict)
+    minimum_score: float | None = None
+    minimum_reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] | None = None
+    margin: Annotated[float, Field(ge=0)] | None = None
+    requires_monotone: bool = False
+    simulation: Simulation | None = None
+
+    @model_validator(mode="after")
+    def _facts_agree(self):
+        for column in (self.target, self.time_column, self.group_column):
+            if column in self.features:
+                raise ValueError(f"{column} cannot be a feature: it is the target, the time or the group column")
+        if (self.task == "clustering") != (self.target is None):
+            raise ValueError("task clustering has no target (null), every other task has one")
+        if (self.task == "multiclass") != (self.classes is not None):
+            raise ValueError("classes go with task multiclass, and only with it")
+        if self.is_ordered and self.classes is None:
+            raise ValueError("is_ordered says something about classes, and there are none")
+        about_numbers = (self.quantile, self.target_transform, self.target_min, self.target_max)
+        if self.task != "regression" and any(fact is not None for fact in about_numbers):
+            raise ValueError(f"quantile, target_transform, target_min and target_max go with task regression, not {self.task}")
+        if self.cost and self.task != "binary":
+            raise ValueError(f"cost goes with task binary, not {self.task}")
+        for name in (self.cost.false_positive, self.cost.false_negative) if self.cost else ():
+            if isinstance(name, str) and name not in self.features:
+                raise ValueError(f"cost names {name}, which is not a feature")
+        for true, costs in self.cost_matrix.costs.items() if self.cost_matrix else ():
+            if unknown := sorted({true, *costs} - set(self.classes or ())):
+                raise ValueError(f"cost_matrix names {unknown[0]}, which is not one of the classes")
+        if (self.minimum_score is None) != (self.minimum_reason is None):
+            raise ValueError("minimum_score and minimum_reason go together: say in a sentence why it must be that much")
+        if unknown := sorted(set(self.known_in_time) - set(self.features)):
+            raise ValueError(f"known_in_time names {unknown[0]}, which is not a feature")
+        if self.requires_monotone and (self.task == "multiclass" or not any(f.monotone for f in self.features.values())):
+            raise ValueError("requires_monotone needs a feature with a direction, and a score with one")
+        if self.requires_monotone and self.quantile is not None:
+            raise ValueError("requires_monotone does not go with a quantile: no model keeps directions in one")
+        return self
+
+    @model_validator(mode="after")
+    def _series_agrees(self):
+        if self.series and (self.task != "regression" or self.time_column is None):
+            raise ValueError("series goes with task regression and a time_column")
+        if self.series and self.series.entity not in {None, self.group_column, *self.features}:
+            raise ValueError(f"series: {self.series.entity} is neither a feature nor the group_column")
+        return self
+
+    @model_validator(mode="after")
+    def _protected_agree(self):
+        others = {*self.features, *self.lags, self.target, self.time_column, self.group_column}
+        if used := [column for column in self.protected if column in others]:
+            raise ValueError(f"{used[0]} is protected: it cannot be a feature, a lag, the target, the time or the group column")
+        if read := [name for name, lag in self.lags.items() if lag.entity in self.protected]:
+            raise ValueError(f"lag {read[0]} looks back within a protected column")
+        if self.protected and self.task == "binary" and self.favourable is None:
+            raise ValueError(
+                "protected columns need `favourable`, the decision that people want: 1 where 1 is an approval, 0 where 1 is a "
+                "default or a fraud"
+            )
+        if self.favourable is not None and self.task != "binary":
+            raise ValueError(f"favourable goes with task binary, not {self.task}")
+        if self.protected and self.simulation:
+            raise ValueError("a simulation draws no protected columns")
+        return self
+
+    @model_validator(mode="after")
+    def _lags_agree(self):
+        if self.lags and self.time_column is None:
+            raise ValueError("lags look back in time, so they need a time_column")
+        numbers = {self.target, *(name for name, feature in self.features.items() if feature.type in ("float", "int", "bool"))}
+        for name, lag in self.lags.items():
+            if name in {*self.features, self.target, self.time_column, self.group_column}:
+                raise ValueError(f"lag {name} has the name of a column")
+            if lag.column not in numbers:
+                raise ValueError(f"lag {name}: {lag.column} is neither a numeric feature nor the target")
+            if lag.entity not in {None, self.group_column, *self.features}:
+                raise ValueError(f"lag {name}: {lag.entity} is neither a feature nor the group_column")
+        return self
+
+    @model_validator(mode="after")
+    def _benchmarks_agree(self):
+        if self.benchmarks and self.task not in ("binary", "multiclass", "regression"):
+            raise ValueError(f"benchmarks go with tasks binary, multiclass and regression, not {self.task}")
+        known = {**self.features, **dict.fromkeys(self.lags)}
+        for name, benchmark in self.benchmarks.items():
+            if name in TAKEN:
+                raise ValueError(f"a benchmark cannot be called {name}: metrics of something else begin with that")
+            if unknown := [column for column in benchmark.columns if column not in known]:
+                raise ValueError(
+                    f"benchmark {name} names {unknown[0]}, which is neither a feature nor a lag; "
+                    f"leave the benchmark out with ~use_case.benchmarks.{name}"
+                )
+            types = {column: known[column].type if known[column] else "float" for column in benchmark.columns}
+            if not_of_it := [column for column, type_ in types.items() if type_ == "text"]:
+                raise ValueError(f"benchmark {name}: {not_of_it[0]} is a text, which a linear model cannot take")
+            if benchmark.linear is None and self.task != "regression":
+                raise ValueError(f"benchmark {name}: scaled and feature go with task regression; use linear: [columns]")
+            if benchmark.linear is None and types[benchmark.columns[0]] not in ("float", "int"):
+                raise ValueError(f"benchmark {name}: {benchmark.columns[0]} is not a number")
+        return self
+
+    @model_validator(mode="after")
+    def _simulation_agrees(self):
+        if self.simulation is not None:
+            check_agreement(self)
+        return self

@@ -1,0 +1,74 @@
+"""Where rows come from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from src.config.use_case import UseCase
+    from src.data.dataset import Dataset
+
+
+def load(
+    kind: str,
+    use_case: UseCase,
+    name: str | None = None,
+    path: str | None = None,
+    rows: int | None = None,
+    seed: int | None = None,
+    query: str | None = None,
+    url_env: str | None = None,
+    order_by: Sequence[str] | None = None,
+) -> Dataset:
+    """Read or draw the rows of a use case.
+
+    Parameters
+    ----------
+    kind : {"packaged", "simulated", "file", "sql"}
+    use_case : UseCase
+        On a proxy, with the facts of `packaged.facts_of_proxy`.
+    name : str, optional
+        Data set, for `packaged`.
+    path : str, optional
+        Table, for `file`.
+    rows, seed : int, optional
+        How many rows to draw and from which seed, for `simulated`.
+    query, url_env, order_by : str, str and sequence of str, optional
+        What to ask, where the address stands and how to sort, for `sql`.
+
+    Returns
+    -------
+    Dataset
+        Not validated yet.
+    """
+    if kind == "packaged":
+        from src.data import packaged
+
+        data = packaged.load(name, use_case.target)
+        if name not in use_case.proxies:
+            return data
+        proxy = f"A proxy: the rows are real, but not those of {use_case.name}. A row is {use_case.row}."
+        return replace(data, provenance=data.provenance | {"proxy_for": use_case.key}, notes=[proxy, *data.notes])
+    if kind == "simulated":
+        from src.data.simulated import simulate
+
+        return simulate(use_case, rows, seed)
+    declared = (
+        use_case.features,
+        use_case.target,
+        use_case.time_column,
+        use_case.task,
+        use_case.classes,
+        use_case.group_column,
+        use_case.protected,
+    )
+    if kind == "sql":
+        from src.data import sql
+
+        return sql.load(query, url_env, *declared, order_by or ())
+    from src.data import file
+
+    return file.load(path, *declared)

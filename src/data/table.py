@@ -1,0 +1,111 @@
+"""A use case's rows, checked and ready to be split: the table, its target, its times and its groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from src.data.lags import add_lags, lag_features, naive_forecasts
+from src.data.validation import Validated, validate
+from src.metrics.intervals import Units, make_units
+
+if TYPE_CHECKING:
+    from src.config.use_case import Feature, UseCase
+    from src.data.dataset import Dataset
+
+FEWEST_PER_PERIOD = 5  # rows of one moment, on average, from which a metric is taken moment by moment
+
+
+@dataclass(frozen=True)
+class Table:
+    """Valid rows with everything that is computed from rows before they are split.
+
+    Attributes
+    ----------
+    frame : DataFrame of shape (n_rows, n_columns)
+        Features, lags, target, time and group column.
+    features : mapping of str to Feature
+        Declared features and lags: what a model may look at.
+    y : ndarray of shape (n_rows,), optional
+        Class codes from 0, or values.
+    times, groups, true_score : ndarray of shape (n_rows, …), optional
+    forecasts : dict of str to ndarray of shape (n_rows,)
+        Naive forecasts of a series.
+    valid : Validated
+        What validation gave, with its notes.
+    contents : ndarray of uint64 of shape (n_rows,)
+        Hash of each row's declared features: equal for copies.
+    horizon : int
+        How many rows back the newest target is that is known when a row is scored.
+    """
+
+    frame: pd.DataFrame
+    features: Mapping[str, Feature]
+    y: np.ndarray | None
+    times: np.ndarray | None
+    groups: np.ndarray | None
+    true_score: np.ndarray | None
+    forecasts: dict[str, np.ndarray]
+    valid: Validated
+    contents: np.ndarray
+    horizon: int = 1
+
+    def rows(self, positions) -> tuple[pd.DataFrame, np.ndarray]:
+        """Table and target of some rows."""
+        return self.frame.iloc[positions], self.y[positions]
+
+    def periods(self, positions) -> np.ndarray | None:
+        """When some rows happened, if so many share a moment that a metric can be taken moment by moment."""
+        if self.times is None or len(self.times) < FEWEST_PER_PERIOD * len(np.unique(self.times)):
+            return None
+        return self.times[positions]
+
+    def units(self, positions) -> Units:
+        """What rows came into the sample together: those of a group, those of a moment."""
+        groups, times = (None if values is None else values[positions] for values in (self.groups, self.times))
+        return make_units(groups, times, self.horizon)
+
+
+def make_table(data: Dataset, use_case: UseCase) -> Table:
+    """Validate the rows of a source and add what is computed from earlier rows.
+
+    Raises
+    ------
+    DataError
+        If the rows are not what the use case declares.
+    """
+    valid = validate(
+        data.frame,
+        use_case.features,
+        use_case.target,
+        use_case.time_column,
+        use_case.duplicates,
+        "binary" if use_case.task == "anomaly" else use_case.task,  # what its labels look like
+        use_case.classes,
+        use_case.group_column,
+        use_case.protected,
+    )
+    frame, time_column, series = valid.frame, use_case.time_column, use_case.series
+    forecasts = naive_forecasts(frame, use_case.target, time_column, **series.model_dump()) if series else {}
+    with_lags = add_lags(frame, use_case.lags, time_column) if use_case.lags else frame
+    return Table(
+        frame=with_lags,
+        features={**use_case.features, **lag_features(use_case.lags)},
+        y=frame[use_case.target].to_numpy() if use_case.target else None,
+        times=frame[time_column].to_numpy() if time_column else None,
+        groups=frame[use_case.group_column].to_numpy() if use_case.group_column else None,
+        true_score=None if data.true_score is None else data.true_score[valid.rows],
+        forecasts=forecasts,
+        valid=valid,
+        contents=pd.util.hash_pandas_object(frame[list(use_case.features)], index=False).to_numpy(),
+        horizon=_horizon(use_case),
+    )
+
+
+def _horizon(use_case: UseCase) -> int:
+    looked_back = [lag.horizon for lag in use_case.lags.values() if lag.column == use_case.target]
+    return max([*looked_back, use_case.series.horizon if use_case.series else 1])

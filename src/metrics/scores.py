@@ -1,0 +1,402 @@
+"""Scores of predictions for every task, under scikit-learn's names and with natural signs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import chdtrc, xlogy
+from scipy.stats import binom, rankdata
+from sklearn import metrics
+
+from src.metrics.threshold import cheapest_class, choose
+
+ALERT_RATE = 0.01
+TOP_SHARE = 0.1
+HIGH_RECALL = 0.99
+UNUSUAL = 1.0  # a detector's score above which a row is an anomaly
+SIGNIFICANCE = 0.05
+POWER = 0.8  # that a test should have for what it is meant to find
+FEWEST_BREACHES = 5  # that are expected of a quantile, from which its test means something
+FEWEST_OF_PERIOD = 3  # rows of one moment that can be ranked
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says about some rows.
+
+    Attributes
+    ----------
+    score : ndarray
+        binary: probability of 1, shape (n_rows,). multiclass: probability of each class, shape (n_rows, n_classes).
+        regression: predicted value. anomaly: how unusual a row is, above 1 is an anomaly.
+    decision : ndarray of shape (n_rows,)
+        The class decided for (1 for an anomaly); for regression the predicted value again.
+    """
+
+    score: np.ndarray
+    decision: np.ndarray
+
+
+def decide(task: str, score, threshold: float | None = None, costs=None) -> Prediction:
+    """Turn scores into decisions: at a threshold, for the likeliest or (with costs) the cheapest class, or as they are."""
+    if task == "multiclass":
+        return Prediction(score, score.argmax(axis=1) if costs is None else cheapest_class(score, costs))
+    if threshold is not None:
+        return Prediction(score, (score >= threshold).astype(np.int8))
+    return Prediction(score, (score > UNUSUAL).astype(np.int8) if task == "anomaly" else score)
+
+
+def decide_held_out(task: str, y_true, score, prices=None, costs=None) -> Prediction:
+    """Decide about rows that were held out of a fit as the finished model will: at a threshold that was chosen, not at 0.5.
+
+    Each half of the rows, of each class, is decided at the threshold that the other half chooses, so none chooses its own.
+
+    Parameters
+    ----------
+    task : str
+    y_true : ndarray of shape (n_rows,)
+    score : ndarray
+        As `Prediction.score`.
+    prices : tuple of (false_positive, false_negative), optional
+        Each a float or an ndarray of shape (n_rows,): what mistakes cost, in place of F1.
+    costs : ndarray of shape (n_classes, n_classes), optional
+        Of several classes.
+    """
+    if task != "binary":
+        return decide(task, score, costs=costs)
+    y_true, decision = np.asarray(y_true), np.zeros(len(score), dtype=np.int8)
+    for one in halves(y_true):
+        of_one = None if prices is None else tuple(each if np.ndim(each) == 0 else each[one] for each in prices)
+        decision[~one] = score[~one] >= choose(y_true[one], score[one], of_one)
+    return Prediction(score, decision)
+
+
+def halves(y_true) -> tuple[np.ndarray, np.ndarray]:
+    """Two masks that share the rows of each of two classes evenly."""
+    is_positive = np.asarray(y_true) == 1
+    place = np.where(is_positive, np.cumsum(is_positive), np.cumsum(~is_positive))
+    return place % 2 == 1, place % 2 == 0
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A function of the truth and of a prediction's score or decision.
+
+    Attributes
+    ----------
+    compute : callable
+        ``compute(y_true, given)``; metrics of a quantile or of periods take them as a third argument, those of decisions
+        take ``sample_weight``.
+    of : {"score", "decision"}
+    tasks : tuple of str
+    is_loss : bool
+        Lower is better.
+    needs : str, optional
+        Kind of target it is defined for: "quantile", "non_negative", "ordered" or "many_classes".
+    takes : {"quantile", "periods"}, optional
+        Third argument.
+    optimum : {"probability", "mean", "median", "mean_of_logs", "quantile"}, optional
+        What of the truth no other answer beats in the long run, so that its value is a ceiling. None where there is no such
+        answer: F1, kappa and macro averages depend on a threshold that only the outcomes show, precision and recall are
+        perfect for somebody who alerts on one row or on all, the rank of an outcome is not ranked best by its mean, the middle
+        error is smallest at no single statistic, and an unbiased rate has no calibration error whether it ranks or not.
+    """
+
+    compute: Callable[..., float]
+    of: str
+    tasks: tuple[str, ...]
+    is_loss: bool = False
+    needs: str | None = None
+    takes: str | None = None
+    optimum: str | None = None
+
+
+def lift(y_true, score, share: float = TOP_SHARE) -> float:
+    """Rate of positives among the highest-scored share of rows, relative to the rate among all; of ties, as drawn at random."""
+    n_top = max(1, round(len(score) * share))
+    return _hits(y_true, score, n_top) / n_top / float(np.mean(y_true))
+
+
+def recall_at_alert_rate(y_true, score, share: float = ALERT_RATE) -> float:
+    """Share of the positives found when the highest-scored share of rows is looked at; of ties, as drawn at random."""
+    return _hits(y_true, score, max(1, round(len(score) * share))) / float(np.sum(y_true))
+
+
+def _hits(y_true, score, n_top: int) -> float:
+    """Positives among the highest-scored rows: the expectation where rows tie for the last places."""
+    y_true, score = np.asarray(y_true, dtype="float64"), np.asarray(score)
+    lowest = np.partition(score, len(score) - n_top)[len(score) - n_top]
+    is_above, is_tied = score > lowest, score == lowest
+    return float(y_true[is_above].sum() + y_true[is_tied].mean() * (n_top - is_above.sum()))
+
+
+def alert_rate_at_recall(y_true, score, recall: float = HIGH_RECALL) -> float:
+    """Share of rows that must be looked at, the highest-scored first, to find a share of the positives."""
+    positives = np.sort(score[np.asarray(y_true) == 1])
+    lowest = positives[len(positives) - int(np.ceil(recall * len(positives)))]
+    return float(np.mean(score >= lowest))
+
+
+def expected_calibration_error(y_true, score, n_bins: int = 10) -> float:
+    """Mean distance of predicted from observed rates over bins that hold equally many rows.
+
+    References
+    ----------
+    Naeini, Cooper & Hauskrecht (2015), Obtaining well calibrated probabilities using Bayesian binning, AAAI, 2901-2907.
+    """
+    y_true, order = rate_of_ties(y_true, score), np.argsort(score, kind="stable")
+    bins = np.array_split(order, min(n_bins, len(order)))
+    return float(sum(len(rows) * abs(np.mean(score[rows]) - np.mean(y_true[rows])) for rows in bins) / len(order))
+
+
+def rate_of_ties(y_true, score) -> np.ndarray:
+    """Mean label of the rows that share a row's score: what a bin that cuts through ties should count."""
+    code = np.unique(score, return_inverse=True)[1]
+    return (np.bincount(code, weights=y_true) / np.bincount(code))[code]
+
+
+def rank_correlation(y_true, value) -> float:
+    """Spearman's correlation; 0 where one side is constant."""
+    ranks = rankdata(y_true), rankdata(value)
+    spread = [np.std(rank) for rank in ranks]
+    return float(np.corrcoef(*ranks)[0, 1]) if min(spread) > 0 else 0.0
+
+
+def information_coefficient(y_true, value, periods=None) -> float:
+    """Rank correlation of forecast and outcome within each period, averaged over the periods.
+
+    Parameters
+    ----------
+    y_true, value : ndarray of shape (n_rows,)
+    periods : ndarray of shape (n_rows,), optional
+        When each row happened; None takes all rows as one period.
+
+    References
+    ----------
+    Grinold & Kahn (1999), Active portfolio management, 2nd edition, McGraw-Hill, ch. 6.
+    """
+    if periods is None:
+        return rank_correlation(y_true, value)
+    return float(np.mean(coefficients(y_true, value, periods)))
+
+
+def coefficients(y_true, value, periods) -> np.ndarray:
+    """Rank correlation within each period of at least three rows; a single 0 where no period has as many."""
+    each, _ = coefficient_of_periods(y_true, value, periods)
+    each = each[~np.isnan(each)]
+    return each if len(each) else np.zeros(1)
+
+
+def coefficient_of_periods(y_true, value, periods) -> tuple[np.ndarray, np.ndarray]:
+    """Rank correlation within each period, not a number in those of fewer than three rows; and the period of each row."""
+    _, code = np.unique(periods, return_inverse=True)
+    order = np.argsort(code, kind="stable")
+    blocks = np.split(order, np.flatnonzero(np.diff(code[order])) + 1)
+    is_large = [len(rows) >= FEWEST_OF_PERIOD for rows in blocks]
+    each = [
+        rank_correlation(y_true[rows], value[rows]) if large else np.nan for rows, large in zip(blocks, is_large, strict=True)
+    ]
+    return np.array(each), code
+
+
+def kupiec_p_value(y_true, value, quantile: float) -> float:
+    """How likely as many breaches of a predicted quantile are when it is right: the proportion-of-failures test.
+
+    Parameters
+    ----------
+    y_true, value : ndarray of shape (n_rows,)
+        Outcomes, and the level that a share `quantile` of them should stay at or below.
+    quantile : float
+        In (0, 1).
+
+    Returns
+    -------
+    float
+        p-value of a likelihood-ratio test with one degree of freedom; below 0.05 the level is refuted.
+
+    References
+    ----------
+    Kupiec (1995), Techniques for verifying the accuracy of risk measurement models, Journal of Derivatives 3, 73-84.
+    """
+    return float(_kupiec(np.sum(y_true > value), len(y_true), quantile))
+
+
+def _kupiec(n_breaches, n_rows: int, quantile: float):
+    observed = n_breaches / n_rows
+    log_likelihood = lambda p: xlogy(n_breaches, p) + xlogy(n_rows - n_breaches, 1 - p)  # noqa: E731
+    return chdtrc(1, np.maximum(0.0, 2 * (log_likelihood(observed) - log_likelihood(1 - quantile))))
+
+
+def least_rate_told(n_rows: int, quantile: float, power: float = POWER) -> float:
+    """Least rate of breaches, above that of the level, that Kupiec's test would refute with probability `power`.
+
+    Breaches are taken for independent: where they come together it takes more.
+    """
+    breaches = np.arange(n_rows + 1)
+    refuted = (_kupiec(breaches, n_rows, quantile) < SIGNIFICANCE) & (breaches > n_rows * (1 - quantile))
+    is_told = lambda rate: binom.sf(breaches[refuted].min() - 1, n_rows, rate) - power  # noqa: E731
+    return float(brentq(is_told, 1 - quantile, 1.0)) if refuted.any() else 1.0
+
+
+def note_on_kupiec(n_rows: int, quantile: float) -> str:
+    """What Kupiec's test on so many rows could have told, and what not."""
+    expected = n_rows * (1 - quantile)
+    said = (
+        f"Kupiec's test on {n_rows:,} rows, of which {expected:.3g} should breach the level, tells a rate of breaches of "
+        f"{least_rate_told(n_rows, quantile):.1%} or more from {1 - quantile:.3g} with a power of {POWER:.0%}"
+    )
+    few = f"; with fewer than {FEWEST_BREACHES} expected it says little of a level that is somewhat wrong"
+    none = _kupiec(0, n_rows, quantile) >= SIGNIFICANCE
+    return said + (few if expected < FEWEST_BREACHES else "") + (", and nothing of one too high." if none else ".")
+
+
+def _classes(y_true, score) -> dict:
+    return {"labels": np.arange(score.shape[1])} if score.ndim == 2 else {"labels": [0, 1]}
+
+
+def _averaged(function):
+    return lambda y, d, **weight: function(y, d, average="macro", zero_division=0.0, **weight)
+
+
+def _of_positive(function, positive: int = 1):
+    return lambda y, d, **weight: function(y, d, pos_label=positive, zero_division=0.0, **weight)
+
+
+CLASSES = ("binary", "multiclass")
+RANKED = ("binary", "anomaly")
+METRICS: dict[str, Metric] = {
+    "accuracy": Metric(metrics.accuracy_score, "decision", CLASSES, optimum="probability"),  # the likeliest class
+    "balanced_accuracy": Metric(metrics.balanced_accuracy_score, "decision", ("multiclass",)),
+    "precision": Metric(_of_positive(metrics.precision_score), "decision", ("binary",)),
+    "recall": Metric(_of_positive(metrics.recall_score), "decision", ("binary",)),
+    "f1": Metric(_of_positive(metrics.f1_score), "decision", ("binary",)),
+    "specificity": Metric(_of_positive(metrics.recall_score, positive=0), "decision", ("binary",)),
+    "precision_macro": Metric(_averaged(metrics.precision_score), "decision", ("multiclass",)),
+    "recall_macro": Metric(_averaged(metrics.recall_score), "decision", ("multiclass",)),
+    "f1_macro": Metric(_averaged(metrics.f1_score), "decision", ("multiclass",)),
+    "quadratic_kappa": Metric(
+        lambda y, d, **weight: metrics.cohen_kappa_score(y, d, weights="quadratic", **weight),
+        "decision",
+        ("multiclass",),
+        needs="ordered",
+    ),
+    "roc_auc": Metric(metrics.roc_auc_score, "score", RANKED, optimum="probability"),
+    "average_precision": Metric(metrics.average_precision_score, "score", RANKED, optimum="probability"),
+    "lift_at_10_percent": Metric(lift, "score", RANKED, optimum="probability"),
+    "recall_at_1_percent_alerts": Metric(recall_at_alert_rate, "score", RANKED, optimum="probability"),
+    "alert_rate_at_99_percent_recall": Metric(alert_rate_at_recall, "score", RANKED, is_loss=True, optimum="probability"),
+    "roc_auc_ovr": Metric(
+        lambda y, s: metrics.roc_auc_score(y, s, multi_class="ovr", **_classes(y, s)),
+        "score",
+        ("multiclass",),
+        optimum="probability",
+    ),
+    "top_3_accuracy": Metric(
+        lambda y, s: metrics.top_k_accuracy_score(y, s, k=3, **_classes(y, s)),
+        "score",
+        ("multiclass",),
+        needs="many_classes",
+        optimum="probability",
+    ),
+    "log_loss": Metric(
+        lambda y, s: metrics.log_loss(y, s, **_classes(y, s)), "score", CLASSES, is_loss=True, optimum="probability"
+    ),
+    "brier_score_loss": Metric(metrics.brier_score_loss, "score", ("binary",), is_loss=True, optimum="probability"),
+    "expected_calibration_error": Metric(expected_calibration_error, "score", ("binary",), is_loss=True),
+    "mae": Metric(metrics.mean_absolute_error, "score", ("regression",), is_loss=True, optimum="median"),
+    "rmse": Metric(metrics.root_mean_squared_error, "score", ("regression",), is_loss=True, optimum="mean"),
+    "median_absolute_error": Metric(metrics.median_absolute_error, "score", ("regression",), is_loss=True),
+    "r2": Metric(metrics.r2_score, "score", ("regression",), optimum="mean"),
+    "information_coefficient": Metric(information_coefficient, "score", ("regression",), takes="periods"),
+    "rmsle": Metric(
+        lambda y, v: metrics.root_mean_squared_log_error(y, np.maximum(v, 0)),
+        "score",
+        ("regression",),
+        is_loss=True,
+        needs="non_negative",
+        optimum="mean_of_logs",
+    ),
+    "pinball_loss": Metric(
+        lambda y, v, q: metrics.mean_pinball_loss(y, v, alpha=q),
+        "score",
+        ("regression",),
+        is_loss=True,
+        needs="quantile",
+        takes="quantile",
+        optimum="quantile",
+    ),
+    "coverage": Metric(lambda y, v, q: float(np.mean(y <= v)), "score", ("regression",), False, "quantile", "quantile"),
+    "kupiec_p_value": Metric(kupiec_p_value, "score", ("regression",), False, "quantile", "quantile"),
+}
+SCORING = {  # what cross-validation reports: the specification's lists
+    "binary": ["accuracy", "precision", "recall", "f1", "roc_auc"],
+    "multiclass": ["accuracy", "precision_macro", "recall_macro", "f1_macro", "roc_auc_ovr"],
+    "regression": ["mae", "rmse", "r2"],
+}
+
+
+CLUSTER_LOSSES = ("davies_bouldin",)
+
+
+def statistic_of(metric: str, quantile: float | None = None) -> str:
+    """What a metric of numbers asks a prediction to be: "quantile", "median", "mean_of_logs" (turned back) or "mean"."""
+    if quantile is not None:
+        return "quantile"
+    return {"mae": "median", "median_absolute_error": "median", "rmsle": "mean_of_logs"}.get(metric, "mean")
+
+
+def metrics_for(task: str, kinds: Iterable[str] = ()) -> list[str]:
+    """Names of the metrics that are defined for a task and the kinds of its target ("quantile", "ordered", …)."""
+    return [name for name, metric in METRICS.items() if task in metric.tasks and metric.needs in {None, *kinds}]
+
+
+def compute(
+    names: Iterable[str], y_true, prediction: Prediction, quantile: float | None = None, periods=None
+) -> dict[str, float]:
+    """The named metrics of a prediction.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Keys of `METRICS`.
+    y_true : ndarray of shape (n_rows,)
+        Class codes from 0, or values.
+    prediction : Prediction
+    quantile : float, optional
+        Level in (0, 1) that a quantile model predicts.
+    periods : ndarray of shape (n_rows,), optional
+        When each row happened, where several rows share a moment.
+
+    Returns
+    -------
+    dict of str to float
+    """
+    third, found = {"quantile": quantile, "periods": periods}, {}
+    for name in names:
+        metric = METRICS[name]
+        extra = (third[metric.takes],) if metric.takes else ()
+        found[name] = float(metric.compute(y_true, getattr(prediction, metric.of), *extra))
+    return found
+
+
+def confusion(y_true, decision, class_names: list[str] | None = None) -> dict[str, int]:
+    """Counts of true and decided classes; of a binary decision under the four usual names."""
+    if class_names is None:
+        tn, fp, fn, tp = metrics.confusion_matrix(y_true, decision, labels=[0, 1]).ravel()
+        counts = {"true_negatives": tn, "false_positives": fp, "false_negatives": fn, "true_positives": tp}
+        return {name: int(count) for name, count in counts.items()}
+    matrix = metrics.confusion_matrix(y_true, decision, labels=range(len(class_names)))
+    return {
+        f"confusion_{true}_as_{decided}": int(matrix[i, j])
+        for i, true in enumerate(class_names)
+        for j, decided in enumerate(class_names)
+    }
+
+
+def as_score(name: str, value: float) -> float:
+    """A metric's value as a score: higher is better."""
+    is_loss = name in CLUSTER_LOSSES or (name in METRICS and METRICS[name].is_loss)
+    return -value if is_loss else value

@@ -1,0 +1,107 @@
+"""XGBoost, round by round: see `src.models.early_stopping`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from src.errors import ConfigError
+from src.models.early_stopping import Matrix, OnRound, Part, Patience
+
+MANY_COLUMNS, HISTOGRAMS_KEPT = 1_000, 8
+LOSSES = {"log_loss": "logloss", "multiclass_log_loss": "mlogloss", "rmse": "rmse", "pinball_loss": "quantile"}
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Say in a sentence what XGBoost says with a stack trace.
+
+    Raises
+    ------
+    ConfigError
+        Where several classes cannot be trained: see `_drop_metrics`.
+    """
+    from xgboost.core import XGBoostError
+
+    try:
+        yield
+    except XGBoostError as error:
+        if "cudaErrorNoDevice" not in str(error):
+            raise
+        raise ConfigError(
+            "XGBoost cannot watch the loss of several classes where NVIDIA's driver is installed and every device hidden.\n"
+            "Show it a device (CUDA_VISIBLE_DEVICES=0; device=cpu still trains on the CPU), or choose another model."
+        ) from error
+
+
+@contextmanager
+def _few_histograms(estimator, is_wide: bool) -> Iterator[None]:
+    """Keep few histograms of a wide table, where each takes megabytes; the trees stay the same. The model does not keep it."""
+    if is_wide:
+        estimator.set_params(max_cached_hist_node=HISTOGRAMS_KEPT)
+    yield
+    if is_wide:
+        del estimator.kwargs
+
+
+def train(estimator, loss, rows: Part, parts, patience: Patience | None, matrix: Matrix, on_round: OnRound | None):
+    from xgboost.callback import EarlyStopping
+
+    name = LOSSES[loss]
+    stopper = patience and EarlyStopping(
+        rounds=patience.rounds,
+        min_delta=patience.min_delta,
+        save_best=patience.restore_best_weights,
+        metric_name=name,
+        data_name=f"validation_{len(parts) - 1}",
+    )
+    callbacks = [_telling(on_round, [part.name for part in parts])] if on_round else []
+    callbacks += [stopper] if stopper else []  # last: XGBoost calls none after the one that stops
+    estimator.set_params(
+        eval_metric=name,
+        callbacks=callbacks or None,
+        feature_types=["c" if category else "q" for category in matrix.is_category],
+        monotone_constraints=tuple(matrix.monotone) if any(matrix.monotone) else None,
+    )
+    with explained(), _few_histograms(estimator, len(matrix.is_category) > MANY_COLUMNS):
+        estimator.fit(
+            rows.X,
+            rows.y,
+            sample_weight=rows.weight,
+            eval_set=[(part.X, part.y) for part in parts],
+            sample_weight_eval_set=None if rows.weight is None else [part.weight for part in parts],
+            verbose=False,
+        )
+    booster = estimator.get_booster()
+    # rows are scored on the CPU, whatever trained the trees
+    estimator.set_params(callbacks=None, eval_metric=None, device="cpu")
+    _drop_metrics(booster)
+    if patience and not patience.restore_best_weights:
+        booster.set_attr(best_iteration=None, best_score=None)  # else predictions would skip later rounds
+    results = estimator.evals_result() if parts else {}
+    losses = {part.name: results[f"validation_{i}"][name] for i, part in enumerate(parts)}
+    return losses, booster.num_boosted_rounds()
+
+
+def _drop_metrics(booster) -> None:
+    """Keep the metrics that were watched out of the model's file, from which loading would make them.
+
+    `mlogloss` cannot be made, so its model not be loaded, where NVIDIA's driver is installed and every device is hidden
+    (XGBoost 3.2, `PinnedMemory` in src/common/device_helpers.cu).
+    """
+    config = json.loads(booster.save_config())
+    config["learner"]["metrics"] = []
+    booster.load_config(json.dumps(config))
+
+
+def _telling(on_round: OnRound, parts: list[str]):
+    from xgboost.callback import TrainingCallback
+
+    class Telling(TrainingCallback):
+        def after_iteration(self, model, epoch, evals_log) -> bool:
+            losses = [next(iter(by_metric.values()))[-1] for by_metric in evals_log.values()]
+            on_round(dict(zip(parts, losses, strict=True)))
+            return False
+
+    return Telling()

@@ -1,0 +1,26 @@
+"""What people read of a run, written from what the run recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from src import report
+from src.report import model_card
+
+
+def write(folder: Path, registry: Path | None) -> None:
+    """Add the model card and the report to a run's folder, and where it is going to be registered, how it stands to production.
+
+    Parameters
+    ----------
+    folder : Path
+        With everything else in it.
+    registry : Path or None
+        Root of the registry that the run goes to.
+    """
+    if registry is not None:
+        from src.registry import promotion
+
+        promotion.write(folder, registry)
+    (folder / "model_card.md").write_text(model_card.render(folder), encoding="utf-8")
+    report.write(folder)

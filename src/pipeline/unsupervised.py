@@ -1,0 +1,160 @@
+"""Find clusters or anomalies, fitted without labels, from the data to the run folder: what `src.train` is for labels."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pandas import Categorical
+
+from src.data import load
+from src.data.table import make_table
+from src.evaluation import drift, performance, plot_tables
+from src.evaluation.projection import project
+from src.metrics.clusters import agreement, clustering_metrics, profiles, stability
+from src.metrics.scores import as_score, decide
+from src.models.early_stopping import NO_ROUNDS
+from src.models.estimators import make_estimator
+from src.pipeline import documents
+from src.runs import artifacts, writer
+from src.runtime.progress import Steps
+from src.sweeps.record import code_sha256
+from src.training.fit import fit_unsupervised, predict_score
+from src.training.recipe import make_recipe
+
+if TYPE_CHECKING:
+    from src.config.schema import TrainingConfig
+    from src.training.fit import Recipe
+
+log = logging.getLogger(__name__)
+
+
+def find_clusters(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], registry: Path | None = None) -> float:
+    """Fill `run_dir` with clusters of all rows: nothing is predicted that could be held out."""
+    use_case, metric = config.use_case, config.use_case.metric
+    with Steps(f"{use_case.key} · {config.model.name}", config.device) as steps:
+        with steps.step("load"):
+            data = load.load(use_case=use_case, **config.data_source.model_dump())
+        with steps.step("validate"):
+            table = make_table(data, use_case)
+            recipe = make_recipe(config, table.features)
+        with steps.step("fit"):
+            model = fit_unsupervised(recipe, table.frame)
+        with steps.step("evaluate"):
+            X, labels = model.named_steps["features"].transform(table.frame), model.named_steps["estimator"].labels_
+            metrics, tables = _describe(X, table.frame[list(table.features)], labels, config.seed)
+            if data.true_groups is not None:
+                metrics["adjusted_rand_score"] = agreement(data.true_groups[table.valid.rows], labels)
+        with steps.step("repeat"):
+            params = _params(recipe, model)
+
+            def fit_predict_new(X_fit, X_new, seed):
+                return make_estimator(recipe.estimator, params, seed, recipe.n_threads).fit(X_fit).predict(X_new)
+
+            metrics["stability"] = stability(fit_predict_new, X, config.seed)
+
+        with steps.step("write"), artifacts.published(run_dir) as folder:
+            facts = writer.facts_of_rows(use_case, config.model_dump(mode="json"), recipe, data, table, steps.durations_s)
+            tables["resources"] = steps.monitor.table()
+            facts["params"] = params
+            facts["environment"]["code_sha256"] = code_sha256()
+            writer.write_clusters(folder, model, metrics, tables, labels, facts, hydra_files)
+            reference = drift.reference(table.frame, table.features, {"cluster": Categorical(labels)})
+            artifacts.write_json(folder / "drift_reference.json", reference | {"floors": None})
+            documents.write(folder, registry)
+    for note in facts["notes"]:
+        log.info(note)
+    print(writer.closing_line_of_clusters(facts, metrics))
+    print(os.path.relpath(run_dir))
+    return as_score(metric, metrics[metric])
+
+
+def find_anomalies(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], registry: Path | None = None) -> float:
+    """Fill `run_dir` with a detector of what is unusual beside the train rows, and return its score on val.
+
+    It is fitted on the train rows without their labels. Labels only judge how it ranks rows that it has not seen.
+    """
+    from src.data.split import overlap, row_keys, split
+    from src.evaluation import leakage, looks
+    from src.registry.looks import facts_of_looks
+
+    use_case, task = config.use_case, config.use_case.task
+    with Steps(f"{use_case.key} · {config.model.name}", config.device) as steps:
+        with steps.step("load"):
+            data = load.load(use_case=use_case, **config.data_source.model_dump())
+        with steps.step("validate"):
+            table = make_table(data, use_case)
+            recipe = make_recipe(config, table.features)
+            yardstick = performance.make_yardstick(use_case.metric, task, table.y)
+        with steps.step("split"):
+            is_hashed = config.data_split.method == "hashed"
+            keys = row_keys(table.frame, use_case.group_column) if is_hashed else table.groups
+            how = config.data_split.model_dump(exclude={"train_ratio"})
+            parts = split(table.y, **how, task=task, times=table.times, keys=keys, contents=table.contents)
+            (train, y_train), (val, y_val) = table.rows(parts.train), table.rows(parts.val)
+            suspects = leakage.find(train[list(use_case.features)], y_train, "binary", config.seed, table.times is not None)
+        with steps.step("fit"):
+            model = fit_unsupervised(recipe, train)
+        with steps.step("evaluate"):
+            labels = model.named_steps["estimator"].labels_
+            metrics, tables = _describe(
+                model.named_steps["features"].transform(train), train[list(table.features)], labels, config.seed
+            )
+            (test, y_test), units = table.rows(parts.test), table.units(parts.test)
+            val_score, decided = predict_score(model, val, task), decide(task, predict_score(model, test, task))
+            baselines = performance.baseline_scores(yardstick, y_train, len(table.y))
+            metrics |= performance.evaluate(
+                yardstick,
+                y_test,
+                decided,
+                {name: decide(task, score[parts.test]) for name, score in baselines.items()},
+                units,
+                None if table.true_score is None else table.true_score[parts.test],
+            )
+            metrics |= performance.score_val(yardstick, y_val, decide(task, val_score))
+            tables |= plot_tables.of_test(task, y_test, decided, None, config.seed)
+            reference = drift.reference(train, table.features, drift.answers_of(val_score))
+            reference["floors"] = drift.floors(use_case.metric, metrics)
+
+        with steps.step("write"), artifacts.published(run_dir) as folder:
+            facts = writer.facts_of_rows(use_case, config.model_dump(mode="json"), recipe, data, table, steps.durations_s)
+            tables["resources"] = steps.monitor.table()
+            facts["notes"] += map(str, suspects)
+            facts["leaks"] = [suspect.as_dict() for suspect in suspects]
+            facts["baseline"] = next(iter(baselines))
+            facts["split"] = writer.facts_of_parts(parts, table.y)
+            facts["split"]["overlap"] = overlap(parts, table.contents, table.y, table.times, table.groups)
+            facts["split"]["drift"] = {name: drift.psi(was, test[name]) for name, was in reference["features"].items()}
+            facts["interval_of"] = writer.what_is_drawn(use_case, units, y_test, metrics)
+            facts["params"] = _params(recipe, model)
+            facts["environment"]["code_sha256"] = code_sha256()
+            facts |= facts_of_looks(config, facts["data"]["frame_sha256"], data, table, parts.test, decided, metrics, registry)
+            writer.write_model(folder, model, model, metrics, tables, facts, hydra_files)
+            writer.write_split(folder / "split.parquet", parts)
+            writer.write_test_scores(folder / "test_scores.parquet", parts.test, y_test, decided, units)
+            artifacts.write_json(folder / "drift_reference.json", reference)
+            documents.write(folder, registry)
+    for note in facts["notes"]:
+        log.info(note)
+    if said := looks.said(facts["looks"]):
+        log.info(said)
+    print(writer.closing_line(facts, metrics))
+    print(os.path.relpath(run_dir))
+    return metrics["val_score"]
+
+
+def _describe(X, frame, labels, seed: int) -> tuple[dict[str, float], dict[str, Any]]:
+    """Metrics and tables of what the rows that were fitted on fall into."""
+    tables = {"profiles": profiles(frame, labels)}
+    tables |= plot_tables.of_clusters(tables["profiles"]) | {"projection": project(X, labels, seed), "history": NO_ROUNDS}
+    return clustering_metrics(X, labels, seed), tables
+
+
+def _params(recipe: Recipe, model) -> dict[str, Any]:
+    """A recipe's parameters, with what fitting chose where they left it open."""
+    return {**recipe.params, **model.named_steps["estimator"].chosen_params()}
+
+
+BY_TASK = {"clustering": find_clusters, "anomaly": find_anomalies}

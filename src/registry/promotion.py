@@ -1,0 +1,264 @@
+"""What a version must show before it may go into production."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from src.errors import IntegrityError, TrainingError
+from src.evaluation import looks, validity
+from src.evaluation.fairness import FOUR_FIFTHS
+from src.metrics.scores import as_score
+from src.registry.comparison import Difference, Results, by_chance, difference, of_folder, of_version
+from src.registry.store import Version, open_registry
+from src.runs import artifacts
+
+log = logging.getLogger(__name__)
+NAME = "gates.json"
+BY_CHANCE = 0.025  # the most that may be left to chance of a score that has no declared minimum
+SHARE_OF_GAIN = 0.2  # of a rival's gain on its baseline, by which a version may be worse
+CALIBRATION_TOLERANCE = 0.1  # of a rival's Brier score
+FAIRNESS_TOLERANCE = 0.02  # by which a difference between groups may grow: less is within the noise of a thousand test rows
+DIFFERENCES = ("demographic_parity_difference_", "equal_opportunity_difference_")
+RATIO = "demographic_parity_ratio_"
+ENDS = ("_ci_low", "_ci_high")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A demand, whether it's met, and why."""
+
+    name: str
+    is_met: bool
+    reason: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def judge(version: Version, production: Version | None, earlier: Sequence[Version] = (), n_looks: int = 1) -> list[Gate]:
+    """Every gate, in order; those after a failed integrity are not opened.
+
+    Parameters
+    ----------
+    version : Version
+    production : Version or None
+        What is in production now.
+    earlier : sequence of Version
+        What was in production before: the best of them counts too, else many small losses would add up.
+    n_looks : int
+        At its test rows, of which this version is taken for the best: see `src.evaluation.looks`.
+    """
+    try:
+        version.verify()
+    except IntegrityError as error:
+        return [Gate("integrity", False, str(error))]
+    integrity = Gate("integrity", True, "every byte is the one that was registered")
+    if production is None:
+        return [integrity, *demands(of_version(version), n_looks)]
+    production.verify()
+    mine, rival = of_version(version), of_version(production)
+    compared = comparisons(mine, rival, n_looks)
+    return [integrity, *demands(mine, n_looks), *compared, *_best(mine, rival, earlier, n_looks)]
+
+
+def demands(mine: Results, n_looks: int = 1) -> list[Gate]:
+    """The gates that ask for no other version."""
+    found = [_own_rows(mine.facts), _score(mine, n_looks)]
+    found += [Gate(each.name, each.colour != "red", each.reason) for each in validity.judge(mine.facts, mine.metrics)]
+    return [*found, *_four_fifths(mine.metrics)]
+
+
+def comparisons(mine: Results, rival: Results, n_looks: int = 1) -> list[Gate]:
+    """The gates that ask for the version in production."""
+    found = [_no_worse("production", mine, rival, n_looks)]
+    if "test_brier_score_loss" in mine.metrics and "test_brier_score_loss" in rival.metrics:
+        margin = CALIBRATION_TOLERANCE * rival.metrics["test_brier_score_loss"]
+        found.append(_not_inferior("calibration", mine, rival, difference(mine, rival, "brier_score_loss"), margin))
+    return [*found, *_fairness(mine.metrics, rival)]
+
+
+def margin_of(mine: Results, rival: Results) -> float:
+    """By how much the primary metric may be worse: what the use case declares, or a fifth of the rival's gain.
+
+    References
+    ----------
+    Food and Drug Administration (2016), Non-inferiority clinical trials to establish effectiveness, on margins that preserve
+    a share of the effect that is known.
+    """
+    declared = mine.facts["config"]["use_case"].get("margin")
+    if declared is not None:
+        return float(declared)
+    return SHARE_OF_GAIN * max(0.0, rival.metrics.get(f"gain_{rival.facts['metric']}") or 0.0)
+
+
+def _best(mine: Results, rival: Results, earlier: Sequence[Version], n_looks: int) -> list[Gate]:
+    """Not inferior to the best version that was ever in production, where it is not the one that is there now."""
+    others = [of_version(version) for version in earlier if version.version not in (mine.version, rival.version)]
+    others = [one for one in others if one.facts["metric"] == rival.facts["metric"] and one.score_name in one.metrics]
+    worth = lambda one: as_score(one.facts["metric"], one.metrics[one.score_name])  # noqa: E731
+    if rival.score_name not in rival.metrics or not others or worth(best := max(others, key=worth)) <= worth(rival):
+        return []
+    return [_no_worse("best in production ever", mine, best, n_looks)]
+
+
+def of_run(folder: Path, root: Path) -> dict[str, Any]:
+    """How a run that is not registered yet stands to what is in production now: what promoting it is going to ask.
+
+    Parameters
+    ----------
+    folder : Path
+        With the run's results.
+    root : Path
+        Of the registry.
+
+    Returns
+    -------
+    dict
+        `production`: `version`, `model`, `metric` and `score` with `low` and `high`, or None if nothing is in production.
+        `difference`: a `Difference`, or None. `gates`: every `Gate` but integrity.
+
+    Raises
+    ------
+    IntegrityError
+        If the registry isn't what was written.
+    """
+    mine = of_folder(folder)
+    known = open_registry(root).versions(mine.facts["use_case_key"])
+    production = next((version for version in known if version.status == "production"), None)
+    n_looks = (mine.facts.get("looks") or {}).get("n", 1)
+    gates, about, apart = demands(mine, n_looks), None, None
+    if production is not None:
+        production.verify()
+        rival = of_version(production)
+        apart = difference(mine, rival)
+        gates += comparisons(mine, rival, n_looks)
+        name = rival.score_name
+        about = {end: rival.metrics.get(f"{name}_ci_{end}") for end in ("low", "high")} | {"score": rival.metrics.get(name)}
+        about |= {"version": rival.version, "model": rival.facts["model"], "metric": rival.facts["metric"]}
+    return {
+        "production": about and _finite(about),
+        "difference": apart and _finite(asdict(apart)),
+        "gates": [gate.as_dict() for gate in gates],
+    }
+
+
+def write(folder: Path, root: Path) -> None:
+    """Write `of_run` into the run's folder as `gates.json`; a registry that cannot be read costs no run, but a warning."""
+    try:
+        found = of_run(folder, root)
+    except (TrainingError, OSError, ValueError, KeyError) as error:
+        log.warning(f"The report of this run does not compare it with production: {' '.join(str(error).split())}")
+        return
+    artifacts.write_json(folder / NAME, found)
+
+
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    """Values as JSON knows them: it has no nan."""
+    return {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in values.items()}
+
+
+def _own_rows(facts: dict[str, Any]) -> Gate:
+    proxy = facts["data"].get("proxy_for")
+    return Gate(
+        "data", not proxy, f"trained on a proxy for {proxy}" if proxy else f"{facts['data']['kind']} rows of the use case"
+    )
+
+
+def _score(mine: Results, n_looks: int) -> Gate:
+    """What the use case demands, beside what chance gains by the looks; else a gain beyond chance of the best of them."""
+    facts, metrics = mine.facts, mine.metrics
+    metric, use_case = facts["metric"], facts["config"]["use_case"]
+    floor, why = use_case.get("minimum_score"), use_case.get("minimum_reason")
+    name = f"test_{metric}" if f"test_{metric}" in metrics else metric
+    value = metrics.get(name)
+    if value is None:
+        return Gate("score", False, f"{metric} is not defined for this version")
+    if floor is not None and (name == metric or f"{name}_ci_low" in metrics):
+        is_met = as_score(metric, value) >= as_score(metric, floor)
+        looked = looks.said({"n": n_looks, "optimism": looks.optimism(n_looks, metrics, metric)})
+        said = [f"{metric} {value:.4g}, the use case demands {floor:.4g}" + (f": {why}" if why else ""), looked]
+        return Gate("score", bool(is_met), "; ".join(filter(None, said)).removesuffix("."))
+    gain = metrics.get(f"gain_{metric}_ci_low")
+    if name == metric:
+        return Gate("score", True, f"{metric} {value:.4g}; the use case demands nothing, and there is no baseline")
+    if gain is None:
+        lacks = (facts.get("interval_of") or {}).get("lacks", "it was not recorded")
+        return Gate("score", False, f"{metric} {value:.4g}, but no interval of its gain on the baseline: {lacks}")
+    said = f"{metric} {value:.4g}, a gain of at least {gain:.4g} on the baseline (lower end of 95 %)"
+    if gain > 0 and (chance := by_chance(mine)) is not None and chance > BY_CHANCE:
+        return Gate("score", False, f"{said}, but its answers score as well where they are dealt at random (p = {chance:.2g})")
+    if n_looks == 1:
+        return Gate("score", gain > 0, said)
+    p_value, most = metrics.get(f"gain_{metric}_p_value"), 1 - looks.confidence(n_looks)
+    shown = "was not recorded" if p_value is None else f"is {p_value:.2g}"
+    said += f"; as the best of {n_looks:,} looks at these test rows it needs p of at most {most:.2g}, which {shown}"
+    return Gate("score", gain > 0 and p_value is not None and p_value <= most, said)
+
+
+def _no_worse(name: str, mine: Results, rival: Results, n_looks: int) -> Gate:
+    """Whether the primary metric isn't worse by more than the margin, at a level that holds for the best of all looks."""
+    found = difference(mine, rival, confidence=looks.confidence(n_looks))
+    gate = _not_inferior(name, mine, rival, found, margin_of(mine, rival))
+    if n_looks == 1 or found is None:
+        return gate
+    level = f"interval of {100 * looks.confidence(n_looks):.2f} %, for the best of {n_looks:,} looks at these test rows"
+    return Gate(name, gate.is_met, f"{gate.reason}; {level}")
+
+
+def _not_inferior(name: str, mine: Results, rival: Results, found: Difference | None, margin: float) -> Gate:
+    if found is None:
+        has_no_test = mine.scores is None and rival.scores is None
+        return Gate(name, has_no_test, f"cannot be compared with {rival.version}: no test rows, or another metric")
+    between = "no interval" if math.isnan(found.low) else f"[{found.low:+.4g}, {found.high:+.4g}]"
+    said = (
+        f"{found.metric} {found.a:.4g} against {found.b:.4g} of {rival.version}: "
+        f"gain {found.gain:+.4g} {between}, {found.test}; may be worse by {margin:.4g}"
+    )
+    return Gate(name, found.is_not_inferior(margin), said)
+
+
+def _four_fifths(metrics: dict[str, float]) -> list[Gate]:
+    """Selection rates of groups, lowest over highest: broken where the whole interval is below four fifths."""
+    ratios = {name: value for name, value in metrics.items() if name.startswith(RATIO) and not name.endswith(ENDS)}
+    if not ratios:
+        return []
+    broken = [name for name, value in ratios.items() if metrics.get(f"{name}_ci_high", value) < FOUR_FIFTHS]
+    said = "; ".join(f"{name} {ratios[name]:.3f}, below {FOUR_FIFTHS} beyond chance" for name in broken)
+    return [Gate("four fifths", not broken, said or f"none of {len(ratios)} ratios is below {FOUR_FIFTHS} beyond chance")]
+
+
+def _fairness(mine: dict[str, float], rival: Results) -> list[Gate]:
+    """No difference between groups may grow beyond chance, and no ratio fall below four fifths where it was above."""
+    theirs, faults, n_compared = rival.metrics, [], 0
+    for name, value in mine.items():
+        if name.startswith((*DIFFERENCES, RATIO)) and name in theirs and not name.endswith(ENDS):
+            n_compared += 1
+            grows = name.startswith(DIFFERENCES) and not value <= theirs[name] + FAIRNESS_TOLERANCE
+            breaks = name.startswith(RATIO) and not value >= FOUR_FIFTHS and theirs[name] >= FOUR_FIFTHS
+            if (grows or breaks) and not _may_be_chance(name, mine, theirs):
+                faults.append(f"{name} {value:.3f}, {theirs[name]:.3f} in {rival.version}")
+    if not n_compared:
+        return []
+    return [Gate("fairness", not faults, "; ".join(faults) or f"none of {n_compared} differences is larger beyond chance")]
+
+
+def _may_be_chance(name: str, mine: dict[str, float], theirs: dict[str, float]) -> bool:
+    """Whether the intervals of two versions' disparity leave room for no change; without intervals nothing is excused.
+
+    References
+    ----------
+    Zou & Donner (2008), Construction of confidence limits about effect measures: a general approach, Statistics in Medicine
+    27, 1693-1702: the interval of a difference from that of each side.
+    """
+    ends = [found.get(f"{name}{end}") for found in (mine, theirs) for end in ENDS]
+    if None in ends:
+        return False
+    value, other, (low, high, other_low, other_high) = mine[name], theirs[name], ends
+    if value > other:
+        return value - other <= math.hypot(value - low, other_high - other)
+    return other - value <= math.hypot(high - value, other - other_low)

@@ -1,0 +1,261 @@
+"""What a run leaves behind: its files, its facts and its closing line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from src.data.csv_cells import text_of_frame
+from src.models.estimators import ESTIMATORS, EXTRAS
+from src.runs import artifacts, provenance
+from src.training.repeats import described
+
+FEW_UNITS = 2  # with fewer there is no interval: see `src.metrics.intervals`
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from src.config.use_case import UseCase
+    from src.data.dataset import Dataset
+    from src.data.split import Split
+    from src.data.table import Table
+    from src.evaluation.leakage import Suspect
+    from src.metrics.intervals import Units
+    from src.metrics.scores import Prediction
+    from src.training.fit import Fitted, Recipe
+
+
+def metadata(
+    use_case: UseCase,
+    settings: dict[str, Any],
+    recipe: Recipe,
+    data: Dataset,
+    table: Table,
+    parts: Split,
+    fitted: Fitted,
+    suspects: list[Suspect],
+    broken: dict[str, float],
+    baseline: str,
+    durations_s: dict[str, float],
+) -> dict[str, Any]:
+    """Everything needed to say where a model came from and to train it again.
+
+    Parameters
+    ----------
+    use_case : UseCase
+    settings : dict
+        The resolved configuration, as plain values.
+    recipe, data, table, parts, fitted
+        What the steps of the run gave.
+    suspects : list of Suspect
+        Of `src.evaluation.leakage`.
+    broken : dict of str to float
+        Largest step against its declared direction that each feature was found to take, of `src.evaluation.monotone`.
+    baseline : str
+        What the model is measured against.
+    durations_s : dict of str to float
+        Seconds of each step.
+    """
+    directions = {name: feature.monotone for name, feature in recipe.features.items() if feature.monotone}
+    facts = facts_of_rows(use_case, settings, recipe, data, table, durations_s)
+    facts["notes"] += map(str, suspects)
+    return facts | {
+        "leaks": [suspect.as_dict() for suspect in suspects],
+        "baseline": baseline,
+        "split": facts_of_parts(parts, table.y),
+        "monotone": directions,
+        "monotone_is_enforced": recipe.is_monotone and bool(directions),
+        "monotone_violations": {name: step for name, step in broken.items() if step > 0},
+        "best_iteration": fitted.best_iteration,
+        "smeared": getattr(fitted.model, "smeared", None),
+        "ensemble_weights": getattr(fitted.model, "weights", None),
+    }
+
+
+def facts_of_parts(parts: Split, y: np.ndarray) -> dict[str, Any]:
+    """What the record says of the parts that rows were cut into: their hash, rows and mean targets."""
+    return {
+        "sha256": parts.sha256(),
+        "n_rows": {name: len(rows) for name, rows in parts.parts().items()},
+        "target_mean": {name: float(y[rows].mean()) for name, rows in parts.parts().items()},
+    }
+
+
+def what_is_drawn(use_case: UseCase, units: Units, y_test, metrics: dict[str, float]) -> dict[str, Any]:
+    """What came into the sample of test rows as a whole, by which its interval goes; and why there is none."""
+    ways = ((use_case.group_column, units.entities), (use_case.time_column, units.moments))
+    n_units = {name: int(codes.max()) + 1 for name, codes in ways if codes is not None}
+    facts = {"drawn": n_units or {"rows": len(y_test)}, "horizon": units.horizon}
+    if f"test_{use_case.metric}_ci_low" not in metrics:
+        facts["lacks"] = _why_no_interval(use_case, y_test, facts["drawn"])
+    return facts
+
+
+def _why_no_interval(use_case: UseCase, y_test, n_units: dict[str, int]) -> str:
+    few = [f"{n} of {name}" for name, n in n_units.items() if n < FEW_UNITS]
+    if few:
+        return f"the test rows come from {' and '.join(few)}: too few to tell how far the score may be off"
+    rarest = np.unique(y_test, return_counts=True)[1].min()
+    if use_case.task != "regression" and rarest < FEW_UNITS:
+        return f"test has {rarest} rows of the rarest class: too few to tell how far the score may be off"
+    return f"{use_case.metric} is at its bound, does not vary among the test rows, or these depend too much on one another"
+
+
+def facts_of_rows(
+    use_case: UseCase,
+    settings: dict[str, Any],
+    recipe: Recipe,
+    data: Dataset,
+    table: Table,
+    durations_s: dict[str, float],
+) -> dict[str, Any]:
+    """What there is to say of every run, with labels or without: see `metadata`."""
+    return {
+        "use_case_id": use_case.id,
+        "use_case_key": use_case.key,
+        "model": settings["model"]["name"],
+        "algorithm": recipe.estimator,
+        "metric": use_case.metric,
+        "created_at": provenance.now(),
+        "config": settings,
+        "data": {
+            **data.provenance,
+            "frame_sha256": provenance.frame_sha256(table.valid.frame),
+            "n_valid_rows": len(table.frame),
+        },
+        "feature_count": len(recipe.features),
+        "feature_names": list(recipe.features),
+        "seed": recipe.random_state,
+        "n_threads": recipe.n_threads,
+        "notes": [*data.notes, *table.valid.notes],
+        "durations_s": durations_s,
+        "environment": provenance.environment(packages_of(recipe), recipe.device),
+    }
+
+
+def how_folds_were_drawn(cv_results: pd.DataFrame) -> dict[str, int] | None:
+    """How many folds there were, and how often they were drawn; None without cross-validation."""
+    if cv_results.empty:
+        return None
+    n_repeats = cv_results["repeat"].nunique() if "repeat" in cv_results else 1
+    return {"n_folds": int(cv_results["fold"].max()), "n_repeats": int(n_repeats)}
+
+
+def packages_of(recipe: Recipe) -> set[str]:
+    """What had to be installed for a recipe beside what every run needs."""
+    extras = {ESTIMATORS[one.estimator].extra for one in (recipe, *recipe.members.values())} - {None}
+    return {package for extra in extras for package in EXTRAS[extra]}
+
+
+def write(
+    folder: Path,
+    model: Any,
+    fitted: Fitted,
+    metrics: dict[str, float],
+    tables: dict[str, pd.DataFrame],
+    parts: Split,
+    facts: dict[str, Any],
+    hydra_files: dict[str, str],
+) -> None:
+    """Write a run's files into an empty folder."""
+    write_model(folder, model, fitted.pipeline, metrics, tables, facts, hydra_files)
+    write_split(folder / "split.parquet", parts)
+
+
+def write_model(
+    folder: Path,
+    model: Any,
+    pipeline: Any,
+    metrics: dict[str, float],
+    tables: dict[str, pd.DataFrame],
+    facts: dict[str, Any],
+    hydra_files: dict[str, str],
+) -> None:
+    """The files that every run has, with labels or without."""
+    for name, fitted in {"model": model, **preprocessing_steps(pipeline)}.items():
+        artifacts.dump(folder / f"{name}.skops", fitted)
+        if facts["config"]["artifacts"] == "joblib":
+            artifacts.dump_joblib(folder / f"{name}.joblib", fitted)
+    artifacts.write_json(folder / "feature_names.json", facts["feature_names"])
+    artifacts.write_json(folder / "metrics.json", metrics)
+    artifacts.write_json(folder / "metadata.json", facts)
+    (folder / "plots").mkdir()
+    for name, table in tables.items():
+        (folder / f"{name}.csv").write_text(text_of_frame(table), encoding="utf-8", newline="")
+    (folder / ".hydra").mkdir()
+    for name, text in hydra_files.items():
+        (folder / ".hydra" / name).write_text(text, encoding="utf-8")
+
+
+def write_clusters(folder: Path, model, metrics, tables, labels: np.ndarray, facts, hydra_files) -> None:
+    """Write a clustering: `write_model`, and the cluster of every row (-1 is noise) in `clusters.parquet`."""
+    write_model(folder, model, model, metrics, tables, facts, hydra_files)
+    pq.write_table(pa.table({"cluster": labels.astype("int32")}), folder / "clusters.parquet", write_page_checksum=True)
+
+
+def preprocessing_steps(pipeline) -> dict[str, Any]:
+    """The fitted scaler and encoder inside a pipeline, those of them that it has; an ensemble's stay inside its members."""
+    if not hasattr(pipeline, "named_steps"):
+        return {}
+    columns = pipeline.named_steps["features"].named_transformers_
+    found = {"encoder": columns.get("category")}
+    if "number" in columns:
+        found["scaler"] = columns["number"].named_steps.get("scaler")
+    return {name: step for name, step in found.items() if step is not None}
+
+
+def write_split(path: Path, parts: Split) -> None:
+    """Save the part of every row: column `part`, in the order of the rows."""
+    part = np.empty(sum(map(len, parts.parts().values())), dtype=np.int8)
+    for code, rows in enumerate(parts.parts().values()):
+        part[rows] = code
+    column = pa.DictionaryArray.from_arrays(part, list(parts.parts()))
+    pq.write_table(pa.table({"part": column}), path, write_page_checksum=True)
+
+
+def write_test_scores(path: Path, rows: np.ndarray, y_true, decided: Prediction, units: Units, periods=None) -> None:
+    """Save what was answered for the test rows, by which a later version can be compared with this one, row by row.
+
+    Columns `row` (position among the valid rows), `y_true`, `decision`, `score` or `score_0`, `score_1`, … of each class, and
+    codes of the `cluster` and the `period` of a row where there are some.
+    """
+    scores = decided.score.T if decided.score.ndim == 2 else [decided.score]
+    names = [f"score_{code}" for code in range(len(scores))] if decided.score.ndim == 2 else ["score"]
+    columns = {"row": rows, "y_true": y_true, "decision": decided.decision, **dict(zip(names, scores, strict=True))}
+    for name, values in (("entity", units.entities), ("moment", units.moments), ("period", periods)):
+        if values is not None:
+            columns[name] = np.unique(values, return_inverse=True)[1].astype("int32")
+    pq.write_table(pa.table(columns), path, write_page_checksum=True)
+
+
+def closing_line(facts: dict[str, Any], metrics: dict[str, float]) -> str:
+    """Use case, model, score with its interval, and what it must be read beside."""
+    metric = facts["metric"]
+    beside = f"{facts['baseline']} {metrics[f'baseline_{metric}']:.3f}"
+    if f"ceiling_{metric}" in metrics:
+        beside += f", ceiling {metrics[f'ceiling_{metric}']:.3f}"
+    folds = described(metrics, metric, facts.get("cross_validation"))
+    return (
+        f"{facts['use_case_key']} · {facts['model']}   {metric} {metrics[f'test_{metric}']:.3f} "
+        f"{_between(metrics, metric)} on {facts['split']['n_rows']['test']:,} {facts['data']['kind']} test rows"
+        f"{', cross-validated ' if folds else ''}{folds}   ({beside})"
+    )
+
+
+def closing_line_of_clusters(facts: dict[str, Any], metrics: dict[str, float]) -> str:
+    """Use case, model, score of a clustering, and what it must be read beside."""
+    metric, n_rows = facts["metric"], facts["data"]["n_valid_rows"]
+    score = f"{metrics[metric]:.3f}" if metric in metrics else "is not defined"
+    beside = f"{metrics['n_clusters']:.0f} clusters, noise {metrics['noise_rate']:.3f}, stability {metrics['stability']:.3f}"
+    return (
+        f"{facts['use_case_key']} · {facts['model']}   {metric} {score} on {n_rows:,} {facts['data']['kind']} rows   ({beside})"
+    )
+
+
+def _between(metrics: dict[str, float], metric: str) -> str:
+    ends = [metrics.get(f"test_{metric}_ci_{end}") for end in ("low", "high")]
+    return "[no interval]" if None in ends else f"[{ends[0]:.3f}, {ends[1]:.3f}]"

@@ -1,0 +1,245 @@
+"""What a run's result depends on beside its settings: our source files, the packages that compute it, the bytes of its data.
+
+Every module that `src.train` can reach counts, with two exceptions. `NOT_PART_OF_A_RESULT` checks, launches, shows or stores
+a run. `ONLY_WITH` names modules that are imported for some runs only: a run depends on them if one of its words is there.
+A run that loads a module which is not counted is refused by `check_loaded`, so the two lists cannot be wrong for long.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import io
+import json
+import tokenize
+from collections.abc import Collection, Iterable, Iterator
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from src.errors import IntegrityError
+from src.models.estimators import ESTIMATORS, Algorithm
+
+ROOT = Path(__file__).resolve().parents[2]
+CATALOGUE = ROOT / "src/data/catalogue"
+ENTRY = "src.train"
+NOT_PART_OF_A_RESULT = (
+    "src.config.secrets", "src.config.checks", "src.command_line", "src.config.compose", "src.config.settings",
+    "src.runtime.device", "src.pipeline.documents", "src.runtime.git",
+    "src.config.hydra_node", "src.config.interpolations", "src.runtime.interrupt", "src.stages.lineage",
+    "src.report.model_card", "src.runtime.monitor",
+    "src.stages.outputs", "src.sweeps", "src.runtime.processes", "src.runtime.progress", "src.config.project",
+    "src.registry", "src.report",
+    "src.reproduce", "src.resolve", "src.runtime.forkserver", "src.runtime.system_errors", "src.runtime.terminal",
+    "src.tracking", "src.use_cases", "src.evaluation.validity",
+    "src.config.yaml_file",
+)  # fmt: skip
+SUPERVISED = {"binary", "multiclass", "regression"}
+ONLY_WITH = {
+    "src.metrics.clusters": {"clustering", "anomaly"},
+    "src.models.clustering.estimators": {"clustering", "anomaly"},
+    "src.training.cross_validation": SUPERVISED,
+    "src.data.derived": {"derived"},
+    "src.data.file": {"file"},
+    "src.data.simulated": {"simulated"},
+    "src.data.sql": {"sql"},
+    "src.training.ensemble": {"ensemble", "searched"},
+    "src.evaluation.leakage": SUPERVISED | {"anomaly"},
+    "src.models.clustering.linkage": {"clustering", "anomaly"},
+    "src.evaluation.monotone": SUPERVISED,
+    "src.models.clustering.density": {"clustering", "anomaly"},
+    "src.models.neural.network": {"neural_network"},
+    "src.models.neural.estimator": {"neural_network"},
+    **{f"src.models.early_stopping.{one.rounds}": {one.rounds} for one in ESTIMATORS.values() if one.rounds},
+    "src.data.split": SUPERVISED | {"anomaly"},
+    "src.tuning": {"searched"},
+    "src.pipeline.unsupervised": {"clustering", "anomaly"},
+}
+PACKAGES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops")
+PACKAGES_OF = {"xgboost": ("xgboost",), "lightgbm": ("lightgbm",), "src.models.neural.estimator": ("torch", "skorch")}
+"""By the module that an estimator stands in: see `src.models.estimators`."""
+
+
+def depends_on(settings: dict[str, Any]) -> dict[str, Any]:
+    """Fingerprints of all that a run depends on beside its settings.
+
+    Parameters
+    ----------
+    settings : dict
+        A checked configuration, as plain values.
+
+    Returns
+    -------
+    dict
+        `code`: a hash for each source file, in which comments and docstrings do not count. `packages`: versions. `data`: a
+        hash for each file that describes or holds the rows.
+    """
+    return {"code": _code(settings), "packages": _packages(settings), "data": _data(settings)}
+
+
+def check_loaded(settings: dict[str, Any], loaded: Iterable[str]) -> None:
+    """Make sure that a run used no module that is not counted.
+
+    Parameters
+    ----------
+    settings : dict
+    loaded : iterable of str
+        Names of modules, such as `sys.modules` of the process that ran it and nothing else.
+
+    Raises
+    ------
+    IntegrityError
+    """
+    ours = {name for name in loaded if name.startswith("src.") and not _is_in(name, NOT_PART_OF_A_RESULT)}
+    if missed := sorted(ours - set(modules_of(settings))):
+        raise IntegrityError(
+            f"{', '.join(missed)}: loaded by the run, but not counted in its lineage. See src/stages/lineage.py."
+        )
+
+
+def modules_of(settings: dict[str, Any]) -> list[str]:
+    """Names of the modules that a run depends on, in order."""
+    words = _words(settings)
+    left_out = [*NOT_PART_OF_A_RESULT, *(name for name, needs in ONLY_WITH.items() if not needs & words)]
+    derived = _derivation_module(settings)
+    counted, waiting = set(), [ENTRY, *(name for name in ONLY_WITH if not _is_in(name, left_out)), *derived]
+    while waiting:
+        name = waiting.pop()
+        if name in counted or _is_in(name, left_out) or _path(name) is None:
+            continue
+        counted.add(name)
+        waiting += [*_imports(name), name.rpartition(".")[0]]
+        if name == "src.data.simulated":
+            waiting += [f"{name}.{path.stem}" for path in _path(name).parent.glob("*.py")]
+    others = {"src.data.derived." + path.stem for path in (ROOT / "src/data/derived").glob("*.py")}
+    return sorted(counted - {"", "src"} - (others - _reached(derived)))
+
+
+def meaning(source: str) -> str:
+    """Source text without comments, docstrings and blank lines: what stays the same when only words about the code change."""
+    lines = source.splitlines()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
+            text = node.body[0]
+            lines[text.lineno - 1 : text.end_lineno] = [""] * (text.end_lineno - text.lineno + 1)
+    bare = "\n".join(lines) + "\n"
+    kept = bare.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(bare).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            kept[row - 1] = kept[row - 1][:column]
+    return "\n".join(line.rstrip() for line in kept if line.strip())
+
+
+def _words(settings: dict[str, Any]) -> set[str]:
+    words = {settings["use_case"]["task"], settings["data_source"]["kind"]}
+    words |= {algorithm.rounds for algorithm in _algorithms(settings) if algorithm.rounds}
+    words |= {"searched"} if settings["tuning"]["method"] != "none" else set()
+    words |= {"ensemble"} if settings["members"] else set()
+    return words | ({"derived"} if _derivation_module(settings) else set())
+
+
+def _is_in(name: str, packages: Collection[str]) -> bool:
+    return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+@cache
+def _path(name: str) -> Path | None:
+    stem = ROOT / name.replace(".", "/")
+    found = (path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file())
+    return next(found, None)
+
+
+@cache
+def _imports(name: str) -> list[str]:
+    """Our modules that a module imports anywhere, except for type checkers only."""
+    return sorted(set(_imported(ast.parse(_path(name).read_text(encoding="utf-8")))))
+
+
+def _imported(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        return
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names if alias.name.startswith("src."))
+    elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "src":
+        yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+    for child in ast.iter_child_nodes(node):
+        yield from _imported(child)
+
+
+def _reached(names: list[str]) -> set[str]:
+    reached, waiting = set(), list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in reached and _path(name):
+            reached.add(name)
+            waiting += _imports(name)
+    return reached
+
+
+@cache
+def _entries(name: str) -> dict[str, Any]:
+    """The catalogue's files about a real set: its own, and those of the sets and tables that it is made from."""
+    path = next(path for path in (CATALOGUE / f"{name}.yaml", CATALOGUE / f"tables/{name}.yaml") if path.is_file())
+    facts = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    found = {path.relative_to(ROOT).as_posix(): facts}
+    for other in (facts.get("derived_from"), *(facts.get("tables") or {}).values()):
+        found |= _entries(other) if other else {}
+    return found
+
+
+def _derivation_module(settings: dict[str, Any]) -> list[str]:
+    if settings["data_source"]["kind"] != "packaged":
+        return []
+    from src.data.derived import DERIVATIONS
+
+    facts = _entries(settings["data_source"]["name"]).values()
+    return sorted({f"src.data.derived.{DERIVATIONS[one['derivation']]}" for one in facts if one.get("derivation")})
+
+
+def _code(settings: dict[str, Any]) -> dict[str, str]:
+    paths = [_path(name) for name in modules_of(settings)]
+    return {path.relative_to(ROOT).as_posix(): _source_hash(path) for path in paths if path.stat().st_size}
+
+
+@cache
+def _source_hash(path: Path) -> str:
+    return _hash(meaning(path.read_text(encoding="utf-8")).encode())
+
+
+def _algorithms(settings: dict[str, Any]) -> list[Algorithm]:
+    """Of the model, or of the members that it averages."""
+    models = settings["members"].values() if settings["members"] else [settings["model"]]
+    return [ESTIMATORS[model["estimator"][settings["use_case"]["task"]]] for model in models]
+
+
+def _packages(settings: dict[str, Any]) -> dict[str, str]:
+    modules = {algorithm.module for algorithm in _algorithms(settings)}
+    names = [*PACKAGES, *(name for module in sorted(modules) for name in PACKAGES_OF.get(module, ()))]
+    return {name: _version(name) for name in names}
+
+
+@cache
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def _data(settings: dict[str, Any]) -> dict[str, str]:
+    source = settings["data_source"]
+    given = [source.get(name) for name in ("path", "query") if source.get(name)]
+    if given:  # of a database, the query: what its tables hold is not known here
+        return {name: _hash(Path(name).read_bytes()) if Path(name).is_file() else "absent" for name in given}
+    if source["kind"] == "packaged":
+        return {path: _hash(json.dumps(facts, sort_keys=True, default=str).encode()) for path, facts in
+                _entries(source["name"]).items()}  # fmt: skip
+    return {}
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]

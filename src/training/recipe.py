@@ -1,0 +1,72 @@
+"""From a checked configuration to what the folds, the trials and the final fit have in common."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from src.metrics.scores import statistic_of
+from src.metrics.threshold import cost_array
+from src.models.early_stopping import Patience
+from src.models.estimators import level_to_learn
+from src.runtime.device import usable_cores
+from src.training.fit import Recipe
+
+if TYPE_CHECKING:
+    from src.config.schema import Model, TrainingConfig
+    from src.config.use_case import Feature, UseCase
+    from src.tuning.tune import Found
+
+
+def make_recipe(config: TrainingConfig, features: dict[str, Feature]) -> Recipe:
+    """Everything about the model that a fold, a trial and the final fit have in common."""
+    recipe = _recipe_of(config, config.model, features)
+    members = {name: _recipe_of(config, model, features) for name, model in config.members.items()}
+    return replace(recipe, members=members)
+
+
+def _recipe_of(config: TrainingConfig, model: Model, features: dict[str, Feature]) -> Recipe:
+    stop, use_case, cv = config.early_stopping, config.use_case, config.cv
+    estimator = model.estimator[use_case.task]
+    stops = stop.patience is not None and model.trains_in_rounds
+    level = level_to_learn(estimator, use_case.metric, use_case.quantile, use_case.requires_monotone)
+    return Recipe(
+        task=use_case.task,
+        estimator=estimator,
+        params=model.params,
+        features=features,
+        **model.preprocessing.model_dump(),
+        is_monotone=model.keeps_monotone and level is None and use_case.task != "multiclass",  # each class has its own score
+        patience=Patience(stop.patience, stop.min_delta, stop.restore_best_weights) if stops else None,
+        random_state=config.seed,
+        n_threads=config.n_threads or usable_cores(),
+        class_weight=config.class_weight,
+        quantile=level,
+        target_transform=use_case.target_transform,
+        target_min=use_case.target_min,
+        target_max=use_case.target_max,
+        smears=use_case.target_transform is not None and statistic_of(use_case.metric, use_case.quantile) == "mean",
+        device=config.device,
+        order_column=use_case.time_column if "time_series" in cv.method or config.data_split.method == "temporal" else None,
+        cost=use_case.cost,
+        class_costs=_class_costs(use_case),
+        group_column=use_case.group_column if "group" in cv.method or config.data_split.method == "group" else None,
+    )
+
+
+def _class_costs(use_case: UseCase) -> tuple[tuple[float, ...], ...] | None:
+    if use_case.cost_matrix is None:
+        return None
+    return tuple(map(tuple, cost_array(use_case.cost_matrix.costs, use_case.classes).tolist()))
+
+
+def with_found(recipe: Recipe, found: Found) -> Recipe:
+    """A recipe with the parameters that were found: its own, or those of the members of an ensemble and their weights."""
+    if not recipe.members:
+        (params,) = found.params.values()
+        return replace(recipe, params={**recipe.params, **params})
+    members = {
+        name: replace(recipe.members[name], params={**recipe.members[name].params, **params})
+        for name, params in found.params.items()
+    }
+    return replace(recipe, members=members, weights=found.weights)
