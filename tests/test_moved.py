@@ -1,0 +1,59 @@
+"""Models that were saved when modules had other names load, and give the scores that they gave then."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.models.estimators import ESTIMATORS
+from src.runs.artifacts import TRUSTED, dump
+from src.runs.model_checks import loads
+from src.runs.model_checks.moved import MOVED, OF_PACKAGE, rename
+from src.training.fit import predict_score
+
+SAVED = zipfile.ZipFile(
+    Path(__file__).with_name("models_of_earlier_layout.zip")
+)  # one of each class, 120 rows and their scores
+EXPECTED = json.loads(SAVED.read("scores.json"))
+ROWS = pd.read_parquet(io.BytesIO(SAVED.read("rows.parquet")))
+NUMBERS = ["amount", "count"]  # what models without labels were fitted on
+
+
+def score(model, task: str) -> np.ndarray:
+    if task == "clustering":
+        return model.predict(ROWS[NUMBERS])
+    return model.score_samples(ROWS[NUMBERS]) if task == "anomaly" else predict_score(model, ROWS, task)
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_a_model_of_the_earlier_layout_scores_as_it_did(name, tmp_path):
+    model, known = loads(SAVED.read(f"{name}.skops"), TRUSTED), EXPECTED[name]
+    np.testing.assert_allclose(score(model, known["task"]), known["score"], rtol=1e-9, atol=1e-12)
+    dump(tmp_path / "again.skops", model)
+    assert b"src.fit" not in (tmp_path / "again.skops").read_bytes()
+    again = loads((tmp_path / "again.skops").read_bytes(), TRUSTED)
+    np.testing.assert_array_equal(score(again, known["task"]), score(model, known["task"]))
+
+
+def test_every_class_of_ours_that_a_model_may_hold_is_among_them():
+    names = {name for name in TRUSTED if name.startswith("src.")}
+    assert names <= {
+        f"{module}.{name.rpartition('.')[2]}" for name in names for module in {*MOVED.values(), *OF_PACKAGE.values()}
+    }
+    kinds = {estimator for name in EXPECTED for estimator in ESTIMATORS if estimator.encode() in SAVED.read(f"{name}.skops")}
+    assert kinds >= set(ESTIMATORS) - {"QuantileRegressor"}  # of benchmarks, which are not saved
+
+
+def test_classes_of_one_module_for_all_kinds_of_columns_are_found_where_their_kind_is():
+    schema = {
+        "content": [
+            {"__module__": "src.transformers", "__class__": "DateParts"},
+            {"__module__": "numpy", "__class__": "ndarray"},
+        ]
+    }
+    date, array = rename(schema)["content"]
+    assert (date["__module__"], array["__module__"]) == ("src.features.transformers.dates", "numpy")
