@@ -291,6 +291,17 @@ def test_the_readme_is_a_front_page():
     assert len(text_of(README).splitlines()) <= 110
 
 
+def test_the_tree_of_the_readme_names_every_entry_of_the_source_and_no_other():
+    (tree,) = re.findall(r"^src/\n((?:  .*\n)+)", text_of(README), re.MULTILINE)
+    named, package = [], ""
+    for indent, name in re.findall(r"^( +)([\w./]+)", tree, re.MULTILINE):
+        package = name if len(indent) == 2 else package
+        named.append(name if len(indent) == 2 else package + name)
+    assert [place for place in named if not (ROOT / "src" / place).exists()] == []
+    entries = {path.name + "/" * path.is_dir() for path in (ROOT / "src").iterdir()} - {"__init__.py", "__pycache__/"}
+    assert {place for place in named if "/" not in place.rstrip("/")} == entries
+
+
 def prose(path: Path) -> list[str]:
     """Paragraphs, items of lists and cells of tables; what a command writes is left out."""
     text = re.sub(r"<!-- begin.*?<!-- end -->", "", without_blocks(path), flags=re.DOTALL)
@@ -357,6 +368,24 @@ def test_the_page_of_use_case_files_names_every_field():
 
     fields = {*UseCase.model_fields, *Feature.model_fields}
     assert fields - first_cells("reference/use-case-file.md") == set()
+
+
+def rows_of_the_catalogue() -> list[str]:
+    """A row of a Markdown table for each real data set: its name, title, number of rows, and what it is made from."""
+    files = sorted((ROOT / "src/data/catalogue").rglob("*.yaml"))
+    entries = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in files}
+    rows = []
+    for name, entry in sorted(entries.items()):
+        n_rows = (entry.get("shape") or entries[entry["derived_from"]]["shape"])[0]
+        made_from = [entry.get("derived_from"), *(entry.get("tables") or {}).values()]
+        origin = ", ".join(f"`{one}`" for one in made_from if one) or f"package {entry['package']}"
+        rows.append(f"| `{name}` | {entry['title']} | {n_rows:,} | {origin} |")
+    return rows
+
+
+def test_the_page_of_data_sets_has_a_row_for_each():
+    shown = re.findall(r"^\| `.*$", text_of(DOCS / "reference/data-sets.md"), re.MULTILINE)
+    assert shown == rows_of_the_catalogue()
 
 
 def test_the_page_of_exit_codes_names_every_exit_code():
