@@ -4,7 +4,7 @@ INSTALLED := .venv/.installed
 INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
 TOOLS := .venv-tools/bin
 
-.PHONY: help setup train repro test test-faults test-slow lint lock sbom bench clean
+.PHONY: help setup train repro test test-faults test-slow lint docs lock sbom bench clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -42,7 +42,7 @@ NEEDS_CUDA = 'import sys; from importlib.metadata import requires; sys.exit(not 
 train: setup ## train one model: make train ARGS="model=xgboost use_case=fraud"
 	@$(BIN)/python -m src.train $(ARGS)
 
-repro: setup .venv/.neural ## train what is out of date on all cores, and let DVC take it: docs/dvc.md
+repro: setup .venv/.neural ## train what is out of date on all cores, and let DVC take it: docs/how-to/dvc.md
 	@$(BIN)/python -m src.reproduce
 
 # MLflow's server lives apart: all of MLflow wants other packages than we do.
@@ -68,6 +68,15 @@ lint: setup ## ruff: check and format
 bench: setup ## measure our overhead against a bare script
 	$(BIN)/python bench/overhead.py $(ARGS)
 
+.venv-docs/.installed: requirements-docs.lock
+	test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python $(INSTALL) -r $<
+	@touch $@
+
+docs: .venv-docs/.installed ## build the documentation as a website in build/docs
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict --clean
+	@echo build/docs/index.html
+
 $(TOOLS)/.installed: requirements-tools.lock
 	test -x $(TOOLS)/python || $(PYTHON) -m venv .venv-tools
 	$(TOOLS)/python $(INSTALL) -r $<
@@ -82,7 +91,7 @@ OF_EXTRA = $(COMPILE) pyproject.toml -c requirements.lock -c .venv-tools/extras.
 TORCH_CPU := --hash=sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b
 lock: $(TOOLS)/.installed ## pin the dependencies of pyproject.toml anew, each file with its hash
 	$(COMPILE) pyproject.toml --extra dev -o requirements.lock
-	for group in mlflow-server tools; do $(COMPILE) --group $$group -o requirements-$$group.lock || exit 1; done
+	for group in docs mlflow-server tools; do $(COMPILE) --group $$group -o requirements-$$group.lock || exit 1; done
 	$(COMPILE) --group data --no-deps -o requirements-data.lock
 	$(COMPILE) pyproject.toml -c requirements.lock --all-extras > .venv-tools/extras.txt
 	for extra in mlflow postgresql ray; do $(OF_EXTRA) --extra $$extra -o requirements-$$extra.lock || exit 1; done

@@ -1,18 +1,13 @@
 """Doors: what a setting may change, whichever way it is typed, and what no setting may."""
 
 import re
-import shlex
 
 import pytest
-from conftest import ROOT
 
 from src.command_line import CONF, run
 from src.config import hydra_node, interpolations, project, yaml_file
 from src.config.compose import check_job, compose_job, composer, parse
 from src.errors import ConfigError, ForbiddenError
-from src.sweeps.plan import plan
-
-MULTIRUN = {"--multirun", "-m"}
 
 
 def composed(*overrides: str, config_dir=None):
@@ -227,28 +222,6 @@ def test_a_launcher_of_ones_own_sets_what_the_command_line_may(own, tmp_path):
     with pytest.raises(ForbiddenError, match=r"hydra\.launcher"):
         composed("use_case=mine", "hydra/launcher=four", "+hydra.launcher.extra=1", config_dir=folder)
     assert composed("use_case=mine", "hydra/launcher=four", config_dir=folder).hydra.launcher.n_jobs == 4
-
-
-def commands_of_the_documents() -> list[str]:
-    """Every `python -m src.train …` that the README and the documents show."""
-    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))]
-    lines = [line for text in texts for line in text.splitlines() if line.startswith("$ python -m src.train")]
-    return list(dict.fromkeys(re.sub(r"\s#.*|\s+&&.*", "", line.removeprefix("$ ")).strip() for line in lines))
-
-
-@pytest.mark.parametrize("command", commands_of_the_documents())
-def test_every_command_that_we_document_is_accepted(command, own, monkeypatch):
-    monkeypatch.setenv("DATABASE_URL", "sqlite:///bank.db")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://localhost:5000")
-    argv = shlex.split(command.replace("…", "").replace("glob(*)", "glob(m*)"))[3:]
-    overrides = [word for word in argv if "=" in word and not word.startswith("-")]
-    if "max_dept=3" in command:
-        with pytest.raises(ConfigError, match="Did you mean"):
-            composed(*overrides)
-    elif MULTIRUN & set(argv):
-        assert plan([one for one in overrides if not one.startswith("resume")], [CONF], "code", lambda done, total: None).cfg
-    elif not {"--help", "--shell-completion", "my_conf"} & set(argv):
-        composed(*overrides)
 
 
 # A project that is confined
