@@ -198,6 +198,8 @@ def facts_of_proxy(name: str) -> dict[str, Any]:
         "protected": entry.protected,
         "favourable": entry.favourable,
         "benchmarks": {},
+        "minimum_score": None,
+        "minimum_reason": None,
         "known_in_time": {},
         "time_column": entry.time_column,
         "duplicates": entry.duplicates,

@@ -32,7 +32,7 @@ def two_classes(run: Run) -> list:
 def ranking(roc: pd.DataFrame, precision_recall: pd.DataFrame, run: Run) -> list[Chart]:
     """The two curves of a ranking."""
     unit = {"min": 0, "max": 1}
-    chance = run.metrics.get("baseline_average_precision")
+    chance = run.fact("split", "target_mean", "test")  # precision of alerts at random
     drawn = [
         series.line("model", roc["false_positive_rate"], roc["true_positive_rate"]),
         series.line("chance", [0, 1], [0, 1], 5, "dashed"),

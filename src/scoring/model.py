@@ -112,7 +112,7 @@ class ScoringModel:
         Returns
         -------
         DataFrame
-            `score`, `decision`, `model_version` and so on (see README), with the index of the rows. `attrs` has `rejected`
+            `score`, `decision`, `model_version` and so on, with the index of the rows. `attrs` has `rejected`
             (why, by position in the frame) and `notes`.
 
         Raises
