@@ -60,6 +60,13 @@ def test_a_linear_benchmark_of_numbers_learns_the_quantile_that_its_metric_asks_
     np.testing.assert_allclose(found, alone.predict(FRAME[["a"]]), atol=1e-4)
 
 
+def test_a_linear_benchmark_of_amounts_that_are_learnt_as_logarithms_is_right_in_all():
+    y = np.exp(FRAME["a"].to_numpy() + RNG.normal(size=N)) - 1 + 1e-9
+    facts = {"target_transform": "log1p", "smears": True}
+    found = benchmark_scores({"one": Benchmark(linear=["a"])}, recipe("regression", **facts), "r2", FRAME, y, TRAIN)["one"]
+    assert (1 + found)[TRAIN].mean() == pytest.approx((1 + y)[TRAIN].mean(), rel=0.1)
+
+
 def test_no_benchmark_learns_from_a_row_beyond_train():
     y = RNG.normal(size=N)
     changed = np.where(np.arange(N) < len(TRAIN), y, 1e6)

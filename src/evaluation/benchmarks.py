@@ -111,4 +111,4 @@ def _linear(recipe: Recipe, columns: list[str], level: float | None, frame: pd.D
         weights=None,
         device="cpu",
     )
-    return fit(simple, frame, y).model
+    return fit(simple, frame, y, frame, y).model  # of a few coefficients, so the rows it is fitted on may smear it
