@@ -22,7 +22,8 @@ from src.sweeps.sweep import RAY_TASKS, cores_for
 ENTRY = """
 import ctypes, json, multiprocessing, os, signal, sys, time
 from pathlib import Path
-from src import artifacts, command_line
+from src import command_line
+from src.runs import artifacts
 
 SEEDS_THAT = json.loads(os.environ["SEEDS_THAT"])
 
