@@ -49,7 +49,7 @@ from src.evaluation import leakage  # noqa: E402
 from src.metrics.influence import value_of  # noqa: E402
 from src.metrics.scores import Prediction  # noqa: E402
 from src.registry import promotion  # noqa: E402
-from src.registry.comparison import Results, difference, of_folder  # noqa: E402
+from src.registry.comparison import Results, of_folder  # noqa: E402
 from src.registry.store import open_registry  # noqa: E402
 
 CONF = ROOT / "conf"
@@ -249,7 +249,7 @@ def challenges(runs: list[dict[str, Any]]) -> Iterator[bool]:
         place, mine = (run["kind"], run["metric"], run["model"]), run["results"]
         if mine is not None and place in before:
             rival = dataclasses.replace(before[place], version="1.0.0")
-            judged = promotion.comparisons(mine, rival, difference(mine, rival))
+            judged = promotion.comparisons(mine, rival)
             yield not run["red"] and all(gate.is_met for gate in judged)
         if mine is not None:
             before[place] = mine
@@ -536,7 +536,7 @@ def replaces(n: int, better_by: float, are_same_rows: bool, draws: int) -> dict[
     rng, met = np.random.default_rng([n, round(1000 * (1 + better_by)), are_same_rows]), []
     for _ in range(draws):
         mine, rival = pair_of_results(rng, n, better_by, are_same_rows)
-        met.append({gate.name: gate.is_met for gate in promotion.comparisons(mine, rival, difference(mine, rival))})
+        met.append({gate.name: gate.is_met for gate in promotion.comparisons(mine, rival)})
     return {"all": np.mean([all(each.values()) for each in met])} | {
         name: np.mean([each[name] for each in met]) for name in met[0]
     }

@@ -47,11 +47,17 @@ class Mutant:
 MUTANTS = (
     # what is on the disk when
     Mutant(
-        "files of a run are not synchronised", "artifacts.py", "        sync(path)\n", "", "kills", "a run folder without", n=12
+        "files of a run are not synchronised",
+        "runs/artifacts.py",
+        "        sync(path)\n",
+        "",
+        "kills",
+        "a run folder without",
+        n=12,
     ),
     Mutant(
         "nothing is synchronised",
-        "artifacts.py",
+        "runs/artifacts.py",
         "        os.fsync(descriptor)\n",
         "        pass\n",
         "kills",
@@ -60,7 +66,7 @@ MUTANTS = (
     ),
     Mutant(
         "a head is renamed before it is on the disk",
-        "artifacts.py",
+        "runs/artifacts.py",
         "            os.fsync(file.fileno())\n",
         "",
         "kills",
@@ -110,7 +116,7 @@ MUTANTS = (
     ),
     Mutant(
         "a run is renamed in two steps",
-        "artifacts.py",
+        "runs/artifacts.py",
         "    return bool(rename) and rename(",
         "    return False and rename(",
         "kills",
@@ -119,7 +125,7 @@ MUTANTS = (
     ),
     Mutant(
         "what a killed run left is never removed",
-        "artifacts.py",
+        "runs/artifacts.py",
         "    remove_abandoned(run_dir.parent, run_dir.name)\n",
         "",
         "kills",
@@ -148,7 +154,7 @@ MUTANTS = (
     # checks of bytes
     Mutant(
         "SHA-256 is not compared",
-        "artifacts.py",
+        "runs/artifacts.py",
         "    if sha256 != written.sha256:",
         "    if False:",
         "folders",
@@ -157,7 +163,7 @@ MUTANTS = (
     ),
     Mutant(
         "files that were added are not seen",
-        "artifacts.py",
+        "runs/artifacts.py",
         "    if added := sorted(_names_below(folder) - {*files, MANIFEST}):",
         "    if added := []:",
         "folders",
@@ -203,7 +209,7 @@ MUTANTS = (
     ),
     Mutant(
         "a hydra node of a file is not compared",
-        "compose.py",
+        "config/compose.py",
         "        hydra_node.check(cfg, overrides + _search(config_dirs), _sources(config_dirs))\n",
         "        pass\n",
         "settings",
@@ -212,7 +218,7 @@ MUTANTS = (
     ),
     Mutant(
         "interpolations are not looked at",
-        "compose.py",
+        "config/compose.py",
         "        interpolations.check(value, key)\n",
         "        pass\n",
         "settings",
@@ -258,7 +264,7 @@ MUTANTS = (
     # models and pages
     Mutant(
         "every type is trusted",
-        "artifacts.py",
+        "runs/artifacts.py",
         "    return model_checks.loads(data, TRUSTED)\n",
         "    import skops.io\n\n    return skops.io.loads(data, trusted=skops.io.get_untrusted_types(data=data))\n",
         "models",
@@ -268,7 +274,7 @@ MUTANTS = (
     ),
     Mutant(
         "what a model holds is not looked at",
-        "artifacts.py",
+        "runs/artifacts.py",
         "    return model_checks.loads(data, TRUSTED)\n",
         "    import skops.io\n\n    return skops.io.loads(data, trusted=TRUSTED)\n",
         "models",
@@ -278,7 +284,7 @@ MUTANTS = (
     ),
     Mutant(
         "formulas stay in CSV",
-        "csv_cells.py",
+        "data/csv_cells.py",
         '    return f"\'{value}" if is_formula else value',
         "    return value",
         "pages",
@@ -318,7 +324,7 @@ MUTANTS = (
     ),
     Mutant(
         "a trial's draw depends on the clock",
-        "tuning/proposals.py",
+        "tuning/methods.py",
         "np.random.SeedSequence([self.seed, number])",
         "np.random.SeedSequence()",
         "determinism",

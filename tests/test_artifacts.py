@@ -59,7 +59,7 @@ def test_a_failure_or_an_interruption_leaves_the_earlier_run_as_it_was(tmp_path,
 def test_a_killed_process_leaves_the_earlier_run_and_the_next_one_cleans_up(tmp_path):
     publish(tmp_path / "run")
     code = (
-        "import sys, time; from pathlib import Path; from src import artifacts\n"
+        "import sys, time; from pathlib import Path; from src.runs import artifacts\n"
         f"with artifacts.published(Path({str(tmp_path / 'run')!r})) as folder:\n"
         "    (folder / 'note.txt').write_text('half'); print('writing', flush=True); time.sleep(60)"
     )
@@ -76,7 +76,7 @@ def test_a_killed_process_leaves_the_earlier_run_and_the_next_one_cleans_up(tmp_
 def test_a_reader_never_sees_a_folder_that_is_absent_or_half_written(tmp_path):
     publish(tmp_path / "run", "0")
     code = (
-        "import sys; from pathlib import Path; from src import artifacts\n"
+        "import sys; from pathlib import Path; from src.runs import artifacts\n"
         "for i in range(60):\n"
         f"    with artifacts.published(Path({str(tmp_path / 'run')!r})) as folder:\n"
         "        (folder / 'note.txt').write_text(str(i))"

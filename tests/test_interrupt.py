@@ -14,7 +14,7 @@ from src.runtime.terminal import TO_LEAVE
 
 START = """
 import os, sys, time
-from src.interrupt import answering
+from src.runtime.interrupt import answering
 
 def leave(number):
     print("left", number, flush=True)

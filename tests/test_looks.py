@@ -112,7 +112,7 @@ def test_what_is_said_of_looks():
     assert "without an interval nobody can say how much" in looks.said({"n": 2, "optimism": None})
 
 
-SMALL = ["use_case=credit_scoring", "cv=none"]
+SMALL = ["use_case=credit_scoring", "cv=none", "use_case.minimum_score=null", "use_case.minimum_reason=null"]
 
 
 @pytest.fixture(scope="module")

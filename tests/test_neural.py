@@ -121,7 +121,7 @@ def test_a_saved_network_scores_bit_for_bit_the_same_in_another_process(stopped,
         artifacts.dump(folder / "regressor.skops", regressor)
     np.save(tmp_path / "X.npy", X)
     code = (
-        "import numpy as np; from pathlib import Path; from src import artifacts\n"
+        "import numpy as np; from pathlib import Path; from src.runs import artifacts\n"
         f"X, run = np.load({str(tmp_path / 'X.npy')!r}), Path({str(run)!r})\n"
         "classifier, regressor = (artifacts.load(run, name) for name in ('classifier.skops', 'regressor.skops'))\n"
         f"np.save({str(tmp_path / 'c.npy')!r}, classifier.predict_proba(X))\n"

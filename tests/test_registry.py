@@ -109,7 +109,7 @@ def test_versions_move_as_the_rule_says(tmp_path):
         assert {"accuracy", "precision", "recall", "f1_score", "roc_auc"} <= set(entry["metrics"])
         assert Path(entry["file_path"]).is_file()
         assert entry["training_samples"] == 800
-    assert [entry["feature_count"] for entry in entries] == [20] * 6 + [19]
+    assert [entry["feature_count"] for entry in entries] == [18] * 6 + [17]
 
 
 def test_new_data_alone_is_a_patch(registry, a_run):
@@ -434,7 +434,8 @@ def test_gates_ask_for_the_use_cases_score_and_for_its_own_rows(registry, a_run)
     assert failed(facts=floor) == ["score"]
     asked = next(gate for gate in judge(registry.register(a_run("asked", floor)), None) if gate.name == "score")
     assert asked.reason.endswith("the use case demands 0.99: the scorecard has it")
-    assert failed(metrics={"gain_roc_auc_ci_low": -0.01}) == ["score"]
+    asks_nothing = {"config": facts["config"] | {"use_case": use_case | {"minimum_score": None, "minimum_reason": None}}}
+    assert failed(facts=asks_nothing, metrics={"gain_roc_auc_ci_low": -0.01}) == ["score"]
     assert failed(facts={"data": facts["data"] | {"proxy_for": "credit_scoring"}}) == ["data"]
 
 
