@@ -143,7 +143,7 @@ def test_a_use_case_may_change_every_setting_and_the_command_line_beats_it(own):
         (CREDIT.replace("  name:", "\tname:"), r"mine\.yaml, line \d+: found character '\\t'"),
         (
             CREDIT + "\ndata_source: {kind: file}\ndata_source: {kind: sql}\n",
-            r"mine\.yaml, line 115: data_source is there tw",
+            r"mine\.yaml, line \d+: data_source is there tw",
         ),
         (CREDIT + "\nx: !!python/object/apply:os.getcwd []\n", r"mine\.yaml, line \d+: could not determine a constructor"),
         ("- a\n- b\n", r"mine\.yaml must hold settings by name"),

@@ -358,7 +358,7 @@ def test_timestamps_are_sorted_inside_the_period_and_hours_and_weekdays_agree():
 def test_business_hours_are_those_of_monday_to_friday():
     facts = {"weekday": one("weekday", type="int")["x"]}
     hours = {"frequency": "business_hour", "hours": [9, 16], "start": "2025-01-01", "end": "2025-01-31"}
-    rows = draw(facts, time_column="paid_at", **PERIOD | hours).frame
+    rows = draw(facts, 184, time_column="paid_at", **PERIOD | hours).frame
     assert rows["paid_at"].dt.date.nunique() == 23  # of January 2025
     assert (rows["weekday"].max(), rows["paid_at"].dt.hour.min(), rows["paid_at"].dt.hour.max()) == (4, 9, 16)
 
