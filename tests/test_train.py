@@ -121,7 +121,7 @@ def test_the_last_lines_say_score_interval_baseline_and_place(train, tmp_path):
     assert result.returncode == 0, result.stderr
     said, place = result.stdout.splitlines()
     assert said.startswith("transaction_fraud · xgboost   average_precision 0.")
-    assert " on 2,000 simulated test rows   (prior 0.0" in said
+    assert " on 2,000 simulated test rows   (three_features 0.1" in said
     assert "ceiling 0." in said
     assert (ROOT / place / "model.skops").is_file()
     assert result.stderr == ""

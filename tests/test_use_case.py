@@ -44,10 +44,10 @@ def test_only_a_feature_can_be_known_in_time():
         UseCase(**PAYMENTS | {"known_in_time": {"typo": "of the day"}})
 
 
-@pytest.mark.parametrize("given", [{"minimum_score": 0.8}, {"minimum_reason": "the scorecard reaches it"}])
-def test_a_minimum_score_is_given_with_its_reason_or_not_at_all(given):
+@pytest.mark.parametrize(("floor", "why"), [(0.8, None), (None, "the scorecard reaches it")])
+def test_a_minimum_score_is_given_with_its_reason_or_not_at_all(floor, why):
     with pytest.raises(ValidationError, match="minimum_score and minimum_reason go together: say in a sentence why"):
-        UseCase(**PAYMENTS | given)
+        UseCase(**PAYMENTS | {"minimum_score": floor, "minimum_reason": why})
 
 
 def test_the_reason_of_a_minimum_score_says_something():
