@@ -54,7 +54,7 @@ def load(name: str):
 
 def ours(name: str, seconds: int) -> dict:
     from src.evaluation.performance import make_yardstick
-    from src.train import tune
+    from src.pipeline.search import tune
     from src.training.fit import fit, predict_score
     from src.training.recipe import make_recipe, with_found
     from src.tuning import workers

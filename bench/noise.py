@@ -38,7 +38,6 @@ from scipy.stats import norm, rankdata
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from src import train  # noqa: E402
 from src.config import settings  # noqa: E402
 from src.config.schema import TrainingConfig  # noqa: E402
 from src.data import load  # noqa: E402
@@ -48,6 +47,7 @@ from src.errors import ConfigError, DataError  # noqa: E402
 from src.evaluation import leakage  # noqa: E402
 from src.metrics.influence import value_of  # noqa: E402
 from src.metrics.scores import Prediction  # noqa: E402
+from src.pipeline.supervised import train  # noqa: E402
 from src.registry import promotion  # noqa: E402
 from src.registry.comparison import Results, of_folder  # noqa: E402
 from src.registry.store import open_registry  # noqa: E402
@@ -228,7 +228,7 @@ def trained(world: World, model: list[str], seed: int, folder: Path) -> Path:
     world.frame.to_parquet(folder / "rows.parquet")
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        train.train(configured(world, folder / "rows.parquet", seed, model), folder / "run", {})
+        train(configured(world, folder / "rows.parquet", seed, model), folder / "run", {})
     return folder / "run"
 
 

@@ -44,10 +44,10 @@ def measure(use_case: str) -> tuple[str, float, float, float]:
 
     from src import report
     from src.config import settings
+    from src.pipeline.supervised import train
     from src.pipeline.unsupervised import BY_TASK
     from src.report import model_card
     from src.runtime.monitor import Monitor
-    from src.train import train
 
     os.environ["OMP_NUM_THREADS"] = "1"
     spent = {"report": 0.0, "monitor": 0.0}

@@ -26,16 +26,11 @@ SHARED = "FAULTS_SHARED"  # folder of what attempts prepare once for all
 HELD, FAILED, NOT_TRIED = "held", "failed", "not tried"
 FORKSERVER = multiprocessing.get_context("forkserver")
 WARM = [
-    "src.train", "src.config.settings", "src.data.table", "src.training.calibration", "src.evaluation.monotone",
-    "src.training.cross_validation",
-    "src.runs.writer", "src.evaluation.leakage", "src.pipeline.documents", "src.evaluation.analysis", "src.evaluation.drift",
-    "src.evaluation.performance", "src.runtime.progress", "src.predict",
-    "src.scoring.stream", "src.evaluation.explain.reference", "src.registry.__main__", "src.registry.promotion",
-    "src.registry.comparison",
-    "src.data.file", "src.data.packaged", "src.data.simulated", "src.data.load", "src.data.batches", "src.sweeps.record",
-    "hydra._internal.hydra", "hydra._internal.utils", "hydra.core.hydra_config", "skops.io", "xgboost.callback", "lightgbm",
-    "sklearn.ensemble", "sklearn.linear_model", "threadpoolctl", "scipy.linalg", "pandera.pandas", "src.report.page",
-    "src.report.model_card.markdown", "joblib.externals.loky",
+    "src.train", "src.pipeline.supervised", "src.predict", "src.scoring.stream", "src.registry.__main__",
+    "src.data.file", "src.data.packaged", "src.data.simulated", "src.data.batches", "src.report.page",
+    "src.report.model_card.markdown", "hydra._internal.hydra", "hydra._internal.utils", "hydra.core.hydra_config", "skops.io",
+    "xgboost.callback", "lightgbm", "sklearn.ensemble", "sklearn.linear_model", "threadpoolctl", "scipy.linalg",
+    "pandera.pandas", "joblib.externals.loky",
 ]  # fmt: skip
 
 

@@ -14,24 +14,8 @@ from hydra import initialize_config_dir
 
 ROOT = Path(__file__).resolve().parents[1]
 TIMEOUT_S = 300
-WARM = [
-    "src.train",
-    "src.config.settings",
-    "src.data.file",
-    "src.data.simulated",
-    "src.data.table",
-    "src.training.calibration",
-    "src.evaluation.monotone",
-]
-WARM += [
-    "src.training.cross_validation",
-    "src.runs.writer",
-    "src.evaluation.leakage",
-    "src.models.clustering.estimators",
-    "src.training.ensemble",
-    "src.models.neural.network",
-    "src.runtime.progress",
-]
+WARM = ["src.train", "src.pipeline.supervised", "src.pipeline.unsupervised", "src.data.file", "src.data.simulated"]
+WARM += ["src.models.clustering.estimators", "src.models.neural.network", "src.training.ensemble"]
 WARM += ["hydra._internal.hydra", "hydra._internal.utils", "skops.io", "xgboost.callback", "lightgbm", "sklearn.ensemble"]
 KINDS = {  # a small run of each kind of task
     "binary": ["use_case=fair_lending"],

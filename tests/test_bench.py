@@ -26,7 +26,7 @@ def noise_judged_by_f1() -> dict:
 
 def test_a_noise_model_is_trained_judged_and_stopped(bench):
     run = elsewhere(noise_judged_by_f1)
-    assert (run["metric"], run["red"]) == ("f1", ["score"])
+    assert (run["metric"], run["red"]) == ("f1", ["gain"])
     assert bench.table_of_noise([run]) == ([["tiny", "1", "0", "0.0%", "0.0%", "f1 0/1"]], [])
 
 

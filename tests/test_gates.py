@@ -31,8 +31,8 @@ def of_scores(metric: str, y, score, decision, metrics, task: str = "binary", cl
     return Results(None, {"metric": metric, "config": {"use_case": use_case}, "data": {"kind": "file"}}, metrics, scores)
 
 
-def score_gate(found: Results):
-    return next(gate for gate in demands(found) if gate.name == "score")
+def gain_gate(found: Results):
+    return next(gate for gate in demands(found) if gate.name == "gain")
 
 
 def test_calling_every_row_positive_earns_no_promotion_by_its_f1():
@@ -40,8 +40,8 @@ def test_calling_every_row_positive_earns_no_promotion_by_its_f1():
     y = (rng.random(400) < 0.3).astype(int)
     found = results("f1", y, rng.random(400), np.ones(400, dtype="int8"))
     assert found.metrics["gain_f1_ci_low"] > 0.3
-    assert not score_gate(found).is_met
-    assert "dealt at random" in score_gate(found).reason
+    assert not gain_gate(found).is_met
+    assert "dealt at random" in gain_gate(found).reason
 
 
 def test_guesses_spread_over_the_classes_earn_no_promotion_by_their_f1():
@@ -50,7 +50,7 @@ def test_guesses_spread_over_the_classes_earn_no_promotion_by_their_f1():
     guesses = rng.dirichlet([6, 3, 1], 2000)
     found = results("f1_macro", y, guesses, guesses.argmax(axis=1), "multiclass", ["a", "b", "c"])
     assert found.metrics["gain_f1_macro_ci_low"] > 0
-    assert not score_gate(found).is_met
+    assert not gain_gate(found).is_met
 
 
 def test_positives_that_share_a_score_by_chance_earn_no_promotion_by_their_rank():
@@ -58,7 +58,7 @@ def test_positives_that_share_a_score_by_chance_earn_no_promotion_by_their_rank(
     found = results("roc_auc", y, score, (score > 0.5).astype("int8"))
     assert found.metrics["gain_roc_auc_ci_low"] > 0
     assert by_chance(found) == pytest.approx(hypergeom(200, 170, 3).pmf(3), abs=0.1)
-    assert not score_gate(found).is_met
+    assert not gain_gate(found).is_met
 
 
 def test_a_model_that_ranks_opens_the_gate():
@@ -67,7 +67,7 @@ def test_a_model_that_ranks_opens_the_gate():
     score = 1 / (1 + np.exp(-(rng.normal(size=300) + 1.5 * y)))
     found = results("roc_auc", y, score, (score > 0.5).astype("int8"))
     assert by_chance(found) == 1 / 120
-    assert score_gate(found).is_met
+    assert gain_gate(found).is_met
 
 
 def test_noise_is_as_good_as_chance_as_often_as_chance_has_it():

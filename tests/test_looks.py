@@ -11,12 +11,12 @@ from sklearn.metrics import roc_auc_score
 from src.data.table import Table
 from src.evaluation import looks
 from src.metrics.scores import Prediction
+from src.pipeline.folds import draw_repeats
 from src.registry import __main__ as command_line
 from src.registry import looks as kept
 from src.registry.store import Registry
 from src.scoreboard.board import board
 from src.scoreboard.runs import find
-from src.train import draw_repeats
 
 RNG = np.random.default_rng(0)
 CONTENTS = RNG.integers(0, 2**63, 2000).astype("uint64")
@@ -112,7 +112,7 @@ def test_what_is_said_of_looks():
     assert "without an interval nobody can say how much" in looks.said({"n": 2, "optimism": None})
 
 
-SMALL = ["use_case=credit_scoring", "cv=none", "use_case.minimum_score=null", "use_case.minimum_reason=null"]
+SMALL = ["use_case=credit_scoring", "cv=none", "~use_case.benchmarks.scorecard"]
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def told(tmp_path_factory):
         assert result.returncode == 0, result.stderr
         found[name] = json.loads((root / name / "metadata.json").read_text()), result.stdout + result.stderr
 
-    run("first", "~use_case.benchmarks.scorecard")
+    run("first")
     run("again")
     swept = ["hydra.sweep.dir=" + str(root / "sweep"), "model.params.C=0.1,0.2"]
     result = run_warm("--multirun", *SMALL, *where[:2], *swept)
@@ -177,11 +177,11 @@ def test_a_gate_asks_of_the_best_of_many_looks_what_bonferroni_asks(told, capsys
             file.write(json.dumps({**first, "metrics": {}, "artifacts": {}, "look": other}) + "\n")
     code = command_line.main(promote(root, "1.0.0"))
     (root / "runs.jsonl").write_text("\n".join(lines) + "\n")
-    gate = judged(capsys)["score"]
+    gate = judged(capsys)["gain"]
     assert (code, gate["is_met"]) == (3, False)
     assert f"as the best of {enough + 5:,} looks at these test rows it needs p of at most" in gate["reason"]
     assert command_line.main(promote(root, "1.0.0")) == 0
-    gate = judged(capsys)["score"]
+    gate = judged(capsys)["gain"]
     assert "as the best of 5 looks at these test rows it needs p of at most 0.01" in gate["reason"]
     command_line.main(promote(root, "1.1.0", "--force"))
     assert "interval of 99.00 %, for the best of 5 looks at these test rows" in judged(capsys)["production"]["reason"]

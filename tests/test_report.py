@@ -149,7 +149,12 @@ def registered(tmp_path_factory):
     runs = []
     for name, *overrides in (("first",), ("second", "model.params.C=0.001")):
         result = run_warm(
-            "use_case=credit_scoring", "cv=none", *overrides, f"hydra.run.dir={root}/{name}", f"registry.path={root}/models"
+            "use_case=credit_scoring",
+            "~use_case.benchmarks.scorecard",
+            "cv=none",
+            *overrides,
+            f"hydra.run.dir={root}/{name}",
+            f"registry.path={root}/models",
         )
         assert result.returncode == 0, result.stderr
         runs.append(root / name)
@@ -166,7 +171,7 @@ def test_the_first_run_of_a_use_case_shows_the_gates_that_need_no_other_version(
     found = json.loads((first / "gates.json").read_text())
     assert found["production"] is None
     assert [gate["name"] for gate in found["gates"]] == [
-        "data", "score", "split seed", "parts", "leakage", "plausible", "four fifths",
+        "data", "score", "gain", "split seed", "parts", "leakage", "plausible", "four fifths",
     ]  # fmt: skip
     assert "No version is in production yet: there is nothing to compare this run with." in (first / report.NAME).read_text()
 
@@ -180,8 +185,8 @@ def test_a_page_shows_the_gates_that_promoting_the_run_then_asks(registered, cap
     assert asked[0]["name"] == "integrity"
     assert found["gates"] == asked[1:]
     assert [gate["name"] for gate in asked] == [
-        "integrity", "data", "score", "split seed", "parts", "leakage", "plausible", "four fifths", "production", "calibration",
-        "fairness",
+        "integrity", "data", "score", "gain", "split seed", "parts", "leakage", "plausible", "four fifths", "production",
+        "calibration", "fairness",
     ]  # fmt: skip
     html = (second / report.NAME).read_text()
     for gate in asked[1:]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,9 @@ from src.metrics import threshold
 from src.metrics.intervals import Units, estimate, gain, interval, interval_of
 from src.metrics.scores import METRICS, Prediction, as_score, compute, confusion, decide, metrics_for, statistic_of
 from src.training.calibration import reliability
+
+if TYPE_CHECKING:
+    from src.config.use_case import UseCase
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,11 @@ def make_yardstick(
         "non_negative": task == "regression" and float(np.min(y)) >= 0,
     }
     return Yardstick(metric, task, tuple(kind for kind, holds in kinds.items() if holds), quantile, tuple(classes or ()))
+
+
+def yardstick_of(use_case: UseCase, y) -> Yardstick:
+    """The yardstick of a use case whose targets are `y`."""
+    return make_yardstick(use_case.metric, use_case.task, y, use_case.classes, use_case.is_ordered, use_case.quantile)
 
 
 def evaluate(

@@ -56,7 +56,7 @@ def find_clusters(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, 
             metrics["stability"] = stability(fit_predict_new, X, config.seed)
 
         with steps.step("write"), artifacts.published(run_dir) as folder:
-            facts = writer.facts_of_rows(use_case, config.model_dump(mode="json"), recipe, data, table, steps.durations_s)
+            facts = writer.facts_of_rows(config, recipe, data, table, steps.durations_s)
             tables["resources"] = steps.monitor.table()
             facts["params"] = params
             facts["environment"]["code_sha256"] = code_sha256()
@@ -71,13 +71,20 @@ def find_clusters(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, 
     return as_score(metric, metrics[metric])
 
 
-def find_anomalies(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, str], registry: Path | None = None) -> float:
+def find_anomalies(
+    config: TrainingConfig,
+    run_dir: Path,
+    hydra_files: dict[str, str],
+    registry: Path | None = None,
+    split_seed: int | None = None,
+) -> float:
     """Fill `run_dir` with a detector of what is unusual beside the train rows, and return its score on val.
 
     It is fitted on the train rows without their labels. Labels only judge how it ranks rows that it has not seen.
+    `split_seed` is the one by which the use case's own options split the rows.
     """
-    from src.data.split import overlap, row_keys, split
-    from src.evaluation import leakage, looks
+    from src.evaluation import looks
+    from src.pipeline.parts import split_table
     from src.registry.looks import facts_of_looks
 
     use_case, task = config.use_case, config.use_case.task
@@ -87,14 +94,11 @@ def find_anomalies(config: TrainingConfig, run_dir: Path, hydra_files: dict[str,
         with steps.step("validate"):
             table = make_table(data, use_case)
             recipe = make_recipe(config, table.features)
-            yardstick = performance.make_yardstick(use_case.metric, task, table.y)
+            yardstick = performance.yardstick_of(use_case, table.y)
         with steps.step("split"):
-            is_hashed = config.data_split.method == "hashed"
-            keys = row_keys(table.frame, use_case.group_column) if is_hashed else table.groups
-            how = config.data_split.model_dump(exclude={"train_ratio"})
-            parts = split(table.y, **how, task=task, times=table.times, keys=keys, contents=table.contents)
-            (train, y_train), (val, y_val) = table.rows(parts.train), table.rows(parts.val)
-            suspects = leakage.find(train[list(use_case.features)], y_train, "binary", config.seed, table.times is not None)
+            parts = split_table(config, table, config.data_split.random_state if split_seed is None else split_seed)
+            rows = parts.split.test
+            (train, y_train), (val, y_val) = table.rows(parts.split.train), table.rows(parts.split.val)
         with steps.step("fit"):
             model = fit_unsupervised(recipe, train)
         with steps.step("evaluate"):
@@ -102,16 +106,16 @@ def find_anomalies(config: TrainingConfig, run_dir: Path, hydra_files: dict[str,
             metrics, tables = _describe(
                 model.named_steps["features"].transform(train), train[list(table.features)], labels, config.seed
             )
-            (test, y_test), units = table.rows(parts.test), table.units(parts.test)
+            (test, y_test), units = table.rows(rows), table.units(rows)
             val_score, decided = predict_score(model, val, task), decide(task, predict_score(model, test, task))
             baselines = performance.baseline_scores(yardstick, y_train, len(table.y))
             metrics |= performance.evaluate(
                 yardstick,
                 y_test,
                 decided,
-                {name: decide(task, score[parts.test]) for name, score in baselines.items()},
+                {name: decide(task, score[rows]) for name, score in baselines.items()},
                 units,
-                None if table.true_score is None else table.true_score[parts.test],
+                None if table.true_score is None else table.true_score[rows],
             )
             metrics |= performance.score_val(yardstick, y_val, decide(task, val_score))
             tables |= plot_tables.of_test(task, y_test, decided, None, config.seed)
@@ -119,25 +123,24 @@ def find_anomalies(config: TrainingConfig, run_dir: Path, hydra_files: dict[str,
             reference["floors"] = drift.floors(use_case.metric, metrics)
 
         with steps.step("write"), artifacts.published(run_dir) as folder:
-            facts = writer.facts_of_rows(use_case, config.model_dump(mode="json"), recipe, data, table, steps.durations_s)
+            facts = writer.facts_of_rows(config, recipe, data, table, steps.durations_s)
             tables["resources"] = steps.monitor.table()
-            facts["notes"] += map(str, suspects)
-            facts["leaks"] = [suspect.as_dict() for suspect in suspects]
+            facts["notes"] += parts.warnings
+            facts["leaks"] = [suspect.as_dict() for suspect in parts.suspects]
             facts["baseline"] = next(iter(baselines))
-            facts["split"] = writer.facts_of_parts(parts, table.y)
-            facts["split"]["overlap"] = overlap(parts, table.contents, table.y, table.times, table.groups)
-            facts["split"]["drift"] = {name: drift.psi(was, test[name]) for name, was in reference["features"].items()}
+            facts["split"] = parts.facts(table, reference)
             facts["interval_of"] = writer.what_is_drawn(use_case, units, y_test, metrics)
             facts["params"] = _params(recipe, model)
             facts["environment"]["code_sha256"] = code_sha256()
-            facts |= facts_of_looks(config, facts["data"]["frame_sha256"], data, table, parts.test, decided, metrics, registry)
+            facts |= facts_of_looks(config, facts["data"]["frame_sha256"], data, table, rows, decided, metrics, registry)
             writer.write_model(folder, model, model, metrics, tables, facts, hydra_files)
-            writer.write_split(folder / "split.parquet", parts)
-            writer.write_test_scores(folder / "test_scores.parquet", parts.test, y_test, decided, units)
+            writer.write_split(folder / "split.parquet", parts.split)
+            writer.write_test_scores(folder / "test_scores.parquet", rows, y_test, decided, units)
             artifacts.write_json(folder / "drift_reference.json", reference)
             documents.write(folder, registry)
     for note in facts["notes"]:
-        log.info(note)
+        if note not in parts.warnings:
+            log.info(note)
     if said := looks.said(facts["looks"]):
         log.info(said)
     print(writer.closing_line(facts, metrics))
@@ -155,6 +158,3 @@ def _describe(X, frame, labels, seed: int) -> tuple[dict[str, float], dict[str, 
 def _params(recipe: Recipe, model) -> dict[str, Any]:
     """A recipe's parameters, with what fitting chose where they left it open."""
     return {**recipe.params, **model.named_steps["estimator"].chosen_params()}
-
-
-BY_TASK = {"clustering": find_clusters, "anomaly": find_anomalies}

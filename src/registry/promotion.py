@@ -19,7 +19,7 @@ from src.runs import artifacts
 
 log = logging.getLogger(__name__)
 NAME = "gates.json"
-BY_CHANCE = 0.025  # the most that may be left to chance of a score that has no declared minimum
+BY_CHANCE = 0.025  # the most that may be left to chance of a score
 SHARE_OF_GAIN = 0.2  # of a rival's gain on its baseline, by which a version may be worse
 CALIBRATION_TOLERANCE = 0.1  # of a rival's Brier score
 FAIRNESS_TOLERANCE = 0.02  # by which a difference between groups may grow: less is within the noise of a thousand test rows
@@ -68,7 +68,7 @@ def judge(version: Version, production: Version | None, earlier: Sequence[Versio
 
 def demands(mine: Results, n_looks: int = 1) -> list[Gate]:
     """The gates that ask for no other version."""
-    found = [_own_rows(mine.facts), _score(mine, n_looks)]
+    found = [_own_rows(mine.facts), _score(mine, n_looks), *_gain(mine, n_looks)]
     found += [Gate(each.name, each.colour != "red", each.reason) for each in validity.judge(mine.facts, mine.metrics)]
     return [*found, *_four_fifths(mine.metrics)]
 
@@ -170,34 +170,38 @@ def _own_rows(facts: dict[str, Any]) -> Gate:
 
 
 def _score(mine: Results, n_looks: int) -> Gate:
-    """What the use case demands, beside what chance gains by the looks; else a gain beyond chance of the best of them."""
-    facts, metrics = mine.facts, mine.metrics
-    metric, use_case = facts["metric"], facts["config"]["use_case"]
-    floor, why = use_case.get("minimum_score"), use_case.get("minimum_reason")
-    name = f"test_{metric}" if f"test_{metric}" in metrics else metric
-    value = metrics.get(name)
+    """What the use case demands, beside what chance gains by the looks."""
+    metric, use_case = mine.facts["metric"], mine.facts["config"]["use_case"]
+    floor, why, value = use_case.get("minimum_score"), use_case.get("minimum_reason"), mine.metrics.get(mine.score_name)
     if value is None:
         return Gate("score", False, f"{metric} is not defined for this version")
-    if floor is not None and (name == metric or f"{name}_ci_low" in metrics):
-        is_met = as_score(metric, value) >= as_score(metric, floor)
-        looked = looks.said({"n": n_looks, "optimism": looks.optimism(n_looks, metrics, metric)})
-        said = [f"{metric} {value:.4g}, the use case demands {floor:.4g}" + (f": {why}" if why else ""), looked]
-        return Gate("score", bool(is_met), "; ".join(filter(None, said)).removesuffix("."))
-    gain = metrics.get(f"gain_{metric}_ci_low")
-    if name == metric:
-        return Gate("score", True, f"{metric} {value:.4g}; the use case demands nothing, and there is no baseline")
+    if floor is None:
+        return Gate("score", True, f"{metric} {value:.4g}; the use case demands no minimum")
+    looked = looks.said({"n": n_looks, "optimism": looks.optimism(n_looks, mine.metrics, metric)})
+    said = [f"{metric} {value:.4g}, the use case demands {floor:.4g}" + (f": {why}" if why else ""), looked]
+    is_met = as_score(metric, value) >= as_score(metric, floor)
+    return Gate("score", bool(is_met), "; ".join(filter(None, said)).removesuffix("."))
+
+
+def _gain(mine: Results, n_looks: int) -> list[Gate]:
+    """Better than the best baseline beyond chance, as the best of all looks; clusters have no baseline."""
+    facts, metrics = mine.facts, mine.metrics
+    metric = facts["metric"]
+    if f"gain_{metric}" not in metrics:
+        return []
+    gain, named = metrics.get(f"gain_{metric}_ci_low"), facts.get("baseline") or "the baseline"
     if gain is None:
         lacks = (facts.get("interval_of") or {}).get("lacks", "it was not recorded")
-        return Gate("score", False, f"{metric} {value:.4g}, but no interval of its gain on the baseline: {lacks}")
-    said = f"{metric} {value:.4g}, a gain of at least {gain:.4g} on the baseline (lower end of 95 %)"
+        return [Gate("gain", False, f"no interval of the gain on {named}: {lacks}")]
+    said = f"a gain of at least {gain:.4g} on {named} (lower end of 95 %)"
     if gain > 0 and (chance := by_chance(mine)) is not None and chance > BY_CHANCE:
-        return Gate("score", False, f"{said}, but its answers score as well where they are dealt at random (p = {chance:.2g})")
+        return [Gate("gain", False, f"{said}, but its answers score as well where they are dealt at random (p = {chance:.2g})")]
     if n_looks == 1:
-        return Gate("score", gain > 0, said)
+        return [Gate("gain", gain > 0, said)]
     p_value, most = metrics.get(f"gain_{metric}_p_value"), 1 - looks.confidence(n_looks)
     shown = "was not recorded" if p_value is None else f"is {p_value:.2g}"
     said += f"; as the best of {n_looks:,} looks at these test rows it needs p of at most {most:.2g}, which {shown}"
-    return Gate("score", gain > 0 and p_value is not None and p_value <= most, said)
+    return [Gate("gain", gain > 0 and p_value is not None and p_value <= most, said)]
 
 
 def _no_worse(name: str, mine: Results, rival: Results, n_looks: int) -> Gate:

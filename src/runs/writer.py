@@ -19,6 +19,7 @@ FEW_UNITS = 2  # with fewer there is no interval: see `src.metrics.intervals`
 if TYPE_CHECKING:
     import pandas as pd
 
+    from src.config.schema import TrainingConfig
     from src.config.use_case import UseCase
     from src.data.dataset import Dataset
     from src.data.split import Split
@@ -30,12 +31,10 @@ if TYPE_CHECKING:
 
 
 def metadata(
-    use_case: UseCase,
-    settings: dict[str, Any],
+    config: TrainingConfig,
     recipe: Recipe,
     data: Dataset,
     table: Table,
-    parts: Split,
     fitted: Fitted,
     suspects: list[Suspect],
     broken: dict[str, float],
@@ -46,10 +45,8 @@ def metadata(
 
     Parameters
     ----------
-    use_case : UseCase
-    settings : dict
-        The resolved configuration, as plain values.
-    recipe, data, table, parts, fitted
+    config : TrainingConfig
+    recipe, data, table, fitted
         What the steps of the run gave.
     suspects : list of Suspect
         Of `src.evaluation.leakage`.
@@ -61,12 +58,11 @@ def metadata(
         Seconds of each step.
     """
     directions = {name: feature.monotone for name, feature in recipe.features.items() if feature.monotone}
-    facts = facts_of_rows(use_case, settings, recipe, data, table, durations_s)
+    facts = facts_of_rows(config, recipe, data, table, durations_s)
     facts["notes"] += map(str, suspects)
     return facts | {
         "leaks": [suspect.as_dict() for suspect in suspects],
         "baseline": baseline,
-        "split": facts_of_parts(parts, table.y),
         "monotone": directions,
         "monotone_is_enforced": recipe.is_monotone and bool(directions),
         "monotone_violations": {name: step for name, step in broken.items() if step > 0},
@@ -106,14 +102,10 @@ def _why_no_interval(use_case: UseCase, y_test, n_units: dict[str, int]) -> str:
 
 
 def facts_of_rows(
-    use_case: UseCase,
-    settings: dict[str, Any],
-    recipe: Recipe,
-    data: Dataset,
-    table: Table,
-    durations_s: dict[str, float],
+    config: TrainingConfig, recipe: Recipe, data: Dataset, table: Table, durations_s: dict[str, float]
 ) -> dict[str, Any]:
     """What there is to say of every run, with labels or without: see `metadata`."""
+    use_case, settings = config.use_case, config.model_dump(mode="json")
     return {
         "use_case_id": use_case.id,
         "use_case_key": use_case.key,

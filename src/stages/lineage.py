@@ -53,6 +53,10 @@ ONLY_WITH = {
     **{f"src.models.early_stopping.{one.rounds}": {one.rounds} for one in ESTIMATORS.values() if one.rounds},
     "src.data.split": SUPERVISED | {"anomaly"},
     "src.tuning": {"searched"},
+    "src.pipeline.folds": SUPERVISED,
+    "src.pipeline.parts": SUPERVISED | {"anomaly"},
+    "src.pipeline.search": {"searched"},
+    "src.pipeline.supervised": SUPERVISED,
     "src.pipeline.unsupervised": {"clustering", "anomaly"},
 }
 PACKAGES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops")

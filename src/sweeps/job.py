@@ -34,13 +34,8 @@ if TYPE_CHECKING:
 
 PRELOADED = {  # what nearly every job of an entry imports; a name that is absent only costs time
     "src.train": [
-        "src.runs.artifacts", "src.training.calibration", "src.config.settings", "src.training.cross_validation",
-        "src.data.file", "src.data.packaged",
-        "src.data.simulated", "src.data.load", "src.data.validation", "src.evaluation.performance", "src.training.fit",
-        "src.evaluation.leakage",
-        "src.evaluation.monotone", "src.runs.writer", "src.data.split", "lightgbm", "skops.io", "sklearn.ensemble",
-        "sklearn.linear_model",
-        "xgboost",
+        "src.pipeline.supervised", "src.data.file", "src.data.packaged", "src.data.simulated", "lightgbm", "skops.io",
+        "sklearn.ensemble", "sklearn.linear_model", "xgboost",
     ],
 }  # fmt: skip
 PRELOADED["src.reproduce"] = PRELOADED["src.train"]

@@ -1,0 +1,56 @@
+"""Hyper-parameter search on the train part of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from src.config.settings import distributions
+from src.pipeline.folds import draw
+from src.runs.provenance import frame_sha256
+from src.sweeps.record import code_sha256, fingerprint
+from src.training.ensemble import inner_folds
+from src.tuning.space import Space
+from src.tuning.tune import Found, find
+
+if TYPE_CHECKING:
+    from src.config.schema import TrainingConfig
+    from src.data.table import Table
+    from src.evaluation.performance import Yardstick
+    from src.training.fit import Recipe
+
+
+def tune(
+    config: TrainingConfig, recipe: Recipe, table: Table, train: np.ndarray, yardstick: Yardstick, advance: Callable
+) -> Found:
+    """Search for parameters by cross-validation on the train rows; of several models with `tuning=auto`."""
+    tuning, settings = config.tuning, config.model_dump(mode="json", exclude={"save_tuned"})
+    for name in ("n_workers", "timeout_s", "storage", *(["n_iter"] if tuning.n_iter_only_ends else [])):
+        del settings["tuning"][name]  # what does not change a trial
+    if config.cv.method != "none":
+        folds, is_ordered, groups = draw(config.cv, table, train, recipe.task, tuning.cv)
+    else:  # as the parts were cut
+        frame, y = table.rows(train)
+        folds, is_ordered = inner_folds(recipe, frame, y, tuning.cv), recipe.order_column is not None
+        groups = table.groups[train] if recipe.group_column else None
+    models = config.members if tuning.method == "auto" else {config.model.name: config.model}
+    recipes = recipe.members if tuning.method == "auto" else {config.model.name: recipe}
+    spaces = {
+        name: Space(recipes[name], model.grid, distributions(model.search_space), model.starting_points)
+        for name, model in models.items()
+    }
+    return find(
+        spaces,
+        *table.rows(train),
+        folds,
+        yardstick,
+        is_ordered=is_ordered,
+        groups=groups,
+        periods=table.periods(train),
+        units=table.units(train),
+        **tuning.model_dump(exclude={"cv"}),
+        study=fingerprint(settings, code_sha256(), rows=frame_sha256(table.frame)),
+        advance=advance,
+    )
