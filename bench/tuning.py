@@ -105,10 +105,9 @@ def write_matrix(name: str, folder: Path, n_points: int | None) -> None:
 
 
 def measure_ours(name: str, method: str, n_points: int | None, n_iter: int) -> dict:
-    from src.config.settings import distributions
     from src.evaluation.performance import make_yardstick
     from src.tuning import workers
-    from src.tuning.space import Space
+    from src.tuning.space import Space, distributions
     from src.tuning.tune import find
 
     workers.warm_up()  # as a run does, while it reads its rows

@@ -81,7 +81,7 @@ def test_nobody_is_in_two_parts_and_the_interval_draws_whole_employees(tmp_path)
 def test_a_run_of_anomalies_is_judged_and_watched_as_any_other(run, table):
     folder, facts, metrics = run
     assert [(each.name, each.colour) for each in validity.judge(facts, metrics)] == [
-        ("parts", "green"), ("leakage", "green"), ("plausible", "green")]  # fmt: skip
+        ("split seed", "green"), ("parts", "green"), ("leakage", "green"), ("plausible", "green")]  # fmt: skip
     reference = json.loads((folder / "drift_reference.json").read_text())
     n_rows = facts["split"]["n_rows"]
     assert {each["n_rows"] for each in reference["features"].values()} == {n_rows["train"]}

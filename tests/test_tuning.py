@@ -22,7 +22,6 @@ from sklearn.pipeline import Pipeline
 
 from src import command_line
 from src.config import settings as config
-from src.config.settings import distributions
 from src.data import load
 from src.data.table import make_table
 from src.errors import ConfigError, TrainingError
@@ -36,7 +35,7 @@ from src.tuning import workers
 from src.tuning.fold_fits import LENGTHS, fit_and_score
 from src.tuning.folds import Fold, prepare_folds
 from src.tuning.methods import GridSearch, Halving, Proposal, Several
-from src.tuning.space import Space
+from src.tuning.space import Space, distributions
 from src.tuning.storage import Trial
 from src.tuning.trial import cannot_win
 from src.tuning.tune import find

@@ -5,22 +5,19 @@ from __future__ import annotations
 import difflib
 import typing
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ValidationError, create_model
 
 from src.config import interpolations
 from src.config.checks import CONF, check, model_facts, models_for
-from src.config.schema import Model, SearchRange, TrainingConfig
+from src.config.schema import Model, TrainingConfig
 from src.config.strict_model import Facts
 from src.config.use_case import UseCase
 from src.data import packaged
 from src.errors import ConfigError, ForbiddenError, at_most, unknown
-from src.runs import artifacts
 
 
 def read(cfg: DictConfig) -> TrainingConfig:
@@ -84,27 +81,6 @@ def _on_proxy(config: TrainingConfig) -> TrainingConfig:
         )
     use_case = _validate(UseCase, use_case.model_dump() | facts, at="use_case.")
     return config.model_copy(update={"use_case": use_case})
-
-
-def distributions(search_space: Mapping[str, SearchRange]) -> dict[str, Any]:
-    """Optuna's distributions of a search space, made as hydra-optuna-sweeper makes them."""
-    from src.tuning.storage import quiet_optuna
-
-    quiet_optuna()
-    from hydra_plugins.hydra_optuna_sweeper._impl import create_optuna_distribution_from_config
-
-    return {
-        name: create_optuna_distribution_from_config(space.model_dump(exclude_none=True))
-        for name, space in search_space.items()
-    }
-
-
-def save_tuned(use_case: str, model: str, params: Mapping[str, Any]) -> Path:
-    """Keep found parameters where later runs of the pair take them from; gives the file."""
-    path = CONF / "tuned" / f"{use_case}_{model}.yaml"
-    path.parent.mkdir(exist_ok=True)
-    artifacts.replace_text(path, yaml.safe_dump(dict(params)))
-    return path
 
 
 def hydra_files(cfg: DictConfig, hydra_cfg: DictConfig) -> dict[str, str]:

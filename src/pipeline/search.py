@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import yaml
 
-from src.config.settings import distributions
+from src.config.checks import CONF
 from src.pipeline.folds import draw
+from src.runs import artifacts
 from src.runs.provenance import frame_sha256
 from src.sweeps.record import code_sha256, fingerprint
 from src.training.ensemble import inner_folds
-from src.tuning.space import Space
+from src.tuning.space import Space, distributions
 from src.tuning.tune import Found, find
 
 if TYPE_CHECKING:
@@ -54,3 +57,11 @@ def tune(
         study=fingerprint(settings, code_sha256(), rows=frame_sha256(table.frame)),
         advance=advance,
     )
+
+
+def save_tuned(use_case: str, model: str, params: Mapping[str, Any]) -> Path:
+    """Keep found parameters where later runs of the pair take them from; gives the file."""
+    path = CONF / "tuned" / f"{use_case}_{model}.yaml"
+    path.parent.mkdir(exist_ok=True)
+    artifacts.replace_text(path, yaml.safe_dump(dict(params)))
+    return path

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from src.config import settings
 from src.data import load
 from src.data.table import make_table
 from src.evaluation import analysis, drift, looks, performance, plot_tables
@@ -274,7 +273,10 @@ def _announce(
             log.info(note)
     if said := looks.said(facts["looks"]):
         log.info(said)
-    for name, params in search.params.items() if config.save_tuned else ():
-        print(os.path.relpath(settings.save_tuned(config.use_case.key, name, params)))
+    if config.save_tuned:
+        from src.pipeline.search import save_tuned
+
+        for name, params in search.params.items():
+            print(os.path.relpath(save_tuned(config.use_case.key, name, params)))
     print(writer.closing_line(facts, metrics))
     print(os.path.relpath(run_dir))

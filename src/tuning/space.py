@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from src.metrics.scores import as_score
 from src.training.fit import Recipe
 from src.tuning.fold_fits import length_parameter
 from src.tuning.methods import GridSearch, Halving, Method, Sampled, Several
+from src.tuning.storage import quiet_optuna
+
+if TYPE_CHECKING:
+    from src.config.schema import SearchRange
 
 N_LENGTHS = 20  # numbers of rounds that a search without early stopping compares
 
@@ -54,6 +58,17 @@ class Space:
             return {name: CategoricalDistribution(values) for name, values in self.grid.items()}
         lengths = self.lengths()
         return {**self.distributions, **({self.length: CategoricalDistribution(lengths)} if lengths else {})}
+
+
+def distributions(search_space: Mapping[str, SearchRange]) -> dict[str, Any]:
+    """Optuna's distributions of a search space, made as hydra-optuna-sweeper makes them."""
+    quiet_optuna()
+    from hydra_plugins.hydra_optuna_sweeper._impl import create_optuna_distribution_from_config
+
+    return {
+        name: create_optuna_distribution_from_config(space.model_dump(exclude_none=True))
+        for name, space in search_space.items()
+    }
 
 
 def make_method(name: str, spaces: Mapping[str, Space], metric: str, n_iter: int | None, lag: int) -> Method:
