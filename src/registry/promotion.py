@@ -189,11 +189,13 @@ def _gain(mine: Results, n_looks: int) -> list[Gate]:
     metric = facts["metric"]
     if f"gain_{metric}" not in metrics:
         return []
-    gain, named = metrics.get(f"gain_{metric}_ci_low"), facts.get("baseline") or "the baseline"
-    if gain is None:
+    gain, high = (metrics.get(f"gain_{metric}_ci_{end}") for end in ("low", "high"))
+    named = facts.get("baseline") or "the baseline"
+    if gain is None or high is None:
         lacks = (facts.get("interval_of") or {}).get("lacks", "it was not recorded")
         return [Gate("gain", False, f"no interval of the gain on {named}: {lacks}")]
-    said = f"a gain of at least {gain:.4g} on {named} (lower end of 95 %)"
+    said = f"gain on {named} {metrics[f'gain_{metric}']:+.4g} [{gain:+.4g}, {high:+.4g}]"
+    said += "" if gain > 0 else ", which may be chance"
     if gain > 0 and (chance := by_chance(mine)) is not None and chance > BY_CHANCE:
         return [Gate("gain", False, f"{said}, but its answers score as well where they are dealt at random (p = {chance:.2g})")]
     if n_looks == 1:
