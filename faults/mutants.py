@@ -303,9 +303,9 @@ MUTANTS = (
     # statistics
     Mutant(
         "the threshold is chosen on test",
-        "train.py",
-        "            val_score = predict_score(model, val, task)\n",
-        "            val_score = predict_score(model, table.rows(parts.test)[0], task)\n",
+        "pipeline/supervised.py",
+        "    unseen = val_score = predict_score(model, val, task)\n",
+        "    unseen = val_score = predict_score(model, table.rows(parts.split.test)[0], task)\n",
         "determinism",
         "test rows",
         "credit",
@@ -313,10 +313,10 @@ MUTANTS = (
     ),
     Mutant(
         "the model is fitted on test rows, too",
-        "train.py",
-        "            (train, y_train), (val, y_val) = table.rows(parts.train), table.rows(parts.val)\n",
-        "            import numpy as np\n\n            fitted_on = np.concatenate([parts.train, parts.test])\n"
-        "            (train, y_train), (val, y_val) = table.rows(fitted_on), table.rows(parts.val)\n",
+        "pipeline/supervised.py",
+        "            rows = *table.rows(parts.split.train), *table.rows(parts.split.val)\n",
+        "            fitted_on = np.concatenate([parts.split.train, parts.split.test])\n"
+        "            rows = *table.rows(fitted_on), *table.rows(parts.split.val)\n",
         "determinism",
         "test rows",
         "credit",
