@@ -155,7 +155,7 @@ def declared_space(fixed: list[str], config_loader) -> dict[str, Any]:
     from hydra.types import RunMode
 
     from src.config.schema import SearchRange
-    from src.config.settings import distributions
+    from src.tuning.space import distributions
 
     own = [one for one in fixed if not one.startswith("hydra")]
     cfg = config_loader.load_configuration(config_name="config", overrides=own, run_mode=RunMode.RUN)

@@ -28,6 +28,7 @@ from src.errors import ConfigError, TrainingError
 from src.evaluation.performance import make_yardstick
 from src.features.preprocessing import make_features
 from src.models.estimators import make_estimator
+from src.pipeline.search import save_tuned
 from src.training.cross_validation import fit_fold
 from src.training.fit import fit, predict_score
 from src.training.recipe import make_recipe
@@ -510,7 +511,7 @@ def test_the_command_line_tunes_saves_and_takes_up_what_was_found(train, tmp_pat
     assert train(*chosen, "tuning.n_workers=2", "n_threads=2").returncode == 0
     assert (tmp_path / "run/model.skops").read_bytes() == model
     assert same(pd.read_csv(tmp_path / "run/trials.csv"), trials)
-    monkeypatch.setattr(config, "CONF", tmp_path)
-    written = config.save_tuned("credit_scoring", "xgboost", facts["tuning"]["best_params"])
+    monkeypatch.setattr("src.pipeline.search.CONF", tmp_path)
+    written = save_tuned("credit_scoring", "xgboost", facts["tuning"]["best_params"])
     assert written == tmp_path / "tuned/credit_scoring_xgboost.yaml"
     assert yaml.safe_load(written.read_text()) == facts["tuning"]["best_params"]

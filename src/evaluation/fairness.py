@@ -10,10 +10,10 @@ import pandas as pd
 from scipy.stats import t as student
 
 from src.errors import DataError
+from src.evaluation.requirements import FOUR_FIFTHS
 from src.metrics.intervals import CONFIDENCE, Units, spread
 
 MIN_ROWS = 30  # of a group whose rates are compared: one person more or less moves a rate by 0.03
-FOUR_FIFTHS = 0.8
 NOT_STATED = "not stated"
 AND = "_and_"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from src.errors import IntegrityError, TrainingError
 from src.evaluation import looks, validity
-from src.evaluation.fairness import FOUR_FIFTHS
+from src.evaluation.requirements import FOUR_FIFTHS
 from src.metrics.scores import as_score
 from src.registry.comparison import Difference, Results, by_chance, difference, of_folder, of_version
 from src.registry.store import Version, open_registry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from src.evaluation.fairness import FOUR_FIFTHS
+from src.evaluation.requirements import FOUR_FIFTHS
 from src.report import number, series
 from src.report.block import Chart, Heading, Missing, Section, Table, Text
 from src.report.run import Run

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from src.evaluation import looks, validity
-from src.evaluation.fairness import FOUR_FIFTHS
+from src.evaluation.requirements import FOUR_FIFTHS
 from src.metrics.scores import METRICS, as_score
 from src.report import number
 from src.report.block import Badges, Figures, Heading, Headline, Missing, Scale, Section, Table, Text

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from src.evaluation.requirements import FOUR_FIFTHS
 from src.scoreboard.runs import LOSSES, Run
 
-FOUR_FIFTHS = 0.8
 ROUNDING = 1e-6  # of a score: trees add up in float32
 COLOURS = ("green", "amber", "red")
 

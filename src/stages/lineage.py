@@ -47,6 +47,7 @@ ONLY_WITH = {
     "src.evaluation.leakage": SUPERVISED | {"anomaly"},
     "src.models.clustering.linkage": {"clustering", "anomaly"},
     "src.evaluation.monotone": SUPERVISED,
+    "src.evaluation.requirements": SUPERVISED | {"clustering", "anomaly"},
     "src.models.clustering.density": {"clustering", "anomaly"},
     "src.models.neural.network": {"neural_network"},
     "src.models.neural.estimator": {"neural_network"},
