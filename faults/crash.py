@@ -57,9 +57,9 @@ class Plan:
         os.fsync = self._wrapped("fsync", os.fsync, lambda target: target)
         fcntl.flock = self._wrapped("flock", fcntl.flock, lambda target, _: target)
         io.open = builtins.open = self._wrapped("open", io.open, _path_if_written)
-        from src.runs import artifacts
+        from src.files import writing
 
-        artifacts._exchange = self._wrapped("exchange", artifacts._exchange, lambda a, _: a)
+        writing._exchange = self._wrapped("exchange", writing._exchange, lambda a, _: a)
 
     def _wrapped(self, name: str, real: Callable, of: Callable) -> Callable:
         def call(*args, **kwargs):

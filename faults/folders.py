@@ -308,13 +308,13 @@ def changed(attempt: Attempt) -> None:
 )
 def flipped(attempt: Attempt) -> None:
     from src.errors import IntegrityError
+    from src.files import manifest
     from src.registry.store import Registry
-    from src.runs import artifacts
 
     run = prepared.copy_of("credit", Path("run"))
     path = attempt.draw.choice(sorted(path for path in run.rglob("*") if path.is_file()))
     _flip(path, attempt.draw)
-    for act in (lambda: artifacts.verify(run), lambda: Registry(MODELS).register(run)):
+    for act in (lambda: manifest.verify(run), lambda: Registry(MODELS).register(run)):
         try:
             act()
         except IntegrityError as error:

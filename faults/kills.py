@@ -30,18 +30,18 @@ def _manifest(folder: Path) -> bytes:
 
 def _check_run(run: Path, earlier: bytes | None) -> None:
     """Expect the earlier run, or the new one, in one piece."""
-    from src.runs import artifacts
+    from src.files import manifest
 
     if earlier is None and (not run.exists() or not any(run.iterdir())):
         return
     expect(run.is_dir(), f"{run.name} is gone")
-    artifacts.verify(run)
+    manifest.verify(run)
 
 
 def _check_next_run_cleans_up(run: Path) -> None:
-    from src.runs import artifacts
+    from src.files import folders
 
-    with artifacts.published(run) as folder:
+    with folders.published(run) as folder:
         (folder / "note.txt").write_text("next")
     beside = [path.name for path in run.parent.iterdir() if path.name != run.name]
     expect(not beside, f"a killed run left {beside[:3]}, and the next one did not remove it")
@@ -191,9 +191,9 @@ def registry_cut(attempt: Attempt) -> None:
 
 
 def _publish(run: Path, files: dict[str, bytes]) -> None:
-    from src.runs import artifacts
+    from src.files import folders
 
-    with artifacts.published(run) as folder:
+    with folders.published(run) as folder:
         for name, data in files.items():
             (folder / name).write_bytes(data)
 
@@ -204,7 +204,7 @@ def _publish(run: Path, files: dict[str, bytes]) -> None:
     share=2,
 )
 def run_cut(attempt: Attempt) -> None:
-    from src.runs import artifacts
+    from src.files import manifest
 
     place = Path("runs").absolute()
     run = place / "it"
@@ -214,7 +214,7 @@ def run_cut(attempt: Attempt) -> None:
     calls = crash.moments(work, place)
     k, after = attempt.number % (len(calls) + 1), Path("after").absolute()
     expect(crash.happen(work, crash.Cut(place, k, after, attempt.draw)) == crash.DONE, "publishing itself failed")
-    artifacts.verify(after / "it")
+    manifest.verify(after / "it")
     text = (after / "it/a.txt").read_bytes()
     expect(k < len(calls) or text == new["a.txt"], "the run that had ended was lost")
 
@@ -360,9 +360,9 @@ def reproduction(attempt: Attempt) -> None:
     process.wait()
     again = _dvc(folder, "repro")
     expect(again.returncode == 0, f"the next one failed: {again.stderr[-300:]}")
-    from src.runs import artifacts
+    from src.files import manifest
 
-    artifacts.verify(folder / "portfolio/credit_scoring/run")
+    manifest.verify(folder / "portfolio/credit_scoring/run")
     status = _dvc(folder, "status", "--json")
     expect(json.loads(status.stdout or "{}") == {}, f"it then finds to do: {status.stdout[:200]}")
 

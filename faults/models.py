@@ -253,14 +253,14 @@ def read_back(attempt: Attempt) -> None:
 )
 def pickles(attempt: Attempt) -> None:
     from src.errors import IntegrityError
-    from src.runs import artifacts
+    from src.runs import model_file
 
     run = prepared.copy_of("credit", Path("run"))
     (run / attempt.case).write_bytes(pickle.dumps(_Bomb()))
     (run / "model.joblib").write_bytes(pickle.dumps(_Bomb()))
     prepared.seal(run)
     try:
-        artifacts.load(run, attempt.case)
+        model_file.load(run, attempt.case)
         expect(False, "a pickle was taken for a model")
     except IntegrityError:
         expect(not Path("executed").exists(), "code was executed")

@@ -48,8 +48,8 @@ MUTANTS = (
     # what is on the disk when
     Mutant(
         "files of a run are not synchronised",
-        "runs/artifacts.py",
-        "        sync(path)\n",
+        "files/manifest.py",
+        "        writing.sync(path)\n",
         "",
         "kills",
         "a run folder without",
@@ -57,7 +57,7 @@ MUTANTS = (
     ),
     Mutant(
         "nothing is synchronised",
-        "runs/artifacts.py",
+        "files/writing.py",
         "        os.fsync(descriptor)\n",
         "        pass\n",
         "kills",
@@ -66,7 +66,7 @@ MUTANTS = (
     ),
     Mutant(
         "a head is renamed before it is on the disk",
-        "runs/artifacts.py",
+        "files/writing.py",
         "            os.fsync(file.fileno())\n",
         "",
         "kills",
@@ -116,7 +116,7 @@ MUTANTS = (
     ),
     Mutant(
         "a run is renamed in two steps",
-        "runs/artifacts.py",
+        "files/writing.py",
         "    return bool(rename) and rename(",
         "    return False and rename(",
         "kills",
@@ -125,7 +125,7 @@ MUTANTS = (
     ),
     Mutant(
         "what a killed run left is never removed",
-        "runs/artifacts.py",
+        "files/folders.py",
         "    remove_abandoned(run_dir.parent, run_dir.name)\n",
         "",
         "kills",
@@ -154,7 +154,7 @@ MUTANTS = (
     # checks of bytes
     Mutant(
         "SHA-256 is not compared",
-        "runs/artifacts.py",
+        "files/manifest.py",
         "    if sha256 != written.sha256:",
         "    if False:",
         "folders",
@@ -163,7 +163,7 @@ MUTANTS = (
     ),
     Mutant(
         "files that were added are not seen",
-        "runs/artifacts.py",
+        "files/manifest.py",
         "    if added := sorted(_names_below(folder) - {*files, MANIFEST}):",
         "    if added := []:",
         "folders",
@@ -264,7 +264,7 @@ MUTANTS = (
     # models and pages
     Mutant(
         "every type is trusted",
-        "runs/artifacts.py",
+        "runs/model_file.py",
         "    return model_checks.loads(data, TRUSTED)\n",
         "    import skops.io\n\n    return skops.io.loads(data, trusted=skops.io.get_untrusted_types(data=data))\n",
         "models",
@@ -274,7 +274,7 @@ MUTANTS = (
     ),
     Mutant(
         "what a model holds is not looked at",
-        "runs/artifacts.py",
+        "runs/model_file.py",
         "    return model_checks.loads(data, TRUSTED)\n",
         "    import skops.io\n\n    return skops.io.loads(data, trusted=TRUSTED)\n",
         "models",

@@ -92,10 +92,10 @@ def german_credit():
 
 def seal(folder: Path) -> None:
     """Write a manifest that fits the files as they are now, as whoever may write there can."""
-    from src.runs import artifacts
+    from src.files import manifest
 
-    (folder / artifacts.MANIFEST).unlink(missing_ok=True)
-    artifacts.write_manifest(folder)
+    (folder / manifest.MANIFEST).unlink(missing_ok=True)
+    manifest.write_manifest(folder)
 
 
 def edit_json(path: Path, change) -> None:

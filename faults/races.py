@@ -86,8 +86,8 @@ def promotions(attempt: Attempt) -> None:
     is_pinned=False,
 )
 def same_folder(attempt: Attempt) -> None:
+    from src.files import manifest
     from src.registry.store import Registry
-    from src.runs import artifacts
 
     seeds = [1, 2, 3]
     arguments = *command.SMALL, "model=random_forest", "model.params.n_estimators=5", f"registry.path={REGISTRY}"
@@ -101,7 +101,7 @@ def same_folder(attempt: Attempt) -> None:
         trained = json.loads((Path(version) / "metadata.json").read_text())["config"]["seed"]
         expect(trained == seed, f"the run with seed {seed} registered the model with seed {trained}")
     expect(any(answer.code == 0 for answer in answers), "none of the three ended well")
-    artifacts.verify(Path("it"))
+    manifest.verify(Path("it"))
     Registry(REGISTRY).verify(KEY)
 
 
@@ -112,13 +112,13 @@ def same_folder(attempt: Attempt) -> None:
     is_pinned=False,
 )
 def reader(attempt: Attempt) -> None:
-    from src.runs import artifacts
+    from src.files import folders
 
     run = Path("runs/it").absolute()
 
     def write(n: int = 40) -> None:
         for i in range(n):
-            with artifacts.published(run) as folder:
+            with folders.published(run) as folder:
                 (folder / "note.txt").write_text(f"{i} " * 5000)
 
     def read() -> None:

@@ -67,11 +67,11 @@ def _earlier(kind: str) -> None:
 
 def _check_whole(kind: str, answer: command.Answer) -> None:
     """Expect what stood there, or the new, whole."""
+    from src.files import manifest
     from src.registry.store import Registry
-    from src.runs import artifacts
 
     if kind == "train":
-        artifacts.verify(Path("out/it"))
+        manifest.verify(Path("out/it"))
     if kind == "register":
         registry = Registry(Path("out"))
         registry.verify(KEY)

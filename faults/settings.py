@@ -95,7 +95,7 @@ TARGETS = {  # names of code, and what would make the mark if it was called
     "dvc.repo.Repo.init": "root_dir: {outside}",
     "dvclive.Live": "dir: {mark}",
     "mlflow.start_run": "run_name: x",
-    "src.runs.artifacts.replace_text": "{{path: {mark}, text: x}}",
+    "src.files.writing.replace_text": "{{path: {mark}, text: x}}",
     "src.registry.signing.make_keys": "folder: {mark}",
 }  # fmt: skip
 DOORS = {  # where a target may be typed

@@ -18,7 +18,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from src.errors import ConfigError
-from src.runs import artifacts
+from src.files import writing
 from src.sweeps import record
 
 SQLITE = "sqlite:///"
@@ -145,7 +145,7 @@ class OptunaSearch(Sweeper):
             "best_value": study.trials[number].value,
             "metric": ended and ended["metric"],
         }
-        artifacts.replace_text(self.sweep_dir / "optimization_results.yaml", OmegaConf.to_yaml(OmegaConf.create(facts)))
+        writing.replace_text(self.sweep_dir / "optimization_results.yaml", OmegaConf.to_yaml(OmegaConf.create(facts)))
         best = " ".join(f"{key}={value}" for key, value in facts["best_params"].items())
         print(f"Best on val: trial {number}, {best}")
 

@@ -80,8 +80,8 @@ def _leave(number: int) -> None:
     An exception would have to find its way out of compiled code: raised inside a callback of XGBoost it came out as another
     error, or the process crashed.
     """
-    if artifacts := sys.modules.get("src.runs.artifacts"):
-        artifacts.abandon()
+    if folders := sys.modules.get("src.files.folders"):
+        folders.abandon()
     trials = sys.modules.get("src.tuning.storage")
     say_last(f"{INTERRUPTED}\n{TRIALS_ARE_KEPT}" if trials and trials.STORED_IN else INTERRUPTED)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import ConfigError
-from src.runs import artifacts
+from src.files import folders
 from src.runtime.interrupt import answering
 from src.runtime.terminal import for_people, say_last
 
@@ -195,7 +195,7 @@ def load_model(model: str | Path, version: str | None = None, registry_dir: Path
 
 def _leave(number: int) -> None:
     """Say the last word, with nothing half-written left; the process ends at once."""
-    artifacts.abandon()
+    folders.abandon()
     say_last(INTERRUPTED)
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from src import command_line
 from src.errors import ConfigError, IntegrityError, TrainingError
-from src.runs import artifacts
+from src.files import manifest
 from src.runtime.processes import end_with, end_with_parent
 from src.runtime.terminal import for_people
 from src.stages import outputs
@@ -64,7 +64,7 @@ def train(cfg: DictConfig) -> float:
 
     score = entry.main(cfg)
     run_dir = Path(HydraConfig.get().runtime.output_dir)
-    facts = json.loads(artifacts.read_verified(run_dir, "metadata.json"))
+    facts = json.loads(manifest.read_verified(run_dir, "metadata.json"))
     outputs.write_rows(outputs.rows_path(run_dir), config.read(cfg), facts["data"]["frame_sha256"])
     return score
 
@@ -164,7 +164,7 @@ def _resolved(use_case: str, model: str) -> dict[str, Any]:
 def _trained_with(run_dir: Path) -> dict[str, Any]:
     from src.resolve import determining
 
-    return determining(json.loads(artifacts.read_verified(run_dir, "metadata.json"))["config"])
+    return determining(json.loads(manifest.read_verified(run_dir, "metadata.json"))["config"])
 
 
 def _check_trained(use_case: str, run_dir: Path, settings: dict[str, Any]) -> None:
@@ -172,7 +172,7 @@ def _check_trained(use_case: str, run_dir: Path, settings: dict[str, Any]) -> No
 
     if _trained_with(run_dir) != settings:
         raise IntegrityError(f"{use_case} was not trained as resolved/ says: conf/ changed meanwhile. Run dvc repro again.")
-    lineage.check_loaded(json.loads(artifacts.read_verified(run_dir, "metadata.json"))["config"], list(sys.modules))
+    lineage.check_loaded(json.loads(manifest.read_verified(run_dir, "metadata.json"))["config"], list(sys.modules))
 
 
 def _dvc(*arguments: str) -> int:

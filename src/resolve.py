@@ -17,7 +17,7 @@ import yaml
 from src.config import yaml_file
 from src.config.compose import CONF, check_job, compose_job, composer, parse
 from src.errors import ConfigError
-from src.runs import artifacts
+from src.files import writing
 from src.runtime.terminal import for_people
 from src.stages import lineage
 
@@ -170,7 +170,7 @@ def _write_if_new(path: Path, text: str) -> bool:
     """Write a file unless it holds this text already; says whether it did."""
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return False
-    artifacts.replace_text(path, text)
+    writing.replace_text(path, text)
     return True
 
 

@@ -32,10 +32,10 @@ def main(cfg: DictConfig) -> float:
     """Train what the composed configuration says; Hydra's sweepers get the score on val, higher is better."""
     from hydra.core.hydra_config import HydraConfig
 
-    from src.runs import artifacts
+    from src.files import folders
 
     run_dir = Path(HydraConfig.get().runtime.output_dir)
-    artifacts.check_replaceable(run_dir)  # first: Hydra has made the folder, and who leaves now takes it back
+    folders.check_replaceable(run_dir)  # first: Hydra has made the folder, and who leaves now takes it back
     import scipy.linalg  # noqa: F401  what is not loaded yet would not be limited
     from threadpoolctl import threadpool_limits
 
@@ -45,12 +45,12 @@ def main(cfg: DictConfig) -> float:
     checked = config.read(cfg)
     run = _pipeline_of(checked)
     registry = Path(checked.registry.path) if checked.registry.kind == "local" and _is_told_of("registry=local") else None
-    with artifacts.keeps(run_dir) as kept:  # a simultaneous run of the same folder waits until this one is registered
+    with folders.keeps(run_dir) as kept:  # a simultaneous run of the same folder waits until this one is registered
         try:
             with threadpool_limits(1, "blas"):  # more threads add up in another order: last bits would depend on the cores
                 score = run(checked, run_dir, config.hydra_files(cfg, HydraConfig.get()), registry)
         finally:
-            artifacts.remove_empty(run_dir)
+            folders.remove_empty(run_dir)
         chosen = checked.tracking
         kind = chosen.kind if _is_told_of(f"tracking={chosen.kind}") else "none"
         tracking.track(run_dir, kind, chosen.path, chosen.uri_env, chosen.experiments)
@@ -89,8 +89,8 @@ def _split_seed() -> int | None:
     from src import use_cases
 
     here = HydraConfig.get().runtime
-    folders = [Path(source["path"]) for source in here.config_sources if source["schema"] == "file"]
-    return use_cases.split_seed(here.choices["use_case"], here.choices["data_split"], folders)
+    config_dirs = [Path(source["path"]) for source in here.config_sources if source["schema"] == "file"]
+    return use_cases.split_seed(here.choices["use_case"], here.choices["data_split"], config_dirs)
 
 
 def register(run_dir: Path, root: Path, use_case: str, manifest_sha256: str | None) -> None:

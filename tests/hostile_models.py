@@ -157,7 +157,7 @@ def zipped(members: dict[str, bytes]) -> bytes:
 
 def write_run(folder: Path, kind: str, data: bytes) -> None:
     """A run folder around a model file, as consistent as its writer could make it."""
-    from src.runs import artifacts
+    from src.files import manifest
 
     task = KINDS[kind][1]
     use_case = {"id": "UC-TEST-001", "key": "case", "name": "A case", "department": "test", "row": "A row.", "task": task,
@@ -168,9 +168,9 @@ def write_run(folder: Path, kind: str, data: bytes) -> None:
     facts = {"use_case_id": "UC-TEST-001", "config": {"use_case": use_case}, "reference": reference}
     (folder / "metadata.json").write_text(json.dumps(facts))
     (folder / "model.skops").write_bytes(data)
-    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != artifacts.MANIFEST}
+    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != manifest.MANIFEST}
     entries = {name: {"size": len(one), "sha256": hashlib.sha256(one).hexdigest()} for name, one in files.items()}
-    (folder / artifacts.MANIFEST).write_text(json.dumps({"files": entries}))
+    (folder / manifest.MANIFEST).write_text(json.dumps({"files": entries}))
 
 
 def score(folder: Path, kind: str) -> None:
@@ -822,9 +822,9 @@ def warm(folder: Path, kind: str) -> None:
 def main() -> None:
     warnings.simplefilter("ignore")
     if sys.argv[1:2] == [WRITE]:
-        from src.runs import artifacts
+        from src.runs import model_file
 
-        artifacts.dump(Path(sys.argv[3]), model_of(sys.argv[2]))
+        model_file.dump(Path(sys.argv[3]), model_of(sys.argv[2]))
         return
     n, kinds = int(sys.argv[1]) if len(sys.argv) > 1 else 200, sys.argv[2:] or list(KINDS)
     columns = (REFUSED, SCORED, ERROR, OUT_OF_MEMORY, CRASHED, HUNG)

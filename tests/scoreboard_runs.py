@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from src.runs import artifacts
+from src.files import folders, writing
 
 METRICS = {
     "baseline_roc_auc": 0.5, "cv_roc_auc": 0.79, "gain_roc_auc": 0.3, "gain_roc_auc_ci_high": 0.35, "gain_roc_auc_ci_low": 0.2,
@@ -31,9 +31,9 @@ def facts(use_case: str = "credit_scoring", model: str = "xgboost", department: 
 
 def write_run(run_dir: Path, about: dict | None = None, metrics: dict | None = None, report: str = "<p>A report</p>") -> Path:
     about = about or facts(run_dir.parent.name, run_dir.name)
-    with artifacts.published(run_dir) as folder:
-        artifacts.write_json(folder / "metadata.json", about)
-        artifacts.write_json(folder / "metrics.json", METRICS if metrics is None else metrics)
+    with folders.published(run_dir) as folder:
+        writing.write_json(folder / "metadata.json", about)
+        writing.write_json(folder / "metrics.json", METRICS if metrics is None else metrics)
         (folder / "model.skops").write_bytes(b"model")
         if report:
             (folder / "report.html").write_text(report)

@@ -13,7 +13,7 @@ from src.errors import ConfigError
 from src.evaluation import validity
 from src.report import render as render_report
 from src.report.model_card import render as render_card
-from src.runs import artifacts
+from src.runs import model_file
 from src.training.fit import fit_unsupervised
 from src.training.recipe import make_recipe
 
@@ -51,7 +51,7 @@ def test_a_detector_fitted_on_the_train_rows_alone_gives_the_answers_to_test_tha
 def test_val_of_a_detector_is_for_comparing_runs(run, table):
     folder, _, metrics = run
     rows, val = table[1], part_of(folder, "val")
-    score = artifacts.load(folder).score_samples(rows.frame.iloc[val])
+    score = model_file.load(folder).score_samples(rows.frame.iloc[val])
     assert metrics["val_score"] == metrics["val_average_precision"] == average_precision_score(rows.y[val], score)
 
 

@@ -7,8 +7,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from src.errors import DataError
+from src.files import folders
 from src.metrics.scores import expected_calibration_error
-from src.runs import artifacts
+from src.runs import model_file
 from src.training.calibration import calibrate, reliability
 
 RNG = np.random.default_rng(0)
@@ -50,6 +51,6 @@ def test_too_few_rows_of_a_class_are_refused():
 def test_a_calibrated_model_survives_saving(tmp_path, method):
     model = Pipeline([("features", StandardScaler(with_mean=False, with_std=False).fit(X)), ("estimator", SURE)])
     calibrated = calibrate(model, method, X, Y)
-    with artifacts.published(tmp_path / "run") as folder:
-        artifacts.dump(folder / "model.skops", calibrated)
-    np.testing.assert_array_equal(artifacts.load(tmp_path / "run").predict_proba(X), calibrated.predict_proba(X))
+    with folders.published(tmp_path / "run") as folder:
+        model_file.dump(folder / "model.skops", calibrated)
+    np.testing.assert_array_equal(model_file.load(tmp_path / "run").predict_proba(X), calibrated.predict_proba(X))

@@ -9,11 +9,12 @@ from sklearn.metrics import calinski_harabasz_score as calinski_harabasz
 from sklearn.metrics import davies_bouldin_score as davies_bouldin
 
 from src.errors import DataError
+from src.files import folders
 from src.metrics.clusters import clustering_metrics, profiles, sampled_silhouette, stability
 from src.models.clustering.density import choose_eps, knee
 from src.models.clustering.estimators import DBSCANClustering, HierarchicalClustering, KMeansClustering
 from src.models.clustering.linkage import weighted_merges
-from src.runs import artifacts
+from src.runs import model_file
 
 ESTIMATORS = [KMeansClustering, DBSCANClustering, HierarchicalClustering]
 TRUSTED = [f"src.models.clustering.estimators.{estimator.__name__}" for estimator in ESTIMATORS]
@@ -86,12 +87,12 @@ def test_the_same_seed_gives_the_same_labels_and_order_of_rows_does_not_matter_t
 @pytest.mark.parametrize("n_columns", [2, 20], ids=["tree", "brute_force"])
 @pytest.mark.parametrize("estimator", [*ESTIMATORS, lambda: HierarchicalClustering(max_rows=200)])
 def test_a_saved_model_predicts_bit_for_bit_what_it_did(tmp_path, monkeypatch, estimator, n_columns):
-    monkeypatch.setattr(artifacts, "TRUSTED", [*artifacts.TRUSTED, *TRUSTED])
+    monkeypatch.setattr(model_file, "TRUSTED", [*model_file.TRUSTED, *TRUSTED])
     X, _ = blobs([300, 100], [1.0, 0.5], n_columns)
     model = estimator().fit(X)
-    with artifacts.published(tmp_path / "run") as folder:
-        artifacts.dump(folder / "model.skops", model)
-    loaded = artifacts.load(tmp_path / "run")
+    with folders.published(tmp_path / "run") as folder:
+        model_file.dump(folder / "model.skops", model)
+    loaded = model_file.load(tmp_path / "run")
     new = X + 0.3
     np.testing.assert_array_equal(loaded.predict(new), model.predict(new))
     if isinstance(model, DBSCANClustering):

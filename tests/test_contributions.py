@@ -20,7 +20,7 @@ from src.evaluation.explain.reference import as_table
 from src.models.layers import pipeline_of, take_apart
 from src.report import series
 from src.report.explanation import CONTRIBUTIONS
-from src.runs import artifacts
+from src.runs import model_file
 
 SUPERVISED = [kind for kind in KINDS if kind not in ("clustering", "anomaly")]
 
@@ -36,7 +36,7 @@ def explained_rows_of(folder) -> tuple:
     use_case = UseCase.model_validate(facts["config"]["use_case"])
     table = make_table(load.load(use_case=use_case, **facts["config"]["data_source"]), use_case)
     rows = table.frame.iloc[tables_of(folder)[1]["row"]]
-    return pipeline_of(take_apart(artifacts.load(folder)).core), rows, as_table(facts["reference"], table.features)
+    return pipeline_of(take_apart(model_file.load(folder)).core), rows, as_table(facts["reference"], table.features)
 
 
 def chart_of(folder) -> dict:

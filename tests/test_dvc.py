@@ -181,8 +181,8 @@ def test_another_machine_pulls_a_model_and_scores_with_it(reproduced, tmp_path):
     there.dvc("remote", "add", "--local", "-d", "shelf", str(tmp_path / "shelf"))
     there.dvc("pull", "--quiet")
     assert there.repro() == set()
-    code = "import pandas; from pathlib import Path; from src.runs import artifacts\n"
-    code += "model = artifacts.load(Path('portfolio/credit_scoring/run'))\n"
+    code = "import pandas; from pathlib import Path; from src.runs import model_file\n"
+    code += "model = model_file.load(Path('portfolio/credit_scoring/run'))\n"
     code += "print(model.predict_proba(pandas.read_parquet('portfolio/credit_scoring/data.parquet')).shape)"
     assert there.run(sys.executable, "-c", code) == "(1000, 2)\n"
 

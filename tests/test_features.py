@@ -14,7 +14,7 @@ from src.data.validation import validate
 from src.errors import DataError
 from src.features.preprocessing import make_features, matrix_columns, matrix_facts
 from src.features.transformers.categories import MAX_ONE_HOT, CategoryCodes
-from src.runs import artifacts
+from src.runs import model_file
 
 FEATURES = {
     "sector": Feature(type="category"),
@@ -287,9 +287,9 @@ def test_equal_seeds_give_equal_bytes_and_a_saved_step_gives_the_very_same_matri
     assert fits[0] == fits[1]
     paths = [tmp_path / "a.skops", tmp_path / "b.skops"]
     for path, step in zip(paths, steps, strict=True):
-        artifacts.dump(path, step)
+        model_file.dump(path, step)
     assert paths[0].read_bytes() == paths[1].read_bytes()
-    loaded = skops.io.loads(paths[0].read_bytes(), trusted=artifacts.TRUSTED)
+    loaded = skops.io.loads(paths[0].read_bytes(), trusted=model_file.TRUSTED)
     assert dense(loaded.transform(frame)).tobytes() == dense(steps[0].transform(frame)).tobytes()
     assert matrix_columns(loaded) == matrix_columns(steps[0])
 

@@ -13,7 +13,8 @@ import pytest
 from conftest import ROOT
 
 from src.errors import IntegrityError
-from src.runs import artifacts
+from src.files import folders, manifest
+from src.runs import model_file
 from src.runs.model_checks import lightgbm_text, xgboost_buffer
 from src.runs.model_checks.fault import Malformed
 from src.scoring.model import load
@@ -31,7 +32,7 @@ def file_of(tmp_path_factory):
     def give(kind: str) -> bytes:
         if kind not in files:
             path = tmp_path_factory.mktemp("model") / "model.skops"
-            artifacts.dump(path, hostile.model_of(kind))
+            model_file.dump(path, hostile.model_of(kind))
             files[kind] = path.read_bytes()
         return files[kind]
 
@@ -45,7 +46,7 @@ def refused(tmp_path):
     def check(data: bytes, why: str, kind: str = "dummy") -> None:
         hostile.write_run(tmp_path, kind, data)
         with pytest.raises(IntegrityError, match=f"model.skops is refused: {why}"):
-            artifacts.load(tmp_path)
+            model_file.load(tmp_path)
 
     return check
 
@@ -106,7 +107,7 @@ def nodes_with(field: str, value, field_of: str):
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_untampered_file_of_every_kind_scores_bit_for_bit_what_the_model_said(file_of, tmp_path, kind):
     hostile.write_run(tmp_path, kind, file_of(kind))
-    model, again = hostile.model_of(kind), artifacts.load(tmp_path)
+    model, again = hostile.model_of(kind), model_file.load(tmp_path)
     ask = "predict_proba" if hasattr(model, "predict_proba") else "predict"
     np.testing.assert_array_equal(getattr(again, ask)(hostile.rows()), getattr(model, ask)(hostile.rows()))
 
@@ -205,13 +206,13 @@ def test_whatever_a_reader_raises_of_broken_bytes_is_one_sentence_and_not_its_ex
 
 
 def test_a_pickle_that_cannot_be_read_is_refused_likewise(tmp_path):
-    with artifacts.published(tmp_path / "run") as folder:
+    with folders.published(tmp_path / "run") as folder:
         (folder / "model.joblib").write_bytes(b"\x80\x05no pickle")
     with (
         pytest.warns(UserWarning, match="is a pickle"),
         pytest.raises(IntegrityError, match=r"model\.joblib is refused: \w+Error"),
     ):
-        artifacts.load(tmp_path / "run", "model.joblib")
+        model_file.load(tmp_path / "run", "model.joblib")
 
 
 def test_an_archive_with_a_password_or_too_many_members_is_refused(file_of, refused):
@@ -283,7 +284,7 @@ def test_a_model_that_fails_on_good_rows_is_not_one_that_training_wrote(file_of,
 def test_metadata_that_are_none_are_refused(file_of, tmp_path):
     hostile.write_run(tmp_path, "dummy", file_of("dummy"))
     (tmp_path / "metadata.json").write_text("[]")
-    artifacts.write_manifest(tmp_path)
+    manifest.write_manifest(tmp_path)
     with pytest.raises(IntegrityError, match="does not score as one that training wrote"):
         load(tmp_path)
 

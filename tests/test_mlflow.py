@@ -25,8 +25,8 @@ from conftest import ROOT
 from src.config.use_case import UseCase
 from src.data import load as source
 from src.errors import DataError, IntegrityError, TrainingError
+from src.files import manifest
 from src.predict import load_model
-from src.runs import artifacts
 from src.tracking import mlflow
 
 SERVER = ROOT / ".venv-mlflow/bin/python"
@@ -242,7 +242,7 @@ def _rewrite(run_dir, name, text):
     """Change a file of a copied run, and the manifest with it."""
     (run_dir / name).write_text(text)
     (run_dir / "manifest.json").unlink()
-    artifacts.write_manifest(run_dir)
+    manifest.write_manifest(run_dir)
 
 
 # The model
@@ -408,4 +408,4 @@ def test_a_server_that_is_down_costs_a_run_one_warning(python, tmp_path):
     assert len([line for line in result.stderr.splitlines() if "127.0.0.1:1" in line]) == 1
     assert "hush" not in result.stdout + result.stderr
     assert load_model(tmp_path / "run").use_case.key == "fair_lending"
-    artifacts.verify(tmp_path / "run")
+    manifest.verify(tmp_path / "run")

@@ -11,7 +11,7 @@ from conftest import ROOT, elsewhere, options
 
 from src.metrics.scores import as_score
 from src.predict import load_model
-from src.runs import artifacts
+from src.runs import model_file
 
 RNG = np.random.default_rng(0)
 N = 1200
@@ -91,14 +91,14 @@ def command(cases, model, task):
 
 def answers(run_dir, cases) -> str:
     """Hash of what a saved model says of the rows."""
-    model = artifacts.load(run_dir)
+    model = model_file.load(run_dir)
     ask = model.predict_proba if hasattr(model, "predict_proba") else model.predict
     return hashlib.sha256(ask(pd.read_parquet(cases / "rows.parquet")).tobytes()).hexdigest()
 
 
 def check_scores(run_dir, rows, task):
     """Scoring says what the saved model says."""
-    model, scored = artifacts.load(run_dir), load_model(run_dir).predict(rows)
+    model, scored = model_file.load(run_dir), load_model(run_dir).predict(rows)
     if task == "multiclass":
         names = CLASSES[model.predict(rows)]
         np.testing.assert_array_equal(scored.decision, names)
@@ -145,7 +145,7 @@ def test_a_new_use_case_is_one_file_and_a_csv_and_its_model_answers(train, cases
     assert result.returncode == 0, result.stderr
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
     assert metrics["test_mae_ci_high"] < metrics["baseline_mae"]
-    predicted = artifacts.load(tmp_path / "run").predict(rows)
+    predicted = model_file.load(tmp_path / "run").predict(rows)
     assert predicted.min() >= 0
     assert np.median(predicted[spent == 0]) < 0.05 < np.median(predicted[spent > 0])
 

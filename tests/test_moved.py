@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from src.models.estimators import ESTIMATORS
-from src.runs.artifacts import TRUSTED, dump
 from src.runs.model_checks import loads
 from src.runs.model_checks.moved import MOVED, OF_PACKAGE, rename
+from src.runs.model_file import TRUSTED, dump
 from src.training.fit import predict_score
 
 SAVED = zipfile.ZipFile(

@@ -6,10 +6,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, mean_pinball_loss, roc_auc_score, root_mean_squared_error
 
 from src.errors import ConfigError
+from src.files import folders
 from src.models.early_stopping import Patience
 from src.models.neural import estimator as neural
 from src.models.neural.estimator import NeuralNetworkClassifier, NeuralNetworkRegressor
-from src.runs import artifacts
+from src.runs import model_file
 
 torch = pytest.importorskip("torch")
 network = pytest.importorskip("src.models.neural.network")
@@ -116,14 +117,14 @@ def test_fitting_and_scoring_leave_the_state_of_torch_as_it_was():
 def test_a_saved_network_scores_bit_for_bit_the_same_in_another_process(stopped, python, tmp_path):
     regressor = fit_on(FIT, NeuralNetworkRegressor(**SMALL, max_epochs=2), AMOUNT_EUR)
     run = tmp_path / "run"
-    with artifacts.published(run) as folder:
-        artifacts.dump(folder / "classifier.skops", stopped)
-        artifacts.dump(folder / "regressor.skops", regressor)
+    with folders.published(run) as folder:
+        model_file.dump(folder / "classifier.skops", stopped)
+        model_file.dump(folder / "regressor.skops", regressor)
     np.save(tmp_path / "X.npy", X)
     code = (
-        "import numpy as np; from pathlib import Path; from src.runs import artifacts\n"
+        "import numpy as np; from pathlib import Path; from src.runs import model_file\n"
         f"X, run = np.load({str(tmp_path / 'X.npy')!r}), Path({str(run)!r})\n"
-        "classifier, regressor = (artifacts.load(run, name) for name in ('classifier.skops', 'regressor.skops'))\n"
+        "classifier, regressor = (model_file.load(run, name) for name in ('classifier.skops', 'regressor.skops'))\n"
         f"np.save({str(tmp_path / 'c.npy')!r}, classifier.predict_proba(X))\n"
         f"np.save({str(tmp_path / 'r.npy')!r}, regressor.predict(X))\n"
     )

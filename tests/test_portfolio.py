@@ -23,7 +23,7 @@ ENTRY = """
 import ctypes, json, multiprocessing, os, signal, sys, time
 from pathlib import Path
 from src import command_line
-from src.runs import artifacts
+from src.files import folders, writing
 
 SEEDS_THAT = json.loads(os.environ["SEEDS_THAT"])
 
@@ -55,9 +55,9 @@ def main(cfg):
     if cfg.seed in SEEDS_THAT.get("need 300 MB", []):
         bytearray(300_000_000).count(1)
     facts = {"use_case_key": cfg.use_case.key, "model": cfg.model.name, "metric": "roc_auc", "n_threads": cfg.n_threads}
-    with artifacts.published(run_dir) as folder:
-        artifacts.write_json(folder / "metadata.json", facts | {"openmp": os.environ["OMP_NUM_THREADS"]})
-        artifacts.write_json(folder / "metrics.json", {"test_roc_auc": 0.5 + cfg.seed / 100})
+    with folders.published(run_dir) as folder:
+        writing.write_json(folder / "metadata.json", facts | {"openmp": os.environ["OMP_NUM_THREADS"]})
+        writing.write_json(folder / "metrics.json", {"test_roc_auc": 0.5 + cfg.seed / 100})
     return 0.5 + cfg.seed / 100
 
 

@@ -19,8 +19,9 @@ from conftest import ROOT, elsewhere, run_warm
 from src import predict
 from src.data import packaged
 from src.errors import ConfigError, DataError, IntegrityError
+from src.files import manifest
 from src.predict import load_model
-from src.runs import artifacts
+from src.runs import model_file
 from src.use_cases import full_name
 
 LAGS = """\
@@ -100,7 +101,7 @@ def score(runs, tmp_path, frame, *words, run="credit", end=".parquet", code=0):
 
 
 def test_scores_decisions_and_versions_are_those_of_the_saved_model(runs, tmp_path, german):
-    scored, model = score(runs, tmp_path, german), artifacts.load(runs / "credit")
+    scored, model = score(runs, tmp_path, german), model_file.load(runs / "credit")
     np.testing.assert_array_equal(scored.score, model.predict_proba(german)[:, 1])
     np.testing.assert_array_equal(scored.decision, model.predict(german))
     assert list(scored) == ["row", "score", "decision", "model_version"]
@@ -111,7 +112,7 @@ def test_scores_decisions_and_versions_are_those_of_the_saved_model(runs, tmp_pa
 
 def test_raw_score_and_calibration_give_the_score(runs, german):
     scored = load_model(runs / "credit").predict(german, reasons=4)
-    calibrator = artifacts.load(runs / "credit").estimator_.estimator.calibrated_classifiers_[0].calibrators[0]
+    calibrator = model_file.load(runs / "credit").estimator_.estimator.calibrated_classifiers_[0].calibrators[0]
     np.testing.assert_allclose(calibrator.predict(1 / (1 + np.exp(-scored.raw_score))), scored.score, atol=1e-6)
 
 
@@ -247,7 +248,7 @@ def test_categories_not_seen_in_training_are_scored_and_counted(runs, tmp_path, 
     new.loc[:4, "purpose"] = "space travel"
     scored = score(runs, tmp_path, new, "batch_rows=200")
     assert "purpose: 5 values were not seen in training" in capsys.readouterr().err
-    np.testing.assert_array_equal(scored.score, artifacts.load(runs / "credit").predict_proba(new)[:, 1])
+    np.testing.assert_array_equal(scored.score, model_file.load(runs / "credit").predict_proba(new)[:, 1])
 
 
 def test_more_missing_values_than_declared_and_than_chance_explains_are_refused():
@@ -269,7 +270,7 @@ def test_lags_look_back_in_the_input_and_rows_without_history_are_counted(runs, 
     frame.loc[newest, "paid_out_eur"] = np.nan  # not known yet
     scored = score(runs, tmp_path, frame, "id_column=branch", "batch_rows=50", run="cash")
     before = frame.sort_values("day").groupby("branch").paid_out_eur.shift(1).reindex(frame.index).astype("float32")
-    by_hand = artifacts.load(runs / "cash").predict(frame.assign(paid_out_yesterday_eur=before))
+    by_hand = model_file.load(runs / "cash").predict(frame.assign(paid_out_yesterday_eur=before))
     np.testing.assert_allclose(scored.score, by_hand, rtol=1e-9)
     assert "2 of 400 rows lack some of the history" in capsys.readouterr().err
     (tmp_path / "scores.parquet").unlink()
@@ -354,9 +355,9 @@ def test_a_model_that_takes_the_place_of_the_one_the_registry_found_is_not_loade
     version = store.Registry(tmp_path / "models").register(runs / "credit").version
     found = store.find("credit_scoring", version, tmp_path / "models")
     found.folder.chmod(0o755)
-    (found.folder / artifacts.MANIFEST).chmod(0o644)
+    (found.folder / manifest.MANIFEST).chmod(0o644)
     (found.folder / "extra.txt").write_text("another run", encoding="utf-8")
-    artifacts.write_manifest(found.folder)
+    manifest.write_manifest(found.folder)
     monkeypatch.setattr(store, "find", lambda *ignored: found)
     with pytest.raises(IntegrityError, match="is not the file that was written"):
         load_model("credit_scoring", version, tmp_path / "models")

@@ -17,6 +17,7 @@ import pytest
 from conftest import KINDS, run_warm
 
 from src.errors import ConfigError, GateError, IntegrityError
+from src.files import folders, manifest, writing
 from src.registry import __main__ as command_line
 from src.registry import ledger as ledgers
 from src.registry import looks, signing, witness
@@ -25,7 +26,7 @@ from src.registry.ledger import HEAD, LEDGER
 from src.registry.promotion import judge
 from src.registry.store import Registry, find, open_registry
 from src.registry.versions import newest, next_version, parse
-from src.runs import artifacts
+from src.runs import model_file
 
 ENTRY = {  # the specification's fields
     "model_id": str, "use_case_key": str, "algorithm": str, "version": str, "created_at": str, "created_by": str,
@@ -57,13 +58,13 @@ def a_run(trained, tmp_path):
     """A run like the trained one but for what is changed: facts, metrics, or the scores of test rows."""
 
     def made(name: str = "run", facts=None, metrics=None, scores=None) -> Path:
-        with artifacts.published(tmp_path / name) as folder:
-            for file in artifacts.names_in_manifest(trained):
+        with folders.published(tmp_path / name) as folder:
+            for file in manifest.names_in_manifest(trained):
                 (folder / file).parent.mkdir(exist_ok=True)
-                (folder / file).write_bytes(artifacts.read_verified(trained, file))
+                (folder / file).write_bytes(manifest.read_verified(trained, file))
             for file, changes in (("metadata.json", facts), ("metrics.json", metrics)):
                 if changes:
-                    artifacts.write_json(folder / file, json.loads((folder / file).read_text()) | changes)
+                    writing.write_json(folder / file, json.loads((folder / file).read_text()) | changes)
             if scores:
                 frame = pd.read_parquet(folder / "test_scores.parquet")
                 frame.assign(score=scores(frame)).to_parquet(folder / "test_scores.parquet")
@@ -342,11 +343,11 @@ def test_a_pickle_in_the_models_place_is_refused_and_not_executed(registry, trai
     with pytest.raises(IntegrityError, match=r"model\.skops"):
         find("credit_scoring", "1.0.0", registry.root)
     with pytest.raises(IntegrityError, match=r"model\.skops"):
-        artifacts.load(folder)
-    (folder / artifacts.MANIFEST).chmod(0o644)
-    artifacts.write_manifest(folder)  # whoever can write there can write a manifest that fits
+        model_file.load(folder)
+    (folder / manifest.MANIFEST).chmod(0o644)
+    manifest.write_manifest(folder)  # whoever can write there can write a manifest that fits
     with pytest.raises(IntegrityError, match=r"model\.skops"):
-        artifacts.load(folder)
+        model_file.load(folder)
     assert not Path("executed").exists()
 
 
@@ -454,8 +455,8 @@ def test_versions_tested_on_other_rows_are_compared_by_their_intervals(registry,
     one = registry.register(a_run())
     scores = pd.read_parquet(one.folder / "test_scores.parquet")
     assert compare(one, one).test == "DeLong"
-    with artifacts.published(a_run("other")) as folder:
-        for name in artifacts.names_in_manifest(one.folder):
+    with folders.published(a_run("other")) as folder:
+        for name in manifest.names_in_manifest(one.folder):
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_bytes((one.folder / name).read_bytes())
         scores.assign(row=scores["row"] + 1).to_parquet(folder / "test_scores.parquet")
@@ -539,11 +540,11 @@ def test_any_run_folder_can_be_registered_by_hand(registry, a_run, capsys):
     facts = json.loads((a_run() / "metadata.json").read_text())
     timeless = {key: value for key, value in facts.items() if key != "created_at"}
     run_dir = a_run("pulled")
-    with artifacts.published(run_dir) as folder:
-        for file in artifacts.names_in_manifest(a_run()):
+    with folders.published(run_dir) as folder:
+        for file in manifest.names_in_manifest(a_run()):
             (folder / file).parent.mkdir(exist_ok=True)
-            (folder / file).write_bytes(artifacts.read_verified(a_run(), file))
-        artifacts.write_json(folder / "metadata.json", timeless)
+            (folder / file).write_bytes(manifest.read_verified(a_run(), file))
+        writing.write_json(folder / "metadata.json", timeless)
     assert run("register", run_dir, "--registry", registry.root, "--reason", "from another machine", "--by", "ann") == 0
     assert "UC-CRED-006-v1.0.0, staging" in capsys.readouterr().out
     (line,) = registry.history("credit_scoring")
@@ -564,17 +565,17 @@ def write_run(folder: Path, files: dict[str, bytes]) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    (folder / artifacts.MANIFEST).write_text(manifest(files))
+    (folder / manifest.MANIFEST).write_text(manifest_of(files))
     return folder
 
 
 def rewrite(run_dir: Path, files: dict[str, bytes], name: str, data: bytes) -> None:
     """Put other bytes in a file of a run folder, and a manifest that fits."""
     (run_dir / name).write_bytes(data)
-    (run_dir / artifacts.MANIFEST).write_text(manifest(files | {name: data}))
+    (run_dir / manifest.MANIFEST).write_text(manifest_of(files | {name: data}))
 
 
-def manifest(files: dict[str, bytes]) -> str:
+def manifest_of(files: dict[str, bytes]) -> str:
     entries = {name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()}
     return json.dumps({"files": entries})
 
@@ -582,7 +583,7 @@ def manifest(files: dict[str, bytes]) -> str:
 @pytest.fixture
 def files(trained):
     """Files of a good run."""
-    return {name: artifacts.read_verified(trained, name) for name in artifacts.names_in_manifest(trained)}
+    return {name: manifest.read_verified(trained, name) for name in manifest.names_in_manifest(trained)}
 
 
 @pytest.mark.parametrize("name", ["../registry.jsonl", "../v1.0.0/model.skops", "a/../../b", "/b"])
@@ -590,7 +591,7 @@ def test_a_run_whose_manifest_names_files_outside_it_changes_nothing(registry, t
     registry.register(trained)
     name = str(tmp_path / "b") if name == "/b" else name
     run_dir = write_run(tmp_path / "run", files)
-    (run_dir / artifacts.MANIFEST).write_text(manifest(files | {name: b"owned"}))
+    (run_dir / manifest.MANIFEST).write_text(manifest_of(files | {name: b"owned"}))
     before = contents(tmp_path)
     assert run("register", run_dir, "--registry", registry.root) == 4
     assert "is not the name of a file inside the folder" in capsys.readouterr().err
@@ -703,8 +704,8 @@ def test_a_link_or_a_file_that_nobody_wrote_in_a_run_folder_is_not_registered(re
 def test_a_run_of_every_kind_is_registered_with_and_without_clock_times(registry, run_of, tmp_path, kind):
     from src.stages.outputs import timeless
 
-    names = artifacts.names_in_manifest(run_of(kind))
-    files = {name: artifacts.read_verified(run_of(kind), name) for name in names}
+    names = manifest.names_in_manifest(run_of(kind))
+    files = {name: manifest.read_verified(run_of(kind), name) for name in names}
     facts = json.loads(files["metadata.json"])
     pulled = write_run(tmp_path / "pulled", files | {"metadata.json": json.dumps(timeless(facts)).encode()})
     for run_dir in (run_of(kind), pulled):
@@ -1049,7 +1050,7 @@ def test_no_forged_ledger_is_read_or_ends_in_a_traceback(registry, trained):
     assert registry.verify("credit_scoring")["n_lines"] == 5
 
 
-@pytest.mark.parametrize("name", [LEDGER, HEAD, f"v1.0.0/{artifacts.MANIFEST}"])
+@pytest.mark.parametrize("name", [LEDGER, HEAD, f"v1.0.0/{manifest.MANIFEST}"])
 def test_random_damage_is_refused_in_a_sentence_or_changes_nothing(registry, trained, name):
     for _ in range(2):
         registry.register(trained)

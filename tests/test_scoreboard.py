@@ -15,9 +15,9 @@ from conftest import run_warm
 from scoreboard_runs import METRICS, facts, write_portfolio, write_run
 
 from src.evaluation import fairness
+from src.files import writing
 from src.metrics import scores
 from src.registry.store import Registry
-from src.runs import artifacts
 from src.scoreboard import __main__ as command_line
 from src.scoreboard import page, runs
 from src.scoreboard import skill as lifts
@@ -327,12 +327,12 @@ def test_the_change_is_against_the_last_commit(tmp_path):
     git("init")
     home = tmp_path / "portfolio/credit_scoring"
     write_run(home / "run", facts())
-    artifacts.write_json(home / "metrics.json", METRICS)
+    writing.write_json(home / "metrics.json", METRICS)
     git("add", "portfolio/credit_scoring/metrics.json")
     git("commit", "-m", "Before")
     now = METRICS | {"test_roc_auc": 0.78}
     write_run(home / "run", facts(), now)
-    artifacts.write_json(home / "metrics.json", now)
+    writing.write_json(home / "metrics.json", now)
     write_run(tmp_path / "portfolio/churn_prediction/run", facts("churn_prediction"))
     board = command_line.make([tmp_path / "portfolio"], tmp_path / "models")
     row = row_of(board, "credit_scoring")

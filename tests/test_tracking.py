@@ -13,7 +13,7 @@ from conftest import ROOT, run_warm
 
 from src import tracking
 from src.errors import ConfigError
-from src.runs import artifacts
+from src.files import manifest
 from src.tracking import dvclive, experiments
 
 FORK = multiprocessing.get_context("fork")
@@ -132,7 +132,7 @@ def test_a_tracker_that_fails_is_one_warning_and_the_run_is_whole(tmp_path):
     assert warned[0].startswith(f"{tmp_path}/experiments.jsonl failed, the run itself did not: IsADirectoryError")
     assert warned[1].startswith("tracking=dvclive failed, the run itself did not: ConfigError")
     assert "Traceback" not in result.stderr
-    artifacts.verify(tmp_path / "run")
+    manifest.verify(tmp_path / "run")
 
 
 def test_a_single_run_is_tracked_a_job_of_a_sweep_only_if_told_and_each_is_an_experiment(tmp_path):
@@ -197,4 +197,4 @@ def test_ctrl_c_while_a_tracker_is_told_leaves_the_run_whole(tmp_path, run_of, m
     monkeypatch.setattr(experiments, "append", interrupted)
     with pytest.raises(KeyboardInterrupt):
         tracking.track(run_of("binary"), "none", None, None, str(tmp_path / "experiments.jsonl"))
-    artifacts.verify(run_of("binary"))
+    manifest.verify(run_of("binary"))

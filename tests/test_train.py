@@ -62,10 +62,10 @@ def german(tmp_path_factory, worker_id):
 def scores_of(run_dir: Path) -> tuple[str, int]:
     """Hash of what a saved model says of German credit's rows, and how many it decides are bad."""
     from src.data import packaged
-    from src.runs import artifacts
+    from src.runs import model_file
 
     frame = packaged.load("german_credit", "bad").frame
-    model = artifacts.load(run_dir)
+    model = model_file.load(run_dir)
     return hashlib.sha256(model.predict_proba(frame).tobytes()).hexdigest(), int(model.predict(frame).sum())
 
 
@@ -97,12 +97,12 @@ def test_the_metrics_file_is_what_the_saved_model_scores_on_the_saved_test_rows(
     from sklearn.metrics import accuracy_score, roc_auc_score
 
     from src.data import packaged
-    from src.runs import artifacts
+    from src.runs import model_file
 
     metrics = json.loads((german(model) / "metrics.json").read_text())
     frame = packaged.load("german_credit", "bad").frame
     test = frame[pq.read_table(german(model) / "split.parquet")["part"].to_pandas().to_numpy() == "test"]
-    saved = artifacts.load(german(model))
+    saved = model_file.load(german(model))
     assert metrics["test_roc_auc"] == pytest.approx(roc_auc_score(test.bad, saved.predict_proba(test)[:, 1]), abs=1e-12)
     assert metrics["test_accuracy"] == pytest.approx(accuracy_score(test.bad, saved.predict(test)), abs=1e-12)
     assert metrics["test_cost"] <= 5 * test.bad.sum()

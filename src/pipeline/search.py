@@ -10,8 +10,8 @@ import numpy as np
 import yaml
 
 from src.config.checks import CONF
+from src.files import writing
 from src.pipeline.folds import draw
-from src.runs import artifacts
 from src.runs.provenance import frame_sha256
 from src.sweeps.record import code_sha256, fingerprint
 from src.training.ensemble import inner_folds
@@ -63,5 +63,5 @@ def save_tuned(use_case: str, model: str, params: Mapping[str, Any]) -> Path:
     """Keep found parameters where later runs of the pair take them from; gives the file."""
     path = CONF / "tuned" / f"{use_case}_{model}.yaml"
     path.parent.mkdir(exist_ok=True)
-    artifacts.replace_text(path, yaml.safe_dump(dict(params)))
+    writing.replace_text(path, yaml.safe_dump(dict(params)))
     return path

@@ -17,13 +17,14 @@ from src.evaluation import analysis, drift, looks, performance, plot_tables
 from src.evaluation.benchmarks import benchmark_scores
 from src.evaluation.explain.reference import as_table, reference_row
 from src.evaluation.monotone import check_directions
+from src.files import folders, writing
 from src.metrics import threshold
 from src.metrics.scores import Prediction, decide
 from src.pipeline import documents
 from src.pipeline.folds import score_folds, scoring_of
 from src.pipeline.parts import Parts, split_table
 from src.registry.looks import facts_of_looks
-from src.runs import artifacts, writer
+from src.runs import writer
 from src.runtime.device import usable_cores
 from src.runtime.progress import Steps
 from src.sweeps.record import code_sha256
@@ -152,7 +153,7 @@ def train(
             tested = evaluate_on_test(config, yardstick, decided, table, parts, cv_results)
             tables = {**tested.tables, "history": fitted.history, **plot_tables.of_history(fitted.history)}
             tables |= {"trials": search.table} if search else {}
-        with steps.step("write"), artifacts.published(run_dir) as folder:
+        with steps.step("write"), folders.published(run_dir) as folder:
             tables["resources"] = steps.monitor.table()
             baseline = next(iter(decided.baselines))
             facts = writer.metadata(config, recipe, data, table, fitted, parts.suspects, broken, baseline, steps.durations_s)
@@ -261,7 +262,7 @@ def _write_test(folder: Path, tested: Tested, table: Table, parts: Parts) -> Non
     rows = parts.split.test
     about = table.units(rows), table.periods(rows)
     writer.write_test_scores(folder / "test_scores.parquet", rows, table.y[rows], tested.predictions, *about)
-    artifacts.write_json(folder / "drift_reference.json", tested.drift)
+    writing.write_json(folder / "drift_reference.json", tested.drift)
 
 
 def _announce(

@@ -13,12 +13,13 @@ from src.data import load
 from src.data.table import make_table
 from src.evaluation import drift, performance, plot_tables
 from src.evaluation.projection import project
+from src.files import folders, writing
 from src.metrics.clusters import agreement, clustering_metrics, profiles, stability
 from src.metrics.scores import as_score, decide
 from src.models.early_stopping import NO_ROUNDS
 from src.models.estimators import make_estimator
 from src.pipeline import documents
-from src.runs import artifacts, writer
+from src.runs import writer
 from src.runtime.progress import Steps
 from src.sweeps.record import code_sha256
 from src.training.fit import fit_unsupervised, predict_score
@@ -55,14 +56,14 @@ def find_clusters(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, 
 
             metrics["stability"] = stability(fit_predict_new, X, config.seed)
 
-        with steps.step("write"), artifacts.published(run_dir) as folder:
+        with steps.step("write"), folders.published(run_dir) as folder:
             facts = writer.facts_of_rows(config, recipe, data, table, steps.durations_s)
             tables["resources"] = steps.monitor.table()
             facts["params"] = params
             facts["environment"]["code_sha256"] = code_sha256()
             writer.write_clusters(folder, model, metrics, tables, labels, facts, hydra_files)
             reference = drift.reference(table.frame, table.features, {"cluster": Categorical(labels)})
-            artifacts.write_json(folder / "drift_reference.json", reference | {"floors": None})
+            writing.write_json(folder / "drift_reference.json", reference | {"floors": None})
             documents.write(folder, registry)
     for note in facts["notes"]:
         log.info(note)
@@ -122,7 +123,7 @@ def find_anomalies(
             reference = drift.reference(train, table.features, drift.answers_of(val_score))
             reference["floors"] = drift.floors(use_case.metric, metrics)
 
-        with steps.step("write"), artifacts.published(run_dir) as folder:
+        with steps.step("write"), folders.published(run_dir) as folder:
             facts = writer.facts_of_rows(config, recipe, data, table, steps.durations_s)
             tables["resources"] = steps.monitor.table()
             facts["notes"] += parts.warnings
@@ -136,7 +137,7 @@ def find_anomalies(
             writer.write_model(folder, model, model, metrics, tables, facts, hydra_files)
             writer.write_split(folder / "split.parquet", parts.split)
             writer.write_test_scores(folder / "test_scores.parquet", rows, y_test, decided, units)
-            artifacts.write_json(folder / "drift_reference.json", reference)
+            writing.write_json(folder / "drift_reference.json", reference)
             documents.write(folder, registry)
     for note in facts["notes"]:
         if note not in parts.warnings:

@@ -24,11 +24,11 @@ from pydantic import Field, ValidationError
 
 from src.config.strict_model import Facts
 from src.errors import ConfigError, IntegrityError
+from src.files import manifest, reading, writing
 from src.registry import witness
 from src.registry.lines import Count, Line, Sha256, check_line, check_order, what_is_wrong
 from src.registry.signing import SIGNING_KEY, Keys
 from src.registry.witness import Seen
-from src.runs import artifacts
 
 LEDGER, HEAD, LOCK = "registry.jsonl", "registry.head.json", ".registry.lock"
 NOTHING = "0" * 64  # what the first line says of the line before it
@@ -104,9 +104,9 @@ class Ledger:
     @contextlib.contextmanager
     def locked(self) -> Iterator[list[Line]]:
         """Give the lines to one process at a time, after what a dead one had begun is finished or taken back."""
-        artifacts.check_folder(self.folder)
+        reading.check_folder(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(artifacts.open_file(self.folder, LOCK, os.O_RDWR | os.O_CREAT), "rb") as lock:
+        with os.fdopen(reading.open_file(self.folder, LOCK, os.O_RDWR | os.O_CREAT), "rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             seen = self._seen()
             lines = self._recovered()
@@ -137,7 +137,7 @@ class Ledger:
         if signature := self.keys.signature(line["sha256"]):
             line["signature"] = signature
         check_line(line, self.folder.name, f"{self.path}, line {line['n']}")
-        with os.fdopen(artifacts.open_file(self.folder, LEDGER, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab") as file:
+        with os.fdopen(reading.open_file(self.folder, LEDGER, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab") as file:
             file.write(_canonical(line) + b"\n")
             file.flush()
             os.fsync(file.fileno())
@@ -157,7 +157,7 @@ class Ledger:
             self._write_head(beyond["n"], self.path.stat().st_size, beyond["sha256"])
             return [*lines, beyond]
         if self.path.exists() and self.path.stat().st_size > (head or NEW).size:
-            with os.fdopen(artifacts.open_file(self.folder, LEDGER, os.O_RDWR), "r+b") as file:
+            with os.fdopen(reading.open_file(self.folder, LEDGER, os.O_RDWR), "r+b") as file:
                 file.truncate((head or NEW).size)
                 os.fsync(file.fileno())
         return lines
@@ -166,7 +166,7 @@ class Ledger:
         try:
             self.keys.verify(line["sha256"], line.get("signature"), str(self.path))
             if line["action"] == "register":
-                artifacts.read_manifest(self.folder / f"v{line['version']}", line["manifest_sha256"])
+                manifest.read_manifest(self.folder / f"v{line['version']}", line["manifest_sha256"])
         except IntegrityError:
             return False
         return True
@@ -202,7 +202,7 @@ class Ledger:
         if data is None:
             return None
         try:
-            head = Head.model_validate(artifacts.parse_json(data, path))
+            head = Head.model_validate(reading.parse_json(data, path))
         except ValidationError as error:
             raise IntegrityError(f"{path} cannot be read: {what_is_wrong(error)}") from error
         if head != NEW:  # which says nothing that a signature could vouch for
@@ -213,13 +213,13 @@ class Ledger:
         head = {"n": n, "size": size, "sha256": sha256}
         if n and (signature := self.keys.signature(f"{n} {size} {sha256}")):
             head["signature"] = signature
-        artifacts.replace_text(self.folder / HEAD, json.dumps(head) + "\n")
-        artifacts.sync(self.folder)
+        writing.replace_text(self.folder / HEAD, json.dumps(head) + "\n")
+        writing.sync(self.folder)
 
     def _bytes(self, name: str, at_most: int) -> bytes | None:
         """Bytes of a file of the folder, None if there is none."""
         try:
-            return artifacts.read_file(self.folder, name, at_most)
+            return reading.read_file(self.folder, name, at_most)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -227,7 +227,7 @@ class Ledger:
 
     def _load(self, may_lack_head: bool = False) -> tuple[Head | None, list[Line], Line | None]:
         """The head, the lines that count, and a whole one beyond them; read without a lock, so again if the head moved."""
-        artifacts.check_folder(self.folder)
+        reading.check_folder(self.folder)
         while True:
             head = self._head()
             data = self._bytes(LEDGER, LARGEST)

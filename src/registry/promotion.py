@@ -12,10 +12,10 @@ from typing import Any
 from src.errors import IntegrityError, TrainingError
 from src.evaluation import looks, validity
 from src.evaluation.requirements import FOUR_FIFTHS
+from src.files import writing
 from src.metrics.scores import as_score
 from src.registry.comparison import Difference, Results, by_chance, difference, of_folder, of_version
 from src.registry.store import Version, open_registry
-from src.runs import artifacts
 
 log = logging.getLogger(__name__)
 NAME = "gates.json"
@@ -154,7 +154,7 @@ def write(folder: Path, root: Path) -> None:
     except (TrainingError, OSError, ValueError, KeyError) as error:
         log.warning(f"The report of this run does not compare it with production: {' '.join(str(error).split())}")
         return
-    artifacts.write_json(folder / NAME, found)
+    writing.write_json(folder / NAME, found)
 
 
 def _finite(values: dict[str, Any]) -> dict[str, Any]:

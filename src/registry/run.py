@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraint
 from src.config.schema import TrainingConfig
 from src.config.strict_model import Name
 from src.errors import IntegrityError
+from src.files import manifest, reading
 from src.registry.lines import Count, Finite, Moment, Sha256, what_is_wrong
-from src.runs import artifacts
 
 NEEDED = ("metadata.json", "metrics.json", "model.skops")
 MOST_HASHES = 1024  # of a look that is read
@@ -126,7 +126,7 @@ def facts_of(data: bytes, path: Path) -> dict[str, Any]:
     IntegrityError
         If they aren't what a run of this system records.
     """
-    return _checked(artifacts.parse_json(data, path), Recorded.model_validate, path)
+    return _checked(reading.parse_json(data, path), Recorded.model_validate, path)
 
 
 def metrics_of(data: bytes, path: Path) -> dict[str, float | None]:
@@ -137,7 +137,7 @@ def metrics_of(data: bytes, path: Path) -> dict[str, float | None]:
     IntegrityError
         If they aren't names with finite numbers.
     """
-    return _checked(artifacts.parse_json(data, path), METRICS.validate_python, path)
+    return _checked(reading.parse_json(data, path), METRICS.validate_python, path)
 
 
 def _checked(values: Any, validate, path: Path) -> Any:
@@ -162,9 +162,9 @@ def read(run_dir: Path, manifest_sha256: str | None = None) -> tuple[dict[str, A
     IntegrityError
         If files aren't those of the manifest, or facts and metrics aren't what a run of this system records.
     """
-    manifest_sha256 = manifest_sha256 or artifacts.manifest_sha256(run_dir)
-    artifacts.verify(run_dir, manifest_sha256)
-    if lacking := [name for name in NEEDED if name not in artifacts.read_manifest(run_dir, manifest_sha256)]:
+    manifest_sha256 = manifest_sha256 or manifest.manifest_sha256(run_dir)
+    manifest.verify(run_dir, manifest_sha256)
+    if lacking := [name for name in NEEDED if name not in manifest.read_manifest(run_dir, manifest_sha256)]:
         raise IntegrityError(f"{run_dir} is not a run: it has no {lacking[0]}")
-    facts, metrics = (artifacts.read_verified(run_dir, name, manifest_sha256) for name in NEEDED[:2])
+    facts, metrics = (manifest.read_verified(run_dir, name, manifest_sha256) for name in NEEDED[:2])
     return facts_of(facts, run_dir / NEEDED[0]), metrics_of(metrics, run_dir / NEEDED[1]), manifest_sha256

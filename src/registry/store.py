@@ -20,13 +20,14 @@ from typing import Any
 import yaml
 
 from src.errors import ConfigError, IntegrityError, unknown
+from src.files import folders, manifest, reading, writing
 from src.registry import run, signing, versions, witness
 from src.registry.entry import make_entry
 from src.registry.ledger import Ledger
 from src.registry.lines import Line, statuses
 from src.registry.lines import until as up_to
 from src.registry.signing import Keys
-from src.runs import artifacts, provenance
+from src.runs import provenance
 from src.use_cases import CONF, full_name, option_names
 
 ROOT = Path("models")
@@ -67,18 +68,18 @@ class Version:
         IntegrityError
             If a file was changed, added or lost since the version was registered.
         """
-        artifacts.check_folder(self.folder)
-        artifacts.verify(self.folder, self.manifest_sha256)
+        reading.check_folder(self.folder)
+        manifest.verify(self.folder, self.manifest_sha256)
 
     def has(self, name: str) -> bool:
         """Whether the version has a file, as the manifest says whose hash the ledger has."""
-        artifacts.check_folder(self.folder)
-        return name in artifacts.read_manifest(self.folder, self.manifest_sha256)
+        reading.check_folder(self.folder)
+        return name in manifest.read_manifest(self.folder, self.manifest_sha256)
 
     def read(self, name: str) -> bytes:
         """Bytes of a file of the version, found to be what was registered."""
-        artifacts.check_folder(self.folder)
-        return artifacts.read_verified(self.folder, name, self.manifest_sha256)
+        reading.check_folder(self.folder)
+        return manifest.read_verified(self.folder, name, self.manifest_sha256)
 
     @cached_property
     def facts(self) -> dict[str, Any]:
@@ -117,8 +118,8 @@ class Registry:
         elif not self.root.is_dir():
             raise ConfigError(f"{self.root} is not a folder: name the one that holds the registry")
         else:
-            folders = (path for path in self.root.iterdir() if path.is_symlink() or path.is_dir())
-            found = {path.name for path in folders if self.ledger(path.name).is_begun()}
+            known = (path for path in self.root.iterdir() if path.is_symlink() or path.is_dir())
+            found = {path.name for path in known if self.ledger(path.name).is_begun()}
         return sorted(found | set(witness.known(self.keys.fingerprint, self.root) if self.keys.fingerprint else ()))
 
     def ledger(self, use_case: str) -> Ledger:
@@ -195,7 +196,7 @@ class Registry:
         with ledger.locked() as lines:
             for left in ledger.folder.glob(f".{NEW}*"):  # by a process that died: only one at a time writes here
                 shutil.rmtree(left)
-            with artifacts.scratch(f".{NEW}", ledger.folder) as staging:
+            with folders.scratch(f".{NEW}", ledger.folder) as staging:
                 _copy(Path(run_dir), staging, manifest_sha256)
                 before = _newest_registered(lines)
                 version = versions.next_version(before, hashes["inputs_sha256"], hashes["configuration_sha256"])
@@ -277,14 +278,14 @@ class Registry:
         IntegrityError
         """
         ledger = self.ledger(use_case)
-        folders = sorted(ledger.folder.glob("v*"))  # a line precedes its folder, so look at folders first
+        versions = sorted(ledger.folder.glob("v*"))  # a line precedes its folder, so look at folders first
         lines, pending = ledger.read_all()
         if not ledger.is_begun():
             raise IntegrityError(f"{use_case} has no ledger in {self.root}: nothing was verified.")
         known = self._versions(use_case, lines)
         names = {f"v{version.version}" for version in known}
         begun = f"v{pending['version']}" if pending and pending["action"] == "register" else None
-        for path in folders:
+        for path in versions:
             if path.name not in names and path.name != begun:
                 raise IntegrityError(f"{path} is a version that no line of {ledger.path} knows.")
         for version in known:
@@ -433,11 +434,11 @@ def _user() -> str:
 
 def _copy(run_dir: Path, staging: Path, manifest_sha256: str) -> None:
     """Copy a run's files, each verified; its manifest and card are made anew."""
-    for name in artifacts.read_manifest(run_dir, manifest_sha256):
+    for name in manifest.read_manifest(run_dir, manifest_sha256):
         target = staging / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if name != "model_card.md":
-            target.write_bytes(artifacts.read_verified(run_dir, name, manifest_sha256))
+            target.write_bytes(manifest.read_verified(run_dir, name, manifest_sha256))
 
 
 def _seal(staging: Path, entry: dict[str, Any], run_dir: Path) -> str:
@@ -451,7 +452,7 @@ def _seal(staging: Path, entry: dict[str, Any], run_dir: Path) -> str:
             f"{run_dir} is not a run: no model card can be written from it ({type(error).__name__})"
         ) from error
     (staging / "model_card.md").write_text(card, encoding="utf-8")
-    sha256 = artifacts.write_manifest(staging)
+    sha256 = manifest.write_manifest(staging)
     for path in staging.rglob("*"):
         if path.is_file():
             path.chmod(0o444)
@@ -461,4 +462,4 @@ def _seal(staging: Path, entry: dict[str, Any], run_dir: Path) -> str:
 def _publish(staging: Path, folder: Path) -> None:
     staging.chmod(0o755)
     staging.rename(folder)
-    artifacts.sync(folder.parent)
+    writing.sync(folder.parent)

@@ -18,8 +18,8 @@ from pydantic import ValidationError
 
 from src.config.strict_model import Facts
 from src.errors import ConfigError, IntegrityError
+from src.files import reading, writing
 from src.registry.lines import Count, Line, Sha256
-from src.runs import artifacts
 
 log = logging.getLogger(__name__)
 VARIABLE = "REGISTRY_WITNESS"  # environment variable that names the file
@@ -83,14 +83,14 @@ def remember(key: str, folder: Path, n: int, sha256: str) -> None:
         return
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(artifacts.open_file(path.parent, f".{path.name}.lock", os.O_RDWR | os.O_CREAT), "r") as lock:
+        with os.fdopen(reading.open_file(path.parent, f".{path.name}.lock", os.O_RDWR | os.O_CREAT), "r") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             states = _read()
             before = states.get((key, _place(folder)))
             if before is None or before.n < n:
                 states[key, _place(folder)] = Seen(key=key, ledger=_place(folder), n=n, sha256=sha256)
                 texts = (json.dumps(seen.model_dump(), ensure_ascii=False) + "\n" for _, seen in sorted(states.items()))
-                artifacts.replace_text(path, "".join(texts), mode=0o600)
+                writing.replace_text(path, "".join(texts), mode=0o600)
     except OSError as error:
         _warn(path, error.strerror or str(error))
 
@@ -115,7 +115,7 @@ def _read() -> States:
     if path is None:
         return {}
     try:
-        data = artifacts.read_file(path.parent, path.name, LARGEST)
+        data = reading.read_file(path.parent, path.name, LARGEST)
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -131,7 +131,7 @@ def _read() -> States:
 
 def _state(path: Path, number: int, text: bytes) -> tuple[tuple[str, str], Seen]:
     try:
-        seen = Seen.model_validate(artifacts.parse_json(text, path))
+        seen = Seen.model_validate(reading.parse_json(text, path))
     except (ValidationError, IntegrityError) as error:
         raise IntegrityError(
             f"{path}, line {number} cannot be read. It remembers the newest state of a signed registry: put the line right "

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from src import report
 from src.errors import ConfigError
-from src.runs import artifacts
+from src.files import writing
 from src.runtime.terminal import for_people
 
 HELP = """\
@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     check(args.run_dir)
     out = args.out or args.run_dir.with_name(f"{args.run_dir.resolve().name}-{report.NAME}")
-    artifacts.replace_text(out, report.render(args.run_dir))
+    writing.replace_text(out, report.render(args.run_dir))
     print(os.path.relpath(out))
     return 0
 

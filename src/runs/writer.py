@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from src.data.csv_cells import text_of_frame
+from src.files import writing
 from src.models.estimators import ESTIMATORS, EXTRAS
-from src.runs import artifacts, provenance
+from src.runs import model_file, provenance
 from src.training.repeats import described
 
 FEW_UNITS = 2  # with fewer there is no interval: see `src.metrics.intervals`
@@ -169,12 +170,12 @@ def write_model(
 ) -> None:
     """The files that every run has, with labels or without."""
     for name, fitted in {"model": model, **preprocessing_steps(pipeline)}.items():
-        artifacts.dump(folder / f"{name}.skops", fitted)
+        model_file.dump(folder / f"{name}.skops", fitted)
         if facts["config"]["artifacts"] == "joblib":
-            artifacts.dump_joblib(folder / f"{name}.joblib", fitted)
-    artifacts.write_json(folder / "feature_names.json", facts["feature_names"])
-    artifacts.write_json(folder / "metrics.json", metrics)
-    artifacts.write_json(folder / "metadata.json", facts)
+            model_file.dump_joblib(folder / f"{name}.joblib", fitted)
+    writing.write_json(folder / "feature_names.json", facts["feature_names"])
+    writing.write_json(folder / "metrics.json", metrics)
+    writing.write_json(folder / "metadata.json", facts)
     (folder / "plots").mkdir()
     for name, table in tables.items():
         (folder / f"{name}.csv").write_text(text_of_frame(table), encoding="utf-8", newline="")

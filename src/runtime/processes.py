@@ -13,7 +13,7 @@ from multiprocessing import forkserver, resource_tracker, set_forkserver_preload
 from multiprocessing.process import BaseProcess
 
 from src.errors import TrainingError
-from src.runs import artifacts
+from src.files import folders
 
 SET_DEATH_SIGNAL = 1
 STARTED_BY = "FORKSERVER_OF"  # in the server's environment
@@ -87,5 +87,5 @@ def end_with(parent: int) -> None:
 def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(EVERY_S)
-    artifacts.abandon()
+    folders.abandon()
     os._exit(1)

@@ -102,7 +102,7 @@ def write(board: dict[str, Any], roots: list[Path], out: Path) -> Path:
     ConfigError
         If the folder can't be written to.
     """
-    from src.runs import artifacts
+    from src.files import writing
     from src.scoreboard import page
 
     def link(run_dir: str) -> str:
@@ -117,7 +117,7 @@ def write(board: dict[str, Any], roots: list[Path], out: Path) -> Path:
     try:
         out.mkdir(parents=True, exist_ok=True)
         for ending, text in texts.items():
-            artifacts.replace_text(out / f"{NAME}.{ending}", text)
+            writing.replace_text(out / f"{NAME}.{ending}", text)
     except OSError as error:
         raise ConfigError(f"{out} cannot be written to ({error.strerror}): choose another folder with --out DIR") from error
     return out / f"{NAME}.html"

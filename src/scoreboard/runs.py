@@ -15,10 +15,10 @@ from typing import Any
 
 from src.errors import IntegrityError
 from src.evaluation import validity
-from src.runs import artifacts
+from src.files import manifest
 from src.training import repeats
 
-MARKS = {artifacts.MANIFEST, "metadata.json", "model.skops"}  # a folder with one of them is, or was, a run folder
+MARKS = {manifest.MANIFEST, "metadata.json", "model.skops"}  # a folder with one of them is, or was, a run folder
 RATIO = "demographic_parity_ratio_"
 DATA_KINDS = {"packaged": "real"}
 
@@ -302,7 +302,7 @@ def _failures(record: Any) -> list[Failure]:
 
 def _damage(run_dir: Path) -> str | None:
     try:
-        artifacts.verify(run_dir)
+        manifest.verify(run_dir)
     except IntegrityError as error:
         return str(error).replace(f"{run_dir}/", "")
     return None

@@ -19,9 +19,10 @@ from src.data.lags import add_lags, lag_features
 from src.errors import ConfigError, DataError, IntegrityError, TrainingError
 from src.evaluation.explain.reference import as_table
 from src.evaluation.explain.shapley import MOST_REASONS, Contributions, largest, make_explainer, texts
+from src.files import manifest, reading
 from src.metrics.scores import decide
 from src.models.layers import Layers, categories_seen, members_of, pipeline_of, take_apart
-from src.runs import artifacts
+from src.runs import model_file
 from src.runtime.device import usable_cores
 from src.scoring.row_checks import Checked, MakeFrame, check, history_columns, history_converters
 from src.scoring.statistics import Tally
@@ -230,13 +231,14 @@ def load(folder: Path, version: str | None = None, manifest_sha256: str | None =
     """
     if not folder.is_dir():
         raise ConfigError(f"There is no folder {folder}. A run folder is what python -m src.train names in its last line.")
-    with _as_written(f"{artifacts.shown(folder)}"):
-        facts = json.loads(artifacts.read_verified(folder, "metadata.json", manifest_sha256))
+    with _as_written(f"{reading.shown(folder)}"):
+        facts = json.loads(manifest.read_verified(folder, "metadata.json", manifest_sha256))
         if version is None:
-            sha256 = hashlib.sha256(artifacts.read_verified(folder, "model.skops")).hexdigest()
+            sha256 = hashlib.sha256(manifest.read_verified(folder, "model.skops")).hexdigest()
             version = f"{facts['use_case_id']}-run-{sha256[:12]}"
         use_case = UseCase.model_validate(facts["config"]["use_case"])
-        found = ScoringModel(artifacts.load(folder, manifest_sha256=manifest_sha256), use_case, version, facts.get("reference"))
+        model = model_file.load(folder, manifest_sha256=manifest_sha256)
+        found = ScoringModel(model, use_case, version, facts.get("reference"))
         _use_all_cores(found.layers.core)
     return found
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 from src.data.batches import Batch, read_batches, to_frame
 from src.errors import ConfigError, DataError, TrainingError
 from src.evaluation.explain.shapley import RAW_SCORES
-from src.runs import artifacts
+from src.files import folders, writing
 from src.scoring.model import SCORES, ScoringModel
 from src.scoring.statistics import Tally
 from src.scoring.writer import TableWriter
@@ -135,15 +135,15 @@ def _staged(path: Path | None) -> Iterator[Path | None]:
     if path is None:
         yield None
         return
-    artifacts.remove_abandoned(path.parent, path.name)
-    with artifacts.scratch(f".{path.name}-{os.getpid()}-", path.parent) as folder:
+    folders.remove_abandoned(path.parent, path.name)
+    with folders.scratch(f".{path.name}-{os.getpid()}-", path.parent) as folder:
         yield folder / "rows"
 
 
 def _publish(staged: Path, path: Path) -> None:
-    artifacts.sync(staged)
+    writing.sync(staged)
     staged.replace(path)
-    artifacts.sync(path.parent)
+    writing.sync(path.parent)
 
 
 def _rejects(staged: Path | None, job: Job):

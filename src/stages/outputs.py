@@ -12,14 +12,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from src.errors import IntegrityError
-from src.runs import artifacts
+from src.files import folders, manifest, writing
 
 if TYPE_CHECKING:
     from src.config.schema import TrainingConfig
 
 FOR_READING = (".html", ".md")  # pages made from the other files, with clock times in them
 OF_ONE_TIME_FACTS = ("created_at", "durations_s", "looks", "n_threads")
-OF_ONE_TIME = (artifacts.MANIFEST, "resources.csv")
+OF_ONE_TIME = (manifest.MANIFEST, "resources.csv")
 CLOCK_COLUMNS = {"cv_results.csv": ("fit_time", "score_time"), "trials.csv": ("seconds",)}
 OF_ONE_MACHINE = ("code_sha256", "cpu_count", "git", "platform")
 
@@ -57,23 +57,23 @@ def write_rows(path: Path, config: TrainingConfig, frame_sha256: str) -> None:
 def publish(run_dir: Path, home: Path) -> None:
     """Lay a run out as the outputs of a stage, without what differs from one time or machine to another.
 
-    `run/` is a run folder that `src.runs.artifacts.load` reads, and `data.parquet` its rows: for DVC's cache. `metrics.json`,
+    `run/` is a run folder that `src.runs.model_file.load` reads, and `data.parquet` its rows: for DVC's cache. `metrics.json`,
     `summary.json` and `plots/` are small: for git.
     """
     home.mkdir(parents=True, exist_ok=True)
-    with artifacts.published(home / "run") as folder:
+    with folders.published(home / "run") as folder:
         for path in sorted(path for path in run_dir.iterdir() if path.is_file()):
             if path.name in OF_ONE_TIME or path.suffix in FOR_READING:
                 continue
             if path.name in CLOCK_COLUMNS:
                 _copy_columns(path, folder / path.name, CLOCK_COLUMNS[path.name])
             elif path.name == "metadata.json":
-                artifacts.write_json(folder / path.name, timeless(json.loads(path.read_text(encoding="utf-8"))))
+                writing.write_json(folder / path.name, timeless(json.loads(path.read_text(encoding="utf-8"))))
             else:
                 shutil.copyfile(path, folder / path.name)
     shutil.copyfile(rows_path(run_dir), home / "data.parquet")
     shutil.copyfile(run_dir / "metrics.json", home / "metrics.json")
-    artifacts.write_json(home / "summary.json", summary(run_dir))
+    writing.write_json(home / "summary.json", summary(run_dir))
     shutil.rmtree(home / "plots", ignore_errors=True)
     shutil.copytree(run_dir / "plots", home / "plots")
     if (run_dir / "reliability.csv").is_file():

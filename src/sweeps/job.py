@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import ConfigError
-from src.runs import artifacts
+from src.files import folders
 from src.runtime.processes import end_with, end_with_parent, start, start_server
 from src.runtime.system_errors import explained
 from src.runtime.terminal import complain
@@ -92,7 +92,7 @@ class Job:
             try:
                 record.write(record.record_path(run_dir), ended)
             finally:
-                artifacts.remove_empty(run_dir)
+                folders.remove_empty(run_dir)
         return ended["score"]
 
     def _prepared(self, cfg: DictConfig) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import IntegrityError
-from src.runs import artifacts
+from src.files import manifest, writing
 
 CODE = Path(__file__).resolve().parents[1]
 PACKAGES = ("lightgbm", "numpy", "pandas", "scikit-learn", "scipy", "torch", "xgboost")  # that numbers come from
@@ -30,7 +30,7 @@ def log_path(run_dir: Path) -> Path:
 def write(path: Path, record: dict[str, Any]) -> None:
     """Write a record whole or not at all."""
     text = json.dumps(record, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
-    artifacts.replace_text(path, text)
+    writing.replace_text(path, text)
 
 
 def read(run_dir: Path) -> dict[str, Any] | None:
@@ -47,9 +47,9 @@ def is_finished(run_dir: Path, fingerprint: str) -> bool:
     if not record or record["status"] != "ok" or record["fingerprint"] != fingerprint:
         return False
     try:
-        names = artifacts.read_manifest(run_dir)
+        names = manifest.read_manifest(run_dir)
         for name in names:
-            artifacts.read_verified(run_dir, name)
+            manifest.read_verified(run_dir, name)
     except (OSError, IntegrityError):
         return False
     return "metrics.json" in names

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from src.data import csv_cells
-from src.runs import artifacts
+from src.files import writing
 from src.sweeps import record
 
 COLUMNS = (
@@ -76,9 +76,9 @@ def _as_number(text: str) -> tuple[float, str]:
 def write(sweep_dir: Path, rows: list[dict[str, Any]]) -> None:
     """Write `results.json`, `results.csv` and `results.md` into the sweep folder, each whole or not at all."""
     text = json.dumps(rows, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-    artifacts.replace_text(sweep_dir / "results.json", text)
-    artifacts.replace_text(sweep_dir / "results.csv", as_csv(rows))
-    artifacts.replace_text(sweep_dir / "results.md", as_markdown(rows))
+    writing.replace_text(sweep_dir / "results.json", text)
+    writing.replace_text(sweep_dir / "results.csv", as_csv(rows))
+    writing.replace_text(sweep_dir / "results.md", as_markdown(rows))
 
 
 def as_csv(rows: list[dict[str, Any]]) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from src.config import project
 from src.config.compose import plain_path, quoted, without_hydra
 from src.errors import ConfigError
-from src.runs import artifacts
+from src.files import folders
 from src.sweeps import display, record, results
 from src.sweeps.job import Job
 from src.sweeps.plan import OPTUNA, OTHER_SPLITS, SPLIT_SEED, Plan, Planned, plan
@@ -244,7 +244,7 @@ def _take_back(sweep_dir: Path) -> None:
     """Remove what jobs that were cut off had made: a folder with something in it is a run."""
     for log in sweep_dir.rglob("*.log"):
         run_dir = log.with_suffix("")
-        artifacts.remove_abandoned(run_dir.parent, run_dir.name)
+        folders.remove_abandoned(run_dir.parent, run_dir.name)
         if run_dir.is_dir() and not any(run_dir.iterdir()):
             run_dir.rmdir()
 

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from src.errors import ConfigError
-from src.runs import artifacts
+from src.files import folders, manifest, writing
 from src.tracking import dvc_folders
 
 PLOTS = (  # table of the run folder, name of the plot, column that it runs over, columns that it shows, title
@@ -45,18 +45,18 @@ def log(run_dir: Path, home: Path) -> None:
     if home.exists() and any(home.iterdir()) and not (home / DVC_YAML).is_file():
         raise ConfigError(f"{os.path.relpath(home)} exists and is not DVCLive's: choose another with tracking.path=…")
     home.parent.mkdir(parents=True, exist_ok=True)
-    artifacts.remove_abandoned(home.parent, home.name)
-    with artifacts.scratch(f".{home.name}-{os.getpid()}-", home.parent) as staging:
+    folders.remove_abandoned(home.parent, home.name)
+    with folders.scratch(f".{home.name}-{os.getpid()}-", home.parent) as staging:
         _write(run_dir, staging)
         staging.chmod(0o755)
-        artifacts.replace_folder(home, staging)
+        writing.replace_folder(home, staging)
 
 
 def _write(run_dir: Path, folder: Path) -> None:
     logging.getLogger("dvclive").setLevel(logging.ERROR)
     from dvclive import Live
 
-    facts, metrics = (json.loads(artifacts.read_verified(run_dir, f"{name}.json")) for name in ("metadata", "metrics"))
+    facts, metrics = (json.loads(manifest.read_verified(run_dir, f"{name}.json")) for name in ("metadata", "metrics"))
     if dvc_folders.TEMPORARY.parent.is_dir():
         os.environ.update(dvc_folders.environment(Path.cwd()))
     live = Live(str(folder), save_dvc_exp=False, dvcyaml=None)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from src.runs import artifacts
+from src.files import manifest
 
 NAMES = {"scikit-learn": "sklearn"}
 
@@ -29,7 +29,7 @@ def experiment(run_dir: Path) -> dict[str, Any]:
         of each file, by its path), `environment` (versions), `seed`, `data_sha256`, `look` (None if no rows were
         tested) and `run_dir`.
     """
-    facts = json.loads(artifacts.read_verified(run_dir, "metadata.json"))
+    facts = json.loads(manifest.read_verified(run_dir, "metadata.json"))
     packages = {f"{NAMES.get(name, name)}_version": version for name, version in facts["environment"]["packages"].items()}
     return {
         "timestamp": facts["created_at"],
@@ -37,13 +37,13 @@ def experiment(run_dir: Path) -> dict[str, Any]:
         "model": facts["model"],
         "model_type": facts["algorithm"],
         "parameters": facts["params"],
-        "metrics": json.loads(artifacts.read_verified(run_dir, "metrics.json")),
-        "artifacts": {name: file.sha256 for name, file in artifacts.read_manifest(run_dir).items()},
+        "metrics": json.loads(manifest.read_verified(run_dir, "metrics.json")),
+        "artifacts": {name: file.sha256 for name, file in manifest.read_manifest(run_dir).items()},
         "environment": {"python_version": facts["environment"]["python"], **packages},
         "seed": facts["seed"],
         "data_sha256": facts["data"]["frame_sha256"],
         "look": facts.get("look"),
-        "manifest_sha256": artifacts.manifest_sha256(run_dir),
+        "manifest_sha256": manifest.manifest_sha256(run_dir),
         "run_dir": os.path.relpath(run_dir),
     }
 

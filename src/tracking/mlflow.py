@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from src.errors import TrainingError
-from src.runs import artifacts
+from src.files import folders, manifest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -67,7 +67,7 @@ def log(run_dir: Path, uri: str) -> str:
     TrainingError
         If the server does not answer.
     """
-    facts, metrics = (json.loads(artifacts.read_verified(run_dir, f"{name}.json")) for name in ("metadata", "metrics"))
+    facts, metrics = (json.loads(manifest.read_verified(run_dir, f"{name}.json")) for name in ("metadata", "metrics"))
     server, credentials = _take_apart(uri)
     with _quiet(), _environment(ENVIRONMENT, credentials):
         from mlflow import MlflowClient
@@ -258,7 +258,7 @@ def _log_model(client: MlflowClient, run_dir: Path, facts: dict[str, Any], run_i
     use_case = UseCase.model_validate(facts["config"]["use_case"])
     needed = {name: feature.type for name, feature in use_case.features.items()} | history_columns(use_case)
     packages = {"mlflow-skinny": version("mlflow-skinny"), **facts["environment"]["packages"]}
-    with artifacts.scratch("mlflow-") as folder:
+    with folders.scratch("mlflow-") as folder:
         pyfunc.save_model(
             folder / "model",
             loader_module=LOADER,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from src.runs import artifacts
+from src.files import manifest
 from src.scoring.model import ScoringModel, load
 
 
 def _load_pyfunc(path: str) -> ScoringModel:
     """Read a run folder, every byte verified before it is used; the name is MLflow's."""
-    artifacts.verify(Path(path))
+    manifest.verify(Path(path))
     return load(Path(path))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import ConfigError
-from src.runs import artifacts
+from src.files import folders
 from src.runtime.processes import end_with_parent, start, start_server
 from src.runtime.system_errors import explained
 from src.tuning.trial import Outcome, run_trial
@@ -118,7 +118,7 @@ def workers(
     if n_workers == 1:
         yield Here(candidates, yardstick)
         return
-    with artifacts.scratch("folds-") as folder:
+    with folders.scratch("folds-") as folder:
         processes = Processes(candidates, yardstick, n_threads, n_workers, folder)
         try:
             yield processes

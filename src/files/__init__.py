@@ -1,0 +1,1 @@
+"""Reading and writing files so that what is there is whole and is what was written."""
