@@ -188,6 +188,7 @@ PLACES = (  # ways out of the folder, by name
     "+hydra/callbacks=x",
     "--package os.system",
     "--cfg=hydra --resolve",
+    "--cfg=all --resolve",
     "--info=searchpath",
     "-cd=/proc/self",
     "save_tuned=true use_case.key=../../escaped tuning=random_search tuning.n_iter=1",

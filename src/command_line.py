@@ -154,6 +154,11 @@ def _compose_and_check(argv: list[str]) -> list[str]:
         raise ConfigError("--experimental-rerun would open a pickle: type the command again instead")
     if sum(map(bool, (args.run, args.multirun, args.cfg, args.info, args.shell_completion))) > 1:
         raise ConfigError("Only one of --run, --multirun, --cfg, --info and --shell-completion can be given")
+    if args.cfg in ("hydra", "all") and args.resolve:
+        raise ConfigError(
+            f"--cfg {args.cfg} --resolve cannot be shown: Hydra's own node refers to what is known only once a job runs.\n"
+            f"Type --cfg job --resolve, or --cfg {args.cfg} without --resolve."
+        )
     overrides = parse(args.overrides, config_dirs)
     if args.shell_completion or args.multirun or is_sweep(args.overrides):
         return args.overrides

@@ -11,8 +11,8 @@ import pytest
 from conftest import ROOT, at_terminal, options
 
 from src.command_line import CONF
-from src.config.compose import parse
-from src.errors import ConfigError
+from src.config.compose import compose_job, composer, parse
+from src.errors import ConfigError, ForbiddenError
 
 
 @pytest.fixture
@@ -89,6 +89,8 @@ def test_bash_completes_what_was_typed(typed, completed):
             "hydra/launcher=jobib is not known. Did you mean joblib?\nKnown: basic",
         ),
         (["--experimental-rerun", "x.pickle"], "would open a pickle"),
+        (["--cfg", "hydra", "--resolve"], "Type --cfg job --resolve, or --cfg hydra without --resolve."),
+        (["--cfg", "all", "--resolve"], "Type --cfg job --resolve, or --cfg all without --resolve."),
     ],
     ids=lambda case: " ".join(case) if isinstance(case, list) else "",
 )
@@ -132,6 +134,21 @@ def test_a_configuration_file_may_not_name_code_either(refused, tmp_path):
     ):
         (tmp_path / "conf/use_case/mine.yaml").write_text(changed)
         assert message in refused("--config-dir", f"{tmp_path}/conf", "use_case=mine")
+
+
+@pytest.mark.parametrize("setting", ["run", "sweep"])
+def test_a_configuration_file_may_not_put_runs_outside_the_working_directory_and_a_person_may(tmp_path, monkeypatch, setting):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "conf/use_case").mkdir(parents=True)
+    head = f"# @package _global_\ndefaults: [credit_scoring, _self_]\nhydra: {{{setting}: {{dir: "
+    (tmp_path / "conf/use_case/away.yaml").write_text(head + "/elsewhere}}\n")
+    (tmp_path / "conf/use_case/below.yaml").write_text(head + "'mine/${use_case.key}'}}\n")
+    dirs = [CONF, tmp_path / "conf"]
+    with composer(dirs) as compose:
+        with pytest.raises(ForbiddenError, match=rf"hydra\.{setting}\.dir=/elsewhere is refused"):
+            compose_job(compose, ["use_case=away"], dirs)
+        compose_job(compose, ["use_case=away", f"hydra.{setting}.dir=/elsewhere"], dirs)
+        compose_job(compose, ["use_case=below"], dirs)
 
 
 def test_a_folder_that_is_not_a_run_is_not_overwritten(python, tmp_path):

@@ -242,6 +242,12 @@ def test_integers_above_2_to_53_are_refused_in_parquet_beside_a_gap(tmp_path):
     refusal_of(path, r"^amount_eur: an integer of 2\*\*53 or more .*\(row 3: 9007199254740993\)")
 
 
+def test_integers_above_2_to_63_are_refused_in_parquet(tmp_path):
+    amounts = pa.array([1, 2**63 + 5, 3], pa.uint64())
+    path = write_parquet(tmp_path, {"amount_eur": amounts, "country": ["DE"] * 3, "default": [0, 1, 0]})
+    refusal_of(path, r"^amount_eur: an integer of 2\*\*53 or more .*\(row 2: 9223372036854775813\)")
+
+
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9, 0.999])
 def test_a_parquet_file_cut_short_is_refused(tmp_path, share):
     path = write_parquet(tmp_path, {"amount_eur": np.arange(1000.0), "country": ["DE"] * 1000, "default": [0, 1] * 500})

@@ -123,6 +123,14 @@ def test_a_link_an_absent_file_and_a_file_nobody_wrote_are_refused(tmp_path):
         model_file.load(tmp_path / "run")
 
 
+def test_a_process_that_stands_in_the_run_folder_stands_in_the_new_one_afterwards(tmp_path, monkeypatch):
+    publish(tmp_path / "run")
+    monkeypatch.chdir(tmp_path / "run")
+    publish(tmp_path / "run", "second")
+    assert Path.cwd() == tmp_path / "run"
+    assert Path("note.txt").read_text(encoding="utf-8") == "second"
+
+
 def put_a_pipe(path):
     os.mkfifo(path)
 

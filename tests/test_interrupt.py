@@ -36,6 +36,18 @@ with answering(leave):
     for _ in range(3):
         np.sort(values)
 """
+IN_A_QUERY = """
+import sqlite3, tempfile, threading
+from src.config.use_case import Feature
+from src.data import sql
+path = tempfile.mkdtemp() + "/bank.db"
+sqlite3.connect(path).execute("VACUUM")
+os.environ["BANK_URL"] = f"sqlite:///{path}"
+endless = "WITH RECURSIVE x(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM x) SELECT count(*) AS n FROM x"
+with answering(leave):
+    threading.Timer(2, say_ready).start()  # the query runs by then
+    sql.load(endless, "BANK_URL", {"n": Feature(type="int")}, None)
+"""
 IN_AN_ANSWER_THAT_HANGS = """
 def leave(number):
     time.sleep(60)
@@ -69,7 +81,7 @@ def started(code: str) -> subprocess.Popen:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("code", [IN_PYTHON, IN_COMPILED_CODE], ids=["in Python", "in compiled code"])
+@pytest.mark.parametrize("code", [IN_PYTHON, IN_COMPILED_CODE, IN_A_QUERY], ids=["in Python", "in compiled code", "in a query"])
 def test_a_signal_is_answered_within_a_second_wherever_the_program_is(code, number):
     process = started(code)
     time.sleep(0.1)

@@ -296,6 +296,21 @@ def test_a_dropped_line_is_found_by_its_folder_though_the_head_was_edited_too(re
         registry.register(trained)
 
 
+@pytest.mark.parametrize("variable", [signing.SIGNING_KEY, signing.PUBLIC_KEY])
+def test_a_pipe_or_an_endless_device_in_the_place_of_a_key_is_refused_and_a_link_to_a_key_is_read(
+    tmp_path, monkeypatch, variable
+):
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", "/dev/zero", tmp_path):
+        monkeypatch.setenv(variable, str(place))
+        with pytest.raises(ConfigError, match="holds no key that can be read"):
+            signing.from_environment()
+    keys = dict(zip((signing.SIGNING_KEY, signing.PUBLIC_KEY), signing.make_keys(tmp_path / "keys"), strict=True))
+    (tmp_path / "mounted").symlink_to(keys[variable])
+    monkeypatch.setenv(variable, str(tmp_path / "mounted"))
+    assert signing.from_environment().fingerprint
+
+
 def test_a_chain_that_was_computed_anew_is_found_by_its_signature(registry, trained, tmp_path, monkeypatch):
     private, public = signing.make_keys(tmp_path / "keys")
     assert private.stat().st_mode & 0o777 == 0o600

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -24,13 +25,14 @@ from src import command_line
 from src.config import settings as config
 from src.data import load
 from src.data.table import make_table
-from src.errors import ConfigError, TrainingError
-from src.evaluation.performance import make_yardstick
+from src.errors import ConfigError, IntegrityError, TrainingError
 from src.features.preprocessing import make_features
+from src.metrics.scorer import make_scorer
 from src.models.estimators import make_estimator
+from src.models.wrappers import predict_score
 from src.pipeline.search import save_tuned
 from src.training.cross_validation import fit_fold
-from src.training.fit import fit, predict_score
+from src.training.fit import fit
 from src.training.recipe import make_recipe
 from src.tuning import workers
 from src.tuning.fold_fits import LENGTHS, fit_and_score
@@ -46,7 +48,7 @@ SEARCHED = {"learning_rate": (0.02, 0.3), "max_depth": (2, 6), "min_child_weight
 
 @pytest.fixture(scope="module")
 def case():
-    """Recipe maker, table, folds and yardstick of a use case, by its name and further overrides."""
+    """Recipe maker, table, folds and scorer of a use case, by its name and further overrides."""
     from hydra import compose, initialize_config_dir
 
     def made(*overrides):
@@ -57,8 +59,8 @@ def case():
         recipe = make_recipe(settings, table.features)
         splitter = KFold if use_case.task == "regression" else StratifiedKFold
         folds = list(splitter(3, shuffle=True, random_state=0).split(table.frame, table.y))
-        yardstick = make_yardstick(use_case.metric, use_case.task, table.y, use_case.classes, use_case.is_ordered)
-        return settings, recipe, table, folds, yardstick
+        scorer = make_scorer(use_case.metric, use_case.task, table.y, use_case.classes, use_case.is_ordered)
+        return settings, recipe, table, folds, scorer
 
     return made
 
@@ -71,7 +73,7 @@ def space_of(settings, recipe, names=None, grid=None):
 def search(case, *overrides, method="bayesian", n_iter=8, lag=4, storage=None, n_threads=1, models=("xgboost",), **changes):
     spaces, grid = {}, changes.pop("grid", None)
     for model in models:
-        settings, recipe, table, folds, yardstick = case(f"model={model}", *overrides)
+        settings, recipe, table, folds, scorer = case(f"model={model}", *overrides)
         quick = {"n_estimators": 60} if "n_estimators" in recipe.params else {}
         recipe = replace(recipe, n_threads=n_threads, params={**recipe.params, **quick})
         spaces[model] = space_of(settings, recipe, SEARCHED if model == "xgboost" else None, grid)
@@ -79,7 +81,7 @@ def search(case, *overrides, method="bayesian", n_iter=8, lag=4, storage=None, n
         "method": method, "n_iter": n_iter, "max_concurrent_trials": lag,
         "n_workers": None, "timeout_s": None, "storage": storage, "study": "study", "advance": lambda *told: None,
     }  # fmt: skip
-    return find(spaces, table.frame, table.y, folds, yardstick, **arguments | changes)
+    return find(spaces, table.frame, table.y, folds, scorer, **arguments | changes)
 
 
 def same(first: pd.DataFrame, second: pd.DataFrame) -> bool:
@@ -289,7 +291,7 @@ def test_a_search_that_is_killed_ten_times_ends_with_the_same_trials(case, tmp_p
 
 
 def test_of_permuted_labels_a_search_learns_nothing_that_test_rows_confirm(case):
-    _, recipe, table, _, yardstick = case("model=xgboost")
+    _, recipe, table, _, scorer = case("model=xgboost")
     rng = np.random.default_rng(1)
     y, rows = rng.permutation(table.y), rng.permutation(len(table.y))
     train, test = np.sort(rows[:600]), np.sort(rows[600:])
@@ -297,7 +299,7 @@ def test_of_permuted_labels_a_search_learns_nothing_that_test_rows_confirm(case)
     folds = list(StratifiedKFold(3, shuffle=True, random_state=0).split(frame, y[train]))
     settings = case("model=xgboost")[0]
     found = find(
-        {"xgboost": space_of(settings, recipe)}, frame, y[train], folds, yardstick,
+        {"xgboost": space_of(settings, recipe)}, frame, y[train], folds, scorer,
         method="bayesian", n_iter=15, max_concurrent_trials=4, n_workers=1, timeout_s=None, storage=None, study="s",
         advance=lambda *told: None,
     )  # fmt: skip
@@ -402,7 +404,7 @@ def test_a_process_that_dies_is_one_failed_trial():
 
 
 def test_a_search_whose_trials_all_fail_says_why(case):
-    _, recipe, table, folds, yardstick = case("model=logistic_regression")
+    _, recipe, table, folds, scorer = case("model=logistic_regression")
     settings = case("model=logistic_regression")[0]
     about = {
         "method": "grid_search", "n_iter": None, "timeout_s": None,
@@ -410,7 +412,7 @@ def test_a_search_whose_trials_all_fail_says_why(case):
     }  # fmt: skip
     space = space_of(settings, recipe, grid={"penalty": ["elasticnet"], "solver": ["liblinear", "lbfgs"]})
     with pytest.raises(TrainingError, match=r"All 2 trials failed\. The first: ConfigError: model\.params\.solver=liblinear"):
-        find({"logistic_regression": space}, table.frame, table.y, folds, yardstick, **about)
+        find({"logistic_regression": space}, table.frame, table.y, folds, scorer, **about)
 
 
 @pytest.mark.parametrize(
@@ -439,6 +441,15 @@ def test_a_search_that_cannot_work_is_refused(compose, overrides, message):
 def test_a_search_that_ends_before_a_trial_saw_all_rows_says_so(case):
     with pytest.raises(TrainingError, match=r"The search ended before a trial had seen all rows \(\d+ trials\)"):
         search(case, method="halving", n_iter=9, timeout_s=1e-9)
+
+
+@pytest.mark.parametrize(("written", "said"), [("NaN", "a score that is not a number"), ("0.99", "a score of 0.99, and its")])
+def test_a_trial_whose_score_was_changed_in_the_database_is_refused(case, tmp_path, written, said):
+    search(case, storage=f"sqlite:///{tmp_path}/s.db", n_iter=2)
+    with sqlite3.connect(tmp_path / "s.db") as database:
+        database.execute(f"UPDATE trial_user_attributes SET value_json = '{written}' WHERE key = 'score'")
+    with pytest.raises(IntegrityError, match=said):
+        search(case, storage=f"sqlite:///{tmp_path}/s.db", n_iter=2)
 
 
 def test_a_finished_search_starts_no_process(case, tmp_path, monkeypatch):

@@ -269,6 +269,7 @@ def test_times_may_be_iso_text_and_become_utc():
             ["2024-01-01", "03/04/2024", "2024-01-01", "2024-01-01"],
             r"1 value is not in ISO 8601, such as 2024-12-31 \(row 2: '03/04/2024'\)",
         ),
+        (["2024-01-01", "now", "Today", "2024-01-01"], r"2 values are not in ISO 8601, such as 2024-12-31 \(row 2: 'now'\)"),
         (["2024-01-01", None, None, "2024-01-01"], r"2 times are missing \(row 2 is the first\)"),
         ([20240101, 20240102, 20240103, 20240104], r"a number is not a time \(row 1: 20240101\)"),
     ],

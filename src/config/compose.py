@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.config import hydra_node, interpolations, project, secrets, yaml_file
+from src.config import CONF, hydra_node, interpolations, project, secrets, yaml_file
 from src.errors import ConfigError, ForbiddenError, unknown
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from src.config.schema import TrainingConfig
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 FILES = ("*.yaml", "*/*.yaml", "hydra/*/*.yaml", "hydra/*/*/*.yaml")  # of a folder of configuration
 
@@ -156,7 +155,23 @@ def compose_job(compose: Callable[[list[str]], DictConfig], overrides: list[str]
         _check_leaf(key, value)
     if config_dirs[1:] or any("hydra" in text for text in overrides):  # else nobody but our own files had a say
         hydra_node.check(cfg, overrides + _search(config_dirs), _sources(config_dirs))
+    if config_dirs[1:]:
+        _check_folders(cfg, overrides)
     return cfg
+
+
+def _check_folders(cfg: DictConfig, overrides: list[str]) -> None:
+    """Refuse a run folder outside this one that a file names: what stands at a run folder is replaced, so a person types it."""
+    keys = {text.partition("=")[0].lstrip("+") for text in overrides}
+    for setting in ("hydra.run.dir", "hydra.sweep.dir"):
+        if keys & {setting, setting.removesuffix(".dir")}:
+            continue
+        chosen = resolved_path(cfg, setting)
+        if not Path(chosen).resolve().is_relative_to(Path.cwd().resolve()):
+            raise ForbiddenError(
+                f"{setting}={chosen} is refused: a file may only name a folder below the one where the command is typed.\n"
+                f"If you mean it, type {setting}=… on the command line."
+            )
 
 
 def check_job(cfg: DictConfig) -> TrainingConfig:
@@ -190,7 +205,12 @@ def _places(config: TrainingConfig, cfg: DictConfig) -> dict[str, str | None]:
 
 
 def run_dir(cfg: DictConfig) -> str:
-    """Where a single run of a composed job goes.
+    """Where a single run of a composed job goes: see `resolved_path`."""
+    return resolved_path(cfg, "hydra.run.dir")
+
+
+def resolved_path(cfg: DictConfig, setting: str) -> str:
+    """A folder of Hydra's node.
 
     Raises
     ------
@@ -203,12 +223,12 @@ def run_dir(cfg: DictConfig) -> str:
 
     HydraConfig.instance().set_config(cfg)
     try:
-        chosen = str(OmegaConf.select(cfg, "hydra.run.dir", throw_on_missing=True))
+        chosen = str(OmegaConf.select(cfg, setting, throw_on_missing=True))
     except (OmegaConfBaseException, RecursionError, ValueError) as error:
-        raise ConfigError("hydra.run.dir cannot be resolved. One looks like runs/${use_case.key}/trial") from error
+        raise ConfigError(f"{setting} cannot be resolved. One looks like runs/${{use_case.key}}/trial") from error
     finally:
         OmegaConf.set_readonly(cfg.hydra, False)  # as it was before Hydra took it
-    return plain_path("hydra.run.dir", chosen)
+    return plain_path(setting, chosen)
 
 
 def plain_path(setting: str, path: str) -> str:

@@ -17,6 +17,7 @@ INT32 = np.iinfo("int32")
 DIGITS_LOST = "an integer of 2**53 or more loses digits in a model; declare a category"
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # all but tabs and line ends
 SPREADSHEET = re.compile(r"=.+|#(N/A|REF!|DIV/0!|VALUE!|NAME\?|NUM!|NULL!)", re.DOTALL)
+WORDS = ("now", "today")
 PART_OF_A_DATE = r"\d{4}(-\d{2})?"
 NUMBERS = (Real, Decimal, np.bool_)
 NUMERIC_OBJECTS = {"integer", "floating", "mixed-integer-float", "decimal", "boolean", "empty"}
@@ -202,11 +203,16 @@ def _moments(column: pd.Series, noun: str, example: str) -> pd.Series:
         raise ColumnError(f"a number is not a {noun} ({first_of(~missing, column)}); write it as {example}")
     if not pd.api.types.is_datetime64_any_dtype(column):
         column, text = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True), column
-        unread = column.isna().to_numpy() & ~missing
+        unread = column.isna().to_numpy() & ~missing | _is_word(text)
         if unread.any():
             raise _refused(unread, "not in ISO 8601, such as 2024-12-31", text)
         _check_whole_dates(text)
     return column if column.dt.tz is None else column.dt.tz_convert(None)
+
+
+def _is_word(text: pd.Series) -> np.ndarray:
+    """Where a text is "now" or "today", which pandas takes for the moment of reading."""
+    return text.astype(object).map(lambda value: isinstance(value, str) and value.strip().lower() in WORDS).to_numpy(dtype=bool)
 
 
 def _check_whole_dates(text: pd.Series) -> None:

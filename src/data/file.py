@@ -419,7 +419,10 @@ def digits_lost(given: pa.ChunkedArray, numbers: pa.ChunkedArray) -> pa.ChunkedA
     if max(abs(extremes["min"] or 0), abs(extremes["max"] or 0)) < LARGEST_EXACT_INTEGER:
         return None
     whole = pc.match_substring_regex(given, r"^\s*[+-]?\d+\s*$") if is_text else pa.scalar(True)
-    beyond = pc.or_(pc.greater_equal(numbers, LARGEST_EXACT_INTEGER), pc.less_equal(numbers, -LARGEST_EXACT_INTEGER))
+    if pa.types.is_unsigned_integer(numbers.type):  # which cannot be compared with a negative one
+        beyond = pc.greater_equal(numbers, pa.scalar(LARGEST_EXACT_INTEGER, numbers.type))
+    else:
+        beyond = pc.or_(pc.greater_equal(numbers, LARGEST_EXACT_INTEGER), pc.less_equal(numbers, -LARGEST_EXACT_INTEGER))
     return pc.and_(beyond, whole)
 
 

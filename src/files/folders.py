@@ -66,7 +66,18 @@ def published(run_dir: Path) -> Iterator[Path]:
         with _alone_at(run_dir):
             if kept := _KEPT.get(run_dir):
                 kept.manifest_sha256, kept.descriptor = sha256, _lock(staging)
+            stands_in = _is_here(run_dir)
             writing.replace_folder(run_dir, staging)
+            if stands_in:  # with hydra.job.chdir=true this process does, and what it stood in is gone
+                os.chdir(run_dir)
+
+
+def _is_here(folder: Path) -> bool:
+    """Whether a folder is the working directory."""
+    try:
+        return folder.samefile(Path.cwd())
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager

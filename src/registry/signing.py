@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import ConfigError, IntegrityError
+from src.files.reading import read_file
 
 SIGNING_KEY = "REGISTRY_SIGNING_KEY"  # environment variables that name files
 PUBLIC_KEY = "REGISTRY_PUBLIC_KEY"
+LARGEST_KEY = 64 * 2**10  # bytes
 PRIVATE_NAME, PUBLIC_NAME = "registry.key", "registry.pub"
 
 
@@ -71,8 +73,9 @@ def _load(path: str | None, variable: str, read: Callable):
     if not path:
         return None
     try:
-        key = read(Path(path).read_bytes())
-    except (OSError, ValueError, TypeError) as error:
+        file = Path(path).resolve()  # mounted secrets are links
+        key = read(read_file(file.parent, file.name, LARGEST_KEY))
+    except (OSError, ValueError, TypeError, IntegrityError) as error:
         raise ConfigError(f"{variable} names {path}, which holds no key that can be read: make one with "
                           "python -m src.registry keygen") from error  # fmt: skip
     if "Ed25519" not in type(key).__name__:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import logging
+import math
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -171,8 +172,13 @@ class Storage:
         of_model = self.distributions[trial.model]
         if unknown := sorted(set(trial.params) - set(of_model)):
             raise ValueError(f"number {place} has {unknown[0][:80]!a}, which is not searched")
-        if trial.state == "COMPLETE" and trial.score is None:
+        if trial.state == "COMPLETE" and (trial.score is None or trial.value is None):
             raise ValueError(f"number {place} has no score")
+        numbers = [trial.value, trial.score, trial.seconds, trial.share, *trial.fold_values]
+        if not all(math.isfinite(one) for one in numbers if one is not None):
+            raise ValueError(f"number {place} has a score that is not a number")
+        if trial.state == "COMPLETE" and not math.isclose(abs(trial.score), abs(trial.value), rel_tol=1e-9):
+            raise ValueError(f"number {place} has a score of {trial.score:.6g}, and its metric is {trial.value:.6g}")
 
     def save(self, trials: Sequence[Trial]) -> None:
         from optuna.trial import TrialState, create_trial
