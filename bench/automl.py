@@ -29,7 +29,7 @@ FOR_THE_SEARCH = 2 / 3
 
 
 def load(name: str):
-    """Settings, table, split and yardstick of a set, for `model=ensemble`."""
+    """Settings, table, split and scorer of a set, for `model=ensemble`."""
     from hydra import compose, initialize_config_dir
 
     from src.config import settings as config
@@ -53,11 +53,13 @@ def load(name: str):
 
 
 def ours(name: str, seconds: int) -> dict:
-    from src.evaluation.performance import make_yardstick
+    from src.metrics.scorer import make_scorer
+    from src.models.wrappers import predict_score
     from src.pipeline.search import tune
-    from src.training.fit import fit, predict_score
-    from src.training.recipe import make_recipe, with_found
+    from src.training.fit import fit
+    from src.training.recipe import make_recipe
     from src.tuning import workers
+    from src.tuning.tune import with_found
 
     workers.warm_up()
     settings, table, parts = load(name)
@@ -66,7 +68,7 @@ def ours(name: str, seconds: int) -> dict:
     )
     recipe = make_recipe(settings, table.features)
     start = time.perf_counter()
-    found = tune(settings, recipe, table, parts.train, make_yardstick("roc_auc", "binary", table.y), lambda *told: None)
+    found = tune(settings, recipe, table, parts.train, make_scorer("roc_auc", "binary", table.y), lambda *told: None)
     model = fit(with_found(recipe, found), *table.rows(parts.train), *table.rows(parts.val)).model
     taken = time.perf_counter() - start
     from sklearn.metrics import roc_auc_score

@@ -35,8 +35,9 @@ def measure(model: str, device: str, path: str, threads: int) -> dict:
     from sklearn.metrics import roc_auc_score
 
     from src.data.validation import validate
+    from src.models.wrappers import predict_score
     from src.runtime.monitor import Monitor
-    from src.training.fit import fit, predict_score
+    from src.training.fit import fit
 
     facts = models.use_case()
     frame = validate(pd.read_parquet(path), facts.features, facts.target).frame

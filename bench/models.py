@@ -79,17 +79,18 @@ def recipe_of(model: str, features, threads: int):
             random_state=SEED, n_threads=threads,
         )  # fmt: skip
 
-    from dataclasses import replace
+    from src.training.ensemble import EnsembleRecipe
 
     facts = facts_of(model)
     task = next(name for name in ("binary", "regression", "clustering") if name in facts["estimator"])
     members = {name: one(name, task) for name in facts["members"].get(task, [])}
-    return replace(one(model, task), members=members)
+    return EnsembleRecipe.of(one(model, task), members) if members else one(model, task)
 
 
 def ours(recipe, train, y, val, y_val):
     """A function that scores a table, and how many rounds were trained."""
-    from src.training.fit import fit, fit_unsupervised, predict_score
+    from src.models.wrappers import predict_score
+    from src.training.fit import fit, fit_unsupervised
 
     if recipe.task == "clustering":
         return fit_unsupervised(recipe, train).predict, None

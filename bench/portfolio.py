@@ -49,7 +49,8 @@ def bare_seconds(run_dir: Path) -> float:
     from src.data.lags import add_lags, lag_features
     from src.data.split import row_keys, split
     from src.data.validation import validate
-    from src.training.fit import fit, fit_unsupervised, predict_score
+    from src.models.wrappers import predict_score
+    from src.training.fit import fit, fit_unsupervised
     from src.training.recipe import make_recipe
 
     facts = json.loads((run_dir / "metadata.json").read_text(encoding="utf-8"))

@@ -105,7 +105,7 @@ def write_matrix(name: str, folder: Path, n_points: int | None) -> None:
 
 
 def measure_ours(name: str, method: str, n_points: int | None, n_iter: int) -> dict:
-    from src.evaluation.performance import make_yardstick
+    from src.metrics.scorer import make_scorer
     from src.tuning import workers
     from src.tuning.space import Space, distributions
     from src.tuning.tune import find
@@ -115,10 +115,10 @@ def measure_ours(name: str, method: str, n_points: int | None, n_iter: int) -> d
     frame, y = table.rows(train)
     model = settings.model
     spaces = {"xgboost": Space(recipe, grid_facts(settings), distributions(model.search_space), model.starting_points)}
-    yardstick = make_yardstick("roc_auc", "binary", y)
+    scorer = make_scorer("roc_auc", "binary", y)
     start = time.perf_counter()
     found = find(
-        spaces, frame, y, folds_of(y), yardstick, method=method,
+        spaces, frame, y, folds_of(y), scorer, method=method,
         n_iter={"grid_search": n_points, "halving": 81}.get(method, n_iter), n_workers=None, timeout_s=None, storage=None,
         max_concurrent_trials={"grid_search": 64, "halving": 27, "random_search": 8, "bayesian": 4}[method], study="bench",
         advance=lambda *told: None,
@@ -133,7 +133,8 @@ def measure_ours(name: str, method: str, n_points: int | None, n_iter: int) -> d
 def test_score(name: str, params: dict) -> float:
     from sklearn.metrics import roc_auc_score
 
-    from src.training.fit import fit, predict_score
+    from src.models.wrappers import predict_score
+    from src.training.fit import fit
 
     _, recipe, table, train, test = load(name)
     recipe = replace(recipe, params={**recipe.params, **params})

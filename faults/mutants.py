@@ -144,7 +144,7 @@ MUTANTS = (
     ),
     Mutant(
         "experiments without their lock",
-        "tracking/experiments.py",
+        "runs/experiments.py",
         "        fcntl.flock(file, fcntl.LOCK_EX)\n",
         "        pass\n",
         "races",

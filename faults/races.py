@@ -193,7 +193,7 @@ def keys(attempt: Attempt) -> None:
     is_pinned=False,
 )
 def experiments(attempt: Attempt) -> None:
-    from src.tracking import experiments as kept
+    from src.runs import experiments as kept
 
     record, path = kept.experiment(prepared.run_folder("credit")), Path("experiments.jsonl")
 

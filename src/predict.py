@@ -114,8 +114,8 @@ def _run(settings: dict[str, Any]) -> int:
     project.confine({key: settings.get(key) for key in PLACES})
     job = _job(settings)
     model = _model(settings)
+    from src.config.catalogue import full_name
     from src.scoring.stream import score_file
-    from src.use_cases import full_name
 
     if "use_case" in settings and (key := full_name(settings["use_case"])) != model.use_case.key:
         raise ConfigError(f"use_case={key}, but {settings['run_dir']} holds a model of {model.use_case.key}.")
@@ -186,8 +186,8 @@ def load_model(model: str | Path, version: str | None = None, registry_dir: Path
 
     if isinstance(model, Path) or os.sep in model:
         return load(Path(model))
+    from src.config.catalogue import full_name
     from src.registry.store import find
-    from src.use_cases import full_name
 
     found = find(full_name(model), version, registry_dir)
     return load(found.folder, found.entry["model_id"], found.manifest_sha256)

@@ -97,11 +97,12 @@ def reproduce(use_case: str, model: str) -> int:
 
 def ready(use_case: str, model: str, settings: dict[str, Any]) -> Path | None:
     """The run folder of a sweep that has trained exactly this, with exactly the code that is here now."""
+    from src.runs import fingerprint
     from src.sweeps import record
 
     for run_dir in READY.glob(f"*/{use_case}/{model}"):
         ended = record.read(run_dir)
-        if not ended or ended["code"] != record.code_sha256() or not outputs.rows_path(run_dir).is_file():
+        if not ended or ended["code"] != fingerprint.code_sha256() or not outputs.rows_path(run_dir).is_file():
             continue
         if record.is_finished(run_dir, ended["fingerprint"]) and _trained_with(run_dir) == settings:
             return run_dir
@@ -129,7 +130,7 @@ def reproduce_all() -> int:
 
 def out_of_date() -> dict[str, str]:
     """Use cases whose stage would run, and the model of each."""
-    from src.resolve import models
+    from src.stages.resolve import models
 
     said = _run("dvc", "status", "--json", env=_environment(), stdout=subprocess.PIPE, text=True, encoding="utf-8")
     if said.returncode:
@@ -140,7 +141,7 @@ def out_of_date() -> dict[str, str]:
 
 def sweeps(models: dict[str, str]) -> list[list[str]]:
     """Settings of as few sweeps as possible: use cases with their own model share one, others go by model."""
-    from src.use_cases import CONF, catalogue
+    from src.config.catalogue import CONF, catalogue
 
     own = {entry["key"]: entry["model"] for entry in catalogue([CONF])}
     groups: dict[str | None, list[str]] = {}
@@ -150,7 +151,7 @@ def sweeps(models: dict[str, str]) -> list[list[str]]:
 
 
 def _resolved(use_case: str, model: str) -> dict[str, Any]:
-    from src.resolve import path_of
+    from src.stages.resolve import path_of
 
     try:
         settings = json.loads(path_of(use_case).read_text(encoding="utf-8"))["settings"]
@@ -162,7 +163,7 @@ def _resolved(use_case: str, model: str) -> dict[str, Any]:
 
 
 def _trained_with(run_dir: Path) -> dict[str, Any]:
-    from src.resolve import determining
+    from src.stages.resolve import determining
 
     return determining(json.loads(manifest.read_verified(run_dir, "metadata.json"))["config"])
 

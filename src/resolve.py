@@ -7,46 +7,16 @@ written if it changes, so a stage that depends on it runs again exactly when its
 
 from __future__ import annotations
 
-import json
 import sys
-from pathlib import Path
-from typing import Any
 
-import yaml
-
-from src.config import yaml_file
-from src.config.compose import CONF, check_job, compose_job, composer, parse
 from src.errors import ConfigError
-from src.files import writing
 from src.runtime.terminal import for_people
-from src.stages import lineage
+from src.stages.resolve import PARAMS, PORTFOLIO, RESOLVED, _write_if_new, models, resolve, shown_by_dvc
 
-PARAMS = Path("params.yaml")
-RESOLVED = Path("resolved")
-PORTFOLIO = Path("portfolio")
 HELP = """\
 Write resolved/<use_case>.json, what determines each result, and portfolio/dvc.yaml, the plots and models that DVC shows.
 
   python -m src.resolve        for the use cases of params.yaml; dvc repro does it first"""
-ABOUT_HOW = ("n_threads", "registry", "resume", "save_tuned", "tracking")
-ABOUT_SEARCHES = ("constraints", "grid", "search_space", "starting_points")
-PLOTS = {  # by what a run's plots/ holds: template, x, y, and what the axes and the plot are called
-    "roc": ("simple", "false_positive_rate", "true_positive_rate", "ROC"),
-    "precision_recall": ("simple", "recall", "precision", "Precision and recall"),
-    "confusion": ("confusion_counts", "predicted", "actual", "Decisions"),
-    "calibration": ("linear", "mean_predicted", "observed_rate", "Calibration"),
-    "learning_curve": ("simple", "round", ["train_loss", "val_loss"], "Learning curve"),
-    "predictions": ("scatter", "predicted", "actual", "Predicted and actual"),
-    "residuals": ("simple", "mean_predicted", ["low", "median", "high"], "Residuals: tenths of rows, 10 %, median, 90 %"),
-    "cluster_sizes": ("bar_horizontal", "size", "cluster", "Rows of each cluster"),
-}
-PLOTS_OF_TASK = {
-    "binary": ["roc", "precision_recall", "confusion", "calibration"],
-    "multiclass": ["confusion"],
-    "regression": ["predictions", "residuals"],
-    "anomaly": ["roc", "precision_recall", "cluster_sizes"],
-    "clustering": ["cluster_sizes"],
-}
 
 
 @for_people
@@ -64,114 +34,6 @@ def main(argv: list[str]) -> int:
         print(f"changed: {name}")
     print(f"{RESOLVED}: {len(settings)} use cases, {len(changed)} changed")
     return 0
-
-
-def models() -> dict[str, str]:
-    """The use cases to reproduce, and the model of each, as `params.yaml` says.
-
-    Raises
-    ------
-    ConfigError
-    """
-    try:
-        named = yaml_file.read(PARAMS)["use_cases"]
-        return {str(use_case): str(model) for use_case, model in named.items()}
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{PARAMS} must name models by use case, below use_cases: {error}") from error
-
-
-def resolve(models: dict[str, str]) -> tuple[list[str], dict[str, dict[str, Any]]]:
-    """Bring `resolved/` up to date.
-
-    Parameters
-    ----------
-    models : dict of str to str
-        By use case.
-
-    Returns
-    -------
-    changed : list of str
-        Use cases whose file was written anew, or removed.
-    settings : dict of str to dict
-        Of every use case.
-    """
-    RESOLVED.mkdir(exist_ok=True)
-    changed, found = [], {}
-    with composer([CONF]) as compose:
-        for use_case, model in models.items():
-            try:
-                chosen = [f"use_case={use_case}", f"model={model}"]
-                parse(chosen, [CONF])
-                job = compose_job(compose, chosen, [CONF])
-                settings = check_job(job).model_dump(mode="json")
-            except ConfigError as error:
-                raise ConfigError(f"{PARAMS}: {use_case}: {model}\n{error}") from error
-            found[use_case] = settings
-            values = {"settings": determining(settings), **lineage.depends_on(settings)}
-            if _write_if_new(path_of(use_case), json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n"):
-                changed.append(use_case)
-    for path in RESOLVED.glob("*.json"):
-        if path.stem not in models:
-            path.unlink()
-            changed.append(path.stem)
-    return changed, found
-
-
-def path_of(use_case: str) -> Path:
-    """Where the resolved configuration of a use case stands."""
-    return RESOLVED / f"{use_case}.json"
-
-
-def determining(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings that a result depends on: not how a run is carried out, and not where a search would look without one."""
-    kept = {key: value for key, value in settings.items() if key not in ABOUT_HOW}
-    if settings["tuning"]["method"] != "none":
-        return _without_none(kept)
-
-    def of_fit(model: dict[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in model.items() if key not in ABOUT_SEARCHES}
-
-    members = {name: of_fit(model) for name, model in settings["members"].items()}
-    return _without_none(kept | {"model": of_fit(settings["model"]), "members": members})
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_none(one) for key, one in value.items() if one is not None}
-    return [_without_none(one) for one in value] if isinstance(value, list) else value
-
-
-def shown_by_dvc(settings: dict[str, dict[str, Any]]) -> str:
-    """Text of `portfolio/dvc.yaml`: no stages, but the parameters, plots and models of each use case."""
-    artifacts_of, plots = {}, []
-    for use_case, one in settings.items():
-        artifacts_of[use_case.replace("_", "-")] = {  # DVC allows no underscore here
-            "path": f"{use_case}/run/model.skops",
-            "type": "model",
-            "desc": f"{one['use_case']['id']} {one['use_case']['name']}, {one['model']['name']}",
-            "labels": [one["use_case"]["department"], one["use_case"]["task"]],
-        }
-        for name in _plots_of(one):
-            template, x, y, title = PLOTS[name]
-            shown = {"template": template, "x": x, "y": y, "title": f"{use_case}: {title}"}
-            plots.append({f"{use_case}/plots/{name}.csv": shown})
-    params = [f"../{path_of(use_case)}" for use_case in settings]
-    values = {"params": params, "artifacts": artifacts_of, "plots": plots}
-    head = "# Written by python -m src.resolve, for the use cases of params.yaml.\n"
-    return head + yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
-
-
-def _plots_of(settings: dict[str, Any]) -> list[str]:
-    learns_in_rounds = settings["model"]["trains_in_rounds"] and settings["use_case"]["task"] != "clustering"
-    return [*PLOTS_OF_TASK[settings["use_case"]["task"]], *(["learning_curve"] if learns_in_rounds else [])]
-
-
-def _write_if_new(path: Path, text: str) -> bool:
-    """Write a file unless it holds this text already; says whether it did."""
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
-        return False
-    writing.replace_text(path, text)
-    return True
 
 
 if __name__ == "__main__":

@@ -86,11 +86,11 @@ def _split_seed() -> int | None:
     """The seed that the use case's own options split its rows by, whatever was typed."""
     from hydra.core.hydra_config import HydraConfig
 
-    from src import use_cases
+    from src.config import catalogue
 
     here = HydraConfig.get().runtime
     config_dirs = [Path(source["path"]) for source in here.config_sources if source["schema"] == "file"]
-    return use_cases.split_seed(here.choices["use_case"], here.choices["data_split"], config_dirs)
+    return catalogue.split_seed(here.choices["use_case"], here.choices["data_split"], config_dirs)
 
 
 def register(run_dir: Path, root: Path, use_case: str, manifest_sha256: str | None) -> None:

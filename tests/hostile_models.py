@@ -95,9 +95,9 @@ def model_of(kind: str):
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.frozen import FrozenEstimator
 
-    from src.metrics.threshold import CheapestClass
+    from src.models.wrappers import CheapestClass, with_threshold
     from src.training.calibration import calibrate
-    from src.training.fit import fit, fit_unsupervised, with_threshold
+    from src.training.fit import fit, fit_unsupervised
 
     name, task = KINDS[kind]
     signal = (rows().income + (rows().region == "north")).to_numpy()
@@ -116,17 +116,19 @@ def model_of(kind: str):
 
 def _recipe(name: str, task: str):
     from src.config.use_case import Feature
+    from src.training.ensemble import EnsembleRecipe
     from src.training.fit import Recipe
 
     facts = yaml.safe_load((ROOT / f"conf/model/{name}.yaml").read_text())
     params = {key: FEW.get(key, value) for key, value in facts["params"].items()}
     params |= {"max_iter": facts["params"]["max_iter"]} if name in ("kmeans", "logistic_regression") else {}
     members = {one: _recipe(one, task) for one in facts["members"].get(task, [])}
-    return Recipe(
+    alone = Recipe(
         task=task, estimator=facts["estimator"][task], params=params, **facts["preprocessing"],
         features={key: Feature(**value) for key, value in FEATURES.items()}, is_monotone=False, patience=None,
-        random_state=0, n_threads=1, members=members, weights=dict.fromkeys(members, 0.25) or None,
+        random_state=0, n_threads=1,
     )  # fmt: skip
+    return EnsembleRecipe.of(alone, members, dict.fromkeys(members, 0.25)) if members else alone
 
 
 @cache

@@ -16,8 +16,9 @@ from sklearn.preprocessing import PowerTransformer
 from src.config.use_case import Benchmark, Feature
 from src.data.lags import naive_forecasts
 from src.errors import ConfigError
+from src.evaluation.baselines import baseline_scores, best_first
 from src.evaluation.benchmarks import benchmark_scores, scale
-from src.evaluation.performance import baseline_scores, best_first, make_yardstick
+from src.metrics.scorer import make_scorer
 from src.training.fit import Recipe
 
 RNG = np.random.default_rng(5)
@@ -78,8 +79,8 @@ def test_no_benchmark_learns_from_a_row_beyond_train():
 
 def test_a_baseline_decides_at_the_threshold_that_val_chose_so_the_f1_of_no_model_is_not_zero():
     y = (RNG.random(200) < 0.2).astype(int)
-    yardstick, val, test = make_yardstick("f1", "binary", y), np.arange(100), np.arange(100, 200)
-    (prior,) = best_first(yardstick, baseline_scores(yardstick, y, 200), y[val], val).values()
+    scorer, val, test = make_scorer("f1", "binary", y), np.arange(100), np.arange(100, 200)
+    (prior,) = best_first(scorer, baseline_scores(scorer, y, 200), y[val], val).values()
     assert f1_score(y[test], prior.answers("binary", test).decision) == f1_score(y[test], np.ones(100))
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from src.config import datasets
 from src.data import packaged
 from src.data.derived.deposits import PRODUCTS, deposit_months
 
@@ -10,7 +11,7 @@ SERIES = [*PRODUCTS, "currency", "loans", "fed_funds", "bill_3m", "yield_10y"]
 
 @pytest.fixture(scope="module")
 def series():
-    names = packaged._entry("fed_deposits").rename
+    names = datasets._entry("fed_deposits").rename
     table = pd.read_csv(packaged.VENDORED / "fed_series.csv.gz", parse_dates=["month"])
     return table[list(names)].rename(columns=names)
 

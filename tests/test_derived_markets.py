@@ -11,6 +11,7 @@ from conftest import ROOT
 from lightgbm import LGBMClassifier
 from sklearn.metrics import roc_auc_score
 
+from src.config import datasets
 from src.config.use_case import UseCase
 from src.data import packaged
 from src.data.validation import validate
@@ -59,8 +60,8 @@ def test_the_record_names_every_file_that_rows_were_made_from():
 
 
 def test_a_further_table_is_checked_like_the_first_one(tmp_path, monkeypatch):
-    folder = shutil.copytree(packaged.CATALOGUE, tmp_path / "catalogue")
-    monkeypatch.setattr(packaged, "CATALOGUE", folder)
+    folder = shutil.copytree(datasets.DATASETS, tmp_path / "catalogue")
+    monkeypatch.setattr(datasets, "DATASETS", folder)
     facts = yaml.safe_load((folder / "tables/sp500_index.yaml").read_text())
     (folder / "tables/sp500_index.yaml").write_text(yaml.safe_dump(facts | {"sha256": "0" * 64}))
     with pytest.raises(IntegrityError, match="is not the file that sp500_index was recorded with"):

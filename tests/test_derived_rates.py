@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from src.config import datasets
 from src.data import packaged
 from src.data.derived.rates import CURVE_Y, DEPOSITS, EQUITY, PORTFOLIOS, deposit_margins, eve_changes, price_of_par_bond
 
@@ -10,7 +11,7 @@ DERIVATIONS = {"deposit_margin_bp": deposit_margins, "eve_change_pct": eve_chang
 
 @pytest.fixture(scope="module")
 def rates():
-    names = packaged._entry("fed_margins").rename
+    names = datasets._entry("fed_margins").rename
     table = pd.read_csv(packaged.VENDORED / "fed_series.csv.gz", parse_dates=["month"])
     return table[list(names)].rename(columns=names)
 

@@ -16,6 +16,7 @@ from conftest import ROOT, options, run_warm
 
 from src import errors, predict, use_cases
 from src.command_line import CONF
+from src.config import catalogue
 from src.config.compose import check_job, compose_job, composer, parse
 from src.errors import ConfigError
 from src.gate import read_limit
@@ -137,7 +138,7 @@ def test_every_scoring_that_we_show_is_accepted(line):
         argv += [f"{key}=fraud.csv" for key in ("use_case", "input", "output") if f"{key}=" not in line]
         argv = [word.replace("use_case=fraud.csv", "use_case=fraud") for word in argv]
     settings = predict.read(argv)
-    assert "run_dir" in settings or use_cases.full_name(settings["use_case"]) in options("use_case")
+    assert "run_dir" in settings or catalogue.full_name(settings["use_case"]) in options("use_case")
 
 
 class Parsed(BaseException):
@@ -166,7 +167,7 @@ def test_every_other_command_that_we_show_gets_through_its_parser(line, monkeypa
         assert "--help" in argv
         assert end.value.code == 0
     elif module == "src.use_cases":
-        assert use_cases.chosen(use_cases.catalogue([CONF]), end.value.args[0].filters)
+        assert use_cases.chosen(catalogue.catalogue([CONF]), end.value.args[0].filters)
     elif module == "src.gate":
         assert [read_limit(text) for text in end.value.args[0].max_drop]
 

@@ -12,9 +12,8 @@ import pytest
 import yaml
 from conftest import ROOT, run_warm
 
-from src import resolve
-from src.stages import lineage
-from src.use_cases import CONF, catalogue
+from src.config.catalogue import CONF, catalogue
+from src.stages import lineage, resolve
 
 FEW = {"credit_scoring": "logistic_regression", "fair_lending": "logistic_regression", "segmentation": "kmeans"}
 SIMULATED = {"atm_cash_optimization": "gradient_boosting", "synthetic_identity": "dbscan", "operational_risk": "lightgbm"}

@@ -5,14 +5,13 @@ import pytest
 from sklearn.metrics import log_loss
 from test_fit import FIT, FRAME, NEW, STOP, Y, recipe
 
-from src.training.ensemble import fit_ensemble, greedy_weights, inner_folds, out_of_fold
+from src.training.ensemble import EnsembleRecipe, greedy_weights, inner_folds, out_of_fold
 from src.training.fit import fit
 
 RNG = np.random.default_rng(0)
 MEMBERS = {"xgboost": recipe("xgboost"), "lightgbm": recipe("lightgbm")}
-ENSEMBLE = replace(
-    recipe("xgboost"), estimator="EnsembleClassifier", params={"n_folds": 3, "n_picks": 10}, members=MEMBERS, patience=None
-)
+ALONE = replace(recipe("xgboost"), estimator="EnsembleClassifier", params={"n_folds": 3, "n_picks": 10}, patience=None)
+ENSEMBLE = EnsembleRecipe.of(ALONE, MEMBERS)
 
 
 def test_the_weights_of_a_case_worked_by_hand():
@@ -45,7 +44,7 @@ def test_out_of_fold_scores_are_those_of_models_that_never_saw_the_row():
 
 
 def test_a_fitted_ensemble_is_the_weighted_mean_of_its_members_fitted_alone():
-    fitted = fit_ensemble(ENSEMBLE, FRAME.iloc[FIT], Y[FIT], FRAME.iloc[STOP], Y[STOP])
+    fitted = ENSEMBLE.fit(FRAME.iloc[FIT], Y[FIT], FRAME.iloc[STOP], Y[STOP])
     alone = {name: fit(member, FRAME.iloc[FIT], Y[FIT], FRAME.iloc[STOP], Y[STOP]).model for name, member in MEMBERS.items()}
     expected = sum(w * alone[name].predict_proba(FRAME.iloc[NEW]).astype(float) for name, w in fitted.model.weights.items())
     np.testing.assert_array_equal(fitted.model.predict_proba(FRAME.iloc[NEW]), expected)

@@ -15,6 +15,7 @@ from src.metrics.scores import compute, decide, decide_held_out, halves
 from src.metrics.threshold import highest_f1
 from src.models.early_stopping import Patience
 from src.models.early_stopping.xgboost import explained
+from src.models.wrappers import predict_score, with_threshold
 from src.training.cross_validation import (
     cross_validate,
     draw_folds,
@@ -24,7 +25,7 @@ from src.training.cross_validation import (
     mean_interval,
     summarise,
 )
-from src.training.fit import Recipe, fit, predict_score, with_threshold
+from src.training.fit import Recipe, fit
 from src.training.repeats import n_repeats_of
 
 BOOSTERS = {

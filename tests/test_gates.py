@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from scipy.stats import hypergeom
 
-from src.evaluation.performance import Yardstick, evaluate
+from src.evaluation.performance import evaluate
 from src.metrics.intervals import Units
+from src.metrics.scorer import Scorer
 from src.metrics.scores import Prediction, decide
 from src.registry.comparison import Results, by_chance
 from src.registry.promotion import comparisons, demands
@@ -16,11 +17,11 @@ USE_CASE = {"task": "binary", "classes": None, "quantile": None, "margin": None}
 
 def results(metric: str, y, score, decision, task: str = "binary", classes=None) -> Results:
     """A run on these test rows, measured as every run is."""
-    yardstick = Yardstick(metric, task, classes=tuple(classes or ()))
+    scorer = Scorer(metric, task, classes=tuple(classes or ()))
     shares = np.bincount(y) / len(y)
     prior = np.tile(shares, (len(y), 1)) if classes else np.full(len(y), shares[1])
     baselines = {"prior": decide(task, prior, None if classes else 0.5)}
-    metrics = evaluate(yardstick, y, Prediction(score, decision), baselines, Units())
+    metrics = evaluate(scorer, y, Prediction(score, decision), baselines, Units())
     return of_scores(metric, y, score, decision, metrics, task, classes)
 
 

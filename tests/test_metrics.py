@@ -7,17 +7,11 @@ from sklearn import metrics as sk
 
 from src.config.use_case import Cost, Metric
 from src.errors import DataError
-from src.evaluation.performance import (
-    baseline_scores,
-    best_first,
-    costs_of,
-    costs_of_classes,
-    evaluate,
-    likeliest,
-    make_yardstick,
-)
+from src.evaluation.baselines import baseline_scores, best_first
+from src.evaluation.performance import costs_of, costs_of_classes, evaluate
 from src.metrics import threshold
 from src.metrics.intervals import Units
+from src.metrics.scorer import likeliest, make_scorer
 from src.metrics.scores import (
     METRICS,
     SCORING,
@@ -101,11 +95,11 @@ def test_mistakes_with_a_price_choose_another_threshold_than_f1():
 
 
 def test_evaluation_puts_baseline_ceiling_and_interval_beside_the_model():
-    yardstick = make_yardstick("average_precision", "binary", Y)
-    scores = baseline_scores(yardstick, np.array([0, 0, 1, 0, 0, 1, 0, 0, 1, 0]), 400)
+    scorer = make_scorer("average_precision", "binary", Y)
+    scores = baseline_scores(scorer, np.array([0, 0, 1, 0, 0, 1, 0, 0, 1, 0]), 400)
     prior = {name: decide("binary", score, 0.5) for name, score in scores.items()}
     truth = 0.1 + 0.8 * Y
-    found = evaluate(yardstick, Y, decide("binary", SCORE, 0.4), prior, Units(), true_score=truth)
+    found = evaluate(scorer, Y, decide("binary", SCORE, 0.4), prior, Units(), true_score=truth)
     assert found["test_average_precision"] == sk.average_precision_score(Y, SCORE)
     assert found["test_brier_score_loss"] == sk.brier_score_loss(Y, SCORE)
     assert found["baseline_average_precision"] == pytest.approx(Y.mean())
@@ -147,11 +141,11 @@ def other_answers(task: str) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
 def test_no_answer_beats_the_truth_by_a_metric_that_has_a_ceiling(task):
     kinds, classes = ["many_classes", "ordered"], [*"abcde"] if task == "multiclass" else None
-    yardstick = make_yardstick("log_loss", task, DRAWN[task], classes)
+    scorer = make_scorer("log_loss", task, DRAWN[task], classes)
     names = [name for name in metrics_for(task, kinds) if METRICS[name].optimum]
-    reached = compute(names, DRAWN[task], likeliest(yardstick, SHOWN[task]))
+    reached = compute(names, DRAWN[task], likeliest(scorer, SHOWN[task]))
     for answer in other_answers(task).values():
-        found = compute(names, DRAWN[task], likeliest(yardstick, answer))
+        found = compute(names, DRAWN[task], likeliest(scorer, answer))
         assert all(as_score(name, found[name]) <= as_score(name, reached[name]) + 1e-3 for name in names)
 
 
@@ -159,12 +153,12 @@ def test_another_answer_beats_the_truth_by_metrics_of_classes_that_have_no_ceili
     beaten = set()
     for task in ("binary", "multiclass"):
         kinds, classes = ["many_classes", "ordered"], [*"abcde"] if task == "multiclass" else None
-        yardstick = make_yardstick("log_loss", task, DRAWN[task], classes)
+        scorer = make_scorer("log_loss", task, DRAWN[task], classes)
         names = [name for name in metrics_for(task, kinds) if not METRICS[name].optimum]
-        reached = compute(names, DRAWN[task], likeliest(yardstick, SHOWN[task]))
+        reached = compute(names, DRAWN[task], likeliest(scorer, SHOWN[task]))
         answers = other_answers(task) | ({"all": np.ones(N), "few": TRUE_SHARE / 1.9} if task == "binary" else {})
         for answer in answers.values():
-            found = compute(names, DRAWN[task], likeliest(yardstick, answer))
+            found = compute(names, DRAWN[task], likeliest(scorer, answer))
             beaten |= {name for name in names if as_score(name, found[name]) > as_score(name, reached[name]) + 1e-3}
     assert beaten >= {"f1", "recall", "precision", "specificity", "f1_macro", "balanced_accuracy", "expected_calibration_error"}
 
@@ -189,9 +183,9 @@ def test_the_truth_that_the_metric_asks_for_is_the_ceiling_of_no_other(metric, q
         "mean_of_logs": np.expm1(spread),
         "quantile": np.exp(spread + 1.28),
     }
-    yardstick = make_yardstick(metric, "regression", y, quantile=quantile)
+    scorer = make_scorer(metric, "regression", y, quantile=quantile)
     guess = decide("regression", np.full(2_000, y.mean()))
-    found = evaluate(yardstick, y, guess, {"mean": guess}, Units(), truth[yardstick.truth])
+    found = evaluate(scorer, y, guess, {"mean": guess}, Units(), truth[scorer.truth])
     assert {name.removeprefix("ceiling_") for name in found if name.startswith("ceiling_")} == shown
 
 
@@ -276,28 +270,28 @@ def test_lift_recall_and_calibration_of_cases_worked_by_hand():
 @pytest.mark.parametrize(("metric", "name"), [("mae", "median"), ("rmse", "mean"), ("r2", "mean")])
 def test_the_baseline_of_a_number_is_the_constant_its_metric_likes_best(metric, name):
     y_train = np.array([0.0, 1.0, 5.0])
-    (found,) = baseline_scores(make_yardstick(metric, "regression", y_train), y_train, 2).items()
+    (found,) = baseline_scores(make_scorer(metric, "regression", y_train), y_train, 2).items()
     assert found[0] == name
     assert found[1].tolist() == [{"median": 1.0, "mean": 2.0}[name]] * 2
 
 
 def test_the_baseline_of_classes_is_their_shares_and_of_a_quantile_that_quantile():
     y = np.array([0, 2, 2, 2])
-    yardstick = make_yardstick("f1_macro", "multiclass", y, classes=["a", "b", "c"])
-    prior = baseline_scores(yardstick, y, 1)["prior"]
+    scorer = make_scorer("f1_macro", "multiclass", y, classes=["a", "b", "c"])
+    prior = baseline_scores(scorer, y, 1)["prior"]
     assert prior.tolist() == [[0.25, 0.0, 0.75]]
-    (found,) = best_first(yardstick, {"prior": prior}, np.array([0]), np.array([0])).values()
+    (found,) = best_first(scorer, {"prior": prior}, np.array([0]), np.array([0])).values()
     assert found.answers("multiclass", np.array([0])).decision.tolist() == [2]
-    yardstick = make_yardstick("pinball_loss", "regression", y, quantile=0.9)
-    assert baseline_scores(yardstick, np.arange(101.0), 1)["quantile"] == [90.0]
+    scorer = make_scorer("pinball_loss", "regression", y, quantile=0.9)
+    assert baseline_scores(scorer, np.arange(101.0), 1)["quantile"] == [90.0]
 
 
 def test_the_baseline_to_beat_is_the_one_that_does_best_on_val_and_a_gap_in_history_is_filled_with_the_constant():
     y = np.array([1.0, 2.0, 3.0, 10.0, 11.0, 12.0])
-    yardstick = make_yardstick("mae", "regression", y)
-    scores = baseline_scores(yardstick, y[:3], 6, {"last_value": np.append(np.nan, y[:-1])})
+    scorer = make_scorer("mae", "regression", y)
+    scores = baseline_scores(scorer, y[:3], 6, {"last_value": np.append(np.nan, y[:-1])})
     assert scores["last_value"].tolist() == [2.0, 1.0, 2.0, 3.0, 10.0, 11.0]
-    assert list(best_first(yardstick, scores, y[4:], np.array([4, 5]))) == ["last_value", "median"]
+    assert list(best_first(scorer, scores, y[4:], np.array([4, 5]))) == ["last_value", "median"]
 
 
 def test_the_information_coefficient_is_the_mean_rank_correlation_of_each_period():

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from src.models.estimators import ESTIMATORS
+from src.models.wrappers import predict_score
 from src.runs.model_checks import loads
 from src.runs.model_checks.moved import MOVED, OF_PACKAGE, rename
 from src.runs.model_file import TRUSTED, dump
-from src.training.fit import predict_score
 
 SAVED = zipfile.ZipFile(
     Path(__file__).with_name("models_of_earlier_layout.zip")

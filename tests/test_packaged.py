@@ -12,6 +12,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from src.config import datasets
 from src.config.use_case import UseCase
 from src.data import packaged
 from src.data.split import overlap, split
@@ -48,7 +49,7 @@ def read_use_case(name):
 
 def read_facts(name):
     """What the catalogue says about a set, with what it takes over from another."""
-    facts = yaml.safe_load(next(packaged.CATALOGUE.rglob(f"{name}.yaml")).read_text())
+    facts = yaml.safe_load(next(datasets.DATASETS.rglob(f"{name}.yaml")).read_text())
     return read_facts(facts["derived_from"]) | facts if "derived_from" in facts else facts
 
 
@@ -91,16 +92,16 @@ def catalogue(tmp_path, monkeypatch):
         (folder / "tiny.yaml").write_text(yaml.safe_dump(entry | changes))
 
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(packaged, "CATALOGUE", folder)
+    monkeypatch.setattr(datasets, "DATASETS", folder)
     monkeypatch.setattr(packaged, "VENDORED", tmp_path / "vendored")
     write()
     return write
 
 
 def test_the_names_are_known_without_importing_pandas():
-    code = "import sys; from src.data import packaged; print(packaged.names()); sys.exit('pandas' in sys.modules)"
+    code = "import sys; from src.config import datasets; print(datasets.names()); sys.exit('pandas' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
-    files = packaged.CATALOGUE.glob("*.yaml")
+    files = datasets.DATASETS.glob("*.yaml")
     assert (done.returncode, done.stdout.strip()) == (0, str(sorted(file.stem for file in files)))
 
 
@@ -239,7 +240,7 @@ def test_the_notice_names_every_vendored_file_with_its_hash_and_nothing_else_is_
     assert files
     assert all(f"src/data/vendored/{file.name}" in notice for file in files)
     assert all(hashlib.sha256(file.read_bytes()).hexdigest() in notice for file in files)
-    entries = [yaml.safe_load(path.read_text()) for path in packaged.CATALOGUE.rglob("*.yaml")]
+    entries = [yaml.safe_load(path.read_text()) for path in datasets.DATASETS.rglob("*.yaml")]
     assert {file.name for file in files} == {entry["vendored"] for entry in entries if "vendored" in entry}
 
 
@@ -417,7 +418,7 @@ def test_rows_that_repeat_another_one_stay_and_cannot_stand_in_train_and_in_test
 
 
 def test_phishing_has_587_repeated_rows_and_38_patterns_with_both_labels():
-    frame, facts = packaged.load("phishing", "is_fraud").frame, packaged.facts_of_proxy("phishing")
+    frame, facts = packaged.load("phishing", "is_fraud").frame, datasets.facts_of_proxy("phishing")
     kept = validate(frame, facts["features"], "is_fraud", None, facts["duplicates"]).frame
     assert (len(kept), kept.duplicated().sum()) == (1_250, 587)
     assert (kept.groupby(list(facts["features"]))["is_fraud"].nunique() == 2).sum() == 38
@@ -459,7 +460,7 @@ def test_who_people_are_is_kept_beside_the_features(name, protected, favourable)
     key, _, proxy = name.partition(" from ")
     use_case = read_use_case(key)
     if proxy:
-        use_case = use_case.model_copy(update=packaged.facts_of_proxy(proxy))
+        use_case = use_case.model_copy(update=datasets.facts_of_proxy(proxy))
     assert (use_case.protected, use_case.favourable) == (protected, favourable)
     assert set(protected) <= set(packaged.load(proxy or use_case.packaged, use_case.target).frame)
 
@@ -469,7 +470,7 @@ def test_no_use_case_and_no_proxy_has_a_feature_that_says_who_somebody_is():
         r"(^|_)(sex|gender|male|married|marital|singles|nationality|foreign_worker|citizen)"
         r"|(^|_)(race|ethnic|black|hispanic|religio|life_stage)"
     )
-    facts = [*(yaml.safe_load(path.read_text()) for path in CONF.glob("*.yaml")), *map(read_facts, packaged.names())]
+    facts = [*(yaml.safe_load(path.read_text()) for path in CONF.glob("*.yaml")), *map(read_facts, datasets.names())]
     names = {name for each in facts for name in each.get("use_case", each).get("features", {})}
     assert len(names) > 900
     assert {name for name in names if re.search(told, name)} == set()

@@ -17,12 +17,12 @@ import pytest
 from conftest import ROOT, elsewhere, run_warm
 
 from src import predict
+from src.config.catalogue import full_name
 from src.data import packaged
 from src.errors import ConfigError, DataError, IntegrityError
 from src.files import manifest
 from src.predict import load_model
 from src.runs import model_file
-from src.use_cases import full_name
 
 LAGS = """\
 # @package _global_

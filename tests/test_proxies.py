@@ -2,8 +2,9 @@ import pytest
 import yaml
 from conftest import ROOT, options
 
+from src.config import datasets
 from src.config.use_case import UseCase
-from src.data import load, packaged
+from src.data import load
 from src.data.validation import validate
 from src.errors import ConfigError, DataError
 
@@ -15,7 +16,7 @@ PAIRS = [(name, proxy) for name, facts in USE_CASES.items() if facts for proxy i
 
 @pytest.mark.parametrize(("name", "proxy"), PAIRS)
 def test_every_proxy_of_every_use_case_holds_on_every_row(name, proxy):
-    use_case = UseCase(**UseCase(**USE_CASES[name]).model_dump() | {"cost": None} | packaged.facts_of_proxy(proxy))
+    use_case = UseCase(**UseCase(**USE_CASES[name]).model_dump() | {"cost": None} | datasets.facts_of_proxy(proxy))
     data = load.load("packaged", use_case, proxy, None, None, None)
     about = {"task": use_case.task, "classes": use_case.classes, "protected": use_case.protected}
     kept = validate(data.frame, use_case.features, use_case.target, use_case.time_column, use_case.duplicates, **about)
@@ -30,7 +31,7 @@ def test_every_proxy_of_every_use_case_holds_on_every_row(name, proxy):
     ("name", "use_case"), [("gmsc", "default_prediction"), ("loanapp", "loan_approval"), ("tv_churn", "churn_prediction")]
 )
 def test_a_set_that_is_a_proxy_elsewhere_has_the_same_features_where_it_is_at_home(name, use_case):
-    assert packaged.facts_of_proxy(name)["features"] == UseCase(**USE_CASES[use_case]).features
+    assert datasets.facts_of_proxy(name)["features"] == UseCase(**USE_CASES[use_case]).features
 
 
 def test_a_proxy_gives_the_use_case_its_columns_and_keeps_the_rest(compose):
@@ -91,4 +92,4 @@ def test_what_a_refused_proxy_says_to_type_works(compose):
 
 def test_a_set_without_features_cannot_be_a_proxy():
     with pytest.raises(DataError, match=r"caravan cannot be a proxy: catalogue/caravan\.yaml declares no features\."):
-        packaged.facts_of_proxy("caravan")
+        datasets.facts_of_proxy("caravan")

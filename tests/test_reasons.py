@@ -11,9 +11,10 @@ from conftest import ROOT, options
 from src.config.use_case import UseCase
 from src.evaluation.explain.reference import reference_row
 from src.evaluation.explain.shapley import Contributions, largest
-from src.metrics.threshold import CheapestClass
+from src.models.wrappers import CheapestClass, with_threshold
 from src.scoring.model import ScoringModel
-from src.training.fit import Recipe, fit, with_threshold
+from src.training.ensemble import EnsembleRecipe
+from src.training.fit import Recipe, fit
 
 N = 400
 FEATURES = {
@@ -65,7 +66,7 @@ TRAIN, NEW = draw(N, 0), draw(60, 1)
 def make_recipe(name: str, task: str, features) -> Recipe:
     facts = MODELS[name]
     members = facts["members"].get(task, []) if name == "ensemble" else []
-    return Recipe(
+    alone = Recipe(
         task=task,
         estimator=facts["estimator"][task],
         params=facts["params"] | QUICK.get(name, {}),
@@ -77,8 +78,8 @@ def make_recipe(name: str, task: str, features) -> Recipe:
         n_threads=1,
         target_transform=TASKS[task].get("target_transform"),
         target_min=TASKS[task].get("target_min"),
-        members={member: make_recipe(member, task, features) for member in members},
     )
+    return EnsembleRecipe.of(alone, {one: make_recipe(one, task, features) for one in members}) if members else alone
 
 
 @functools.cache

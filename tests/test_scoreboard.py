@@ -14,6 +14,7 @@ import pytest
 from conftest import run_warm
 from scoreboard_runs import METRICS, facts, write_portfolio, write_run
 
+from src.config.catalogue import CONF, catalogue
 from src.evaluation import fairness
 from src.files import writing
 from src.metrics import scores
@@ -22,7 +23,6 @@ from src.scoreboard import __main__ as command_line
 from src.scoreboard import page, runs
 from src.scoreboard import skill as lifts
 from src.scoreboard.checks import FOUR_FIFTHS, judge, verdict
-from src.use_cases import CONF, catalogue
 
 HOSTILE = "<script>alert(1)</script>\"'&|=[x](javascript:alert(1))"
 

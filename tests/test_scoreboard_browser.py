@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from scoreboard_runs import METRICS, facts, write_portfolio, write_run
 
+from src.config.catalogue import CONF, catalogue
 from src.scoreboard import __main__ as command_line
-from src.use_cases import CONF, catalogue
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [

@@ -29,7 +29,7 @@ from src.config.use_case import Feature
 from src.data import file, packaged, sql
 from src.data.validation import validate
 from src.errors import ConfigError, ForbiddenError, UserError
-from src.sweeps import record
+from src.runs import fingerprint
 from src.tuning.storage import open_study
 
 PASSWORD = "hush@w0rd!"
@@ -588,8 +588,8 @@ def test_a_sweep_without_its_database_is_refused_before_a_job_starts(python, tmp
 
 def test_the_fingerprint_of_a_search_takes_the_rows_that_were_read():
     settings = {"data_source": {"kind": "sql", "path": None}, "use_case": {}}
-    assert record.fingerprint(settings, "code", rows="a") == record.fingerprint(settings, "code", rows="a")
-    assert record.fingerprint(settings, "code", rows="a") != record.fingerprint(settings, "code", rows="b")
+    assert fingerprint.fingerprint(settings, "code", rows="a") == fingerprint.fingerprint(settings, "code", rows="a")
+    assert fingerprint.fingerprint(settings, "code", rows="a") != fingerprint.fingerprint(settings, "code", rows="b")
 
 
 # Trials

@@ -14,7 +14,8 @@ from conftest import ROOT, run_warm
 from src import tracking
 from src.errors import ConfigError
 from src.files import manifest
-from src.tracking import dvclive, experiments
+from src.runs import experiments
+from src.tracking import dvclive
 
 FORK = multiprocessing.get_context("fork")
 SMALL = ["use_case=credit_scoring", "model=dummy", "cv=none", "registry=none"]

@@ -9,7 +9,8 @@ from src.config.use_case import Feature
 from src.evaluation.explain.importance import permutation_importance
 from src.evaluation.explain.usage import usage
 from src.metrics.scores import Prediction
-from src.training.fit import fit, predict_score
+from src.models.wrappers import predict_score
+from src.training.fit import fit
 
 N = 300
 RNG = np.random.default_rng(0)
@@ -59,7 +60,7 @@ def test_what_decides_the_target_is_used_most(name):
 
 
 def test_a_network_uses_every_feature_and_an_ensemble_what_its_members_use():
-    from src.training.ensemble import EnsembleClassifier
+    from src.models.ensemble import EnsembleClassifier
 
     assert (usage(fitted("neural_network"), list(FEATURES)) > 0).all()
     members = {name: fitted(name) for name in ("xgboost", "random_forest")}

@@ -5,13 +5,14 @@ from conftest import ROOT, options
 from hydra import compose, initialize_config_dir
 
 from src import use_cases
+from src.config import catalogue
+from src.config.catalogue import CONF, split_seed
 from src.errors import ConfigError
-from src.use_cases import CONF, split_seed
 
 
 @pytest.fixture(scope="module")
 def entries():
-    return use_cases.catalogue([use_cases.CONF])
+    return catalogue.catalogue([catalogue.CONF])
 
 
 def test_every_file_of_the_group_is_in_the_catalogue_under_a_name_that_trains_it(entries):
@@ -59,7 +60,7 @@ def test_the_command_prints_a_table_and_json(python):
     said = python("-m", "src.use_cases", "task=binary").stdout.splitlines()
     assert said[0].split() == list(use_cases.COLUMNS)
     assert said[-1].endswith("To train one: python -m src.train use_case=" + said[1].split()[1])
-    assert json.loads(python("-m", "src.use_cases", "--json").stdout) == use_cases.catalogue([use_cases.CONF])
+    assert json.loads(python("-m", "src.use_cases", "--json").stdout) == catalogue.catalogue([catalogue.CONF])
 
 
 def test_use_cases_of_ones_own_are_listed_too(python, tmp_path):

@@ -1,0 +1,6 @@
+"""What may be asked of a run: its settings, use cases, data sets and simulations."""
+
+from pathlib import Path
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+DATASETS = Path(__file__).resolve().parents[1] / "data" / "catalogue"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from src.config import secrets, yaml_file
+from src.config import CONF, secrets, yaml_file
 from src.config.schema import (
     UNSUPERVISED,
     CrossValidation,
@@ -23,7 +23,6 @@ from src.errors import ConfigError, unknown
 from src.models.estimators import ESTIMATORS, check_arguments
 from src.runtime.device import cuda_devices
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
 SOURCE_SETTINGS = {
     "packaged": ("name",),
     "simulated": ("rows", "seed"),

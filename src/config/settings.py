@@ -11,12 +11,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ValidationError, create_model
 
-from src.config import interpolations
+from src.config import datasets, interpolations
 from src.config.checks import CONF, check, model_facts, models_for
 from src.config.schema import Model, TrainingConfig
 from src.config.strict_model import Facts
 from src.config.use_case import UseCase
-from src.data import packaged
 from src.errors import ConfigError, ForbiddenError, at_most, unknown
 
 
@@ -65,7 +64,7 @@ def _on_proxy(config: TrainingConfig) -> TrainingConfig:
     name, use_case = config.data_source.name, config.use_case
     if config.data_source.kind != "packaged" or name not in use_case.proxies:
         return config
-    facts = packaged.facts_of_proxy(name)
+    facts = datasets.facts_of_proxy(name)
     paid = (use_case.cost.false_positive, use_case.cost.false_negative) if use_case.cost else ()
     if lacking := [column for column in paid if isinstance(column, str) and column not in facts["features"]]:
         raise ConfigError(

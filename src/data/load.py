@@ -29,7 +29,7 @@ def load(
     ----------
     kind : {"packaged", "simulated", "file", "sql"}
     use_case : UseCase
-        On a proxy, with the facts of `packaged.facts_of_proxy`.
+        On a proxy, with the facts of `datasets.facts_of_proxy`.
     name : str, optional
         Data set, for `packaged`.
     path : str, optional

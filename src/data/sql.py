@@ -6,9 +6,10 @@ import contextlib
 import hashlib
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -21,8 +22,8 @@ from src.config.use_case import Feature
 from src.data import opening
 from src.data.dataset import Dataset
 from src.data.file import LARGEST_EXACT_INTEGER, check_columns, declared_types, notes_on_others, one_line, to_frame, with_target
+from src.data.hashing import frame_sha256
 from src.errors import DataError, at_most
-from src.runs.provenance import frame_sha256
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection
@@ -162,10 +163,19 @@ def _fetch(kind: str, url: str, url_env: str, query: str, types: Mapping[str, st
         raise DataError(f"The {DRIVERS[kind]} database in {url_env} cannot be opened: {said}") from None
     try:
         with contextlib.closing(connection):
-            return _read(kind, connection, url, query, types)
+            return _beside_signals(_read, kind, connection, url, query, types)
     except (adbc.Error, sqlite3.Error, pa.ArrowException, OSError) as error:
         said = _said(error, url)
         raise DataError(f"{DRIVERS[kind]} refuses the query: {said}\nThe query: {one_line(query)}") from None
+
+
+def _beside_signals(read: Callable, *arguments: Any) -> Any:
+    """Call a function in a thread of its own and wait for it: in the main thread the driver takes Ctrl-C for itself.
+
+    It then asks the database to cancel the query, which SQLite's driver cannot, and the query runs on for ever.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="query") as one:
+        return one.submit(read, *arguments).result()
 
 
 def _said(error: Exception, url: str) -> str:

@@ -13,10 +13,10 @@ from src.data.table import Table
 from src.evaluation import bias, fairness, forecast, performance, plot_tables, slices
 from src.evaluation.explain import contributions, importance
 from src.evaluation.explain.usage import usage
-from src.evaluation.performance import Yardstick
+from src.metrics.scorer import Scorer
 from src.metrics.scores import METRICS, Prediction, decide, note_on_kupiec
 from src.models.layers import take_apart
-from src.training.fit import predict_score
+from src.models.wrappers import predict_score
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Findings:
 def of_test(
     answers: Answers,
     use_case: UseCase,
-    yardstick: Yardstick,
+    scorer: Scorer,
     table: Table,
     rows: np.ndarray,
     naive: np.ndarray,
@@ -67,7 +67,7 @@ def of_test(
     ----------
     answers : Answers
     use_case : UseCase
-    yardstick : Yardstick
+    scorer : Scorer
     table : Table
     rows : ndarray of int of shape (n_test_rows,)
         Positions of the test rows.
@@ -98,7 +98,7 @@ def of_test(
         list(table.features),
         y_test,
         lambda some: decide(task, predict_score(answers.model, some, task), answers.threshold, answers.costs),
-        yardstick.score,
+        scorer.score,
         seed,
         task == "binary",
         table.periods(rows) if METRICS[use_case.metric].takes == "periods" else None,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from src.models.estimators import MEDIAN
-from src.training.fit import Recipe, fit, predict_score
+from src.models.wrappers import predict_score
+from src.training.fit import Recipe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,20 +95,18 @@ def _linear(recipe: Recipe, columns: list[str], level: float | None, frame: pd.D
     if len(y) > most:
         rows = np.sort(np.random.default_rng(recipe.random_state).permutation(len(y))[:most])
         frame, y = frame.iloc[rows], y[rows]
-    simple = replace(
-        recipe,
-        estimator=estimator,
-        params=LINEAR[estimator],
-        features={name: recipe.features[name] for name in columns},
-        imputer="median",
-        scaler="power",
-        encoder="one_hot",
-        is_monotone=False,
-        patience=None,
-        class_weight="none",
-        quantile=level,
-        members={},
-        weights=None,
-        device="cpu",
-    )
-    return fit(simple, frame, y, frame, y).model  # of a few coefficients, so the rows it is fitted on may smear it
+    facts = recipe.facts | {
+        "estimator": estimator,
+        "params": LINEAR[estimator],
+        "features": {name: recipe.features[name] for name in columns},
+        "imputer": "median",
+        "scaler": "power",
+        "encoder": "one_hot",
+        "is_monotone": False,
+        "patience": None,
+        "class_weight": "none",
+        "quantile": level,
+        "device": "cpu",
+    }
+    simple = Recipe(**facts)
+    return simple.fit(frame, y, frame, y).model  # of a few coefficients, so the rows it is fitted on may smear it

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from src.errors import GateError
-from src.training.fit import predict_score
+from src.models.wrappers import predict_score
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -3,42 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
 
 from src.errors import DataError
-
-
-class CheapestClass(ClassifierMixin, BaseEstimator):
-    """A fitted classifier that decides for the class of least expected cost; its probabilities stay as they are.
-
-    Parameters
-    ----------
-    model : classifier
-        Fitted on class codes from 0.
-    costs : ndarray of shape (n_classes, n_classes)
-        Of each true class (row) when a class (column) is decided for.
-
-    References
-    ----------
-    Elkan (2001), The foundations of cost-sensitive learning, IJCAI, 973-978.
-    """
-
-    def __init__(self, model, costs):
-        self.model = model
-        self.costs = costs
-
-    def predict_proba(self, X) -> np.ndarray:
-        return self.model.predict_proba(X)
-
-    def predict(self, X) -> np.ndarray:
-        return self.classes_[cheapest_class(self.predict_proba(X), self.costs)]
-
-    @property
-    def classes_(self) -> np.ndarray:
-        return self.model.classes_
-
-    def __sklearn_is_fitted__(self):
-        return True
 
 
 def cheapest_class(probability, costs) -> np.ndarray:

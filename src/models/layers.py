@@ -12,8 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import Pipeline
 
-from src.metrics.threshold import CheapestClass
-from src.training.fit import OnTargetScale
+from src.models.wrappers import CheapestClass, OnTargetScale
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Layers:
     threshold : float, optional
         Probability from which a case is positive.
     costs : ndarray, optional
-        Of `src.metrics.threshold.CheapestClass`.
+        Of `src.models.wrappers.CheapestClass`.
     is_calibrated : bool
     core : Pipeline, OnTargetScale or ensemble
         What answers before calibration.

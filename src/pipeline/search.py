@@ -10,10 +10,10 @@ import numpy as np
 import yaml
 
 from src.config.checks import CONF
+from src.data.hashing import frame_sha256
 from src.files import writing
 from src.pipeline.folds import draw
-from src.runs.provenance import frame_sha256
-from src.sweeps.record import code_sha256, fingerprint
+from src.runs.fingerprint import code_sha256, fingerprint
 from src.training.ensemble import inner_folds
 from src.tuning.space import Space, distributions
 from src.tuning.tune import Found, find
@@ -21,13 +21,11 @@ from src.tuning.tune import Found, find
 if TYPE_CHECKING:
     from src.config.schema import TrainingConfig
     from src.data.table import Table
-    from src.evaluation.performance import Yardstick
+    from src.metrics.scorer import Scorer
     from src.training.fit import Recipe
 
 
-def tune(
-    config: TrainingConfig, recipe: Recipe, table: Table, train: np.ndarray, yardstick: Yardstick, advance: Callable
-) -> Found:
+def tune(config: TrainingConfig, recipe: Recipe, table: Table, train: np.ndarray, scorer: Scorer, advance: Callable) -> Found:
     """Search for parameters by cross-validation on the train rows; of several models with `tuning=auto`."""
     tuning, settings = config.tuning, config.model_dump(mode="json", exclude={"save_tuned"})
     for name in ("n_workers", "timeout_s", "storage", *(["n_iter"] if tuning.n_iter_only_ends else [])):
@@ -48,7 +46,7 @@ def tune(
         spaces,
         *table.rows(train),
         folds,
-        yardstick,
+        scorer,
         is_ordered=is_ordered,
         groups=groups,
         periods=table.periods(train),

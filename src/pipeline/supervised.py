@@ -14,31 +14,34 @@ import pandas as pd
 from src.data import load
 from src.data.table import make_table
 from src.evaluation import analysis, drift, looks, performance, plot_tables
+from src.evaluation.baselines import baseline_scores, best_first
 from src.evaluation.benchmarks import benchmark_scores
 from src.evaluation.explain.reference import as_table, reference_row
 from src.evaluation.monotone import check_directions
 from src.files import folders, writing
 from src.metrics import threshold
 from src.metrics.scores import Prediction, decide
+from src.models.wrappers import CheapestClass, predict_score, with_threshold
 from src.pipeline import documents
 from src.pipeline.folds import score_folds, scoring_of
 from src.pipeline.parts import Parts, split_table
 from src.registry.looks import facts_of_looks
 from src.runs import writer
+from src.runs.fingerprint import code_sha256
 from src.runtime.device import usable_cores
 from src.runtime.progress import Steps
-from src.sweeps.record import code_sha256
 from src.training.calibration import calibrate, cross_fitted
 from src.training.cross_validation import summarise
-from src.training.fit import Fitted, Recipe, fit, predict_score, with_threshold
-from src.training.recipe import make_recipe, with_found
+from src.training.fit import Fitted, Recipe, fit
+from src.training.recipe import make_recipe, scorer_of
 from src.training.repeats import n_repeats_of
 
 if TYPE_CHECKING:
     from src.config.schema import TrainingConfig
     from src.data.dataset import Dataset
     from src.data.table import Table
-    from src.evaluation.performance import Baseline, Yardstick
+    from src.evaluation.baselines import Baseline
+    from src.metrics.scorer import Scorer
     from src.tuning.tune import Found
 
 log = logging.getLogger(__name__)
@@ -131,14 +134,15 @@ def train(
             data = load.load(use_case=use_case, **config.data_source.model_dump())
         with steps.step("validate"):
             table = make_table(data, use_case)
-            recipe, yardstick = make_recipe(config, table.features), performance.yardstick_of(use_case, table.y)
+            recipe, scorer = make_recipe(config, table.features), scorer_of(use_case, table.y)
         with steps.step("split"):
             parts = split_table(config, table, config.data_split.random_state if split_seed is None else split_seed)
         if config.tuning.method != "none":
             from src.pipeline.search import tune
+            from src.tuning.tune import with_found
 
             with steps.step("tune") as advance:
-                search = tune(config, recipe, table, parts.split.train, yardstick, advance)
+                search = tune(config, recipe, table, parts.split.train, scorer, advance)
                 recipe = with_found(recipe, search)
         n_repeats = n_repeats_of(config.cv.n_repeats, len(table.frame), config.cv.shuffle)
         with steps.step("cross-validate", total=config.cv.n_folds * n_repeats) as advance:
@@ -148,9 +152,9 @@ def train(
             fitted = fit(recipe, *rows, with_train_loss=True, on_round=steps.rounds(advance, recipe.patience))
             broken = check_directions(fitted.model, use_case.task, rows[0], table.features, use_case.requires_monotone)
         with steps.step("decide"):
-            decided = decide_on_val(config, recipe, yardstick, fitted, table, parts)
+            decided = decide_on_val(config, recipe, scorer, fitted, table, parts)
         with steps.step("evaluate"):
-            tested = evaluate_on_test(config, yardstick, decided, table, parts, cv_results)
+            tested = evaluate_on_test(config, scorer, decided, table, parts, cv_results)
             tables = {**tested.tables, "history": fitted.history, **plot_tables.of_history(fitted.history)}
             tables |= {"trials": search.table} if search else {}
         with steps.step("write"), folders.published(run_dir) as folder:
@@ -170,7 +174,7 @@ def train(
 
 
 def decide_on_val(
-    config: TrainingConfig, recipe: Recipe, yardstick: Yardstick, fitted: Fitted, table: Table, parts: Parts
+    config: TrainingConfig, recipe: Recipe, scorer: Scorer, fitted: Fitted, table: Table, parts: Parts
 ) -> Decided:
     """Calibrate, choose how to decide and which baseline is to beat; no test row is looked at."""
     use_case, task, (val, y_val) = config.use_case, config.use_case.task, table.rows(parts.split.val)
@@ -186,16 +190,16 @@ def decide_on_val(
         model = with_threshold(model, decided_at)
     if use_case.cost_matrix:
         costs = threshold.cost_array(use_case.cost_matrix.costs, use_case.classes)
-        model = threshold.CheapestClass(model, costs)
-    scores = performance.baseline_scores(yardstick, table.y[parts.split.train], len(table.y), table.forecasts)
+        model = CheapestClass(model, costs)
+    scores = baseline_scores(scorer, table.y[parts.split.train], len(table.y), table.forecasts)
     scores |= benchmark_scores(use_case.benchmarks, recipe, use_case.metric, table.frame, table.y, parts.split.train)
     about = y_val, parts.split.val, table.periods(parts.split.val), prices, costs
-    baselines = performance.best_first(yardstick, scores, *about)
+    baselines = best_first(scorer, scores, *about)
     return Decided(model, uncalibrated, decided_at, costs, val_score, decide(task, unseen, decided_at, costs), baselines)
 
 
 def evaluate_on_test(
-    config: TrainingConfig, yardstick: Yardstick, decided: Decided, table: Table, parts: Parts, cv_results: pd.DataFrame
+    config: TrainingConfig, scorer: Scorer, decided: Decided, table: Table, parts: Parts, cv_results: pd.DataFrame
 ) -> Tested:
     """Score the frozen model on the test rows, once, and look at its predictions from every side."""
     use_case, task, rows = config.use_case, config.use_case.task, parts.split.test
@@ -203,7 +207,7 @@ def evaluate_on_test(
     score = predict_score(decided.model, frame, task)
     predictions = decide(task, score, decided.threshold, decided.costs)
     metrics = performance.evaluate(
-        yardstick,
+        scorer,
         y_true,
         predictions,
         {name: baseline.answers(task, rows) for name, baseline in decided.baselines.items()},
@@ -212,7 +216,7 @@ def evaluate_on_test(
         table.periods(rows),
     )
     y_val, periods = table.y[parts.split.val], table.periods(parts.split.val)
-    metrics |= performance.score_val(yardstick, y_val, decided.on_val, periods)
+    metrics |= performance.score_val(scorer, y_val, decided.on_val, periods)
     metrics |= {} if cv_results.empty else summarise(cv_results, scoring_of(config), use_case.metric)
     metrics |= performance.costs_of_classes(y_true, predictions.decision, decided.costs, units)
     if task == "binary":
@@ -223,7 +227,7 @@ def evaluate_on_test(
     found = analysis.of_test(
         analysis.Answers(decided.model, decided.uncalibrated, predictions, decided.threshold, decided.costs),
         use_case,
-        yardstick,
+        scorer,
         table,
         rows,
         next(iter(decided.baselines.values())).score,

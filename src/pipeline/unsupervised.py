@@ -12,18 +12,20 @@ from pandas import Categorical
 from src.data import load
 from src.data.table import make_table
 from src.evaluation import drift, performance, plot_tables
+from src.evaluation.baselines import baseline_scores
 from src.evaluation.projection import project
 from src.files import folders, writing
 from src.metrics.clusters import agreement, clustering_metrics, profiles, stability
 from src.metrics.scores import as_score, decide
 from src.models.early_stopping import NO_ROUNDS
 from src.models.estimators import make_estimator
+from src.models.wrappers import predict_score
 from src.pipeline import documents
 from src.runs import writer
+from src.runs.fingerprint import code_sha256
 from src.runtime.progress import Steps
-from src.sweeps.record import code_sha256
-from src.training.fit import fit_unsupervised, predict_score
-from src.training.recipe import make_recipe
+from src.training.fit import fit_unsupervised
+from src.training.recipe import make_recipe, scorer_of
 
 if TYPE_CHECKING:
     from src.config.schema import TrainingConfig
@@ -95,7 +97,7 @@ def find_anomalies(
         with steps.step("validate"):
             table = make_table(data, use_case)
             recipe = make_recipe(config, table.features)
-            yardstick = performance.yardstick_of(use_case, table.y)
+            scorer = scorer_of(use_case, table.y)
         with steps.step("split"):
             parts = split_table(config, table, config.data_split.random_state if split_seed is None else split_seed)
             rows = parts.split.test
@@ -109,16 +111,16 @@ def find_anomalies(
             )
             (test, y_test), units = table.rows(rows), table.units(rows)
             val_score, decided = predict_score(model, val, task), decide(task, predict_score(model, test, task))
-            baselines = performance.baseline_scores(yardstick, y_train, len(table.y))
+            baselines = baseline_scores(scorer, y_train, len(table.y))
             metrics |= performance.evaluate(
-                yardstick,
+                scorer,
                 y_test,
                 decided,
                 {name: decide(task, score[rows]) for name, score in baselines.items()},
                 units,
                 None if table.true_score is None else table.true_score[rows],
             )
-            metrics |= performance.score_val(yardstick, y_val, decide(task, val_score))
+            metrics |= performance.score_val(scorer, y_val, decide(task, val_score))
             tables |= plot_tables.of_test(task, y_test, decided, None, config.seed)
             reference = drift.reference(train, table.features, drift.answers_of(val_score))
             reference["floors"] = drift.floors(use_case.metric, metrics)

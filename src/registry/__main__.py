@@ -108,7 +108,7 @@ def _open(args: argparse.Namespace):
 
 def _read(text: str) -> tuple[str, str | None]:
     """Use case and version of a word such as fraud@1.2.0; short names stand for their use case."""
-    from src.use_cases import full_name
+    from src.config.catalogue import full_name
 
     key, _, version = text.partition("@")
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", key):
@@ -194,7 +194,7 @@ def _say_set_back(use_case: str, history: list[dict[str, Any]]) -> None:
 
 
 def _register(args: argparse.Namespace) -> int:
-    from src.use_cases import CONF
+    from src.config.catalogue import CONF
 
     if args.config_dir and not args.config_dir.is_dir():
         raise ConfigError(f"--config-dir {args.config_dir} is not a folder. Give the folder that holds use_case/, model/, …")
@@ -317,8 +317,8 @@ def _done(args: argparse.Namespace, line: dict[str, Any], said: str) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
+    from src.config.catalogue import option_names
     from src.errors import IntegrityError, unknown
-    from src.use_cases import option_names
 
     registry = _open(args)
     use_cases = [_read(args.use_case)[0]] if args.use_case else registry.use_cases()

@@ -14,8 +14,8 @@ from src.errors import TrainingError
 from src.evaluation import looks
 from src.registry.run import Look
 from src.registry.store import Version, open_registry
-from src.sweeps.record import code_sha256, fingerprint
-from src.tracking import experiments as kept
+from src.runs import experiments as kept
+from src.runs.fingerprint import code_sha256, fingerprint
 
 if TYPE_CHECKING:
     import numpy as np

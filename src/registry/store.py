@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from src.config.catalogue import CONF, full_name, option_names
 from src.errors import ConfigError, IntegrityError, unknown
 from src.files import folders, manifest, reading, writing
 from src.registry import run, signing, versions, witness
@@ -28,7 +29,6 @@ from src.registry.lines import Line, statuses
 from src.registry.lines import until as up_to
 from src.registry.signing import Keys
 from src.runs import provenance
-from src.use_cases import CONF, full_name, option_names
 
 ROOT = Path("models")
 NEW = "new-"  # begins the names of folders that become versions

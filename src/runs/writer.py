@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from src.data import hashing
 from src.data.csv_cells import text_of_frame
 from src.files import writing
 from src.models.estimators import ESTIMATORS, EXTRAS
@@ -117,7 +118,7 @@ def facts_of_rows(
         "config": settings,
         "data": {
             **data.provenance,
-            "frame_sha256": provenance.frame_sha256(table.valid.frame),
+            "frame_sha256": hashing.frame_sha256(table.valid.frame),
             "n_valid_rows": len(table.frame),
         },
         "feature_count": len(recipe.features),

@@ -25,7 +25,14 @@ from rich.text import Text
 from src.runtime.monitor import Monitor
 
 if TYPE_CHECKING:
-    from src.models.early_stopping import OnRound, Patience
+    from typing import Protocol
+
+    class Patience(Protocol):
+        """Early stopping: after how many rounds without a gain of `min_delta`."""
+
+        rounds: int
+        min_delta: float
+
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +100,7 @@ class Steps:
         self.durations_s[name] = round(time.perf_counter() - start, 3)
         log.debug("%s took %.3f s", name, self.durations_s[name])
 
-    def rounds(self, advance: Callable, patience: Patience | None) -> OnRound | None:
+    def rounds(self, advance: Callable, patience: Patience | None) -> Rounds | None:
         """What tells a step of training in rounds how it stands; None where nobody is looking."""
         return None if self._progress.disable else Rounds(advance, patience)
 

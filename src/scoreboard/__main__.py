@@ -85,10 +85,10 @@ def _run(args: argparse.Namespace) -> int:
 
 def make(roots: list[Path], registry: Path, config_dir: Path | None = None) -> dict[str, Any]:
     """The scoreboard of the runs below some folders, as plain values."""
+    from src.config.catalogue import CONF, catalogue
     from src.scoreboard.board import board
     from src.scoreboard.production import registered
     from src.scoreboard.runs import find
-    from src.use_cases import CONF, catalogue
 
     entries = catalogue([CONF, *([config_dir] if config_dir else [])])
     return board(entries, find(roots), registered(registry), datetime.now(UTC))

@@ -37,13 +37,12 @@ def write_rows(path: Path, config: TrainingConfig, frame_sha256: str) -> None:
     IntegrityError
         If they are not those that it was trained on.
     """
-    from src.data import load
+    from src.data import hashing, load
     from src.data.table import make_table
-    from src.runs import provenance
 
     data = load.load(use_case=config.use_case, **config.data_source.model_dump())
     frame = make_table(data, config.use_case).valid.frame
-    if provenance.frame_sha256(frame) != frame_sha256:
+    if hashing.frame_sha256(frame) != frame_sha256:
         raise IntegrityError(f"{config.use_case.key}: read twice, the rows differ. Something changed them meanwhile.")
     part = path.with_name(f".{path.name}-{os.getpid()}")
     try:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.errors import ConfigError
 from src.files import folders
+from src.runs import fingerprint
 from src.runtime.processes import end_with, end_with_parent, start, start_server
 from src.runtime.system_errors import explained
 from src.runtime.terminal import complain
@@ -56,7 +57,7 @@ class Job:
     module, name : str
         Where the entry stands: a function that takes the composed configuration and returns a score, higher is better.
     code : str
-        Of `record.code_sha256`, taken when the sweep began.
+        Of `fingerprint.code_sha256`, taken when the sweep began.
     n_threads : int, optional
         Threads of each job that does not say `n_threads` itself; None leaves it the machine's cores.
     planned : list of Planned
@@ -111,7 +112,7 @@ class Job:
             cfg.n_threads = self.n_threads
         return {
             "code": self.code,
-            "fingerprint": record.fingerprint(settings, self.code),
+            "fingerprint": fingerprint.fingerprint(settings, self.code),
             "department": settings["use_case"]["department"],
             "use_case": settings["use_case"]["key"],
             "model": settings["model"]["name"],

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.config.compose import check_job, compose_job, composer, parse, plain_path, without_hydra
-from src.data.packaged import declared_rows
+from src.config.datasets import declared_rows
 from src.errors import ConfigError, ForbiddenError, UserError
+from src.runs import fingerprint
 from src.sweeps import record
 from src.sweeps.results import short_names
 
@@ -51,7 +52,7 @@ class Planned:
     subdir : str
         Its run folder inside the sweep folder.
     fingerprint : str
-        See `record.fingerprint`.
+        See `fingerprint.fingerprint`.
     n_cells : int
         Values in its table, as far as they are known beforehand: a guess at which jobs take long.
     refusal : str or None
@@ -119,7 +120,7 @@ def plan(texts: list[str], config_dirs: list[Path], code: str, advance: Callable
         Overrides, as typed.
     config_dirs : list of Path
     code : str
-        Of `record.code_sha256`.
+        Of `fingerprint.code_sha256`.
     advance : callable
         Is told how many jobs of how many were checked.
 
@@ -227,8 +228,8 @@ def _checked(planned: Planned, cfg: DictConfig, code: str) -> Planned:
     HydraConfig.instance().set_config(cfg)
     settings = OmegaConf.to_container(without_hydra(cfg), resolve=True)
     subdir = plain_path("hydra.sweep.subdir", str(OmegaConf.select(cfg, "hydra.sweep.subdir")))
-    fingerprint, n_cells = record.fingerprint(settings, code), _n_cells(settings)
-    return replace(planned, subdir=subdir, fingerprint=fingerprint, n_cells=n_cells)
+    about = {"fingerprint": fingerprint.fingerprint(settings, code), "n_cells": _n_cells(settings)}
+    return replace(planned, subdir=subdir, **about)
 
 
 def _n_cells(settings: dict[str, Any]) -> int:

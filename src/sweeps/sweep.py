@@ -19,6 +19,7 @@ from src.config import project
 from src.config.compose import plain_path, quoted, without_hydra
 from src.errors import ConfigError
 from src.files import folders
+from src.runs import fingerprint
 from src.sweeps import display, record, results
 from src.sweeps.job import Job
 from src.sweeps.plan import OPTUNA, OTHER_SPLITS, SPLIT_SEED, Plan, Planned, plan
@@ -65,7 +66,7 @@ def sweep(
         Before anything is started or written.
     """
     command = Command(task, overrides, flags)
-    code = record.code_sha256()
+    code = fingerprint.code_sha256()
     with display.checking() as advance:
         planned = plan(command.settings, config_dirs, code, advance)
     if planned.cfg.hydra.sweeper._target_ == OPTUNA:
@@ -171,7 +172,7 @@ def _with_data(planned: Plan, code: str) -> str:
     """What the trials of a search are kept under: our code, and the settings and the data that they share."""
     from omegaconf import OmegaConf
 
-    return record.fingerprint(OmegaConf.to_container(without_hydra(planned.cfg), resolve=True), code)
+    return fingerprint.fingerprint(OmegaConf.to_container(without_hydra(planned.cfg), resolve=True), code)
 
 
 def _choose_folder(command: Command, planned: Plan) -> tuple[Path, bool]:

@@ -28,7 +28,7 @@ def track(run_dir: Path, kind: str, path: str | None, uri_env: str | None, exper
         File that gets a line.
     """
     if experiments:
-        from src.tracking import experiments as kept
+        from src.runs import experiments as kept
 
         _attempt(experiments, lambda: kept.append(Path(experiments), kept.experiment(run_dir)))
     if kind == "dvclive":

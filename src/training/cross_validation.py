@@ -21,7 +21,8 @@ from sklearn.model_selection import (
 from src.errors import DataError
 from src.metrics.scores import METRICS, Prediction, compute, decide_held_out
 from src.metrics.threshold import prices
-from src.training.fit import Fitted, Recipe, fit, predict_score
+from src.models.wrappers import predict_score
+from src.training.fit import Fitted, Recipe
 
 INNER_SIZE = 0.1  # share of a fold's training rows that decides its best round
 
@@ -195,10 +196,10 @@ def fold_columns(scoring: list[str]) -> list[str]:
 def fit_fold(recipe: Recipe, frame, y, train, is_ordered: bool, groups) -> Fitted:
     """Fit a recipe on the training rows of a fold, a part of which decides the best round and smears: see `cross_validate`."""
     if not recipe.holds_out:
-        return fit(recipe, frame.iloc[train], y[train])
+        return recipe.fit(frame.iloc[train], y[train])
     labels = None if recipe.task == "regression" else y
     inner, stop = inner_split(train, labels, is_ordered, recipe.random_state, groups)
-    return fit(recipe, frame.iloc[inner], y[inner], frame.iloc[stop], y[stop])
+    return recipe.fit(frame.iloc[inner], y[inner], frame.iloc[stop], y[stop])
 
 
 def inner_split(train, labels, is_ordered: bool, random_state: int, groups=None) -> tuple[np.ndarray, np.ndarray]:

@@ -2,92 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from sklearn import metrics
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+
+from src.models.ensemble import EnsembleClassifier, EnsembleRegressor
+from src.models.wrappers import predict_score
+from src.training.cross_validation import draw_folds, fit_fold, make_splitter
+from src.training.fit import Fitted, Recipe
 
 if TYPE_CHECKING:
-    from src.training.fit import Fitted, Recipe
+    from src.models.early_stopping import OnRound
 
 
-class EnsembleClassifier(ClassifierMixin, BaseEstimator):
-    """The weighted mean of fitted classifiers' probabilities.
+@dataclass(frozen=True)
+class EnsembleRecipe(Recipe):
+    """A recipe that fits other recipes and weighs them.
 
-    Parameters
+    Attributes
     ----------
-    models : dict of str to classifier
-        Fitted on the same classes, codes from 0; each takes a table.
-    weights : dict of str to float
-        Of the same names; positive, and 1 in all.
+    members : mapping of str to Recipe
+        By name.
+    weights : mapping of str to float, optional
+        Of those members, where a search has found them; else their out-of-fold predictions decide. The recipe's own params
+        say how many folds and how many picks.
     """
 
-    def __init__(self, models: dict, weights: dict[str, float]):
-        self.models = models
-        self.weights = weights
+    members: Mapping[str, Recipe] = field(default_factory=dict)
+    weights: Mapping[str, float] | None = None
 
-    def fit(self, X, y=None):
-        """Nothing is left to fit: the members are fitted, and scikit-learn asks an estimator for the method."""
-        return self
+    @classmethod
+    def of(cls, recipe: Recipe, members: Mapping[str, Recipe], weights: Mapping[str, float] | None = None) -> EnsembleRecipe:
+        """A recipe of the ensemble itself, and those of its members."""
+        return cls(**recipe.facts, members=members, weights=weights)
 
-    def predict_proba(self, X) -> np.ndarray:
-        """Probability of each class, as float64 of shape (n_rows, n_classes)."""
-        return sum(weight * self.models[name].predict_proba(X).astype("float64") for name, weight in self.weights.items())
+    def fit(
+        self, frame, y, stop_frame=None, y_stop=None, with_train_loss: bool = False, on_round: OnRound | None = None
+    ) -> Fitted:
+        """Weigh the members and fit those that count: see `Recipe.fit`.
 
-    def predict(self, X) -> np.ndarray:
-        """The most probable class of each row."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
-
-    @property
-    def classes_(self) -> np.ndarray:
-        return next(iter(self.models.values())).classes_
-
-    def __sklearn_is_fitted__(self):
-        return bool(self.models)
-
-
-class EnsembleRegressor(RegressorMixin, BaseEstimator):
-    """The weighted mean of fitted regressors' predictions; parameters are those of `EnsembleClassifier`."""
-
-    def __init__(self, models: dict, weights: dict[str, float]):
-        self.models = models
-        self.weights = weights
-
-    def predict(self, X) -> np.ndarray:
-        return sum(weight * self.models[name].predict(X) for name, weight in self.weights.items())
-
-    def __sklearn_is_fitted__(self):
-        return bool(self.models)
+        Returns
+        -------
+        Fitted
+            `history` has a row for each round of each member that trains in rounds, and the column `member`. The rows that
+            stop the members' training have no say in the weights.
+        """
+        weights = self.weights or find_weights(self, frame, y)
+        fitted = {name: self.members[name].fit(frame, y, stop_frame, y_stop, with_train_loss=True) for name in weights}
+        kind = EnsembleRegressor if self.task == "regression" else EnsembleClassifier
+        histories = [one.history.assign(member=name) for name, one in fitted.items() if len(one.history)]
+        history = pd.concat(histories, ignore_index=True) if histories else next(iter(fitted.values())).history
+        return Fitted(kind({name: one.model for name, one in fitted.items()}, weights), history, None)
 
 
-def fit_ensemble(recipe: Recipe, frame, y, stop_frame=None, y_stop=None) -> Fitted:
-    """Weigh the members of a recipe by their out-of-fold predictions and fit those that count.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        With `members`; its own params say how many folds and how many picks, unless it has `weights` already.
-    frame, y, stop_frame, y_stop
-        As for `src.training.fit.fit`. The rows that stop the members' training have no say in the weights.
-
-    Returns
-    -------
-    Fitted
-        `history` has a row for each round of each member that trains in rounds, and the column `member`.
-    """
-    from src.training.fit import Fitted, fit
-
-    weights = recipe.weights or find_weights(recipe, frame, y)
-    fitted = {name: fit(recipe.members[name], frame, y, stop_frame, y_stop, with_train_loss=True) for name in weights}
-    kind = EnsembleRegressor if recipe.task == "regression" else EnsembleClassifier
-    histories = [one.history.assign(member=name) for name, one in fitted.items() if len(one.history)]
-    history = pd.concat(histories, ignore_index=True) if histories else next(iter(fitted.values())).history
-    return Fitted(kind({name: one.model for name, one in fitted.items()}, weights), history, None)
-
-
-def find_weights(recipe: Recipe, frame, y) -> dict[str, float]:
+def find_weights(recipe: EnsembleRecipe, frame, y) -> dict[str, float]:
     """Weigh the members of a recipe by their out-of-fold predictions for the rows."""
     folds = inner_folds(recipe, frame, y, recipe.params["n_folds"])
     rows = np.concatenate([held_out for _, held_out in folds])
@@ -97,8 +69,6 @@ def find_weights(recipe: Recipe, frame, y) -> dict[str, float]:
 
 def inner_folds(recipe: Recipe, frame, y, n_folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Folds of the training rows that keep time and groups as the recipe says."""
-    from src.training.cross_validation import draw_folds, make_splitter
-
     is_class, groups = recipe.task != "regression", None
     if recipe.order_column:
         splitter = make_splitter("time_series", n_folds, False, None)
@@ -113,9 +83,6 @@ def inner_folds(recipe: Recipe, frame, y, n_folds: int) -> list[tuple[np.ndarray
 
 def out_of_fold(recipe: Recipe, frame, y, folds) -> np.ndarray:
     """Scores of the held-out rows of each fold, by a model that was fitted on the others; fold after fold."""
-    from src.training.cross_validation import fit_fold
-    from src.training.fit import predict_score
-
     groups = frame[recipe.group_column].to_numpy() if recipe.group_column else None
     scores = []
     for train, held_out in folds:

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import Pipeline
 
 from src.errors import ConfigError
 from src.features.preprocessing import make_features, matrix_facts
 from src.models.early_stopping import NO_ROUNDS, Matrix, OnRound, Patience, fit_rounds
 from src.models.estimators import ESTIMATORS, make_estimator
+from src.models.wrappers import TO_LEARN, OnTargetScale, on_target_scale
 from src.runtime.device import openmp_threads, threads_for
 
 if TYPE_CHECKING:
     from src.config.use_case import Cost, Feature
-
-TO_LEARN = {"log1p": np.log1p}
-FROM_LEARNT = {"log1p": np.expm1}
 
 
 @dataclass(frozen=True)
@@ -61,10 +56,6 @@ class Recipe:
         Where a model that can is trained.
     order_column, group_column : str, optional
         Column of the table that says when a row happened, or whom it belongs to, where folds must respect it.
-    members : mapping of str to Recipe
-        What an ensemble averages, by name; nothing for every other estimator.
-    weights : mapping of str to float, optional
-        Of those members, where a search has found them.
     cost : Cost, optional
         Of a wrong decision between two classes: see `src.config.use_case.Cost`.
     class_costs : tuple of tuple of float, optional
@@ -91,16 +82,20 @@ class Recipe:
     device: str = "cpu"
     order_column: str | None = None
     group_column: str | None = None
-    members: Mapping[str, Recipe] = field(default_factory=dict)
-    weights: Mapping[str, float] | None = None
     cost: Cost | None = None
     class_costs: tuple[tuple[float, ...], ...] | None = None
+    members: ClassVar[Mapping[str, Recipe]] = {}
 
     @property
     def preprocessing(self) -> dict[str, str | None]:
         """`imputer`, `scaler` and `encoder` as its parameters leave them: `normalize` is the scaler's business."""
         scaler = self.scaler if self.params.get("normalize", True) else None
         return {"imputer": self.imputer, "scaler": scaler, "encoder": self.encoder}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Attributes of a recipe for one estimator, by name."""
+        return {one.name: getattr(self, one.name) for one in fields(Recipe)}
 
     def to_learn(self, y):
         """The target as the estimator learns it."""
@@ -121,6 +116,51 @@ class Recipe:
         if self.task == "regression":
             return "rmse" if self.quantile is None else "pinball_loss"
         return "log_loss" if self.task == "binary" else "multiclass_log_loss"
+
+    def fit(
+        self, frame, y, stop_frame=None, y_stop=None, with_train_loss: bool = False, on_round: OnRound | None = None
+    ) -> Fitted:
+        """Fit the preprocessing and the estimator.
+
+        Parameters
+        ----------
+        frame : DataFrame of shape (n_rows, at least the features)
+        y : ndarray of shape (n_rows,)
+            Class codes from 0, or values.
+        stop_frame, y_stop : DataFrame, ndarray, optional
+            Rows for early stopping and for smearing. They teach the model nothing else.
+        with_train_loss : bool
+            Record the loss on the training rows too; it costs a pass over them every round.
+        on_round : callable, optional
+            Takes the losses of each round while the next ones are still to come; an ensemble's members do not tell theirs.
+
+        Raises
+        ------
+        ValueError
+            If the recipe smears, and no rows are held out for it.
+        """
+        features = make_features(
+            self.features if ESTIMATORS[self.estimator].reads_columns else {},
+            **self.preprocessing,
+            random_state=self.random_state,
+        )
+        X = features.fit_transform(frame, self.to_learn(y))
+        is_asked = stop_frame is not None and (ESTIMATORS[self.estimator].rounds or self.smears)
+        stop = (features.transform(stop_frame), self.to_learn(y_stop)) if is_asked else None
+        matrix = matrix_of(self, features)
+        estimator, history, best_iteration = fit_estimator(self, X, self.to_learn(y), stop, matrix, with_train_loss, on_round)
+        model = Pipeline([("features", features), ("estimator", estimator)])
+        if self.task == "regression":
+            smeared = self._smearing(estimator, stop)
+            model = OnTargetScale(model, self.target_transform, self.target_min, self.target_max, smeared)
+        return Fitted(model, history, best_iteration)
+
+    def _smearing(self, estimator, stop) -> float:
+        if not self.smears:
+            return 0.0
+        if stop is None:
+            raise ValueError("a recipe that smears needs `stop_frame`: residuals of rows that it is fitted on are too small")
+        return smearing(stop[1], estimator.predict(stop[0]))
 
 
 @dataclass(frozen=True)
@@ -146,48 +186,9 @@ class Fitted:
         return self.model.pipeline if isinstance(self.model, OnTargetScale) else self.model
 
 
-class OnTargetScale(RegressorMixin, BaseEstimator):
-    """A fitted regression pipeline whose predictions are turned back and kept within bounds.
-
-    scikit-learn's TransformedTargetRegressor refits what is stopped early here, has no bounds, and saves functions.
-
-    Parameters
-    ----------
-    pipeline : Pipeline
-        Fitted on the transformed target.
-    transform : {"log1p", None}
-    minimum, maximum : float, optional
-    smeared : float
-        Added to what the pipeline says before it is turned back: see `smearing`.
-    """
-
-    smeared = 0.0  # of models that were saved before there was one
-
-    def __init__(self, pipeline, transform: str | None, minimum: float | None, maximum: float | None, smeared: float = 0.0):
-        self.pipeline = pipeline
-        self.transform = transform
-        self.minimum = minimum
-        self.maximum = maximum
-        self.smeared = smeared
-
-    def predict(self, X):
-        return self.on_target_scale(self.pipeline.predict(X))
-
-    def on_target_scale(self, y_pred) -> np.ndarray:
-        """What the pipeline says, turned back and kept within bounds."""
-        return on_target_scale(y_pred, self.transform, self.minimum, self.maximum, self.smeared)
-
-    def __sklearn_is_fitted__(self):
-        return True
-
-
-def on_target_scale(
-    y_pred, transform: str | None, minimum: float | None, maximum: float | None, smeared: float = 0.0
-) -> np.ndarray:
-    """Turn predictions back and keep them within bounds: see `OnTargetScale`."""
-    y_pred = np.asarray(y_pred, dtype="float64")
-    y_pred = FROM_LEARNT[transform](y_pred + smeared) if transform else y_pred
-    return y_pred if minimum is None and maximum is None else np.clip(y_pred, minimum, maximum)
+def fit(recipe: Recipe, *rows, **how) -> Fitted:
+    """Fit a recipe: see `Recipe.fit`."""
+    return recipe.fit(*rows, **how)
 
 
 def smearing(learnt, y_pred) -> float:
@@ -206,58 +207,6 @@ def smearing(learnt, y_pred) -> float:
     Duan (1983), Smearing estimate: a nonparametric retransformation method, JASA 78, 605-610.
     """
     return float(logsumexp(np.asarray(learnt, dtype="float64") - y_pred) - np.log(len(learnt)))
-
-
-def fit(
-    recipe: Recipe, frame, y, stop_frame=None, y_stop=None, with_train_loss: bool = False, on_round: OnRound | None = None
-) -> Fitted:
-    """Fit a recipe.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    frame : DataFrame of shape (n_rows, at least the features)
-    y : ndarray of shape (n_rows,)
-        Class codes from 0, or values.
-    stop_frame, y_stop : DataFrame, ndarray, optional
-        Rows that decide the best round, and how far predictions of a logarithm are off when turned back. They teach the model
-        nothing else.
-    with_train_loss : bool
-        Record the loss on the training rows too; it costs a pass over them every round.
-    on_round : callable, optional
-        Takes the losses of each round while the next ones are still to come; an ensemble's members do not tell theirs.
-
-    Returns
-    -------
-    Fitted
-
-    Raises
-    ------
-    ValueError
-        If the recipe smears, and no rows are held out for it.
-    """
-    if recipe.members:
-        from src.training.ensemble import fit_ensemble
-
-        return fit_ensemble(recipe, frame, y, stop_frame, y_stop)
-    columns = recipe.features if ESTIMATORS[recipe.estimator].reads_columns else {}
-    features = make_features(columns, **recipe.preprocessing, random_state=recipe.random_state)
-    X = features.fit_transform(frame, recipe.to_learn(y))
-    is_asked = stop_frame is not None and (ESTIMATORS[recipe.estimator].rounds or recipe.smears)
-    stop = (features.transform(stop_frame), recipe.to_learn(y_stop)) if is_asked else None
-    matrix = matrix_of(recipe, features)
-    estimator, history, best_iteration = fit_estimator(recipe, X, recipe.to_learn(y), stop, matrix, with_train_loss, on_round)
-    model = Pipeline([("features", features), ("estimator", estimator)])
-    if recipe.task == "regression":
-        smeared = 0.0
-        if recipe.smears:
-            if stop is None:
-                raise ValueError(
-                    "a recipe that smears needs `stop_frame`: residuals of rows that it is fitted on are too small"
-                )
-            smeared = smearing(stop[1], estimator.predict(stop[0]))
-        model = OnTargetScale(model, recipe.target_transform, recipe.target_min, recipe.target_max, smeared)
-    return Fitted(model, history, best_iteration)
 
 
 def matrix_of(recipe: Recipe, features) -> Matrix:
@@ -336,22 +285,6 @@ def fit_unsupervised(recipe: Recipe, frame) -> Pipeline:
     )
     X = features.fit_transform(frame)
     return Pipeline([("features", features), ("estimator", estimator.fit(X))])
-
-
-def predict_score(model, frame, task: str) -> np.ndarray:
-    """A fitted model's scores, as `src.metrics.scores.Prediction.score` describes them for each task."""
-    if task == "regression":
-        return model.predict(frame)
-    if task == "anomaly":
-        return model.score_samples(frame)
-    probability = model.predict_proba(frame)
-    return probability[:, 1] if task == "binary" else probability
-
-
-def with_threshold(model: Pipeline, threshold: float) -> FixedThresholdClassifier:
-    """A fitted model whose `predict` decides at a threshold instead of at 0.5; its probabilities stay as they are."""
-    decided = FixedThresholdClassifier(FrozenEstimator(model), threshold=threshold, response_method="predict_proba")
-    return decided.fit(None, [0, 1])
 
 
 def class_weights(y) -> np.ndarray:

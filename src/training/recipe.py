@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from src.metrics.scorer import Scorer, make_scorer
 from src.metrics.scores import statistic_of
 from src.metrics.threshold import cost_array
 from src.models.early_stopping import Patience
@@ -15,14 +15,16 @@ from src.training.fit import Recipe
 if TYPE_CHECKING:
     from src.config.schema import Model, TrainingConfig
     from src.config.use_case import Feature, UseCase
-    from src.tuning.tune import Found
 
 
 def make_recipe(config: TrainingConfig, features: dict[str, Feature]) -> Recipe:
     """Everything about the model that a fold, a trial and the final fit have in common."""
     recipe = _recipe_of(config, config.model, features)
-    members = {name: _recipe_of(config, model, features) for name, model in config.members.items()}
-    return replace(recipe, members=members)
+    if not config.members:
+        return recipe
+    from src.training.ensemble import EnsembleRecipe
+
+    return EnsembleRecipe.of(recipe, {name: _recipe_of(config, model, features) for name, model in config.members.items()})
 
 
 def _recipe_of(config: TrainingConfig, model: Model, features: dict[str, Feature]) -> Recipe:
@@ -60,13 +62,6 @@ def _class_costs(use_case: UseCase) -> tuple[tuple[float, ...], ...] | None:
     return tuple(map(tuple, cost_array(use_case.cost_matrix.costs, use_case.classes).tolist()))
 
 
-def with_found(recipe: Recipe, found: Found) -> Recipe:
-    """A recipe with the parameters that were found: its own, or those of the members of an ensemble and their weights."""
-    if not recipe.members:
-        (params,) = found.params.values()
-        return replace(recipe, params={**recipe.params, **params})
-    members = {
-        name: replace(recipe.members[name], params={**recipe.members[name].params, **params})
-        for name, params in found.params.items()
-    }
-    return replace(recipe, members=members, weights=found.weights)
+def scorer_of(use_case: UseCase, y) -> Scorer:
+    """The scorer of a use case whose targets are `y`."""
+    return make_scorer(use_case.metric, use_case.task, y, use_case.classes, use_case.is_ordered, use_case.quantile)

@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 
 from src.errors import TrainingError
-from src.evaluation.performance import Yardstick
+from src.metrics.scorer import Scorer
 from src.metrics.scores import as_score
 from src.training.fit import Recipe
 from src.tuning.fold_fits import length_parameter
@@ -49,7 +49,7 @@ class Search:
     method : Method
     candidates : dict of str to Candidate
         By the name of the model.
-    yardstick : Yardstick
+    scorer : Scorer
     lag : int
         How many trials may be under way at once; results depend on it, on the number of processes they don't.
     n_threads : int
@@ -62,7 +62,7 @@ class Search:
 
     method: Method
     candidates: dict[str, Candidate]
-    yardstick: Yardstick
+    scorer: Scorer
     lag: int
     n_threads: int
     n_workers: int | None = None
@@ -98,7 +98,7 @@ class Search:
         told = Told(self, store, candidates)
         advance(told.trials)
         if told.n_proposals < self.method.n_proposals:
-            with workers(candidates, self.yardstick, n_threads, n_workers) as pool:
+            with workers(candidates, self.scorer, n_threads, n_workers) as pool:
                 self._loop(told, pool, advance)
         if best_trial(told.trials) is None:
             raise TrainingError(_why_none(told.trials))
@@ -132,7 +132,7 @@ class Told:
 
     def __init__(self, search: Search, store: Memory | Storage, candidates: dict[str, Candidate]):
         self.method, self.store, self.candidates = search.method, store, candidates
-        self.yardstick, self.lag = search.yardstick, search.lag
+        self.scorer, self.lag = search.scorer, search.lag
         self.trials = store.load()
         self.n_proposals = self._n_whole()
         self.method.remember([trial.model for trial in self._of_first(self.n_proposals)])
@@ -170,7 +170,7 @@ class Told:
         if trial.number not in self._answers:
             candidate = self.candidates[trial.model]
             length = tuple(trial.params[name] for name in set(trial.params) - set(trial.setting))
-            outcome = run_trial(candidate.recipe, candidate.folds, self.yardstick, trial.setting, length, may_drop=True)
+            outcome = run_trial(candidate.recipe, candidate.folds, self.scorer, trial.setting, length, may_drop=True)
             self._answers[trial.number] = outcome.scores
         return self._answers[trial.number]
 
@@ -178,7 +178,7 @@ class Told:
         """Keep what a proposal came to: a trial for each point of a grid, one trial for everything else."""
         place, first, lengths = self.n_proposals, len(self._of_first(self.n_proposals)), proposal.lengths
         if not self.method.is_grid:
-            lengths = (best_length(outcome.values, self.yardstick.metric),) if outcome.values else ()
+            lengths = (best_length(outcome.values, self.scorer.metric),) if outcome.values else ()
         found = [self._trial(first + i, place, proposal, length, outcome) for i, length in enumerate(lengths or (None,))]
         fresh = found[len(self.trials) - first :]
         self.store.save(fresh)
@@ -212,7 +212,7 @@ class Told:
             share=proposal.share,
             state=state,
             value=value,
-            score=None if value is None else as_score(self.yardstick.metric, value),
+            score=None if value is None else as_score(self.scorer.metric, value),
             fold_values=[float(each) for each in values],
             best_iterations=outcome.best_iterations,
             dropped_at=outcome.dropped_at,

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from src.evaluation.performance import Yardstick
 from src.metrics.influence import value_of
 from src.metrics.intervals import estimate, spread
+from src.metrics.scorer import Scorer
 from src.metrics.scores import METRICS, Prediction, as_score
 from src.training.cross_validation import decided
 from src.training.fit import Recipe
@@ -52,7 +52,7 @@ class Outcome:
 def run_trial(
     recipe: Recipe,
     folds: Sequence[Fold],
-    yardstick: Yardstick,
+    scorer: Scorer,
     params: dict[str, Any],
     lengths: Sequence[int] = (),
     rival: Sequence[np.ndarray] | None = None,
@@ -65,7 +65,7 @@ def run_trial(
     ----------
     recipe : Recipe
     folds : sequence of Fold
-    yardstick : Yardstick
+    scorer : Scorer
     params : dict
         What differs from the recipe's own parameters.
     lengths : sequence of int, optional
@@ -85,7 +85,7 @@ def run_trial(
     """
     start = time.perf_counter()
     recipe = replace(recipe, params={**recipe.params, **params})
-    trial = _Trial(recipe, yardstick, folds, lengths)
+    trial = _Trial(recipe, scorer, folds, lengths)
     for number, fold in enumerate(folds, start=1):
         give_up = trial.give_up if may_drop and lengths else None
         scores, n_rounds = fit_and_score(recipe, fold.share(share, recipe.random_state), trial.lengths, give_up)
@@ -98,8 +98,8 @@ def run_trial(
 class _Trial:
     """A trial under way: by length, the answers for the folds so far and what they are worth."""
 
-    def __init__(self, recipe: Recipe, yardstick: Yardstick, folds: Sequence[Fold], lengths: Sequence[int]):
-        self.recipe, self.yardstick, self.folds, self.lengths = recipe, yardstick, folds, tuple(lengths)
+    def __init__(self, recipe: Recipe, scorer: Scorer, folds: Sequence[Fold], lengths: Sequence[int]):
+        self.recipe, self.scorer, self.folds, self.lengths = recipe, scorer, folds, tuple(lengths)
         self.values: dict[int | None, list[float]] = {length: [] for length in self.lengths or (None,)}
         self.answers: dict[int | None, list[np.ndarray]] = {length: [] for length in self.values}
         self.iterations: list[int] = []
@@ -114,7 +114,7 @@ class _Trial:
         for length, score in scores.items():
             self.answers[length].append(score)
             known = self._here.get(length)
-            self.values[length].append(value_on(self.recipe, self.yardstick, fold, score) if known is None else known)
+            self.values[length].append(value_on(self.recipe, self.scorer, fold, score) if known is None else known)
         self._here = {}
         self.iterations += [] if n_rounds is None else [n_rounds]
         if self.lengths:
@@ -128,31 +128,30 @@ class _Trial:
         """Whether the longest fits so far were no better than a shorter one, on this fold and the earlier ones together."""
         fold = self.folds[len(self._of_folds())]
         for length in scores.keys() - self._here.keys():
-            self._here[length] = value_on(self.recipe, self.yardstick, fold, scores[length])
+            self._here[length] = value_on(self.recipe, self.scorer, fold, scores[length])
         lengths = list(scores)
-        best = best_length({length: [*self.values[length], self._here[length]] for length in lengths}, self.yardstick.metric)
+        best = best_length({length: [*self.values[length], self._here[length]] for length in lengths}, self.scorer.metric)
         return lengths.index(best) < len(lengths) - N_WORSE
 
     def loses_to(self, rival: Sequence[np.ndarray]) -> bool:
         """Whether the best length so far can hardly beat the best trial so far."""
-        best, place = best_length(self.values, self.yardstick.metric), len(self._of_folds()) - 1
+        best, place = best_length(self.values, self.scorer.metric), len(self._of_folds()) - 1
         self.variances.append(self._variance(self.folds[place], self.answers[best][place], rival[place]))
         theirs = [
-            value_on(self.recipe, self.yardstick, fold, score)
-            for fold, score in zip(self.folds[: place + 1], rival, strict=False)
+            value_on(self.recipe, self.scorer, fold, score) for fold, score in zip(self.folds[: place + 1], rival, strict=False)
         ]
         return cannot_win(self._gains(self.values[best], theirs), self.variances, len(self.folds))
 
     def _gains(self, mine: list[float], theirs: list[float]) -> list[float]:
-        metric = self.yardstick.metric
+        metric = self.scorer.metric
         return [as_score(metric, one) - as_score(metric, other) for one, other in zip(mine, theirs, strict=True)]
 
     def _variance(self, fold: Fold, one, other) -> float:
-        predictions = (_prediction(self.recipe, self.yardstick, fold, each) for each in (one, other))
-        return variance_of_gain(self.yardstick, fold, *predictions)
+        predictions = (_prediction(self.recipe, self.scorer, fold, each) for each in (one, other))
+        return variance_of_gain(self.scorer, fold, *predictions)
 
     def outcome(self, seconds: float, dropped_at: int | None = None, with_scores: bool = False) -> Outcome:
-        best = best_length(self.values, self.yardstick.metric)
+        best = best_length(self.values, self.scorer.metric)
         scores = self.answers[best] if with_scores else []
         return Outcome(self.values, scores, self.iterations, seconds, dropped_at)
 
@@ -182,21 +181,21 @@ def cannot_win(gains: list[float], variances: list[float], n_folds: int) -> bool
     return bool(np.mean(gains) + Z * spread < 0)
 
 
-def variance_of_gain(yardstick: Yardstick, fold: Fold, mine, theirs) -> float:
+def variance_of_gain(scorer: Scorer, fold: Fold, mine, theirs) -> float:
     """How far a difference of two metrics on the same rows would vary with other rows; not a number where they cannot tell."""
-    about = yardstick.n_classes, fold.units, yardstick.quantile, fold.periods
-    one, other = (estimate(yardstick.metric, fold.y_held_out, answer, *about) for answer in (mine, theirs))
+    about = scorer.n_classes, fold.units, scorer.quantile, fold.periods
+    one, other = (estimate(scorer.metric, fold.y_held_out, answer, *about) for answer in (mine, theirs))
     found = spread(one.influence - other.influence, one.units, one.kinds)
     return np.nan if found is None else found.error**2
 
 
-def value_on(recipe: Recipe, yardstick: Yardstick, fold: Fold, score) -> float:
+def value_on(recipe: Recipe, scorer: Scorer, fold: Fold, score) -> float:
     """The metric of scores for the held-out rows of a fold."""
-    about = yardstick.n_classes, yardstick.quantile, fold.periods
-    return value_of(yardstick.metric, fold.y_held_out, _prediction(recipe, yardstick, fold, score), *about)
+    about = scorer.n_classes, scorer.quantile, fold.periods
+    return value_of(scorer.metric, fold.y_held_out, _prediction(recipe, scorer, fold, score), *about)
 
 
-def _prediction(recipe: Recipe, yardstick: Yardstick, fold: Fold, score) -> Prediction:
-    if METRICS[yardstick.metric].of == "score":
+def _prediction(recipe: Recipe, scorer: Scorer, fold: Fold, score) -> Prediction:
+    if METRICS[scorer.metric].of == "score":
         return Prediction(score, score)
     return decided(recipe, fold.y_held_out, score, fold.prices)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from src.evaluation.performance import Yardstick
+from src.metrics.scorer import Scorer
 from src.metrics.scores import as_score
 from src.training.ensemble import greedy_weights
 from src.training.fit import Recipe
@@ -20,6 +20,10 @@ from src.tuning.search import Candidate, Search, Told, best_trial
 from src.tuning.space import Space, make_method
 from src.tuning.storage import Memory, Storage, Trial, table
 from src.tuning.trial import value_on
+
+if TYPE_CHECKING:
+    from src.tuning.tune import Found
+
 
 N_PICKS = 25  # of the greedy average
 
@@ -50,7 +54,7 @@ class Found:
 
 
 def find(
-    spaces: Mapping[str, Space], frame, y, folds, yardstick: Yardstick, *, method: str, n_iter: int | None,
+    spaces: Mapping[str, Space], frame, y, folds, scorer: Scorer, *, method: str, n_iter: int | None,
     max_concurrent_trials: int, n_workers: int | None, timeout_s: float | None, storage: str | None, study: str,
     advance: Callable, is_ordered: bool = False, groups=None, periods=None, units=None,
 ) -> Found:  # fmt: skip
@@ -62,7 +66,7 @@ def find(
         By model: one, or several for the method "auto".
     frame, y, folds, is_ordered, groups, periods, units
         As for `src.tuning.folds.prepare_folds`.
-    yardstick : Yardstick
+    scorer : Scorer
     method : {"grid_search", "random_search", "bayesian", "halving", "auto"}
     n_iter : int or None
         Settings in all; of a grid, None takes every point.
@@ -86,26 +90,26 @@ def find(
         for name, space in spaces.items()
     }
     preparation_s = time.perf_counter() - start
-    how = make_method(method, spaces, yardstick.metric, n_iter, max_concurrent_trials)
+    how = make_method(method, spaces, scorer.metric, n_iter, max_concurrent_trials)
     distributions = {name: space.of_every_parameter(how.is_grid) for name, space in spaces.items()}
     recipe = next(iter(spaces.values())).recipe
-    store = Memory() if storage is None else Storage(storage, study, distributions, as_score(yardstick.metric, 1.0) < 0)
-    search = Search(how, candidates, yardstick, max_concurrent_trials, recipe.n_threads, n_workers, timeout_s)
+    store = Memory() if storage is None else Storage(storage, study, distributions, as_score(scorer.metric, 1.0) < 0)
+    search = Search(how, candidates, scorer, max_concurrent_trials, recipe.n_threads, n_workers, timeout_s)
 
     def tell(trials: list[Trial]) -> None:
         best, n_dropped = best_trial(trials), sum(trial.state == "PRUNED" for trial in trials)
         which = f" ({best.model})" if best and len(spaces) > 1 else ""
-        said = f"best {yardstick.metric} {best.value:.4f}{which}, {n_dropped} dropped" if best else ""
+        said = f"best {scorer.metric} {best.value:.4f}{which}, {n_dropped} dropped" if best else ""
         advance(len({trial.proposal for trial in trials}), how.n_proposals, said)
 
     told = search.run(store, tell)
-    weights, value = _weights(told, recipe, yardstick) if method == "auto" else ({best_trial(told.trials).model: 1.0}, None)
+    weights, value = _weights(told, recipe, scorer) if method == "auto" else ({best_trial(told.trials).model: 1.0}, None)
     facts = summary(told.trials, distributions, len(folds), preparation_s, recipe.random_state)
     n_done = len({trial.proposal for trial in told.trials})
     facts |= {"method": method, "is_complete": n_done == how.n_proposals}
     facts |= {"weights": weights, "weighted_value": value} if method == "auto" else {}
     notes = [
-        f"{len(told.trials)} trials of {method}: best {yardstick.metric} {facts['best_value']:.4f} on {len(folds)} folds of "
+        f"{len(told.trials)} trials of {method}: best {scorer.metric} {facts['best_value']:.4f} on {len(folds)} folds of "
         "train. The search chose it, so it is too good; so is cross-validation on the same rows. Test is not."
     ]
     if n_done < how.n_proposals:
@@ -114,7 +118,7 @@ def find(
     return Found(params, weights, table(told.trials), facts, notes)
 
 
-def _weights(told: Told, recipe: Recipe, yardstick: Yardstick) -> tuple[dict[str, float], float]:
+def _weights(told: Told, recipe: Recipe, scorer: Scorer) -> tuple[dict[str, float], float]:
     """Weights of the best trials of the models in an average of their answers for held-out rows, and its metric.
 
     All weight goes to the best one if no average does better over the folds.
@@ -128,8 +132,20 @@ def _weights(told: Told, recipe: Recipe, yardstick: Yardstick) -> tuple[dict[str
 
     def value_of(weighted: dict[str, float]) -> float:
         means = [sum(weight * answers[name][i] for name, weight in weighted.items()) for i in range(len(folds))]
-        return float(np.mean([value_on(recipe, yardstick, fold, mean) for fold, mean in zip(folds, means, strict=True)]))
+        return float(np.mean([value_on(recipe, scorer, fold, mean) for fold, mean in zip(folds, means, strict=True)]))
 
     single = {best_trial(told.trials).model: 1.0}
-    chosen = max((single, weights), key=lambda one: as_score(yardstick.metric, value_of(one)))
+    chosen = max((single, weights), key=lambda one: as_score(scorer.metric, value_of(one)))
     return chosen, value_of(chosen)
+
+
+def with_found(recipe: Recipe, found: Found) -> Recipe:
+    """A recipe with the parameters that were found: its own, or those of the members of an ensemble and their weights."""
+    if not recipe.members:
+        (params,) = found.params.values()
+        return replace(recipe, params={**recipe.params, **params})
+    members = {
+        name: replace(recipe.members[name], params={**recipe.members[name].params, **params})
+        for name, params in found.params.items()
+    }
+    return replace(recipe, members=members, weights=found.weights)

@@ -18,7 +18,7 @@ from src.runtime.system_errors import explained
 from src.tuning.trial import Outcome, run_trial
 
 if TYPE_CHECKING:
-    from src.evaluation.performance import Yardstick
+    from src.metrics.scorer import Scorer
     from src.tuning.methods import Proposal
     from src.tuning.search import Candidate
 
@@ -29,8 +29,8 @@ SERVER = multiprocessing.get_context("forkserver")  # a fork of this process wou
 class Here:
     """No other process: a trial runs when its result is asked for."""
 
-    def __init__(self, candidates: Mapping[str, Candidate], yardstick: Yardstick):
-        self._search = candidates, yardstick
+    def __init__(self, candidates: Mapping[str, Candidate], scorer: Scorer):
+        self._search = candidates, scorer
         self._waiting: list[tuple[int, tuple]] = []
 
     def is_free(self) -> bool:
@@ -50,7 +50,7 @@ class Processes:
     Parameters
     ----------
     candidates : mapping of str to Candidate
-    yardstick : Yardstick
+    scorer : Scorer
     n_threads : int
         Of each process.
     n_workers : int
@@ -58,11 +58,11 @@ class Processes:
         For the folds.
     """
 
-    def __init__(self, candidates: Mapping[str, Candidate], yardstick: Yardstick, n_threads: int, n_workers: int, folder: Path):
+    def __init__(self, candidates: Mapping[str, Candidate], scorer: Scorer, n_threads: int, n_workers: int, folder: Path):
         import joblib
 
         self._path, self._n_threads = folder / "folds.joblib", n_threads
-        joblib.dump((dict(candidates), yardstick), self._path)
+        joblib.dump((dict(candidates), scorer), self._path)
         self._idle: list[connection.Connection] = []
         self._busy: dict[connection.Connection, int] = {}
         self._processes: dict[connection.Connection, Any] = {}
@@ -111,15 +111,13 @@ class Processes:
 
 
 @contextlib.contextmanager
-def workers(
-    candidates: Mapping[str, Candidate], yardstick: Yardstick, n_threads: int, n_workers: int
-) -> Iterator[Here | Processes]:
+def workers(candidates: Mapping[str, Candidate], scorer: Scorer, n_threads: int, n_workers: int) -> Iterator[Here | Processes]:
     """Processes for a search, or this one."""
     if n_workers == 1:
-        yield Here(candidates, yardstick)
+        yield Here(candidates, scorer)
         return
     with folders.scratch("folds-") as folder:
-        processes = Processes(candidates, yardstick, n_threads, n_workers, folder)
+        processes = Processes(candidates, scorer, n_threads, n_workers, folder)
         try:
             yield processes
         finally:
@@ -147,22 +145,22 @@ def _serve(pipe: connection.Connection, path: Path, n_threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(EOFError, BrokenPipeError):  # the search is over
         try:
-            candidates, yardstick = joblib.load(path, mmap_mode="r")
+            candidates, scorer = joblib.load(path, mmap_mode="r")
             threadpool_limits(n_threads)
         except Exception as error:
             pipe.recv()
             pipe.send(Outcome({}, reason=_reason(error)))
             return
         while True:
-            pipe.send(_outcome(candidates, yardstick, *pipe.recv()))
+            pipe.send(_outcome(candidates, scorer, *pipe.recv()))
 
 
-def _outcome(candidates, yardstick, proposal: Proposal, rival, may_drop: bool) -> Outcome:
+def _outcome(candidates, scorer, proposal: Proposal, rival, may_drop: bool) -> Outcome:
     """What a trial came to; an error is its reason to have failed."""
     try:
         candidate = candidates[proposal.model]
         return run_trial(
-            candidate.recipe, candidate.folds, yardstick, proposal.params, proposal.lengths, rival, proposal.share, may_drop
+            candidate.recipe, candidate.folds, scorer, proposal.params, proposal.lengths, rival, proposal.share, may_drop
         )
     except Exception as error:
         return Outcome({}, reason=_reason(error))

@@ -30,7 +30,7 @@ from scipy import sparse
 from src.errors import ConfigError
 from src.evaluation.explain.usage import owners, usage
 from src.models.layers import members_of, pipeline_of
-from src.training.fit import OnTargetScale
+from src.models.wrappers import OnTargetScale
 
 RAW_SCORES = {
     "binary": "log-odds of 1 before calibration",

@@ -6,10 +6,13 @@ from typing import Any
 
 MOVED = {
     "src.clustering": "src.models.clustering.estimators",
-    "src.ensemble": "src.training.ensemble",
-    "src.fit": "src.training.fit",
+    "src.ensemble": "src.models.ensemble",
+    "src.fit": "src.models.wrappers",
+    "src.metrics.threshold": "src.models.wrappers",
     "src.neural": "src.models.neural.estimator",
-    "src.threshold": "src.metrics.threshold",
+    "src.threshold": "src.models.wrappers",
+    "src.training.ensemble": "src.models.ensemble",
+    "src.training.fit": "src.models.wrappers",
     **{
         f"src.transformers.{name}": f"src.features.transformers.{name}"
         for name in ("categories", "dates", "matrix", "numbers", "texts")

@@ -11,9 +11,9 @@ from src.runs.model_checks.fault import need
 
 AROUND = {
     "sklearn.calibration.CalibratedClassifierCV", "sklearn.frozen._frozen.FrozenEstimator",
-    "src.training.ensemble.EnsembleClassifier",
-    "sklearn.model_selection._classification_threshold.FixedThresholdClassifier", "src.training.ensemble.EnsembleRegressor",
-    "src.training.fit.OnTargetScale", "src.metrics.threshold.CheapestClass",
+    "src.models.ensemble.EnsembleClassifier",
+    "sklearn.model_selection._classification_threshold.FixedThresholdClassifier", "src.models.ensemble.EnsembleRegressor",
+    "src.models.wrappers.OnTargetScale", "src.models.wrappers.CheapestClass",
 }  # fmt: skip
 CLASSIFIERS = ("Pipeline", "EnsembleClassifier")
 ROUNDING = 1e-6
@@ -28,7 +28,7 @@ def check_pipeline(one: Any) -> None:
 
 
 def check_on_target_scale(one: Any) -> None:
-    from src.training.fit import FROM_LEARNT
+    from src.models.wrappers import FROM_LEARNT
 
     check_kind(one.pipeline, "Pipeline")
     need(one.transform is None or one.transform in FROM_LEARNT, "a target is turned back in an unknown way")
