@@ -53,6 +53,7 @@ repro: setup .venv/.neural ## train what is out of date on all cores, and let DV
 
 test: setup .venv/.neural .venv/.postgresql .venv/.mlflow .venv-mlflow/.installed ## lint, then the tests that take minutes at most: make test ARGS="-k split"
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
+	@$(BIN)/lint-imports > /dev/null || $(BIN)/lint-imports
 	$(BIN)/python -m pytest -n logical $(ARGS)
 
 test-faults: setup .venv/.neural .venv/.postgresql ## break the pipeline on purpose, and count: make test-faults N=400

@@ -13,6 +13,7 @@ from src.metrics.threshold import prices
 from src.models.early_stopping import Matrix
 from src.training.cross_validation import inner_split
 from src.training.fit import Recipe, matrix_of
+from src.tuning.folds import Fold
 
 
 @dataclass
@@ -114,3 +115,19 @@ def _some(rng: np.random.Generator, X, y: np.ndarray, share: float, is_class: bo
     strata = [np.flatnonzero(y == label) for label in np.unique(y)] if is_class else [np.arange(len(y))]
     kept = np.sort(np.concatenate([rng.permutation(rows)[: max(1, round(share * len(rows)))] for rows in strata]))
     return X[kept], y[kept]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model whose parameters are searched.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        What its trials have in common.
+    folds : list of Fold
+        The same rows for all candidates of a search.
+    """
+
+    recipe: Recipe
+    folds: list[Fold]

@@ -13,31 +13,14 @@ import psutil
 from src.errors import TrainingError
 from src.metrics.scorer import Scorer
 from src.metrics.scores import as_score
-from src.training.fit import Recipe
 from src.tuning.fold_fits import length_parameter
-from src.tuning.folds import Fold
+from src.tuning.folds import Candidate, Fold
 from src.tuning.methods import Method, Proposal
 from src.tuning.storage import Memory, Storage, Trial
 from src.tuning.trial import Outcome, best_length, run_trial
 from src.tuning.workers import workers
 
 SHARE_OF_MEMORY = 0.5  # of what is free, that the folds of all processes may take
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A model whose parameters are searched.
-
-    Attributes
-    ----------
-    recipe : Recipe
-        What its trials have in common.
-    folds : list of Fold
-        The same rows for all candidates of a search.
-    """
-
-    recipe: Recipe
-    folds: list[Fold]
 
 
 @dataclass(frozen=True)

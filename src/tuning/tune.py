@@ -14,9 +14,9 @@ from src.metrics.scorer import Scorer
 from src.metrics.scores import as_score
 from src.training.ensemble import greedy_weights
 from src.training.fit import Recipe
-from src.tuning.folds import prepare_folds
+from src.tuning.folds import Candidate, prepare_folds
 from src.tuning.results import summary
-from src.tuning.search import Candidate, Search, Told, best_trial
+from src.tuning.search import Search, Told, best_trial
 from src.tuning.space import Space, make_method
 from src.tuning.storage import Memory, Storage, Trial, table
 from src.tuning.trial import value_on

@@ -19,8 +19,8 @@ from src.tuning.trial import Outcome, run_trial
 
 if TYPE_CHECKING:
     from src.metrics.scorer import Scorer
+    from src.tuning.folds import Candidate
     from src.tuning.methods import Proposal
-    from src.tuning.search import Candidate
 
 PRELOADED = ["src.tuning.workers", "sklearn.ensemble", "sklearn.linear_model", "lightgbm", "xgboost"]
 SERVER = multiprocessing.get_context("forkserver")  # a fork of this process would inherit threads in the middle of their work

@@ -25,8 +25,12 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "sklearn.ensemble._forest.RandomForestRegressor": sklearn_trees.check_forest,
     "sklearn.ensemble._gb.GradientBoostingClassifier": sklearn_trees.check_gradient_boosting,
     "sklearn.ensemble._gb.GradientBoostingRegressor": sklearn_trees.check_gradient_boosting,
-    "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingClassifier": sklearn_trees.check_histograms,
-    "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingRegressor": sklearn_trees.check_histograms,
+    "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingClassifier": lambda one: (
+        sklearn_trees.check_histograms(one, check)
+    ),
+    "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingRegressor": lambda one: (
+        sklearn_trees.check_histograms(one, check)
+    ),
     "sklearn.feature_extraction.text.TfidfVectorizer": preprocessing.check_vectorizer,
     "sklearn.frozen._frozen.FrozenEstimator": wrappers.check_frozen,
     "sklearn.impute._base.MissingIndicator": preprocessing.check_indicator,

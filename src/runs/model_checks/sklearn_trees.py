@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -41,8 +42,15 @@ def check_gradient_boosting(one: Any) -> None:
     _check_decision_trees(list(rounds.ravel()), "DecisionTreeRegressor", columns_of(one), 1)
 
 
-def check_histograms(one: Any) -> None:
-    """The trees of every round write into as many columns as there are; categories are positions of bits."""
+def check_histograms(one: Any, check: Callable[[Any], None]) -> None:
+    """The trees of every round write into as many columns as there are; categories are positions of bits.
+
+    Parameters
+    ----------
+    one : estimator
+    check : callable
+        Refuses an encoder that training cannot have made, before it is asked: `src.runs.model_checks.objects.check`.
+    """
     if (found := fitted(one, "_predictors", "n_trees_per_iteration_", "_bin_mapper", "_baseline_prediction")) is None:
         return
     rounds, n_trees, mapper, start = found
@@ -51,7 +59,7 @@ def check_histograms(one: Any) -> None:
     need(is_finite(start, 1, n_trees), "boosting has an unusual start")
     n_features = _check_bins(mapper)
     need(columns_of(one) == n_features == one._n_features, "boosting has two numbers of columns")
-    _check_encoder(one._preprocessor, n_features)
+    _check_encoder(one._preprocessor, n_features, check)
     _check_predictors([tree for trees in rounds for tree in trees], mapper.is_categorical_ == 1)
 
 
@@ -91,12 +99,10 @@ def _check_bins(mapper: Any) -> int:
     return len(is_categorical)
 
 
-def _check_encoder(encoder: Any, n_features: int) -> None:
+def _check_encoder(encoder: Any, n_features: int, check: Callable[[Any], None]) -> None:
     """Where categories are encoded first, the matrix of the trees is what the encoder gives: ask it."""
     if encoder is None:
         return
-    from src.runs.model_checks.objects import check
-
     need(type(encoder).__name__ == "ColumnTransformer" and columns_of(encoder) == n_features, "boosting has an unusual encoder")
     check(encoder)
     given = encoder.transform(np.zeros((1, n_features)))
