@@ -13,7 +13,6 @@ from src.metrics.threshold import prices
 from src.models.early_stopping import Matrix
 from src.training.cross_validation import inner_split
 from src.training.fit import Recipe, matrix_of
-from src.tuning.folds import Fold
 
 
 @dataclass
