@@ -87,10 +87,10 @@ def read_limit(text: str) -> Limit:
     ------
     ConfigError
     """
-    from src.metrics.scores import CLUSTER_LOSSES, METRICS
+    from src.metrics.names import METRICS
 
     metric, _, given = text.partition("=")
-    known = {*METRICS, *CLUSTER_LOSSES, "silhouette", "calinski_harabasz", "stability", "adjusted_rand_score"}
+    known = list(METRICS)
     if metric not in known:
         raise ConfigError(unknown("--max-drop", metric, known).replace("\nTo list them: python -m src.train --help", ""))
     is_share = given.endswith("%")
@@ -158,7 +158,7 @@ def value_of(metrics: dict[str, Any], metric: str) -> float | None:
 
 
 def _compared(use_case: str, limit: Limit, before: float, now: float | None) -> Comparison:
-    from src.metrics.scores import as_score
+    from src.metrics.names import as_score
 
     most = limit.most * abs(before) if limit.is_share else limit.most
     if now is None:

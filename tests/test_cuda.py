@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from src.data import load
-from src.metrics.scores import as_score
+from src.metrics.names import as_score
 from src.predict import load_model
 from src.runtime.device import cuda_devices
 

@@ -7,7 +7,8 @@ from sklearn import metrics as sk
 
 from src.metrics.influence import is_known, measure, value_of
 from src.metrics.intervals import Units, estimate, gain, interval, make_units, spread
-from src.metrics.scores import METRICS, Prediction, compute, metrics_for
+from src.metrics.names import METRICS
+from src.metrics.scores import Prediction, compute, metrics_for
 
 N = 60
 KINDS = {"binary": (), "multiclass": ("ordered", "many_classes"), "regression": ("quantile", "non_negative")}

@@ -11,12 +11,11 @@ from src.evaluation.baselines import baseline_scores, best_first
 from src.evaluation.performance import costs_of, costs_of_classes, evaluate
 from src.metrics import threshold
 from src.metrics.intervals import Units
+from src.metrics.names import METRICS, as_score
 from src.metrics.scorer import likeliest, make_scorer
 from src.metrics.scores import (
-    METRICS,
     SCORING,
     alert_rate_at_recall,
-    as_score,
     compute,
     confusion,
     decide,

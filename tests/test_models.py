@@ -9,7 +9,7 @@ import pytest
 import yaml
 from conftest import ROOT, elsewhere, options
 
-from src.metrics.scores import as_score
+from src.metrics.names import as_score
 from src.predict import load_model
 from src.runs import model_file
 

@@ -15,9 +15,7 @@ from conftest import run_warm
 from scoreboard_runs import METRICS, facts, write_portfolio, write_run
 
 from src.config.catalogue import CONF, catalogue
-from src.evaluation import fairness
 from src.files import writing
-from src.metrics import scores
 from src.registry.store import Registry
 from src.scoreboard import __main__ as command_line
 from src.scoreboard import page, runs
@@ -138,13 +136,6 @@ def test_there_is_no_lift_without_a_baseline_or_a_way_to_go(root):
     at_the_top = METRICS | {"baseline_roc_auc": 1.0}
     assert lifts.lift(runs.read(write_run(root / "a/b", facts("a", metric="silhouette"), clusters), root)) is None
     assert lifts.lift(runs.read(write_run(root / "a/c", facts("a"), at_the_top), root)) is None
-
-
-def test_metrics_that_fall_and_perfect_scores_are_those_of_the_metrics_module():
-    assert FOUR_FIFTHS == fairness.FOUR_FIFTHS
-    assert {name for name, metric in scores.METRICS.items() if metric.is_loss} | set(scores.CLUSTER_LOSSES) == runs.LOSSES
-    assert set(lifts.PERFECT) <= set(scores.METRICS) | {"silhouette", "adjusted_rand_score"}
-    assert {entry["metric"] for entry in catalogue([CONF])} <= set(lifts.PERFECT)
 
 
 @pytest.mark.parametrize(

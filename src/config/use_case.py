@@ -7,17 +7,10 @@ from pydantic import Field, StringConstraints, model_validator
 from src.config.simulation import DISTRIBUTIONS, Simulate, Simulation
 from src.config.simulation.agreement import check_agreement
 from src.config.strict_model import Facts, Name, Share
+from src.metrics.names import METRICS, NEEDS_TRUE_GROUPS
 
 Task = Literal["binary", "multiclass", "regression", "clustering", "anomaly"]
-# fmt: off
-Metric = Literal[
-    "accuracy", "balanced_accuracy", "precision", "recall", "f1", "specificity", "precision_macro", "recall_macro",
-    "f1_macro", "quadratic_kappa", "roc_auc", "average_precision", "lift_at_10_percent", "recall_at_1_percent_alerts",
-    "alert_rate_at_99_percent_recall", "roc_auc_ovr", "top_3_accuracy", "log_loss", "brier_score_loss",
-    "expected_calibration_error", "mae", "rmse", "median_absolute_error", "r2", "information_coefficient", "rmsle",
-    "pinball_loss", "coverage", "kupiec_p_value", "silhouette", "davies_bouldin", "calinski_harabasz", "stability",
-]
-# fmt: on
+Metric = Literal[*(name for name in METRICS if name != NEEDS_TRUE_GROUPS)]
 
 
 class Feature(Facts):
@@ -232,7 +225,7 @@ class UseCase(Facts):
         Column to predict; of two classes, 1 is the positive one. Anomalies are found without it, it only judges them;
         clusters have none.
     metric : str
-        Primary metric, a name of `src.metrics.scores.METRICS`.
+        Primary metric, a name of `src.metrics.names.METRICS`.
     classes : list of str, optional
         Of a multiclass target; `is_ordered` says that their order, from low to high, means something.
     quantile : float, optional

@@ -13,8 +13,9 @@ from src.data.table import Table
 from src.evaluation import bias, fairness, forecast, performance, plot_tables, slices
 from src.evaluation.explain import contributions, importance
 from src.evaluation.explain.usage import usage
+from src.metrics.names import METRICS
 from src.metrics.scorer import Scorer
-from src.metrics.scores import METRICS, Prediction, decide, note_on_kupiec
+from src.metrics.scores import Prediction, decide, note_on_kupiec
 from src.models.layers import take_apart
 from src.models.wrappers import predict_score
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.metrics.scores import as_score
+from src.metrics.names import as_score
 
 WATCH, ACT = 0.10, 0.25
 SOURCE = "Siddiqi (2006), Credit risk scorecards, Wiley"

@@ -12,7 +12,8 @@ from scipy.stats import t as student
 
 from src.evaluation.fairness import NOT_STATED
 from src.metrics.intervals import Spread, Units, estimate, interval, spread
-from src.metrics.scores import Prediction, as_score
+from src.metrics.names import as_score
+from src.metrics.scores import Prediction
 
 MIN_ROWS = 100
 MIN_OF_CLASS = 10  # of each of two classes

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy.stats import rankdata
 
-from src.metrics.scores import METRICS, Prediction, coefficient_of_periods, compute
+from src.metrics.names import METRICS
+from src.metrics.scores import Prediction, coefficient_of_periods, compute
 
 SMALLEST_PROBABILITY = np.finfo("float64").eps  # as scikit-learn's log_loss clips it
 STEP = 1e-4  # of a cell's weight, for its derivative

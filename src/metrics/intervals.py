@@ -11,7 +11,8 @@ from scipy.special import expit, logit
 from scipy.stats import t as student
 
 from src.metrics.influence import RANKINGS, is_known, measure, value_of
-from src.metrics.scores import METRICS, Prediction, as_score
+from src.metrics.names import METRICS, as_score
+from src.metrics.scores import Prediction
 
 CONFIDENCE = 0.95
 FEWEST_UNITS = 2  # and rows of each of two classes: with fewer nothing is known of how they vary
@@ -121,7 +122,7 @@ def estimate(
     Parameters
     ----------
     metric : str
-        A name of `src.metrics.scores.METRICS`.
+        A name of `src.metrics.names.METRICS`.
     y_true : ndarray of shape (n_rows,)
     prediction : Prediction
     n_classes : int

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from src.metrics.scores import Prediction, as_score, compute, decide, statistic_of
+from src.metrics.names import as_score
+from src.metrics.scores import Prediction, compute, decide, statistic_of
 
 if TYPE_CHECKING:
     pass
@@ -23,7 +24,7 @@ class Scorer:
         The primary one.
     task : {"binary", "multiclass", "regression", "anomaly"}
     kinds : tuple of str
-        What the target is beyond its task: see `src.metrics.scores.Metric.needs`.
+        What the target is beyond its task: see `src.metrics.names.Metric.needs`.
     quantile : float, optional
         Level that is predicted instead of the mean.
     classes : tuple of str
@@ -43,7 +44,7 @@ class Scorer:
 
     @property
     def truth(self) -> str:
-        """What a simulation's true score is: see `src.metrics.scores.Metric.optimum`."""
+        """What a simulation's true score is: see `src.metrics.names.Metric.optimum`."""
         return statistic_of(self.metric, self.quantile) if self.task == "regression" else "probability"
 
     def score(self, y_true, prediction: Prediction, periods=None) -> float:

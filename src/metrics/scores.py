@@ -11,6 +11,7 @@ from scipy.special import chdtrc, xlogy
 from scipy.stats import binom, rankdata
 from sklearn import metrics
 
+from src.metrics.names import METRICS
 from src.metrics.threshold import cheapest_class, choose
 
 ALERT_RATE = 0.01
@@ -79,39 +80,6 @@ def halves(y_true) -> tuple[np.ndarray, np.ndarray]:
     is_positive = np.asarray(y_true) == 1
     place = np.where(is_positive, np.cumsum(is_positive), np.cumsum(~is_positive))
     return place % 2 == 1, place % 2 == 0
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A function of the truth and of a prediction's score or decision.
-
-    Attributes
-    ----------
-    compute : callable
-        ``compute(y_true, given)``; metrics of a quantile or of periods take them as a third argument, those of decisions
-        take ``sample_weight``.
-    of : {"score", "decision"}
-    tasks : tuple of str
-    is_loss : bool
-        Lower is better.
-    needs : str, optional
-        Kind of target it is defined for: "quantile", "non_negative", "ordered" or "many_classes".
-    takes : {"quantile", "periods"}, optional
-        Third argument.
-    optimum : {"probability", "mean", "median", "mean_of_logs", "quantile"}, optional
-        What of the truth no other answer beats in the long run, so that its value is a ceiling. None where there is no such
-        answer: F1, kappa and macro averages depend on a threshold that only the outcomes show, precision and recall are
-        perfect for somebody who alerts on one row or on all, the rank of an outcome is not ranked best by its mean, the middle
-        error is smallest at no single statistic, and an unbiased rate has no calibration error whether it ranks or not.
-    """
-
-    compute: Callable[..., float]
-    of: str
-    tasks: tuple[str, ...]
-    is_loss: bool = False
-    needs: str | None = None
-    takes: str | None = None
-    optimum: str | None = None
 
 
 def lift(y_true, score, share: float = TOP_SHARE) -> float:
@@ -265,80 +233,43 @@ def _of_positive(function, positive: int = 1):
     return lambda y, d, **weight: function(y, d, pos_label=positive, zero_division=0.0, **weight)
 
 
-CLASSES = ("binary", "multiclass")
-RANKED = ("binary", "anomaly")
-METRICS: dict[str, Metric] = {
-    "accuracy": Metric(metrics.accuracy_score, "decision", CLASSES, optimum="probability"),  # the likeliest class
-    "balanced_accuracy": Metric(metrics.balanced_accuracy_score, "decision", ("multiclass",)),
-    "precision": Metric(_of_positive(metrics.precision_score), "decision", ("binary",)),
-    "recall": Metric(_of_positive(metrics.recall_score), "decision", ("binary",)),
-    "f1": Metric(_of_positive(metrics.f1_score), "decision", ("binary",)),
-    "specificity": Metric(_of_positive(metrics.recall_score, positive=0), "decision", ("binary",)),
-    "precision_macro": Metric(_averaged(metrics.precision_score), "decision", ("multiclass",)),
-    "recall_macro": Metric(_averaged(metrics.recall_score), "decision", ("multiclass",)),
-    "f1_macro": Metric(_averaged(metrics.f1_score), "decision", ("multiclass",)),
-    "quadratic_kappa": Metric(
-        lambda y, d, **weight: metrics.cohen_kappa_score(y, d, weights="quadratic", **weight),
-        "decision",
-        ("multiclass",),
-        needs="ordered",
-    ),
-    "roc_auc": Metric(metrics.roc_auc_score, "score", RANKED, optimum="probability"),
-    "average_precision": Metric(metrics.average_precision_score, "score", RANKED, optimum="probability"),
-    "lift_at_10_percent": Metric(lift, "score", RANKED, optimum="probability"),
-    "recall_at_1_percent_alerts": Metric(recall_at_alert_rate, "score", RANKED, optimum="probability"),
-    "alert_rate_at_99_percent_recall": Metric(alert_rate_at_recall, "score", RANKED, is_loss=True, optimum="probability"),
-    "roc_auc_ovr": Metric(
-        lambda y, s: metrics.roc_auc_score(y, s, multi_class="ovr", **_classes(y, s)),
-        "score",
-        ("multiclass",),
-        optimum="probability",
-    ),
-    "top_3_accuracy": Metric(
-        lambda y, s: metrics.top_k_accuracy_score(y, s, k=3, **_classes(y, s)),
-        "score",
-        ("multiclass",),
-        needs="many_classes",
-        optimum="probability",
-    ),
-    "log_loss": Metric(
-        lambda y, s: metrics.log_loss(y, s, **_classes(y, s)), "score", CLASSES, is_loss=True, optimum="probability"
-    ),
-    "brier_score_loss": Metric(metrics.brier_score_loss, "score", ("binary",), is_loss=True, optimum="probability"),
-    "expected_calibration_error": Metric(expected_calibration_error, "score", ("binary",), is_loss=True),
-    "mae": Metric(metrics.mean_absolute_error, "score", ("regression",), is_loss=True, optimum="median"),
-    "rmse": Metric(metrics.root_mean_squared_error, "score", ("regression",), is_loss=True, optimum="mean"),
-    "median_absolute_error": Metric(metrics.median_absolute_error, "score", ("regression",), is_loss=True),
-    "r2": Metric(metrics.r2_score, "score", ("regression",), optimum="mean"),
-    "information_coefficient": Metric(information_coefficient, "score", ("regression",), takes="periods"),
-    "rmsle": Metric(
-        lambda y, v: metrics.root_mean_squared_log_error(y, np.maximum(v, 0)),
-        "score",
-        ("regression",),
-        is_loss=True,
-        needs="non_negative",
-        optimum="mean_of_logs",
-    ),
-    "pinball_loss": Metric(
-        lambda y, v, q: metrics.mean_pinball_loss(y, v, alpha=q),
-        "score",
-        ("regression",),
-        is_loss=True,
-        needs="quantile",
-        takes="quantile",
-        optimum="quantile",
-    ),
-    "coverage": Metric(lambda y, v, q: float(np.mean(y <= v)), "score", ("regression",), False, "quantile", "quantile"),
-    "kupiec_p_value": Metric(kupiec_p_value, "score", ("regression",), False, "quantile", "quantile"),
+FUNCTIONS: dict[str, Callable[..., float]] = {
+    # ``compute(y_true, given)``; those of a quantile or of periods take it as a third argument, those of decisions take weights
+    "accuracy": metrics.accuracy_score,
+    "balanced_accuracy": metrics.balanced_accuracy_score,
+    "precision": _of_positive(metrics.precision_score),
+    "recall": _of_positive(metrics.recall_score),
+    "f1": _of_positive(metrics.f1_score),
+    "specificity": _of_positive(metrics.recall_score, positive=0),
+    "precision_macro": _averaged(metrics.precision_score),
+    "recall_macro": _averaged(metrics.recall_score),
+    "f1_macro": _averaged(metrics.f1_score),
+    "quadratic_kappa": lambda y, d, **weight: metrics.cohen_kappa_score(y, d, weights="quadratic", **weight),
+    "roc_auc": metrics.roc_auc_score,
+    "average_precision": metrics.average_precision_score,
+    "lift_at_10_percent": lift,
+    "recall_at_1_percent_alerts": recall_at_alert_rate,
+    "alert_rate_at_99_percent_recall": alert_rate_at_recall,
+    "roc_auc_ovr": lambda y, s: metrics.roc_auc_score(y, s, multi_class="ovr", **_classes(y, s)),
+    "top_3_accuracy": lambda y, s: metrics.top_k_accuracy_score(y, s, k=3, **_classes(y, s)),
+    "log_loss": lambda y, s: metrics.log_loss(y, s, **_classes(y, s)),
+    "brier_score_loss": metrics.brier_score_loss,
+    "expected_calibration_error": expected_calibration_error,
+    "mae": metrics.mean_absolute_error,
+    "rmse": metrics.root_mean_squared_error,
+    "median_absolute_error": metrics.median_absolute_error,
+    "r2": metrics.r2_score,
+    "information_coefficient": information_coefficient,
+    "rmsle": lambda y, v: metrics.root_mean_squared_log_error(y, np.maximum(v, 0)),
+    "pinball_loss": lambda y, v, q: metrics.mean_pinball_loss(y, v, alpha=q),
+    "coverage": lambda y, v, q: float(np.mean(y <= v)),
+    "kupiec_p_value": kupiec_p_value,
 }
 SCORING = {  # what cross-validation reports: the specification's lists
     "binary": ["accuracy", "precision", "recall", "f1", "roc_auc"],
     "multiclass": ["accuracy", "precision_macro", "recall_macro", "f1_macro", "roc_auc_ovr"],
     "regression": ["mae", "rmse", "r2"],
 }
-
-
-CLUSTER_LOSSES = ("davies_bouldin",)
 
 
 def statistic_of(metric: str, quantile: float | None = None) -> str:
@@ -350,7 +281,7 @@ def statistic_of(metric: str, quantile: float | None = None) -> str:
 
 def metrics_for(task: str, kinds: Iterable[str] = ()) -> list[str]:
     """Names of the metrics that are defined for a task and the kinds of its target ("quantile", "ordered", …)."""
-    return [name for name, metric in METRICS.items() if task in metric.tasks and metric.needs in {None, *kinds}]
+    return [name for name in FUNCTIONS if task in METRICS[name].tasks and METRICS[name].needs in {None, *kinds}]
 
 
 def compute(
@@ -378,7 +309,7 @@ def compute(
     for name in names:
         metric = METRICS[name]
         extra = (third[metric.takes],) if metric.takes else ()
-        found[name] = float(metric.compute(y_true, getattr(prediction, metric.of), *extra))
+        found[name] = float(FUNCTIONS[name](y_true, getattr(prediction, metric.of), *extra))
     return found
 
 
@@ -394,9 +325,3 @@ def confusion(y_true, decision, class_names: list[str] | None = None) -> dict[st
         for i, true in enumerate(class_names)
         for j, decided in enumerate(class_names)
     }
-
-
-def as_score(name: str, value: float) -> float:
-    """A metric's value as a score: higher is better."""
-    is_loss = name in CLUSTER_LOSSES or (name in METRICS and METRICS[name].is_loss)
-    return -value if is_loss else value

@@ -16,7 +16,8 @@ from src.evaluation.baselines import baseline_scores
 from src.evaluation.projection import project
 from src.files import folders, writing
 from src.metrics.clusters import agreement, clustering_metrics, profiles, stability
-from src.metrics.scores import as_score, decide
+from src.metrics.names import as_score
+from src.metrics.scores import decide
 from src.models.early_stopping import NO_ROUNDS
 from src.models.estimators import make_estimator
 from src.models.wrappers import predict_score

@@ -236,7 +236,7 @@ def _compare(args: argparse.Namespace) -> int:
 
 def _better(name: str, one: float | None, other: float | None, a, b) -> str | None:
     """Which version a metric speaks for; None where it points no way, or counts at thresholds that differ."""
-    from src.metrics.scores import METRICS, as_score
+    from src.metrics.names import METRICS, as_score
 
     if name not in METRICS or one is None or other is None:
         return None

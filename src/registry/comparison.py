@@ -17,7 +17,8 @@ import pandas as pd
 from src.errors import IntegrityError
 from src.metrics.influence import value_of
 from src.metrics.intervals import CONFIDENCE, Estimate, Units, estimate, gain, make_units, spread
-from src.metrics.scores import Prediction, as_score
+from src.metrics.names import as_score
+from src.metrics.scores import Prediction
 from src.registry.entry import NAMES
 from src.registry.store import Version
 

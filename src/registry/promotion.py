@@ -13,7 +13,7 @@ from src.errors import IntegrityError, TrainingError
 from src.evaluation import looks, validity
 from src.evaluation.requirements import FOUR_FIFTHS
 from src.files import writing
-from src.metrics.scores import as_score
+from src.metrics.names import as_score
 from src.registry.comparison import Difference, Results, by_chance, difference, of_folder, of_version
 from src.registry.store import Version, open_registry
 

@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from src.config.effects import NO_NUMBER
 from src.errors import ConfigError
 
 FIRST = "1.0.0"
 OF_INPUTS = ("type", "min", "max", "categories")  # facts about a feature that decide which rows a model accepts
-ABOUT_HOW = ("artifacts", "n_threads", "registry", "resume", "save_tuned", "tracking")  # settings that leave the model alone
 NOT_OF_HOW = ("features", "simulation", "minimum_score", "minimum_reason")  # facts of a use case that leave the recipe alone
 HOW_A_SEARCH_RUNS = ("n_workers", "storage", "timeout_s")
 
@@ -72,7 +72,7 @@ def inputs_sha256(config: Mapping[str, Any]) -> str:
 
 def configuration_sha256(config: Mapping[str, Any]) -> str:
     """Hash of the settings that decide how a model is made of its rows."""
-    settings = {key: value for key, value in config.items() if key not in (*ABOUT_HOW, "use_case", "data_source")}
+    settings = {key: value for key, value in config.items() if key not in (*NO_NUMBER, "use_case", "data_source")}
     settings["tuning"] = {key: value for key, value in config["tuning"].items() if key not in HOW_A_SEARCH_RUNS}
     use_case = {key: value for key, value in config["use_case"].items() if key not in NOT_OF_HOW}
     directions = {name: facts["monotone"] for name, facts in config["use_case"]["features"].items()}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from src.evaluation.requirements import FOUR_FIFTHS
+from src.metrics.names import title
 from src.report import number, series
 from src.report.block import Chart, Heading, Missing, Section, Table, Text
 from src.report.run import Run
-from src.report.titles import title
 
 MOST_SLICES = 14
 DISPARITIES = ("demographic_parity_ratio", "demographic_parity_difference", "equal_opportunity_difference")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from src.metrics.scores import METRICS
+from src.metrics.names import is_loss, title
 from src.report import number, series
 from src.report.block import Chart, Columns, Facts, Heading, Missing, Section, Table, Text
 from src.report.run import Run
-from src.report.titles import title
 
 MOST_TRIALS = 10
 STEPS = ("load", "validate", "split", "tune", "cross-validate", "fit", "decide", "evaluate", "repeat")
@@ -139,8 +138,7 @@ def _search(run: Run) -> list:
 
 def _progress(run: Run, trials: pd.DataFrame) -> Chart:
     whole = trials[trials["state"] == "COMPLETE"]
-    is_loss = run.metric in METRICS and METRICS[run.metric].is_loss
-    best = whole["value"].cummin() if is_loss else whole["value"].cummax()
+    best = whole["value"].cummin() if is_loss(run.metric) else whole["value"].cummax()
     kept = whole.iloc[series.thinned(len(whole), 150)]
     drawn = [
         series.line(
@@ -163,8 +161,8 @@ def _importance(found: dict[str, float]) -> Chart:
 
 
 def _best(run: Run, trials: pd.DataFrame) -> Table:
-    is_loss = run.metric in METRICS and METRICS[run.metric].is_loss
-    best = trials[trials["state"] == "COMPLETE"].sort_values("value", ascending=is_loss, kind="stable").head(MOST_TRIALS)
+    best = trials[trials["state"] == "COMPLETE"]
+    best = best.sort_values("value", ascending=is_loss(run.metric), kind="stable").head(MOST_TRIALS)
     hidden = {"number", "model", "state", "value", "rounds", "share", "dropped_at", "seconds", "reason"}
     params = [
         name for name in trials.columns if name not in hidden and not name.startswith("fold_") and best[name].notna().any()

@@ -7,14 +7,13 @@ from typing import Any
 
 from src.evaluation import looks, validity
 from src.evaluation.requirements import FOUR_FIFTHS
-from src.metrics.scores import METRICS, as_score
+from src.metrics.names import as_score, is_loss, title
 from src.report import number
 from src.report.block import Badges, Figures, Heading, Headline, Missing, Scale, Section, Table, Text
 from src.report.differences import Said
 from src.report.meaning import meaning
 from src.report.number import Number
 from src.report.run import Run
-from src.report.titles import title
 from src.training.repeats import described
 
 GATES = "gates.json"
@@ -47,7 +46,7 @@ def verdict(run: Run) -> Section:
 
 def production(run: Run) -> list:
     """What is in production now, how far this run is from it, and what promoting it is going to ask."""
-    order = ["Lower is better."] if run.metric in METRICS and METRICS[run.metric].is_loss else []
+    order = ["Lower is better."] if is_loss(run.metric) else []
     found = _gates(run)
     if found is None:
         said = "The gates against the version in production are judged when a version is promoted, not by the run itself."

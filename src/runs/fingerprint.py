@@ -9,9 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from src.config.effects import HOW
+
 CODE = Path(__file__).resolve().parents[1]
 PACKAGES = ("lightgbm", "numpy", "pandas", "scikit-learn", "scipy", "torch", "xgboost")  # that numbers come from
-ABOUT_HOW = ("n_threads", "registry", "resume")  # settings that say how a job is run, not what it computes
 
 
 def fingerprint(settings: dict[str, Any], code: str, rows: str | None = None) -> str:
@@ -25,7 +26,7 @@ def fingerprint(settings: dict[str, Any], code: str, rows: str | None = None) ->
     UserError
         If the rows cannot be read.
     """
-    depends_on = {key: value for key, value in settings.items() if key not in ABOUT_HOW}
+    depends_on = {key: value for key, value in settings.items() if key not in HOW}
     source = settings["data_source"]
     if rows is None and source["kind"] == "sql":
         rows = _rows_sha256(json.dumps({name: settings[name] for name in ("data_source", "use_case")}))

@@ -8,10 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from src.metrics.names import is_loss
 from src.scoreboard.checks import COLOURS, judge, verdict
 from src.scoreboard.git_baseline import metrics_at_head
 from src.scoreboard.production import Registered
-from src.scoreboard.runs import LOSSES, Failure, Found, Run
+from src.scoreboard.runs import Failure, Found, Run
 from src.scoreboard.skill import lift
 
 STATES = ("green", "amber", "red", "failed", "unreadable", "not trained")
@@ -147,7 +148,7 @@ def _of_best(run: Run, before: dict[str, Any] | None, now: datetime) -> dict[str
         "lift_ci_high": lifted and lifted.high,
         "lift_of": lifted and lifted.of,
         "change": change,
-        "change_is_better": None if not change else (change < 0) == (run.metric in LOSSES),
+        "change_is_better": None if not change else (change < 0) == is_loss(run.metric),
         "stability": run.stability,
         "gates": [asdict(gate) for gate in gates],
         "data": run.data,

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from src.evaluation.requirements import FOUR_FIFTHS
-from src.scoreboard.runs import LOSSES, Run
+from src.metrics.names import as_score
+from src.scoreboard.runs import Run
 
 ROUNDING = 1e-6  # of a score: trees add up in float32
 COLOURS = ("green", "amber", "red")
@@ -42,7 +43,7 @@ def _score(run: Run) -> Iterator[Gate]:
         yield Gate("score", "red", f"{metric} is not defined")
         return
     if run.minimum_score is not None:
-        is_met = run.value <= run.minimum_score if metric in LOSSES else run.value >= run.minimum_score
+        is_met = as_score(metric, run.value) >= as_score(metric, run.minimum_score)
         said = f"{metric} {run.value:.4g}, the use case demands {run.minimum_score:.4g}"
         said = f"{said}: {run.minimum_reason}" if run.minimum_reason else said
         yield Gate("score", "green" if is_met else "red", said)

@@ -16,6 +16,7 @@ from typing import Any
 from src.errors import IntegrityError
 from src.evaluation import validity
 from src.files import manifest
+from src.metrics.names import as_score
 from src.training import repeats
 
 MARKS = {manifest.MANIFEST, "metadata.json", "model.skops"}  # a folder with one of them is, or was, a run folder
@@ -167,7 +168,7 @@ def read(run_dir: Path, root: Path) -> Run:
     number = _numbers("metrics.json", metrics)
     score = number.get("val_score")
     if score is None and shown in number:
-        score = -number[shown] if metric in LOSSES else number[shown]
+        score = as_score(metric, number[shown])
     record = _record(run_dir.with_name(run_dir.name + ".json"))
     record = record if isinstance(record, dict) else {}
     durations = _if_any(_numbers, "durations_s", facts.get("durations_s"))
@@ -215,12 +216,6 @@ def read(run_dir: Path, root: Path) -> Run:
         damage=_damage(run_dir),
         has_report=_is_regular(run_dir / "report.html"),
     )
-
-
-LOSSES = {
-    "alert_rate_at_99_percent_recall", "brier_score_loss", "davies_bouldin", "expected_calibration_error", "log_loss", "mae",
-    "median_absolute_error", "pinball_loss", "rmse", "rmsle",
-}  # fmt: skip
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from src.scoreboard.runs import LOSSES, Run
-
-WITHOUT_BEST = {"alert_rate_at_99_percent_recall", "davies_bouldin"}
-HIGHER_IS_BETTER = (
-    "accuracy", "adjusted_rand_score", "average_precision", "balanced_accuracy", "f1", "f1_macro", "information_coefficient",
-    "precision", "precision_macro", "quadratic_kappa", "r2", "recall", "recall_at_1_percent_alerts", "recall_macro", "roc_auc",
-    "roc_auc_ovr", "silhouette", "specificity", "top_3_accuracy",
-)  # fmt: skip
-PERFECT = dict.fromkeys(LOSSES - WITHOUT_BEST, 0.0) | dict.fromkeys(HIGHER_IS_BETTER, 1.0)
+from src.metrics.names import METRICS, as_score
+from src.scoreboard.runs import Run
 
 
 @dataclass(frozen=True)
@@ -37,10 +30,11 @@ class Lift:
 
 def lift(run: Run) -> Lift | None:
     """The lift of a run; None without a baseline, or where no score is better than it."""
-    best = PERFECT.get(run.metric) if run.ceiling is None else run.ceiling
+    known = METRICS.get(run.metric)
+    best = (known and known.best) if run.ceiling is None else run.ceiling
     if best is None or run.baseline is None or run.gain is None:
         return None
-    way = run.baseline - best if run.metric in LOSSES else best - run.baseline
+    way = as_score(run.metric, best) - as_score(run.metric, run.baseline)
     if way <= 0:
         return None
     ends = (end if end is None else end / way for end in (run.gain_low, run.gain_high))

@@ -10,6 +10,7 @@ import yaml
 
 from src.config import yaml_file
 from src.config.compose import CONF, check_job, compose_job, composer, parse
+from src.config.effects import AFTERWARDS, HOW
 from src.errors import ConfigError
 from src.files import writing
 from src.stages import lineage
@@ -21,9 +22,6 @@ RESOLVED = Path("resolved")
 
 
 PORTFOLIO = Path("portfolio")
-
-
-ABOUT_HOW = ("n_threads", "registry", "resume", "save_tuned", "tracking")
 
 
 ABOUT_SEARCHES = ("constraints", "grid", "search_space", "starting_points")
@@ -108,7 +106,7 @@ def path_of(use_case: str) -> Path:
 
 def determining(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings that a result depends on: not how a run is carried out, and not where a search would look without one."""
-    kept = {key: value for key, value in settings.items() if key not in ABOUT_HOW}
+    kept = {key: value for key, value in settings.items() if key not in (*HOW, *AFTERWARDS)}
     if settings["tuning"]["method"] != "none":
         return _without_none(kept)
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from src.config.effects import NO_NUMBER
 from src.errors import TrainingError
 from src.files import folders, manifest
 
@@ -38,7 +39,7 @@ AT_FIRST = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT
 ONCE_IT_ANSWERED = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 LOADER = "src.tracking.mlflow_model"
 LONGEST_KEY, LONGEST_PARAM = 250, 6000
-NO_CHOICE = ("use_case", "model", "members", "tracking", "registry", "artifacts", "resume", "save_tuned")  # of settings
+NO_CHOICE = {"use_case", "model", "members", *NO_NUMBER} - {"n_threads"}  # of settings
 RESOURCES = {  # MLflow's own names where the whole device is meant, as MLflow means it
     "cpu_percent": "system/process_cpu_utilization_percentage",
     "memory_mb": "system/process_memory_usage_megabytes",

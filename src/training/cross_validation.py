@@ -19,7 +19,8 @@ from sklearn.model_selection import (
 )
 
 from src.errors import DataError
-from src.metrics.scores import METRICS, Prediction, compute, decide_held_out
+from src.metrics.names import METRICS
+from src.metrics.scores import Prediction, compute, decide_held_out
 from src.metrics.threshold import prices
 from src.models.wrappers import predict_score
 from src.training.fit import Fitted, Recipe

@@ -11,8 +11,8 @@ import numpy as np
 import psutil
 
 from src.errors import TrainingError
+from src.metrics.names import as_score
 from src.metrics.scorer import Scorer
-from src.metrics.scores import as_score
 from src.tuning.fold_fits import length_parameter
 from src.tuning.folds import Candidate, Fold
 from src.tuning.methods import Method, Proposal

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from src.metrics.scores import as_score
+from src.metrics.names import as_score
 from src.training.fit import Recipe
 from src.tuning.fold_fits import length_parameter
 from src.tuning.methods import GridSearch, Halving, Method, Sampled, Several

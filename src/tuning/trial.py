@@ -11,8 +11,9 @@ import numpy as np
 
 from src.metrics.influence import value_of
 from src.metrics.intervals import estimate, spread
+from src.metrics.names import METRICS, as_score
 from src.metrics.scorer import Scorer
-from src.metrics.scores import METRICS, Prediction, as_score
+from src.metrics.scores import Prediction
 from src.training.cross_validation import decided
 from src.training.fit import Recipe
 from src.tuning.fold_fits import fit_and_score

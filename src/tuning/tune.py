@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from src.metrics.names import as_score
 from src.metrics.scorer import Scorer
-from src.metrics.scores import as_score
 from src.training.ensemble import greedy_weights
 from src.training.fit import Recipe
 from src.tuning.folds import Candidate, prepare_folds

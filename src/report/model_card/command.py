@@ -7,9 +7,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from src.config.effects import AFTERWARDS, HOW
+
 BARE = re.compile(r"[A-Za-z_./-][\w./-]*")
 WORDS = ("null", "true", "false", "nan", "inf", "on", "off", "yes", "no")
-ABOUT_WHERE = ("hydra", "registry", "resume", "save_tuned", "tracking", "n_threads")  # settings that no number depends on
 
 
 def command(metadata: Mapping[str, Any], typed: Sequence[str], choices: Mapping[str, Any], config_dirs: Sequence[str]) -> str:
@@ -50,7 +51,7 @@ def command(metadata: Mapping[str, Any], typed: Sequence[str], choices: Mapping[
 
 def _is_covered(override: str, pinned: Mapping[str, Any]) -> bool:
     key = override.partition("=")[0].lstrip("+~")
-    return key in pinned or key.partition(".")[0].partition("/")[0] in ABOUT_WHERE
+    return key in pinned or key.partition(".")[0].partition("/")[0] in ("hydra", *HOW, *AFTERWARDS)
 
 
 def _written(value: Any) -> str:

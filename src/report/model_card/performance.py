@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from src.evaluation import looks
-from src.metrics.scores import METRICS
+from src.metrics.names import METRICS
 from src.report.model_card.markdown import NOTHING, code, number, share, shown, table, text
 from src.report.model_card.recorded import MISSING, Ready, Recorded, facts, find, not_recorded, told
 from src.training.repeats import described
@@ -97,7 +97,7 @@ def _ceiling(run: Recorded):
     found = run.metrics.get(f"ceiling_{run.metric}")
     if run("data", "kind") != "simulated":
         return Ready("unknown, as for all rows that were not simulated")
-    if run.metric in METRICS and METRICS[run.metric].optimum is None:
+    if (known := METRICS.get(run.metric)) and known.of != "clusters" and known.optimum is None:
         return Ready("unknown: what is best by this metric depends on the outcomes, not only on the truth that drew them")
     return found
 

@@ -1,0 +1,77 @@
+"""What several parts of the product must agree on stands in one place, and all of them take it from there."""
+
+import typing
+
+import pytest
+
+from src.config import CONF, effects
+from src.config.catalogue import catalogue
+from src.config.schema import TrainingConfig
+from src.config.use_case import Metric
+from src.gate import read_limit
+from src.metrics import influence, names
+from src.metrics.names import METRICS, NEEDS_TRUE_GROUPS, as_score, title
+from src.metrics.scores import FUNCTIONS, SCORING, metrics_for
+from src.registry import versions
+from src.report.meaning import meaning
+from src.runs.fingerprint import fingerprint
+from src.scoreboard.skill import lift
+from src.stages.resolve import determining
+
+TASKS = ("binary", "multiclass", "regression")
+
+
+class OfRun:
+    """As much of a run as a sentence about a metric, or its skill, asks for."""
+
+    ceiling, gain, gain_low, gain_high = None, 0.1, None, None
+
+    def __init__(self, metric: str):
+        self.metric = metric
+        self.baseline = 0.3
+
+    def use_case(self, name: str):
+        return {"target": "loss_eur", "quantile": 0.9}.get(name)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_metric_is_known_wherever_metrics_are_named(metric):
+    known = METRICS[metric]
+    assert (metric in typing.get_args(Metric)) == (metric != NEEDS_TRUE_GROUPS)  # configuration
+    assert (metric in FUNCTIONS) == (known.of != "clusters")  # computation
+    assert read_limit(f"{metric}=0.1").metric == metric  # the check of CI
+    assert as_score(metric, 2.0) == (-2.0 if known.is_loss else 2.0)  # tuning, registry, scoreboard
+    assert "_" not in title(metric)  # report
+    assert "{" not in meaning(metric, 0.5, OfRun(metric))
+    found = lift(OfRun(metric))  # scoreboard
+    assert found is None if known.best is None else found.share == pytest.approx(0.1 / abs(known.best - 0.3))
+
+
+@pytest.mark.parametrize("metric", FUNCTIONS)
+def test_a_metric_is_reported_for_its_tasks_alone(metric):
+    kinds = {METRICS[metric].needs} - {None}
+    assert {task for task in TASKS if metric in metrics_for(task, kinds)} == set(TASKS) & set(METRICS[metric].tasks)
+
+
+def test_every_metric_of_cross_validation_and_every_influence_function_is_of_a_metric_that_is_known():
+    assert {name for of_task in SCORING.values() for name in of_task} <= set(FUNCTIONS)
+    assert {*influence.RANKINGS, *influence.MEANS, *influence.CELLS} <= set(names.METRICS)
+
+
+def test_every_use_case_is_judged_by_a_metric_of_its_task():
+    entries = catalogue([CONF])
+    assert len(entries) >= 64
+    assert all(entry["task"] in METRICS[entry["metric"]].tasks for entry in entries)
+
+
+LOOKED_INTO = {"use_case", "data_source", "model", "tuning", "members"}  # part by part
+
+
+@pytest.mark.parametrize("setting", sorted(set(TrainingConfig.model_fields) - LOOKED_INTO))
+def test_identities_leave_out_what_changes_no_number_and_nothing_else(compose, setting):
+    settings = compose("use_case=credit_scoring").model_dump(mode="json")
+    other = settings | {setting: "of another run"}
+    assert (determining(other) == determining(settings)) == (setting in (*effects.HOW, *effects.AFTERWARDS))
+    assert (fingerprint(other, "code") == fingerprint(settings, "code")) == (setting in effects.HOW)
+    same = versions.configuration_sha256(other) == versions.configuration_sha256(settings)
+    assert same == (setting in effects.NO_NUMBER)
