@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from src.errors import ConfigError, GateError, unknown
+from src.metrics.headline import score_name
 from src.runtime import git
 from src.runtime.terminal import for_people
 
@@ -154,7 +155,7 @@ def compare(before: dict[str, dict[str, Any]], now: dict[str, dict[str, Any]], l
 
 def value_of(metrics: dict[str, Any], metric: str) -> float | None:
     """A metric of the test rows; of clusters, which have none, of all rows."""
-    return metrics.get(f"test_{metric}", metrics.get(metric))
+    return metrics.get(score_name(metric, metrics))
 
 
 def _compared(use_case: str, limit: Limit, before: float, now: float | None) -> Comparison:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from src import command_line
 from src.errors import ConfigError, IntegrityError, TrainingError
-from src.files import manifest
+from src.runs import record
 from src.runtime.processes import end_with, end_with_parent
 from src.runtime.terminal import for_people
 from src.stages import outputs
@@ -64,8 +64,8 @@ def train(cfg: DictConfig) -> float:
 
     score = entry.main(cfg)
     run_dir = Path(HydraConfig.get().runtime.output_dir)
-    facts = json.loads(manifest.read_verified(run_dir, "metadata.json"))
-    outputs.write_rows(outputs.rows_path(run_dir), config.read(cfg), facts["data"]["frame_sha256"])
+    frame_sha256 = record.read_verified(run_dir).fact("data", "frame_sha256")
+    outputs.write_rows(outputs.rows_path(run_dir), config.read(cfg), frame_sha256)
     return score
 
 
@@ -98,13 +98,13 @@ def reproduce(use_case: str, model: str) -> int:
 def ready(use_case: str, model: str, settings: dict[str, Any]) -> Path | None:
     """The run folder of a sweep that has trained exactly this, with exactly the code that is here now."""
     from src.runs import fingerprint
-    from src.sweeps import record
+    from src.sweeps import record as jobs
 
     for run_dir in READY.glob(f"*/{use_case}/{model}"):
-        ended = record.read(run_dir)
+        ended = jobs.read(run_dir)
         if not ended or ended["code"] != fingerprint.code_sha256() or not outputs.rows_path(run_dir).is_file():
             continue
-        if record.is_finished(run_dir, ended["fingerprint"]) and _trained_with(run_dir) == settings:
+        if jobs.is_finished(run_dir, ended["fingerprint"]) and _trained_with(run_dir) == settings:
             return run_dir
     return None
 
@@ -165,7 +165,7 @@ def _resolved(use_case: str, model: str) -> dict[str, Any]:
 def _trained_with(run_dir: Path) -> dict[str, Any]:
     from src.stages.resolve import determining
 
-    return determining(json.loads(manifest.read_verified(run_dir, "metadata.json"))["config"])
+    return determining(record.read_verified(run_dir).facts["config"])
 
 
 def _check_trained(use_case: str, run_dir: Path, settings: dict[str, Any]) -> None:
@@ -173,7 +173,7 @@ def _check_trained(use_case: str, run_dir: Path, settings: dict[str, Any]) -> No
 
     if _trained_with(run_dir) != settings:
         raise IntegrityError(f"{use_case} was not trained as resolved/ says: conf/ changed meanwhile. Run dvc repro again.")
-    lineage.check_loaded(json.loads(manifest.read_verified(run_dir, "metadata.json"))["config"], list(sys.modules))
+    lineage.check_loaded(record.read_verified(run_dir).facts["config"], list(sys.modules))
 
 
 def _dvc(*arguments: str) -> int:

@@ -29,7 +29,7 @@ def of_scores(metric: str, y, score, decision, metrics, task: str = "binary", cl
     columns = {f"score_{code}": score[:, code] for code in range(score.shape[1])} if classes else {"score": score}
     scores = pd.DataFrame({"row": np.arange(len(y)), "y_true": y, "decision": decision, **columns})
     use_case = USE_CASE | {"task": task, "classes": classes}
-    return Results(None, {"metric": metric, "config": {"use_case": use_case}, "data": {"kind": "file"}}, metrics, scores)
+    return Results({"metric": metric, "config": {"use_case": use_case}, "data": {"kind": "file"}}, metrics, None, scores)
 
 
 def gain_gate(found: Results):

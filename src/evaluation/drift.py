@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.metrics.names import as_score
+from src.metrics.headline import headline
+from src.metrics.names import is_loss
 
 WATCH, ACT = 0.10, 0.25
 SOURCE = "Siddiqi (2006), Credit risk scorecards, Wiley"
@@ -127,14 +128,13 @@ def floors(metric: str, metrics: Mapping[str, float]) -> dict[str, Any]:
         if that is reached first; without an interval there is no `watch`, and `act` is the baseline's value. `is_loss` says
         that larger is worse.
     """
-    value, low, high = (metrics.get(f"test_{metric}{end}") for end in ("", "_ci_low", "_ci_high"))
-    is_loss, baseline = as_score(metric, 1.0) < 0, metrics[f"baseline_{metric}"]
-    watch = high if is_loss else low
+    found, falls = headline(metric, metrics), is_loss(metric)
+    value, baseline, watch = found.value, found.baseline, found.high if falls else found.low
     if watch is None:
-        return {"metric": metric, "value": value, "watch": None, "act": baseline, "is_loss": is_loss}
+        return {"metric": metric, "value": value, "watch": None, "act": baseline, "is_loss": falls}
     act = watch - (value - watch)
-    act = min(act, baseline) if is_loss else max(act, baseline)
-    return {"metric": metric, "value": value, "watch": watch, "act": act, "is_loss": is_loss}
+    act = min(act, baseline) if falls else max(act, baseline)
+    return {"metric": metric, "value": value, "watch": watch, "act": act, "is_loss": falls}
 
 
 def kind_of(column: pd.Series) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from src.metrics.headline import headline
 from src.metrics.scores import Prediction
 
 N_KEPT = 64  # smallest hashes that stand for a set of rows: a share is known to about 6 points
@@ -121,10 +122,10 @@ def optimism(n_looks: int, metrics: Mapping[str, float], metric: str) -> float |
     Cawley & Talbot (2010), On over-fitting in model selection and subsequent selection bias in performance evaluation, JMLR 11,
     2079-2107. Dwork et al. (2015), The reusable holdout: preserving validity in adaptive data analysis, Science 349, 636-638.
     """
-    low, high = (metrics.get(f"test_{metric}_ci_{end}") for end in ("low", "high"))
-    if low is None or high is None:
+    found = headline(metric, metrics)
+    if found.low is None or found.high is None:
         return None
-    error = (high - low) / (2 * norm.ppf((1 + CONFIDENCE) / 2))
+    error = (found.high - found.low) / (2 * norm.ppf((1 + CONFIDENCE) / 2))
     return expected_maximum(n_looks) * float(error)
 
 

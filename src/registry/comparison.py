@@ -6,7 +6,6 @@ A version's results are read with every byte verified; a run's own, while it is 
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,8 @@ from src.metrics.names import as_score
 from src.metrics.scores import Prediction
 from src.registry.entry import NAMES
 from src.registry.store import Version
+from src.runs import record
+from src.runs.record import RunRecord
 
 SCORES = "test_scores.parquet"
 N_DEALS = 119  # by which a share of 2.5 %, that of the lower end of an interval, can just be told
@@ -71,43 +72,33 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Results:
+class Results(RunRecord):
     """What a model was found to do.
 
     Attributes
     ----------
     version : str or None
         None before it is registered.
-    facts, metrics : dict
-        `metadata.json` and `metrics.json`.
     scores : DataFrame, optional
         `test_scores.parquet`, where rows were tested.
     """
 
     version: str | None
-    facts: dict[str, Any]
-    metrics: dict[str, float]
     scores: pd.DataFrame | None
-
-    @property
-    def score_name(self) -> str:
-        """Of the primary metric among the metrics; that of all rows where nothing was tested."""
-        name = f"test_{self.facts['metric']}"
-        return name if name in self.metrics else self.facts["metric"]
 
 
 def of_version(version: Version) -> Results:
     """Results of a version, their bytes verified."""
     scores = _read_scores(version.read(SCORES), version.folder / SCORES) if version.has(SCORES) else None
     metrics = {name: value for name, value in version.metrics.items() if value is not None}
-    return Results(version.version, version.facts, metrics, scores)
+    return Results(version.facts, metrics, version.version, scores)
 
 
 def of_folder(folder: Path) -> Results:
     """Results of a run that is being written: it has no manifest yet."""
     path = folder / SCORES
-    facts, metrics = (json.loads((folder / name).read_text(encoding="utf-8")) for name in ("metadata.json", "metrics.json"))
-    return Results(None, facts, metrics, _read_scores(path.read_bytes(), path) if path.exists() else None)
+    mine = record.read(folder)
+    return Results(mine.facts, mine.metrics, None, _read_scores(path.read_bytes(), path) if path.exists() else None)
 
 
 def compare(a: Version, b: Version, metric: str | None = None) -> Difference | None:

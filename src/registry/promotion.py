@@ -137,8 +137,7 @@ def of_run(folder: Path, root: Path) -> dict[str, Any]:
         rival = of_version(production)
         apart = difference(mine, rival)
         gates += comparisons(mine, rival, n_looks)
-        name = rival.score_name
-        about = {end: rival.metrics.get(f"{name}_ci_{end}") for end in ("low", "high")} | {"score": rival.metrics.get(name)}
+        about = {"low": rival.headline.low, "high": rival.headline.high, "score": rival.headline.value}
         about |= {"version": rival.version, "model": rival.facts["model"], "metric": rival.facts["metric"]}
     return {
         "production": about and _finite(about),
@@ -172,7 +171,7 @@ def _own_rows(facts: dict[str, Any]) -> Gate:
 def _score(mine: Results, n_looks: int) -> Gate:
     """What the use case demands, beside what chance gains by the looks."""
     metric, use_case = mine.facts["metric"], mine.facts["config"]["use_case"]
-    floor, why, value = use_case.get("minimum_score"), use_case.get("minimum_reason"), mine.metrics.get(mine.score_name)
+    floor, why, value = use_case.get("minimum_score"), use_case.get("minimum_reason"), mine.headline.value
     if value is None:
         return Gate("score", False, f"{metric} is not defined for this version")
     if floor is None:

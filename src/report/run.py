@@ -2,62 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from src.data.csv_cells import unescaped_frame
+from src.runs import record as runs
+from src.runs.record import RunRecord
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True)
-class Run:
-    """A finished run.
-
-    Attributes
-    ----------
-    folder : Path
-    facts : dict
-        `metadata.json`.
-    metrics : dict of str to float
-        `metrics.json`.
-    """
+class Run(RunRecord):
+    """A finished run and its folder."""
 
     folder: Path
-    facts: dict[str, Any]
-    metrics: dict[str, float]
-
-    def fact(self, *path: str) -> Any:
-        """A value of `metadata.json` at a path of keys, None if it was not recorded."""
-        found: Any = self.facts
-        for key in path:
-            if not isinstance(found, dict) or key not in found:
-                return None
-            found = found[key]
-        return found
-
-    def use_case(self, name: str) -> Any:
-        return self.fact("config", "use_case", name)
-
-    @property
-    def task(self) -> str:
-        return self.use_case("task")
 
     @property
     def learns_from_labels(self) -> bool:
         return self.task not in ("clustering", "anomaly")
-
-    @property
-    def metric(self) -> str:
-        return self.facts["metric"]
-
-    @property
-    def score_name(self) -> str:
-        """Key of the primary metric in `metrics.json`."""
-        return f"test_{self.metric}" if f"test_{self.metric}" in self.metrics else self.metric
 
     def csv(self, name: str) -> pd.DataFrame | None:
         """A CSV file of the run; None if it is not there or has no rows."""
@@ -88,5 +53,5 @@ def read(folder: Path) -> Run:
     OSError
         If it holds no `metadata.json` or no `metrics.json`.
     """
-    facts, metrics = (json.loads((folder / name).read_text(encoding="utf-8")) for name in ("metadata.json", "metrics.json"))
-    return Run(folder, facts, metrics)
+    record = runs.read(folder)
+    return Run(record.facts, record.metrics, folder)

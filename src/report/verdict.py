@@ -265,9 +265,9 @@ def _unit(run: Run) -> str:
 def _scale(run: Run) -> Scale | None:
     """Baseline, score and ceiling on one line, the better side to the right."""
     metric = run.metric
-    names = {"baseline": f"baseline_{metric}", "score": f"test_{metric}", "ceiling": f"ceiling_{metric}"}
+    names = {"baseline": f"baseline_{metric}", "score": run.score_name, "ceiling": f"ceiling_{metric}"}
     numbers = {label: number.metric(run, name) for label, name in names.items() if name in run.metrics}
-    ends = [run.metrics.get(f"test_{metric}_ci_{end}") for end in ("low", "high")]
+    ends = [run.headline.low, run.headline.high]
     if "baseline" not in numbers or None in ends:
         return None
     values = [as_score(metric, value) for value in [*(each.value for each in numbers.values()), *ends]]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from src.files import manifest
+from src.runs import record
 
 NAMES = {"scikit-learn": "sklearn"}
 
@@ -29,7 +30,8 @@ def experiment(run_dir: Path) -> dict[str, Any]:
         of each file, by its path), `environment` (versions), `seed`, `data_sha256`, `look` (None if no rows were
         tested) and `run_dir`.
     """
-    facts = json.loads(manifest.read_verified(run_dir, "metadata.json"))
+    run = record.read_verified(run_dir)
+    facts = run.facts
     packages = {f"{NAMES.get(name, name)}_version": version for name, version in facts["environment"]["packages"].items()}
     return {
         "timestamp": facts["created_at"],
@@ -37,7 +39,7 @@ def experiment(run_dir: Path) -> dict[str, Any]:
         "model": facts["model"],
         "model_type": facts["algorithm"],
         "parameters": facts["params"],
-        "metrics": json.loads(manifest.read_verified(run_dir, "metrics.json")),
+        "metrics": run.metrics,
         "artifacts": {name: file.sha256 for name, file in manifest.read_manifest(run_dir).items()},
         "environment": {"python_version": facts["environment"]["python"], **packages},
         "seed": facts["seed"],
@@ -48,12 +50,12 @@ def experiment(run_dir: Path) -> dict[str, Any]:
     }
 
 
-def append(path: Path, record: dict[str, Any]) -> None:
+def append(path: Path, line_of: dict[str, Any]) -> None:
     """Add a line to a file that other processes may be adding to.
 
     A line that was being written when its process died is dropped: it never was a whole one.
     """
-    line = json.dumps(record, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
+    line = json.dumps(line_of, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -70,11 +72,11 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
     with path.open("rb") as file:
         for line in file:
             try:
-                record = json.loads(line)
+                found = json.loads(line)
             except (ValueError, RecursionError):
                 continue
-            if isinstance(record, dict):
-                yield record
+            if isinstance(found, dict):
+                yield found
 
 
 def _end_of_last_line(file) -> int:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from src.data import hashing
 from src.data.csv_cells import text_of_frame
 from src.files import writing
+from src.metrics.headline import headline
 from src.models.estimators import ESTIMATORS, EXTRAS
 from src.runs import model_file, provenance
 from src.training.repeats import described
@@ -88,7 +89,7 @@ def what_is_drawn(use_case: UseCase, units: Units, y_test, metrics: dict[str, fl
     ways = ((use_case.group_column, units.entities), (use_case.time_column, units.moments))
     n_units = {name: int(codes.max()) + 1 for name, codes in ways if codes is not None}
     facts = {"drawn": n_units or {"rows": len(y_test)}, "horizon": units.horizon}
-    if f"test_{use_case.metric}_ci_low" not in metrics:
+    if headline(use_case.metric, metrics).low is None:
         facts["lacks"] = _why_no_interval(use_case, y_test, facts["drawn"])
     return facts
 
@@ -251,5 +252,5 @@ def closing_line_of_clusters(facts: dict[str, Any], metrics: dict[str, float]) -
 
 
 def _between(metrics: dict[str, float], metric: str) -> str:
-    ends = [metrics.get(f"test_{metric}_ci_{end}") for end in ("low", "high")]
-    return "[no interval]" if None in ends else f"[{ends[0]:.3f}, {ends[1]:.3f}]"
+    found = headline(metric, metrics)
+    return "[no interval]" if None in (found.low, found.high) else f"[{found.low:.3f}, {found.high:.3f}]"

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from src.metrics.headline import score_name
 from src.metrics.names import is_loss
 from src.scoreboard.checks import COLOURS, judge, verdict
 from src.scoreboard.git_baseline import metrics_at_head
@@ -165,7 +166,7 @@ def _change(run: Run, before: dict[str, Any] | None) -> float | None:
     """What the score is above the committed one, None where none is committed."""
     if before is None or run.value is None:
         return None
-    was = before.get(f"test_{run.metric}", before.get(run.metric))
+    was = before.get(score_name(run.metric, before))
     return run.value - was if isinstance(was, int | float) else None
 
 

@@ -16,12 +16,14 @@ from typing import Any
 from src.errors import IntegrityError
 from src.evaluation import validity
 from src.files import manifest
+from src.metrics.headline import headline
 from src.metrics.names import as_score
 from src.training import repeats
 
 MARKS = {manifest.MANIFEST, "metadata.json", "model.skops"}  # a folder with one of them is, or was, a run folder
 RATIO = "demographic_parity_ratio_"
 DATA_KINDS = {"packaged": "real"}
+OF_HEADLINE = ("value", "low", "high", "baseline", "ceiling", "gain", "gain_low", "gain_high")
 
 
 @dataclass(frozen=True)
@@ -164,11 +166,10 @@ def read(run_dir: Path, root: Path) -> Run:
     facts, metrics = _json(run_dir / "metadata.json"), _json(run_dir / "metrics.json")
     config, metric = facts["config"], facts["metric"]
     use_case = config["use_case"]
-    shown = f"test_{metric}" if f"test_{metric}" in metrics else metric
     number = _numbers("metrics.json", metrics)
-    score = number.get("val_score")
-    if score is None and shown in number:
-        score = as_score(metric, number[shown])
+    primary, score = headline(metric, number), number.get("val_score")
+    if score is None and primary.value is not None:
+        score = as_score(metric, primary.value)
     record = _record(run_dir.with_name(run_dir.name + ".json"))
     record = record if isinstance(record, dict) else {}
     durations = _if_any(_numbers, "durations_s", facts.get("durations_s"))
@@ -183,14 +184,7 @@ def read(run_dir: Path, root: Path) -> Run:
         task=_text("task", use_case["task"]),
         model=_text("model", facts["model"]),
         metric=_text("metric", metric),
-        value=number.get(shown),
-        low=number.get(f"{shown}_ci_low"),
-        high=number.get(f"{shown}_ci_high"),
-        baseline=number.get(f"baseline_{metric}"),
-        ceiling=number.get(f"ceiling_{metric}"),
-        gain=number.get(f"gain_{metric}"),
-        gain_low=number.get(f"gain_{metric}_ci_low"),
-        gain_high=number.get(f"gain_{metric}_ci_high"),
+        **{name: getattr(primary, name) for name in OF_HEADLINE},
         baseline_name=_if_any(_text, "baseline", facts.get("baseline", "prior" if f"baseline_{metric}" in metrics else None)),
         repeated=repeats.described(number, metric, _if_any(_numbers, "cross_validation", facts.get("cross_validation"))),
         score=score,

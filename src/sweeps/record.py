@@ -8,6 +8,7 @@ from typing import Any
 
 from src.errors import IntegrityError
 from src.files import manifest, writing
+from src.runs import record as runs
 
 
 def record_path(run_dir: Path) -> Path:
@@ -50,17 +51,15 @@ def is_finished(run_dir: Path, fingerprint: str) -> bool:
 
 def facts_of_run(run_dir: Path) -> dict[str, Any]:
     """What the table of a sweep shows of a run, read from its folder."""
-    metrics = json.loads((run_dir / "metrics.json").read_text(encoding="utf-8"))
-    facts = json.loads((run_dir / "metadata.json").read_text(encoding="utf-8"))
-    metric = facts["metric"]
-    named = f"test_{metric}" if f"test_{metric}" in metrics else metric
+    run = runs.read(run_dir)
+    primary = run.headline
     return {
-        "use_case": facts["use_case_key"],
-        "model": facts["model"],
-        "metric": metric,
-        "value": metrics.get(named),
-        "ci_low": metrics.get(f"{named}_ci_low"),
-        "ci_high": metrics.get(f"{named}_ci_high"),
-        "baseline": metrics.get(f"baseline_{metric}"),
-        "ceiling": metrics.get(f"ceiling_{metric}"),
+        "use_case": run.facts["use_case_key"],
+        "model": run.facts["model"],
+        "metric": run.metric,
+        "value": primary.value,
+        "ci_low": primary.low,
+        "ci_high": primary.high,
+        "baseline": primary.baseline,
+        "ceiling": primary.ceiling,
     }

@@ -59,7 +59,7 @@ def again(run: Recorded) -> list[str]:
         return ["## How to reproduce", not_recorded("the options that were chosen, and so the command")]
     config_dirs = [source["path"] for source in sources if source["provider"] == "command-line"]
     try:
-        typed = command(run.metadata, run.typed, choices, config_dirs)
+        typed = command(run.facts, run.typed, choices, config_dirs)
     except KeyError as missing:
         return ["## How to reproduce", not_recorded(f"the setting {text(missing.args[0])}, and so the command")]
     revision, is_edited = (run("environment", "git", key) for key in ("revision", "is_edited"))

@@ -14,19 +14,20 @@ from src.config import yaml_file
 from src.data.csv_cells import unescaped_frame
 from src.errors import ConfigError
 from src.report.model_card.markdown import number, shown
+from src.runs.record import FACTS, METRICS, RunRecord
 
 MISSING = "not recorded"
 TABLES = ("slices", "fairness", "reliability", "importance", "profiles")
 
 
 @dataclass(frozen=True)
-class Recorded:
+class Recorded(RunRecord):
     """What a run folder says.
 
     Attributes
     ----------
-    metadata, metrics, drift : dict
-        Empty if the file is not there.
+    drift : dict
+        Empty if the file is not there, as `facts` and `metrics` are.
     tables : dict of str to DataFrame
         CSV files that are there, by name.
     typed : list of str, optional
@@ -37,8 +38,6 @@ class Recorded:
         Of the registry.
     """
 
-    metadata: Mapping[str, Any]
-    metrics: Mapping[str, Any]
     drift: Mapping[str, Any]
     tables: Mapping[str, pd.DataFrame]
     typed: Sequence[str] | None
@@ -46,11 +45,8 @@ class Recorded:
     entry: Mapping[str, Any] | None
 
     def __call__(self, *path: str) -> Any:
-        """A fact of the metadata, None if it was not recorded."""
-        return find(self.metadata, *path)
-
-    def use_case(self, name: str) -> Any:
-        return self("config", "use_case", name)
+        """See `fact`."""
+        return self.fact(*path)
 
     def knows(self, name: str) -> bool:
         """Whether something was recorded of the use case, and be it that there is none."""
@@ -67,13 +63,12 @@ class Ready(str):
 
 def read(folder: Path, entry: Mapping[str, Any] | None = None) -> Recorded:
     """Read what a run folder recorded; files that are not there leave their facts out."""
-    metadata, metrics, drift = (_read(folder / f"{name}.json", json.loads, {}) for name in
-                                ("metadata", "metrics", "drift_reference"))  # fmt: skip
+    facts, metrics, drift = (_read(folder / name, json.loads, {}) for name in (FACTS, METRICS, "drift_reference.json"))
     found = {name: folder / f"{name}.csv" for name in TABLES}
     tables = {name: _table(path) for name, path in found.items() if path.exists()}
     typed = _settings(folder / ".hydra/overrides.yaml", list)
     hydra = (_settings(folder / ".hydra/hydra.yaml", dict) or {}).get("hydra", {})
-    return Recorded(metadata, metrics, drift, tables, typed, hydra, entry)
+    return Recorded(facts, metrics, drift, tables, typed, hydra, entry)
 
 
 def find(record: Any, *path: str) -> Any:
