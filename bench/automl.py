@@ -30,22 +30,15 @@ FOR_THE_SEARCH = 2 / 3
 
 def load(name: str):
     """Settings, table, split and scorer of a set, for `model=ensemble`."""
-    from hydra import compose, initialize_config_dir
-
-    from src.config import settings as config
-    from src.data import load as source
-    from src.data.split import Split, split
-    from src.data.table import make_table
+    from src import load_config, load_table, split
+    from src.data.split import Split
     from tuning import GMSC_ROWS, SETS
 
-    cores = len(os.sched_getaffinity(0))
-    overrides = [*SETS[name], "model=ensemble", "tuning=auto", f"n_threads={cores}"]
+    overrides = [*SETS[name], "model=ensemble", "tuning=auto", f"n_threads={len(os.sched_getaffinity(0))}"]
     overrides += ["tuning.n_iter=10000", "tuning.storage=null", "early_stopping=patience"]
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        settings = config.read(compose("config", overrides=overrides))
-    table = make_table(source.load(use_case=settings.use_case, **settings.data_source.model_dump()), settings.use_case)
-    how = settings.data_split.model_dump(exclude={"train_ratio"})
-    parts = split(table.y, **how, task="binary", times=table.times, keys=table.groups)
+    settings = load_config(*overrides)
+    table = load_table(settings)
+    parts = split(table, settings).split
     if name == "gmsc":
         every = max(1, len(parts.train) // (GMSC_ROWS * 8 // 10))
         parts = Split(parts.train[::every], parts.val[::every], parts.test)
@@ -59,7 +52,6 @@ def ours(name: str, seconds: int) -> dict:
     from src.training.fit import fit
     from src.training.recipe import make_recipe
     from src.tuning import workers
-    from src.tuning.tune import with_found
 
     workers.warm_up()
     settings, table, parts = load(name)
@@ -69,7 +61,7 @@ def ours(name: str, seconds: int) -> dict:
     recipe = make_recipe(settings, table.features)
     start = time.perf_counter()
     found = tune(settings, recipe, table, parts.train, make_scorer("roc_auc", "binary", table.y), lambda *told: None)
-    model = fit(with_found(recipe, found), *table.rows(parts.train), *table.rows(parts.val)).model
+    model = fit(found.applied_to(recipe), *table.rows(parts.train), *table.rows(parts.val)).model
     taken = time.perf_counter() - start
     from sklearn.metrics import roc_auc_score
 

@@ -220,6 +220,16 @@ def test_the_tutorial_on_an_own_table_trains_a_model(tmp_path):
     assert run.stdout.splitlines()[0] == next(one for one in blocks(TUTORIAL, "console")[0].splitlines() if "roc_auc" in one)
 
 
+def test_the_page_on_notebooks_trains_step_by_step(tmp_path, monkeypatch):
+    steps, search = (one for one in blocks(ROOT / "docs/how-to/notebook.md", "python") if "make_recipe" in one)
+    monkeypatch.setattr("src.tuning.storage.STORED_IN", [])
+    shown = {}
+    exec(steps.replace('"model=logistic_regression"', '"model=logistic_regression", "n_threads=1"'), shown)
+    assert 0.7 < shown["result"].metrics["test_roc_auc"] < 0.85
+    exec(search.replace('"tuning.n_iter=4"', '"tuning.n_iter=2", "tuning.storage=null", "n_threads=1"'), shown)
+    assert len(shown["search"].table) == 2
+
+
 # Code and configuration that is shown
 
 

@@ -21,10 +21,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
 from sklearn.pipeline import Pipeline
 
-from src import command_line
-from src.config import settings as config
-from src.data import load
-from src.data.table import make_table
+from src import command_line, load_config, load_table
 from src.errors import ConfigError, IntegrityError, TrainingError
 from src.features.preprocessing import make_features
 from src.metrics.scorer import make_scorer
@@ -49,13 +46,10 @@ SEARCHED = {"learning_rate": (0.02, 0.3), "max_depth": (2, 6), "min_child_weight
 @pytest.fixture(scope="module")
 def case():
     """Recipe maker, table, folds and scorer of a use case, by its name and further overrides."""
-    from hydra import compose, initialize_config_dir
 
     def made(*overrides):
-        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-            settings = config.read(compose("config", overrides=["use_case=credit_scoring", "n_threads=1", *overrides]))
-        use_case = settings.use_case
-        table = make_table(load.load(use_case=use_case, **settings.data_source.model_dump()), use_case)
+        settings = load_config("use_case=credit_scoring", "n_threads=1", *overrides)
+        use_case, table = settings.use_case, load_table(settings)
         recipe = make_recipe(settings, table.features)
         splitter = KFold if use_case.task == "regression" else StratifiedKFold
         folds = list(splitter(3, shuffle=True, random_state=0).split(table.frame, table.y))

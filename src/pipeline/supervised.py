@@ -139,11 +139,10 @@ def train(
             parts = split_table(config, table, config.data_split.random_state if split_seed is None else split_seed)
         if config.tuning.method != "none":
             from src.pipeline.search import tune
-            from src.tuning.tune import with_found
 
             with steps.step("tune") as advance:
                 search = tune(config, recipe, table, parts.split.train, scorer, advance)
-                recipe = with_found(recipe, search)
+                recipe = search.applied_to(recipe)
         n_repeats = n_repeats_of(config.cv.n_repeats, len(table.frame), config.cv.shuffle)
         with steps.step("cross-validate", total=config.cv.n_folds * n_repeats) as advance:
             cv_results = score_folds(config, recipe, table, parts.split.train, n_repeats, advance)

@@ -52,6 +52,17 @@ class Found:
     facts: dict[str, Any]
     notes: list[str]
 
+    def applied_to(self, recipe: Recipe) -> Recipe:
+        """A recipe with the parameters that were found: its own, or those of an ensemble's members and their weights."""
+        if not recipe.members:
+            (params,) = self.params.values()
+            return replace(recipe, params={**recipe.params, **params})
+        members = {
+            name: replace(recipe.members[name], params={**recipe.members[name].params, **params})
+            for name, params in self.params.items()
+        }
+        return replace(recipe, members=members, weights=self.weights)
+
 
 def find(
     spaces: Mapping[str, Space], frame, y, folds, scorer: Scorer, *, method: str, n_iter: int | None,
@@ -137,15 +148,3 @@ def _weights(told: Told, recipe: Recipe, scorer: Scorer) -> tuple[dict[str, floa
     single = {best_trial(told.trials).model: 1.0}
     chosen = max((single, weights), key=lambda one: as_score(scorer.metric, value_of(one)))
     return chosen, value_of(chosen)
-
-
-def with_found(recipe: Recipe, found: Found) -> Recipe:
-    """A recipe with the parameters that were found: its own, or those of the members of an ensemble and their weights."""
-    if not recipe.members:
-        (params,) = found.params.values()
-        return replace(recipe, params={**recipe.params, **params})
-    members = {
-        name: replace(recipe.members[name], params={**recipe.members[name].params, **params})
-        for name, params in found.params.items()
-    }
-    return replace(recipe, members=members, weights=found.weights)
