@@ -7,6 +7,7 @@ import pytest
 
 from src.evaluation import slices
 from src.metrics.intervals import Units, make_units
+from src.metrics.scorer import Scorer
 from src.metrics.scores import Prediction, compute, decide
 
 
@@ -28,7 +29,7 @@ def payments():
 
 def test_each_slice_has_the_metric_of_its_own_rows(payments):
     y, prediction, columns = payments
-    table, _ = slices.compare("roc_auc", "binary", y, prediction, columns, Units(), 2)
+    table, _ = slices.compare(Scorer("roc_auc", "binary"), y, prediction, columns, Units())
     shop, amount = columns["shop"][1].to_numpy(), columns["amount"][1].to_numpy()
     low, middle = np.quantile(amount[~np.isnan(amount)], [0.25, 0.5], method="lower")
     expected = {
@@ -49,7 +50,7 @@ def test_each_slice_has_the_metric_of_its_own_rows(payments):
 
 def test_slices_of_a_column_hold_every_row_once(payments):
     y, prediction, columns = payments
-    table, facts = slices.compare("log_loss", "binary", y, prediction, columns, Units(), 2)
+    table, facts = slices.compare(Scorer("log_loss", "binary"), y, prediction, columns, Units())
     assert facts["columns"] == list(columns)
     assert table.iloc[1:].groupby("column")["n_rows"].sum().to_dict() == dict.fromkeys(columns, 2000)
     assert len(table) == facts["n_slices"] + 1
@@ -57,14 +58,14 @@ def test_slices_of_a_column_hold_every_row_once(payments):
 
 def test_periods_are_quarters_of_the_rows_in_order_of_time(payments):
     y, prediction, columns = payments
-    table, _ = slices.compare("roc_auc", "binary", y, prediction, {"paid_at": columns["paid_at"]}, Units(), 2)
+    table, _ = slices.compare(Scorer("roc_auc", "binary"), y, prediction, {"paid_at": columns["paid_at"]}, Units())
     assert table["n_rows"].tolist() == [2000, 500, 500, 500, 500]
     assert table["slice"].iloc[1] == "up to 2024-01-21T19:00:00"
 
 
 def test_the_interval_of_a_slice_is_that_of_its_rows_alone(payments):
     y, prediction, columns = payments
-    table, _ = slices.compare("log_loss", "binary", y, prediction, columns, Units(), 2)
+    table, _ = slices.compare(Scorer("log_loss", "binary"), y, prediction, columns, Units())
     rows = np.flatnonzero(columns["shop"][1] == "web")
     loss = -np.log(np.where(y == 1, prediction.score, 1 - prediction.score))[rows]
     spread = loss.std() / np.sqrt(len(rows))
@@ -74,7 +75,7 @@ def test_the_interval_of_a_slice_is_that_of_its_rows_alone(payments):
 
 def test_where_the_model_is_blind_is_marked_and_no_other_column(payments):
     y, prediction, columns = payments
-    table, facts = slices.compare("roc_auc", "binary", y, prediction, columns, Units(), 2)
+    table, facts = slices.compare(Scorer("roc_auc", "binary"), y, prediction, columns, Units())
     marked = table[table["differs"] != ""]
     assert marked.set_index("slice")["differs"].to_dict() == {"branch": "better", "market": "worse", "web": "better"}
     assert facts["n_differing"] == len(marked)
@@ -86,13 +87,13 @@ def test_better_and_worse_follow_the_direction_of_the_metric():
     y = rng.normal(size=1000)
     prediction = decide("regression", y + rng.normal(size=1000) * np.where(noisy, 2.0, 0.5))
     for metric in ("mae", "r2"):
-        table, _ = slices.compare(metric, "regression", y, prediction, {"noisy": ("feature", noisy)}, Units())
+        table, _ = slices.compare(Scorer(metric, "regression"), y, prediction, {"noisy": ("feature", noisy)}, Units())
         assert table["differs"].tolist() == ["", "better", "worse"], metric
 
 
 @pytest.mark.parametrize(("metric", "task"), [("roc_auc", "binary"), ("log_loss", "binary"), ("mae", "regression")])
 def test_slices_of_a_model_that_is_the_same_everywhere_are_rarely_marked(metric, task):
-    n_classes, n_marked = (2 if task == "binary" else 0), 0
+    n_marked = 0
     for seed in range(40):
         rng = np.random.default_rng(seed)
         truth = rng.normal(size=1500)
@@ -102,7 +103,7 @@ def test_slices_of_a_model_that_is_the_same_everywhere_are_rarely_marked(metric,
             y, prediction = (rng.random(1500) < rate).astype("int8"), decide(task, rate, 0.5)
         else:
             y, prediction = truth + rng.standard_t(4, 1500), decide(task, truth)
-        _, facts = slices.compare(metric, task, y, prediction, columns, Units(), n_classes)
+        _, facts = slices.compare(Scorer(metric, task), y, prediction, columns, Units())
         n_marked += facts["n_differing"] > 0
     assert n_marked <= 6  # of 40; Holm promises 2 on average
 
@@ -116,7 +117,7 @@ def test_small_categories_are_pooled_and_counted(payments):
     y, prediction, _ = payments
     sizes = {"large": 1500, "b": 60, "c": 40, "d": 400}
     names = pd.Series(pd.Categorical(list(itertools.chain(*([name] * n for name, n in sizes.items())))))
-    table, facts = slices.compare("roc_auc", "binary", y, prediction, {"branch": ("feature", names)}, Units(), 2)
+    table, facts = slices.compare(Scorer("roc_auc", "binary"), y, prediction, {"branch": ("feature", names)}, Units())
     assert table["slice"].tolist() == ["all test rows", "d", "large", "all others"]
     assert table["n_rows"].tolist() == [2000, 400, 1500, 100]
     assert facts["n_pooled_or_left_out"] == 2
@@ -128,7 +129,7 @@ def test_a_slice_with_too_few_of_a_class_is_left_out():
     y[500:600] = 1
     half = pd.Series(np.arange(1000) >= 500)
     prediction = decide("binary", rng.random(1000), 0.5)
-    table, facts = slices.compare("roc_auc", "binary", y, prediction, {"half": ("feature", half)}, Units(), 2)
+    table, facts = slices.compare(Scorer("roc_auc", "binary"), y, prediction, {"half": ("feature", half)}, Units())
     assert len(table) == 1
     assert (facts["columns"], facts["columns_left_out"], facts["n_slices"]) == ([], ["half"], 0)
 
@@ -138,7 +139,7 @@ def test_rows_of_few_groups_make_no_slice():
     y, group = rng.normal(size=1000), np.repeat(np.arange(12), 84)[:1000]
     columns = {"region": ("feature", pd.Series(group < 3)), "day": ("feature", pd.Series(np.arange(1000) % 2 == 0))}
     prediction = decide("regression", y + rng.normal(size=1000))
-    _, facts = slices.compare("mae", "regression", y, prediction, columns, make_units(group))
+    _, facts = slices.compare(Scorer("mae", "regression"), y, prediction, columns, make_units(group))
     assert (facts["columns"], facts["min_clusters"]) == (["day"], 10)
 
 
@@ -148,7 +149,9 @@ def test_the_features_that_the_answers_follow_are_looked_at_and_protected_column
     prediction = decide("regression", X @ np.arange(15.0))
     columns = {f"x{i}": ("feature", pd.Series(X[:, i])) for i in range(15)} | {"note": ("feature", pd.Series(["x"] * 3000))}
     columns |= {"sex": ("protected", pd.Series(rng.choice(["f", "m"], 3000)))}
-    _, facts = slices.compare("mae", "regression", prediction.score + rng.normal(size=3000), prediction, columns, Units())
+    _, facts = slices.compare(
+        Scorer("mae", "regression"), prediction.score + rng.normal(size=3000), prediction, columns, Units()
+    )
     assert facts["columns"] == [*(f"x{i}" for i in range(5, 15)), "sex"]
     assert facts["columns_left_out"] == [*(f"x{i}" for i in range(5)), "note"]
 
@@ -162,6 +165,6 @@ def test_a_usual_run_pays_a_third_of_a_second():
     seconds = []
     for _ in range(3):
         start = time.process_time()
-        slices.compare("roc_auc", "binary", y, decide("binary", rate, 0.5), columns, Units(), 2)
+        slices.compare(Scorer("roc_auc", "binary"), y, decide("binary", rate, 0.5), columns, Units())
         seconds.append(time.process_time() - start)
     assert min(seconds) < 0.3

@@ -1,8 +1,8 @@
-"""What there is to say of a model's answers for the test rows beside its metrics: curves, slices, reasons, groups of people."""
+"""Analysis of the test predictions: plot tables, slices, importance, Shapley values, calibration, group fairness."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from src.data.table import Table
 from src.evaluation import bias, fairness, forecast, performance, plot_tables, slices
 from src.evaluation.explain import contributions, importance
 from src.evaluation.explain.usage import usage
+from src.metrics.intervals import Units
 from src.metrics.names import METRICS
 from src.metrics.scorer import Scorer
 from src.metrics.scores import Prediction, decide, note_on_kupiec
@@ -78,72 +79,111 @@ def of_test(
         Of the training rows: see `src.evaluation.explain.reference`.
     seed : int
     """
-    task, decided = use_case.task, answers.decided
-    test, y_test = table.rows(rows)
-    units = table.units(rows)
-    tables = plot_tables.of_test(task, y_test, decided, use_case.classes, seed)
-    tables["slices"], looked_at = slices.compare(
-        use_case.metric,
-        task,
-        y_test,
-        decided,
-        slices.columns_of(test, table.features, use_case.protected, use_case.time_column),
-        units,
-        {"binary": 2, "multiclass": len(use_case.classes or ()), "regression": 0}[task],
-        use_case.quantile,
-        table.periods(rows),
+    at = _At(answers, use_case, scorer, table, rows, *table.rows(rows), table.units(rows), seed)
+    tables = plot_tables.of_test(use_case.task, at.y, answers.decided, use_case.classes, seed)
+    tables["slices"], looked_at = _slices(at)
+    of_task = {"binary": _of_probabilities, "regression": _of_numbers}.get(use_case.task)
+    found = [_importance(at), _contributions(at, reference), *([of_task(at)] if of_task else [])]
+    if use_case.task == "binary" and use_case.protected:
+        found.append(_fairness(at))
+    if use_case.task == "regression" and table.times is not None:
+        tables["forecast"] = forecast.by_moment(table.times[rows], at.y, answers.decided.score, naive[rows])
+    return Findings(
+        tables | {name: one for each in found for name, one in each.tables.items()},
+        {name: value for each in found for name, value in each.metrics.items()},
+        looked_at,
+        [note for each in found for note in each.notes],
     )
-    used = usage(take_apart(answers.model).core, list(table.features))
-    tables |= importance.explain(
-        test,
-        list(table.features),
-        y_test,
+
+
+@dataclass(frozen=True)
+class _At:
+    """What every look at the test rows needs: `frame`, `y` and `units` are of these rows."""
+
+    answers: Answers
+    use_case: UseCase
+    scorer: Scorer
+    table: Table
+    rows: np.ndarray
+    frame: pd.DataFrame
+    y: np.ndarray
+    units: Units
+    seed: int
+
+    @property
+    def score(self) -> np.ndarray:
+        return self.answers.decided.score
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What one look found."""
+
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def _slices(at: _At) -> tuple[pd.DataFrame, dict[str, Any]]:
+    use_case = at.use_case
+    cut_by = slices.columns_of(at.frame, at.table.features, use_case.protected, use_case.time_column)
+    return slices.compare(at.scorer, at.y, at.answers.decided, cut_by, at.units, at.table.periods(at.rows))
+
+
+def _importance(at: _At) -> _Found:
+    """Permutation importance and partial dependence of the features that the model uses."""
+    task, answers, names = at.use_case.task, at.answers, list(at.table.features)
+    used = usage(take_apart(answers.model).core, names)
+    tables = importance.explain(
+        at.frame,
+        names,
+        at.y,
         lambda some: decide(task, predict_score(answers.model, some, task), answers.threshold, answers.costs),
-        scorer.score,
-        seed,
+        at.scorer.score,
+        at.seed,
         task == "binary",
-        table.periods(rows) if METRICS[use_case.metric].takes == "periods" else None,
+        at.table.periods(at.rows) if METRICS[at.use_case.metric].takes == "periods" else None,
         used,
     )
-    some = importance.draw(
-        len(rows),
-        contributions.n_explained(answers.model, len(table.features)),
-        np.random.default_rng(seed),
-        y_test if task == "binary" else None,
-    )
-    explained, notes = contributions.explain(
-        answers.model,
-        table.features,
-        test.iloc[some].set_axis(rows[some]),
-        decided.decision[some] if task == "multiclass" else None,
-        reference,
-    )
-    tables |= explained
-    on_sample = importance.note_on_sample(tables["importance"], y_test) if task == "binary" else []
-    notes = [*importance.note(tables["importance"], used), *on_sample, *notes]
-    metrics = {}
-    if task == "binary":
-        before = decided.score
-        if answers.uncalibrated is not None:
-            before = predict_score(answers.uncalibrated, test, task)
-            metrics = performance.before_calibration(y_test, before)
-            notes += performance.note_on_calibration(y_test, before, decided.score)
-        metrics |= bias.of_probabilities(y_test, decided.score, units)
-        tables["reliability"] = performance.reliability_curves(y_test, before, decided.score)
-        if use_case.protected:
-            groups = {name: test[name] for name in use_case.protected}
-            favourable = use_case.favourable
-            rates = fairness.group_rates(y_test, decided.decision, decided.score, groups, favourable)
-            ends = fairness.intervals(rates, y_test, decided.decision, groups, favourable, units)
-            tables["fairness"], metrics = rates, metrics | fairness.disparities(rates) | ends
-            notes += fairness.notes_on_fairness(rates, ends)
-    if task == "regression":
-        tables["calibration_by_tenth"] = bias.by_tenth(y_test, decided.score)
-        if use_case.quantile is not None:
-            notes.append(note_on_kupiec(len(y_test), use_case.quantile))
-        else:
-            metrics |= bias.of_numbers(y_test, decided.score, units)
-            notes += bias.note(metrics, use_case.metric)
-    if task == "regression" and table.times is not None:
-        tables["forecast"] = forecast.by_moment(table.times[rows], y_test, decided.score, naive[rows])
-    return Findings(tables, metrics, looked_at, notes)
+    on_sample = importance.note_on_sample(tables["importance"], at.y) if task == "binary" else []
+    return _Found(tables, notes=[*importance.note(tables["importance"], used), *on_sample])
+
+
+def _contributions(at: _At, reference: pd.DataFrame) -> _Found:
+    """Shapley values of a sample of the rows."""
+    task, model, features = at.use_case.task, at.answers.model, at.table.features
+    n_explained, rng = contributions.n_explained(model, len(features)), np.random.default_rng(at.seed)
+    some = importance.draw(len(at.rows), n_explained, rng, at.y if task == "binary" else None)
+    decision = at.answers.decided.decision[some] if task == "multiclass" else None
+    frame = at.frame.iloc[some].set_axis(at.rows[some])
+    tables, notes = contributions.explain(model, features, frame, decision, reference)
+    return _Found(tables, notes=notes)
+
+
+def _of_probabilities(at: _At) -> _Found:
+    """Calibration, before and after, and bias of the probabilities."""
+    before, metrics, notes = at.score, {}, []
+    if at.answers.uncalibrated is not None:
+        before = predict_score(at.answers.uncalibrated, at.frame, at.use_case.task)
+        metrics = performance.before_calibration(at.y, before)
+        notes = performance.note_on_calibration(at.y, before, at.score)
+    metrics |= bias.of_probabilities(at.y, at.score, at.units)
+    return _Found({"reliability": performance.reliability_curves(at.y, before, at.score)}, metrics, notes)
+
+
+def _of_numbers(at: _At) -> _Found:
+    """Bias of predicted numbers by tenths; of a quantile, what Kupiec's test can tell."""
+    tables, quantile = {"calibration_by_tenth": bias.by_tenth(at.y, at.score)}, at.use_case.quantile
+    if quantile is not None:
+        return _Found(tables, notes=[note_on_kupiec(len(at.y), quantile)])
+    metrics = bias.of_numbers(at.y, at.score, at.units)
+    return _Found(tables, metrics, bias.note(metrics, at.use_case.metric))
+
+
+def _fairness(at: _At) -> _Found:
+    """Selection rates and disparities of protected groups, with intervals."""
+    groups, favourable = {name: at.frame[name] for name in at.use_case.protected}, at.use_case.favourable
+    decided = at.answers.decided.decision
+    rates = fairness.group_rates(at.y, decided, at.score, groups, favourable)
+    ends = fairness.intervals(rates, at.y, decided, groups, favourable, at.units)
+    return _Found({"fairness": rates}, fairness.disparities(rates) | ends, fairness.notes_on_fairness(rates, ends))

@@ -1,18 +1,20 @@
-"""Where a model does better or worse than on all test rows: by category, by quartile, by protected group and by period."""
+"""Slices: the metric by category, quartile, protected group and period, tested against all test rows."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
 from src.evaluation.fairness import NOT_STATED
-from src.metrics.intervals import Spread, Units, estimate, interval, spread
+from src.metrics.intervals import Estimate, Spread, Units, estimate, interval, spread
 from src.metrics.names import as_score
+from src.metrics.scorer import Scorer
 from src.metrics.scores import Prediction
 
 MIN_ROWS = 100
@@ -50,14 +52,11 @@ class Cut:
 
 
 def compare(
-    metric: str,
-    task: str,
+    scorer: Scorer,
     y_true,
     prediction: Prediction,
     columns: Mapping[str, tuple[str, pd.Series]],
     units: Units,
-    n_classes: int = 0,
-    quantile: float | None = None,
     periods=None,
 ) -> tuple[pd.DataFrame, dict]:
     """The primary metric in each slice of the test rows, beside that on all of them.
@@ -68,14 +67,15 @@ def compare(
 
     Parameters
     ----------
-    metric, task : str
+    scorer : Scorer
     y_true : ndarray of shape (n_rows,)
     prediction : Prediction
         As decided for; nothing is fitted.
     columns : mapping of str to (kind, Series of shape (n_rows,))
         What to cut by. The kind is "feature", "protected" or "time".
-    units, n_classes, quantile, periods
-        As `src.metrics.intervals.estimate` takes them.
+    units : Units
+    periods : ndarray of shape (n_rows,), optional
+        When each row happened, for metrics that are taken moment by moment.
 
     Returns
     -------
@@ -91,43 +91,27 @@ def compare(
     ----------
     Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6, 65-70.
     """
-    cuts = {name: _cut(name, kind, column, y_true, task, units) for name, (kind, column) in columns.items()}
+    cuts = {name: _cut(name, kind, column, y_true, scorer.task, units) for name, (kind, column) in columns.items()}
     cuts = {name: cut for name, cut in cuts.items() if cut is not None}
-    features = [name for name, cut in cuts.items() if len(cut.names) > 1 and columns[name][0] == "feature"]
-    told_apart = {name: _share_explained(prediction.score, cuts[name].codes) for name in features}
-    chosen = set(sorted(features, key=lambda name: -told_apart[name])[:MAX_FEATURES])
-    looked_at = [cut for name, cut in cuts.items() if len(cut.names) > 1 and (name in chosen or columns[name][0] != "feature")]
-
+    looked_at = _chosen(cuts, columns, prediction)
     slices = [(cut, name, np.flatnonzero(cut.codes == code)) for cut in looked_at for code, name in enumerate(cut.names)]
     groups = [np.arange(len(y_true)), *(rows for _, _, rows in slices)]
-    found = [estimate(metric, y_true, prediction, n_classes, units, quantile, periods, rows) for rows in groups]
-    whole, of_whole = found[0], spread(found[0].influence, found[0].units, found[0].kinds)
-    value = np.array([each.value for each in found])
+    about = scorer.n_classes, units, scorer.quantile, periods
+    found = [estimate(scorer.metric, y_true, prediction, *about, rows) for rows in groups]
     table = pd.DataFrame(
         {
             "column": ["", *(cut.column for cut, _, _ in slices)],
             "kind": ["", *(cut.kind for cut, _, _ in slices)],
             "slice": [WHOLE, *(name for _, name, _ in slices)],
             "n_rows": [len(rows) for rows in groups],
-            "target_mean": [np.nan if task == "multiclass" else y_true[rows].mean() for rows in groups],
-            "mean_score": [np.nan if task == "multiclass" else prediction.score[rows].mean() for rows in groups],
-            "value": value,
+            "target_mean": [np.nan if scorer.task == "multiclass" else y_true[rows].mean() for rows in groups],
+            "mean_score": [np.nan if scorer.task == "multiclass" else prediction.score[rows].mean() for rows in groups],
         }
     )
-    ends = [
-        (np.nan, np.nan),
-        *(interval(each) or (np.nan, np.nan) for each in found[1:]),
-    ]  # all rows have theirs in the metrics
-    table["ci_low"], table["ci_high"] = np.array(ends).T
-    table["difference"] = np.where(np.arange(len(value)) > 0, value - value[0], np.nan)
-    sizes = [_sizes(rows, y_true, task, units) for rows in groups]
-    spreads = [spread(each.influence - whole.influence, each.units, each.kinds) for each in found[1:]]
-    table["p_value"] = [np.nan, *_p_values(table["difference"].iloc[1:], spreads, of_whole, sizes)]
-    table["p_adjusted"] = [np.nan, *holm(table["p_value"].iloc[1:].to_numpy())]
-    is_better = as_score(metric, 1.0) * table["difference"] > 0
-    table["differs"] = np.where(table["p_adjusted"] < SIGNIFICANCE, np.where(is_better, "better", "worse"), "")
+    sizes = [_sizes(rows, y_true, scorer.task, units) for rows in groups]
+    table = table.assign(**_differences(scorer.metric, found, sizes))
     return table, {
-        "metric": metric,
+        "metric": scorer.metric,
         "n_slices": len(slices),
         "n_pooled_or_left_out": sum(cut.n_pooled_or_left_out for cut in cuts.values()),
         "n_differing": int((table["differs"] != "").sum()),
@@ -140,6 +124,37 @@ def compare(
         "min_clusters": None if units.entities is None and units.moments is None else MIN_UNITS,
         "max_features": MAX_FEATURES,
     }
+
+
+def _chosen(cuts: Mapping[str, Cut], columns: Mapping[str, tuple[str, pd.Series]], prediction: Prediction) -> list[Cut]:
+    """Protected columns and periods, and the features between whose slices the model's answers differ most."""
+    features = [name for name, cut in cuts.items() if len(cut.names) > 1 and columns[name][0] == "feature"]
+    told_apart = {name: _share_explained(prediction.score, cuts[name].codes) for name in features}
+    chosen = set(sorted(features, key=lambda name: -told_apart[name])[:MAX_FEATURES])
+    return [cut for name, cut in cuts.items() if len(cut.names) > 1 and (name in chosen or columns[name][0] != "feature")]
+
+
+def _differences(metric: str, found: list[Estimate], sizes: list) -> dict[str, Any]:
+    """Columns on the metric of each slice: value, interval, difference from the first, which is all rows, and its test.
+
+    The interval of all rows stands in the metrics.
+    """
+    whole, of_whole = found[0], spread(found[0].influence, found[0].units, found[0].kinds)
+    value = np.array([each.value for each in found])
+    ends = [
+        (np.nan, np.nan),
+        *(interval(each) or (np.nan, np.nan) for each in found[1:]),
+    ]
+    difference = np.where(np.arange(len(value)) > 0, value - value[0], np.nan)
+    spreads = [spread(each.influence - whole.influence, each.units, each.kinds) for each in found[1:]]
+    p_value = np.array([np.nan, *_p_values(difference[1:], spreads, of_whole, sizes)])
+    p_adjusted = np.array([np.nan, *holm(p_value[1:])])
+    direction = np.where(as_score(metric, 1.0) * difference > 0, "better", "worse")
+    low, high = np.array(ends).T
+    return {
+        "value": value, "ci_low": low, "ci_high": high, "difference": difference, "p_value": p_value,
+        "p_adjusted": p_adjusted, "differs": np.where(p_adjusted < SIGNIFICANCE, direction, ""),
+    }  # fmt: skip
 
 
 def columns_of(frame: pd.DataFrame, features: Iterable[str], protected: Iterable[str], time_column: str | None) -> dict:

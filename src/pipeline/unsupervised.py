@@ -1,9 +1,10 @@
-"""Find clusters or anomalies, fitted without labels, from the data to the run folder: what `src.train` is for labels."""
+"""The steps of a run without labels: clustering and anomaly detection, from the data to the run folder."""
 
 from __future__ import annotations
 
 import logging
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,10 @@ from src.training.recipe import make_recipe, scorer_of
 
 if TYPE_CHECKING:
     from src.config.schema import TrainingConfig
+    from src.data.table import Table
+    from src.metrics.scorer import Scorer
+    from src.metrics.scores import Prediction
+    from src.pipeline.parts import Parts
     from src.training.fit import Recipe
 
 log = logging.getLogger(__name__)
@@ -91,7 +96,7 @@ def find_anomalies(
     from src.pipeline.parts import split_table
     from src.registry.looks import facts_of_looks
 
-    use_case, task = config.use_case, config.use_case.task
+    use_case = config.use_case
     with Steps(f"{use_case.key} · {config.model.name}", config.device) as steps:
         with steps.step("load"):
             data = load.load(use_case=use_case, **config.data_source.model_dump())
@@ -102,54 +107,75 @@ def find_anomalies(
         with steps.step("split"):
             parts = split_table(config, table, config.data_split.random_state if split_seed is None else split_seed)
             rows = parts.split.test
-            (train, y_train), (val, y_val) = table.rows(parts.split.train), table.rows(parts.split.val)
         with steps.step("fit"):
-            model = fit_unsupervised(recipe, train)
+            model = fit_unsupervised(recipe, table.rows(parts.split.train)[0])
         with steps.step("evaluate"):
-            labels = model.named_steps["estimator"].labels_
-            metrics, tables = _describe(
-                model.named_steps["features"].transform(train), train[list(table.features)], labels, config.seed
-            )
-            (test, y_test), units = table.rows(rows), table.units(rows)
-            val_score, decided = predict_score(model, val, task), decide(task, predict_score(model, test, task))
-            baselines = baseline_scores(scorer, y_train, len(table.y))
-            metrics |= performance.evaluate(
-                scorer,
-                y_test,
-                decided,
-                {name: decide(task, score[rows]) for name, score in baselines.items()},
-                units,
-                None if table.true_score is None else table.true_score[rows],
-            )
-            metrics |= performance.score_val(scorer, y_val, decide(task, val_score))
-            tables |= plot_tables.of_test(task, y_test, decided, None, config.seed)
-            reference = drift.reference(train, table.features, drift.answers_of(val_score))
-            reference["floors"] = drift.floors(use_case.metric, metrics)
-
+            tested = _test_anomalies(config, scorer, model, table, parts)
         with steps.step("write"), folders.published(run_dir) as folder:
             facts = writer.facts_of_rows(config, recipe, data, table, steps.durations_s)
-            tables["resources"] = steps.monitor.table()
             facts["notes"] += parts.warnings
             facts["leaks"] = [suspect.as_dict() for suspect in parts.suspects]
-            facts["baseline"] = next(iter(baselines))
-            facts["split"] = parts.facts(table, reference)
-            facts["interval_of"] = writer.what_is_drawn(use_case, units, y_test, metrics)
+            facts["baseline"] = tested.baseline
+            facts["split"] = parts.facts(table, tested.drift)
+            facts["interval_of"] = writer.what_is_drawn(use_case, table.units(rows), table.y[rows], tested.metrics)
             facts["params"] = _params(recipe, model)
             facts["environment"]["code_sha256"] = code_sha256()
-            facts |= facts_of_looks(config, facts["data"]["frame_sha256"], data, table, rows, decided, metrics, registry)
-            writer.write_model(folder, model, model, metrics, tables, facts, hydra_files)
+            about = data, table, rows, tested.predictions, tested.metrics, registry
+            facts |= facts_of_looks(config, facts["data"]["frame_sha256"], *about)
+            tables = {**tested.tables, "resources": steps.monitor.table()}
+            writer.write_model(folder, model, model, tested.metrics, tables, facts, hydra_files)
             writer.write_split(folder / "split.parquet", parts.split)
-            writer.write_test_scores(folder / "test_scores.parquet", rows, y_test, decided, units)
-            writing.write_json(folder / "drift_reference.json", reference)
+            scores = rows, table.y[rows], tested.predictions, table.units(rows)
+            writer.write_test_scores(folder / "test_scores.parquet", *scores)
+            writing.write_json(folder / "drift_reference.json", tested.drift)
             documents.write(folder, registry)
     for note in facts["notes"]:
         if note not in parts.warnings:
             log.info(note)
     if said := looks.said(facts["looks"]):
         log.info(said)
-    print(writer.closing_line(facts, metrics))
+    print(writer.closing_line(facts, tested.metrics))
     print(os.path.relpath(run_dir))
-    return metrics["val_score"]
+    return tested.metrics["val_score"]
+
+
+@dataclass(frozen=True)
+class TestedDetector:
+    """What the val and test rows say of a detector.
+
+    Attributes
+    ----------
+    predictions : Prediction
+        For the test rows.
+    metrics, tables, drift
+        As of a run.
+    baseline : str
+        Name of what one would answer without a model.
+    """
+
+    predictions: Prediction
+    metrics: dict[str, float]
+    tables: dict[str, Any]
+    drift: dict[str, Any]
+    baseline: str
+
+
+def _test_anomalies(config: TrainingConfig, scorer: Scorer, model, table: Table, parts: Parts) -> TestedDetector:
+    """Describe what the train rows fall into, and score rows that were held out."""
+    use_case, task, rows = config.use_case, config.use_case.task, parts.split.test
+    (train, y_train), (val, y_val), (test, y_test) = (table.rows(part) for part in (parts.split.train, parts.split.val, rows))
+    features, estimator = model.named_steps["features"], model.named_steps["estimator"]
+    names = list(table.features)
+    metrics, tables = _describe(features.transform(train), train[names], estimator.labels_, config.seed)
+    val_score, predictions = predict_score(model, val, task), decide(task, predict_score(model, test, task))
+    baselines = {name: decide(task, score[rows]) for name, score in baseline_scores(scorer, y_train, len(table.y)).items()}
+    true_score = None if table.true_score is None else table.true_score[rows]
+    metrics |= performance.evaluate(scorer, y_test, predictions, baselines, table.units(rows), true_score)
+    metrics |= performance.score_val(scorer, y_val, decide(task, val_score))
+    tables |= plot_tables.of_test(task, y_test, predictions, None, config.seed)
+    reference = drift.reference(train, table.features, drift.answers_of(val_score))
+    reference["floors"] = drift.floors(use_case.metric, metrics)
+    return TestedDetector(predictions, metrics, tables, reference, next(iter(baselines)))
 
 
 def _describe(X, frame, labels, seed: int) -> tuple[dict[str, float], dict[str, Any]]:
