@@ -21,6 +21,7 @@ NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
 FACTS = ("id", "department", "task", "metric", "name", "row", "target")
 CATALOGUE = Path(__file__).parent / "data" / "catalogue"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "use_cases.md"
+UNNAMED = {"id": "UC-NONE-000", "department": "unassigned", "row": "a row of the table"}  # as src.config.use_case fills in
 COLUMNS = ("id", "key", "department", "task", "metric", "model", "data", "rows")
 FILTERS = ("department", "task", "data", "model", "metric")
 HELP = """\
@@ -29,13 +30,18 @@ List the use cases that can be trained, one a line.
   python -m src.use_cases                                          all of them
   python -m src.use_cases department=treasury task=regression      those that match; several values: task=binary,multiclass
   python -m src.use_cases data=real --json                         as JSON
+  python -m src.use_cases new loans.csv target=defaulted           draft one for a table of your own: new --help
 
 Filters: department, task, data (real, simulated or file), model, metric."""
 
 
 @for_people
 def main(argv: list[str]) -> int:
-    """Print the catalogue, or write its page; give the exit code."""
+    """Print the catalogue, write its page, or draft a use case; give the exit code."""
+    if argv[:1] == ["new"]:
+        from src.drafts import command
+
+        return command.main(argv[1:])
     parser = argparse.ArgumentParser(
         prog="python -m src.use_cases", usage="%(prog)s [filter=value …] [--json | --markdown] [--config-dir DIR]",
         description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -155,6 +161,8 @@ def _defaults(values: dict[str, Any]) -> dict[str, str]:
 
 
 def _facts(option: str, use_case: dict[str, Any], choices: dict[str, str]) -> dict[str, Any]:
+    filled = {"name": option.replace("_", " ").capitalize()} | UNNAMED
+    use_case = filled | use_case if isinstance(use_case, dict) else use_case
     if lacking := [key for key in FACTS if not isinstance(use_case, dict) or key not in use_case]:
         raise ConfigError(f"use_case/{option}.yaml: use_case.{lacking[0]} is missing.")
     kind, simulation = choices["data_source"], use_case.get("simulation") or {}
