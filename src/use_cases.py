@@ -52,7 +52,8 @@ def main(argv: list[str]) -> int:
     form.add_argument("--markdown", action="store_true", help=f"write {PAGE.parent.name}/{PAGE.name} anew, of all use cases")
     parser.add_argument("--config-dir", "-cd", type=Path, help="a folder with use cases of your own")
     args = parser.parse_intermixed_args(argv)
-    found = chosen(catalogue([CONF, *([args.config_dir] if args.config_dir else [])]), args.filters)
+    broken: list[str] = []
+    found = chosen(catalogue([CONF, *([args.config_dir] if args.config_dir else [])], broken), args.filters)
     if args.markdown:
         if args.filters or args.config_dir:
             parser.error("--markdown writes the page of all use cases: leave filters and --config-dir out")
@@ -62,17 +63,21 @@ def main(argv: list[str]) -> int:
     elif args.json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
     else:
-        _print_table(found)
-    return 0
+        _print_table(found, f"--config-dir {args.config_dir} " if args.config_dir else "")
+    for said in broken:
+        print(said, file=sys.stderr)
+    return 2 if broken else 0
 
 
-def catalogue(config_dirs: Iterable[Path]) -> list[dict[str, Any]]:
+def catalogue(config_dirs: Iterable[Path], broken: list[str] | None = None) -> list[dict[str, Any]]:
     """Facts of every use case, sorted by department and id; short names (such as fraud) are listed with their use case.
 
     Parameters
     ----------
     config_dirs : iterable of Path
         Folders that hold `use_case/`.
+    broken : list of str, optional
+        Gets what is wrong with files that cannot be read, which are left out; without it the first one is an error.
 
     Returns
     -------
@@ -82,9 +87,16 @@ def catalogue(config_dirs: Iterable[Path]) -> list[dict[str, Any]]:
     defaults = _defaults(yaml_file.read(CONF / "config.yaml"))
     entries, short_names = {}, {}
     for path in sorted(path for folder in config_dirs for path in (folder / "use_case").glob("*.yaml")):
-        values = _load_use_case(path)
-        if "use_case" in values:
-            entries[path.stem] = _facts(path.stem, values["use_case"], defaults | _defaults(values))
+        try:
+            values = _load_use_case(path)
+            entry = _facts(path.stem, values["use_case"], defaults | _defaults(values)) if "use_case" in values else None
+        except ConfigError as error:
+            if broken is None:
+                raise
+            broken.append(str(error))
+            continue
+        if entry is not None:
+            entries[path.stem] = entry
         else:
             short_names[path.stem] = next(entry for entry in values["defaults"] if entry != "_self_")
     for short, key in short_names.items():
@@ -233,7 +245,7 @@ def _rows(entry: dict[str, Any]) -> str:
     return "" if entry["rows"] is None else f"{entry['rows']:,}"
 
 
-def _print_table(entries: list[dict[str, Any]]) -> None:
+def _print_table(entries: list[dict[str, Any]], flags: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -247,7 +259,7 @@ def _print_table(entries: list[dict[str, Any]]) -> None:
     if not console.is_terminal:
         console.width = 1000
     console.print(table, highlight=False, markup=False)
-    print(f"{len(entries)} use cases. To train one: python -m src.train use_case={entries[0]['key']}" if entries else "None.")
+    print(f"{len(entries)} use cases. To train one: python -m src.train {flags}use_case={entries[0]['key']}" if entries else "None.")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from src.data.file import near
 from src.data.reading import settings_of
 from src.drafts import proof, ranges
@@ -126,9 +128,10 @@ def draft_use_case(
 
 def columns_of(opened: Opened) -> tuple[Opened, list[Column]]:
     """The columns of a table, and the table with what they tell of how it is spelled."""
-    counters = {name: values_of(opened.cells[name]) for name in opened.cells.column_names} if opened.is_text else {}
-    opened = with_marks(opened, counters)
-    columns = [column_of(name, opened.cells[name], counters.get(name), opened.reading) for name in opened.cells.column_names]
+    texts = [name for name in opened.cells.column_names if opened.is_text and pa.types.is_string(opened.cells[name].type)]
+    values = {name: values_of(opened.cells[name]) for name in texts}
+    opened = with_marks(opened, values)
+    columns = [column_of(name, opened.cells[name], values.get(name), opened.reading) for name in opened.cells.column_names]
     missing = sorted({value for column in columns for value in column.missing})
     reading = replace(opened.reading, na_values=tuple(missing))
     said = [*opened.said, *([f"{', '.join(map(repr, missing))}: missing, beside empty cells"] if missing else [])]

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from src.data.columns import NO_CATEGORIES, spelled_as
 from src.data.reading import Reading
 from src.drafts import sniffing
+from src.drafts.table import Values, values_of
 
 ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?(Z|[+-]\d{2}:?\d{2})?")
 DAYS = (
@@ -60,38 +61,40 @@ class Column:
     left_out: str = ""
 
 
-def column_of(name: str, cells: pa.ChunkedArray, values: Counter | None, reading: Reading) -> Column:
+def column_of(name: str, cells: pa.ChunkedArray, seen: Values | None, reading: Reading) -> Column:
     """Tell what a column is.
 
     Parameters
     ----------
     name : str
     cells : ChunkedArray
-    values : Counter, optional
-        How often each text stands there; None of a column that has a type already.
+    seen : Values, optional
+        Its texts; None of a column that has a type already.
     reading : Reading
     """
-    if values is None or not pa.types.is_string(cells.type):
+    if seen is None or not pa.types.is_string(cells.type):
         return _of_type(name, cells)
+    values = seen.counts
     pattern = sniffing.number_pattern(reading.decimal, reading.thousands)
     is_number = lambda value: bool(pattern.fullmatch(sniffing.bare(value) if reading.symbols else value.strip()))  # noqa: E731
     missing = sniffing.missing_of(values, is_number)
     known = Counter({value: n for value, n in values.items() if value.strip() and value.strip() not in missing})
-    given = sum(known.values())
     n_missing = cells.null_count + sum(n for value, n in values.items() if value not in known)
-    facts = {"n_missing": n_missing, "n_values": len(known), "missing": missing}
+    given, n_values = len(cells) - n_missing, seen.n_different - (len(values) - len(known))
+    facts = {"n_missing": n_missing, "n_values": n_values, "missing": missing}
     if not known:
         return Column(name, "category", "no value in any row", **facts, left_out="every value is missing")
     numbers = [value for value in known if is_number(value)]
-    words = [value for value in known if value not in set(numbers)]
+    words = list(known.keys() - set(numbers))
     if numbers and not [word for word in words if word.strip() not in sniffing.READ_AS_MISSING]:
-        facts["n_missing"] += sum(known[word] for word in words)
-        return _of_numbers(name, Counter({value: known[value] for value in numbers}), facts, reading)
+        lacking = sum(known[word] for word in words)
+        facts |= {"n_missing": n_missing + lacking, "n_values": n_values - len(words)}
+        return _of_numbers(name, numbers, given - lacking, facts, reading)
     return _of_words(name, known, given, facts, numbers)
 
 
-def _of_numbers(name: str, known: Counter, facts: dict, reading: Reading) -> Column:
-    n, texts = sum(known.values()), [value.strip() for value in known]
+def _of_numbers(name: str, known: list[str], n: int, facts: dict, reading: Reading) -> Column:
+    texts = [value.strip() for value in known]
     digits = [text for text in texts if text.isdigit()]
     if len(digits) == len(texts) and any(len(text) > 1 and text.startswith("0") for text in digits):
         zeros = next(text for text in digits if len(text) > 1 and text.startswith("0"))
@@ -108,7 +111,7 @@ def _of_numbers(name: str, known: Counter, facts: dict, reading: Reading) -> Col
     lacking = f" but {facts['n_missing']:,}" if facts["n_missing"] else ""
     rows = n + facts["n_missing"]
     kind = "int" if is_whole and not any(mark in text for text in texts for mark in "eE" + reading.decimal) else "float"
-    said = f"{len(known):,} values in {rows:,} rows, all {'whole ' if kind == 'int' else ''}numbers{lacking}"
+    said = f"{facts['n_values']:,} values in {rows:,} rows, all {'whole ' if kind == 'int' else ''}numbers{lacking}"
     return Column(name, kind, said, **facts)
 
 
@@ -136,14 +139,15 @@ def _of_words(name: str, known: Counter, given: int, facts: dict, numbers: list[
         doubts = [f"{name}: {doubt}"] if doubt else []
         said = f"{given:,} values, all dates {written}, such as {_short(distinct[0])}"
         return Column(name, "date", said, form or None, **facts, doubts=doubts)
-    n_words = sum(len(value.split()) * n for value, n in known.items()) / given
-    if n_words >= FEWEST_WORDS and len(known) > MOST_OF_ONE_VALUE * given and len(known) > 20:
-        return Column(name, "text", f"{len(known):,} texts in {given:,} rows, {n_words:.0f} words on average", **facts)
+    n_words, n_values = sum(len(value.split()) * n for value, n in known.items()) / sum(known.values()), facts["n_values"]
+    if n_words >= FEWEST_WORDS and n_values > MOST_OF_ONE_VALUE * given and n_values > 20:
+        return Column(name, "text", f"{n_values:,} texts in {given:,} rows, {n_words:.0f} words on average", **facts)
     doubts = []
     if numbers and sum(known[value] for value in numbers) > 0.5 * given:
-        other = next(value for value in distinct if value not in set(numbers))
+        of_numbers = set(numbers)
+        other = next(value for value in distinct if value not in of_numbers)
         doubts = [f"{name}: most values are numbers, but {_short(other)} and others are not, so it is a category"]
-    said = f"{len(known):,} values in {given + facts['n_missing']:,} rows: {_listed(known)}"
+    said = f"{n_values:,} values in {given + facts['n_missing']:,} rows: {_listed(known)}"
     broken = next((what for value in distinct for what, is_so in NO_CATEGORIES.items() if is_so(value)), "")
     return Column(name, "category", said, **facts, doubts=doubts, left_out=f"it has a value {broken}" if broken else "")
 
@@ -196,8 +200,7 @@ def _of_type(name: str, cells: pa.ChunkedArray) -> Column:
         return Column(name, "date", "dates, as the file says", **facts)
     if not pa.types.is_string(kind):
         return Column(name, "category", f"{kind}", **facts, left_out=f"its type, {kind}, is none that a model can take")
-    known = Counter({row["values"]: row["counts"] for row in pc.value_counts(cells).to_pylist() if row["values"] is not None})
-    return _of_words(name, known, n - cells.null_count, facts, [])
+    return _of_words(name, values_of(cells).counts, n - cells.null_count, facts, [])
 
 
 def _listed(known: Counter) -> str:

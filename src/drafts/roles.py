@@ -20,7 +20,7 @@ GROUP_NAME = re.compile(
     re.IGNORECASE,
 )
 TIME_NAME = re.compile(
-    r"(date|time|timestamp|datum|zeit|day|month|week|quarter|period|created|booked|paid|posted|opened|recorded|observed|as_of|_at$|^dt$|_dt$|^ts$)",
+    r"(date|time|timestamp|datum|zeit|day|month|week|quarter|period|created|booked|paid|posted|opened|recorded|observed|as_of|_at$|_on$|^dt$|_dt$|^ts$)",
     re.IGNORECASE,
 )
 NO_TIME_NAME = re.compile(r"(birth|dob|born|expir|matur|end|until|due|next|last|closed|valid|start|employ|hire)", re.IGNORECASE)
@@ -111,21 +111,24 @@ def _counts_up(values: pd.Series) -> bool:
 
 
 def _time(columns: list[Column], frame: pd.DataFrame, labels, is_class: bool) -> tuple[Column | None, tuple[list, list]]:
+    """When a row happened: the only date that every row has, or of several the only one that is called so or sorts the rows."""
     dates = [column for column in columns if column.type == "date" and not column.left_out]
-    named = [one for one in dates if TIME_NAME.search(one.name) and not NO_TIME_NAME.search(one.name)]
-    whole = [one for one in named if not one.n_missing and one.n_values >= FEWEST_TIMES]
-    if len(whole) != 1:
-        names = ", ".join(one.name for one in whole or dates)
-        why = f"{names}: dates, but which one says when the row happened? Name it: time_column=" if dates else ""
-        return None, ([], [why + dates[0].name] if dates else [])
-    column = whole[0]
+    whole = [one for one in dates if not one.n_missing and one.n_values >= FEWEST_TIMES and not NO_TIME_NAME.search(one.name)]
+    named = [one for one in whole if TIME_NAME.search(one.name)]
+    told = whole if len(whole) == 1 else named
+    if len(told) > 1:
+        told = [one for one in told if moments(frame[one.name], one.format).is_monotonic_increasing]
+    if len(told) != 1:
+        names = ", ".join(one.name for one in dates)
+        return None, ([], [f"{names}: is it when the row happened? Then name it: time_column={dates[0].name}"] if dates else [])
+    column = told[0]
     if column.doubts:
         return None, ([], [f"{column.name}: the time of the row? Its format is not sure, so the split is not by time"])
     times = moments(frame[column.name], column.format)
-    newest, oldest = times.max(), times.min()
     if not _can_be_split(times.to_numpy(), labels, is_class):
-        return None, ([], [f"{column.name}: the newest tenth of the rows lacks a class, so the split is not by time"])
-    return column, ([f"{column.name}: the time of the row, {oldest:%Y-%m-%d} to {newest:%Y-%m-%d}: the newest rows are the test"], [])
+        return None, ([], [f"{column.name}: the newest rows lack a class or are of one day, so the split is not by time"])
+    said = f"{column.name}: the time of the row, {times.min():%Y-%m-%d} to {times.max():%Y-%m-%d}: the newest rows are the test"
+    return column, ([said], [] if column in named else [f"{column.name}: taken as the time of the row, being the only date"])
 
 
 def moments(values: pd.Series, form: str | None) -> pd.Series:

@@ -18,7 +18,7 @@ from src.data.reading import PLAIN, Reading
 from src.drafts import sniffing
 from src.errors import DataError
 
-MOST_VALUES = 20_000  # different ones of a column that are looked at, the most frequent first
+MOST_VALUES = 5_000  # different ones of a column that are looked at, the most frequent first
 LIKE_A_NUMBER = r"^[\s€$£%]*[+-]?[\d.,' \x{00a0}\x{202f}]*\d[\d.,' \x{00a0}\x{202f}]*([eE][+-]?\d+)?[\s€$£%]*$"
 
 
@@ -67,10 +67,19 @@ def open_table(source: str | Path | pd.DataFrame, sheet: str | None = None) -> O
     return opened
 
 
-def values_of(column: pa.ChunkedArray) -> Counter:
-    """How often each text stands in a column: the most frequent ones, and those that look like no number."""
+@dataclass(frozen=True)
+class Values:
+    """Texts of a column: how often each of the frequent ones and of those that look like no number stands there, and how many
+    different ones there are in all."""
+
+    counts: Counter
+    n_different: int
+
+
+def values_of(column: pa.ChunkedArray) -> Values:
     counted = pc.value_counts(column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
     values, counts = counted.field("values"), counted.field("counts")
+    n_different = len(values) - (column.null_count > 0)
     if len(values) > MOST_VALUES:
         first = pc.array_sort_indices(counts, order="descending")
         is_odd = pc.invert(pc.fill_null(pc.match_substring_regex(values, LIKE_A_NUMBER), False))
@@ -78,7 +87,7 @@ def values_of(column: pa.ChunkedArray) -> Counter:
         chosen = pa.array(sorted({*first[:MOST_VALUES].to_pylist(), *odd.to_pylist()}))
         values, counts = values.take(chosen), counts.take(chosen)
     pairs = zip(values.to_pylist(), counts.to_pylist(), strict=True)
-    return Counter({value: n for value, n in pairs if value is not None})
+    return Values(Counter({value: n for value, n in pairs if value is not None}), n_different)
 
 
 def _of_text(path: str) -> Opened:
@@ -158,11 +167,11 @@ def _named(table: pa.Table, names: list[str]) -> tuple[pa.Table, dict[str, str]]
     return table.select(kept).rename_columns([names[place] for place in kept]), left_out
 
 
-def with_marks(opened: Opened, counters: dict[str, Counter]) -> Opened:
+def with_marks(opened: Opened, values: dict[str, Values]) -> Opened:
     """The table with what its numbers tell of decimal point, thousands and symbols."""
     if not opened.is_text:
         return opened
-    decimal, thousands, symbols = sniffing.marks_of(list(counters.values()))
+    decimal, thousands, symbols = sniffing.marks_of([one.counts for one in values.values()])
     reading = replace(opened.reading, decimal=decimal, thousands=thousands, symbols=tuple(symbols))
     said = [*opened.said]
     if decimal != "." or thousands:
