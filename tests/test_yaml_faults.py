@@ -67,15 +67,15 @@ FAULTS = {
     "a list of features": ("features:\n    income: {type: float, min: 0}\n    age: int", "features: [income, age]", 14, "must be"),
     "a feature without a type": ("age: int", "age:", 16, "must hold settings by name"),
     "the target among the features": ("age: int", "bad: int", 9, "bad cannot be a feature"),
-    "a tab": ("  target:", "\ttarget:", 12, "found character"),
+    "a tab": ("  target:", "\ttarget:", 12, "found a tab character"),
     "a bad indent": ("  target: bad", "    target: bad", 12, "mapping values are not allowed"),
     "a key twice": ("  target: bad", "  target: bad\n  target: good", 13, "target is there twice"),
-    "an open quote": ("target: bad", 'target: "bad', 12, "."),
-    "an open bracket": ("min: 0}", "min: 0", 15, "."),
+    "an open quote": ("target: bad", 'target: "bad', 12, "a quote begins here that is not closed"),
+    "an open bracket": ("min: 0}", "min: 0", 15, "a { begins here that is not closed"),
     "a colon in a text": ("target: bad", "target: bad: worse", 12, "mapping values are not allowed"),
     "an unknown option": ("/model: xgboost", "/model: xgbost", 4, r"model=xgbost is not known\. Did you mean xgboost\?"),
     "no first line": ("# @package _global_\n", "", 1, "the first line must be # @package _global_"),
-    "facts without their heading": ("use_case:\n", "facts:\n", 1, "."),
+    "facts without their heading": ("use_case:\n", "facts:\n", 9, "facts is not a setting"),
     "a use case that is a text": (SOUND[SOUND.index("use_case:") :], "use_case: mine\n", 9, "use_case must hold settings by name"),
     "an unknown group": ("data_source: {path", "data_sorce: {path", 7, r"data_sorce is not a setting\. Did you mean data_source\?"),
     "an encoding that is none": ("{path: rows.csv}", "{path: rows.csv, encoding: utf9}", 7, "is no encoding: try utf-8"),
@@ -90,7 +90,7 @@ def test_a_fault_of_a_file_is_said_with_file_and_line(tmp_path, name):
     with pytest.raises(ConfigError) as refusal:
         compose_own(tmp_path, text)
     message = str(refusal.value)
-    assert re.search(rf"use_case/mine\.yaml, line \d+: ", message), message
+    assert re.search(r"use_case/mine\.yaml, line \d+: ", message), message
     assert re.search(said, message), message
     assert f"line {line}: " in message, message
     assert len(message.splitlines()) <= 3

@@ -11,6 +11,7 @@ import yaml
 from src.config import yaml_file
 from src.errors import ConfigError
 
+OURS = Path(__file__).resolve().parents[2] / "conf"
 FIRST_LINE = "# @package _global_"
 
 
@@ -55,7 +56,8 @@ def check_use_case(path: Path) -> None:
 
 def finder(path: Path | None, overrides: Iterable[str]) -> Callable[[str], str]:
     """What says where a dotted setting stands: "file, line 7: ", or nothing if it was typed or is not in the file."""
-    typed = [text.partition("=")[0].lstrip("+~") for text in overrides]
+    keys = [text.partition("=")[0].lstrip("+~") for text in overrides]
+    typed = [key for key in keys if "." in key or not (OURS / key).is_dir()]  # an option of a group says nothing of its settings
 
     def where(setting: str) -> str:
         if path is None or any(f"{setting}.".startswith(f"{one}.") for one in typed):

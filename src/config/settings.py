@@ -37,6 +37,7 @@ def read(cfg: DictConfig, where: Callable[[str], str] = lambda setting: "") -> T
     ConfigError
         Naming every setting that is unknown, of the wrong type, out of range or at odds with another.
     """
+    _check_names(cfg, where)
     try:
         if missing := sorted(OmegaConf.missing_keys(cfg)):
             raise ConfigError(f"{missing[0]} must be given: add {missing[0]}=… to the command")
@@ -57,6 +58,14 @@ def read(cfg: DictConfig, where: Callable[[str], str] = lambda setting: "") -> T
     config = config.model_copy(update={"members": _members(config.model, config.use_case.task)})
     check(config)
     return config
+
+
+def _check_names(cfg: DictConfig, where: Callable[[str], str]) -> None:
+    """Refuse settings of no meaning before one is missed that they may have been meant for."""
+    known = list(TrainingConfig.model_fields)
+    for name in (str(one) for one in cfg if one not in known):
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        raise ConfigError(f"{where(name)}{name} is not a setting." + (f" Did you mean {near[0]}?" if near else ""))
 
 
 def _members(model: Model, task: str) -> dict[str, Model]:
@@ -136,8 +145,8 @@ def _unknown_word(fault: Mapping, place: str) -> str:
     known = re.findall(r"'([^']*)'", fault["ctx"]["expected"])
     near = difflib.get_close_matches(str(fault["input"]), known, n=1, cutoff=0.5)
     meant = f" Did you mean {near[0]}?" if near else ""
-    if len(known) > MOST_WORDS:
-        return f"{place}={fault['input']} is not known.{meant or ' See docs/reference for all.'}"
+    if meant and len(known) > MOST_WORDS:
+        return f"{place}={fault['input']} is not known.{meant}"
     said = fault["msg"].replace("Input should be", "must be")
     return f"{place}={fault['input']}: {said}.{meant}" if meant else f"{place}={fault['input']}: {said}"
 
