@@ -259,7 +259,8 @@ def _print_table(entries: list[dict[str, Any]], flags: str) -> None:
     if not console.is_terminal:
         console.width = 1000
     console.print(table, highlight=False, markup=False)
-    print(f"{len(entries)} use cases. To train one: python -m src.train {flags}use_case={entries[0]['key']}" if entries else "None.")
+    to_train = f"python -m src.train {flags}use_case={entries[0]['key']}" if entries else ""
+    print(f"{len(entries)} use cases. To train one: {to_train}" if entries else "None.")
 
 
 if __name__ == "__main__":

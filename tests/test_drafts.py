@@ -14,6 +14,7 @@ from conftest import ROOT
 
 from src import draft_use_case
 from src.config.compose import CONF, check_job, compose_job, composer
+from src.config.use_case import UseCase
 from src.data.load import load
 from src.data.table import make_table
 from src.errors import ConfigError, DataError
@@ -355,9 +356,7 @@ def test_one_command_leads_from_an_odd_file_to_a_model_that_scores_the_same_file
     plain = frame.drop(columns="bad").assign(income=frame.income)
     plain.to_csv(tmp_path / "plain.csv", index=False)
     score_file(model, Job(tmp_path / "plain.csv", tmp_path / "plain_scores.csv"))
-    pd.testing.assert_series_equal(
-        pd.read_csv(tmp_path / "scores.csv").score, pd.read_csv(tmp_path / "plain_scores.csv").score
-    )
+    pd.testing.assert_series_equal(pd.read_csv(tmp_path / "scores.csv").score, pd.read_csv(tmp_path / "plain_scores.csv").score)
 
 
 @pytest.mark.parametrize(
@@ -415,3 +414,14 @@ def test_real_tables_with_quirks_score_as_the_use_cases_written_by_hand(bench):
     equal = {line["set"]: bench.is_equal(line["drafted"], line["hand"], line["metric"]) for line in lines if line["hand"]}
     assert [name for name, is_so in equal.items() if is_so is False] == []
     assert sum(is_so is True for is_so in equal.values()) >= 20
+
+
+def test_what_a_draft_may_lack_must_be_there_before_promotion():
+    from src.registry.promotion import _described
+
+    use_case = UseCase.model_validate(draft_use_case(rows(), "bad").use_case).model_dump()
+    (gate,) = _described({"config": {"use_case": use_case}})
+    assert not gate.is_met
+    assert gate.reason == "the use case states no id, department, row: add them to its file, and train again"
+    stated = use_case | {"id": "UC-RISK-101", "department": "risk", "row": "a loan"}
+    assert _described({"config": {"use_case": stated}}) == []

@@ -32,7 +32,9 @@ def one_row_classes() -> pd.DataFrame:
 
 def mixed() -> pd.DataFrame:
     frame = sound()
-    return frame.assign(a=[f"{value}" if i % 3 else ("n/k", "none known", "12 apples")[i % 9 // 3] for i, value in enumerate(frame.a)])
+    return frame.assign(
+        a=[f"{value}" if i % 3 else ("n/k", "none known", "12 apples")[i % 9 // 3] for i, value in enumerate(frame.a)]
+    )
 
 
 def three_thousand_columns() -> pd.DataFrame:
@@ -88,7 +90,10 @@ TABLES = {  # the table, or its text; and the sentence that it gets where no mod
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", TABLES)
+SLOW = "3,000 columns"
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] if name == SLOW else []) for name in TABLES])
 def test_a_hostile_table_gives_a_model_or_one_clear_sentence(tmp_path, name):
     make, sentence = TABLES[name]
     path = tmp_path / "table.csv"

@@ -47,7 +47,9 @@ def check_use_case(path: Path) -> None:
         near = "\nIndent its facts below use_case:" if {"features", "target", "task"} & set(values) else ""
         raise ConfigError(f"{path}, line 1: it is not a use case, for it names neither use_case nor defaults.{near}")
     if "use_case" in values and not any(line.replace(" ", "") == "#@package_global_" for line in text.splitlines()):
-        raise ConfigError(f"{path}, line 1: the first line must be {FIRST_LINE}: it lets the file choose options such as the model.")
+        raise ConfigError(
+            f"{path}, line 1: the first line must be {FIRST_LINE}: it lets the file choose options such as the model."
+        )
     for name in ("use_case", "data_source"):
         if name in values and not isinstance(values[name], dict):
             line = line_of(path, name)
@@ -57,7 +59,9 @@ def check_use_case(path: Path) -> None:
 def finder(path: Path | None, overrides: Iterable[str]) -> Callable[[str], str]:
     """What says where a dotted setting stands: "file, line 7: ", or nothing if it was typed or is not in the file."""
     keys = [text.partition("=")[0].lstrip("+~") for text in overrides]
-    typed = [key for key in keys if "." in key or not (OURS / key).is_dir()]  # an option of a group says nothing of its settings
+    typed = [
+        key for key in keys if "." in key or not (OURS / key).is_dir()
+    ]  # an option of a group says nothing of its settings
 
     def where(setting: str) -> str:
         if path is None or any(f"{setting}.".startswith(f"{one}.") for one in typed):

@@ -114,7 +114,9 @@ def _validate(schema: type[BaseModel], values: Mapping, at: str, where: Callable
     try:
         return schema.model_validate(values)
     except ValidationError as error:
-        mistyped_first = sorted(error.errors(), key=lambda fault: fault["type"] == "missing")  # a typo lacks the right name, too
+        mistyped_first = sorted(
+            error.errors(), key=lambda fault: fault["type"] == "missing"
+        )  # a typo lacks the right name, too
         faults = [_fault(schema, fault, at, where) for fault in mistyped_first]
         raise ConfigError(at_most(3, faults, "settings")) from None
 

@@ -135,7 +135,9 @@ def _spelled(column: pd.Series) -> pd.Series:
     if not isinstance(column.dtype, pd.StringDtype) and column.dtype != object:
         return column
     words = spelled_as(column.dropna().unique())
-    return column.map(lambda value: words[str(value).strip().lower()], na_action="ignore").astype("float64") if words else column
+    return (
+        column.map(lambda value: words[str(value).strip().lower()], na_action="ignore").astype("float64") if words else column
+    )
 
 
 def _bool(column: pd.Series) -> np.ndarray:

@@ -266,9 +266,7 @@ def broken_parquet(path: str, start: bytes, error: Exception) -> DataError:
     )
 
 
-def _read_csv(
-    path: str, raw: bytes, types: Mapping[str, str], reading: Reading
-) -> tuple[pa.Table, list[str], list[str]]:
+def _read_csv(path: str, raw: bytes, types: Mapping[str, str], reading: Reading) -> tuple[pa.Table, list[str], list[str]]:
     """Columns of a CSV as text, the names of all, and notes."""
     needed, pieces = list(types), recoded(path, pieces_of(path, raw), reading.recoder())
     first = next(pieces, b"")

@@ -71,7 +71,7 @@ def load(
     if kind == "sql":
         from src.data import sql
 
-        return sql.load(query, url_env, *declared, order_by or ())
+        return sql.load(query, url_env, *declared, order_by or (), use_case.positive)
     from src.data import file
     from src.data.reading import make_reading
 

@@ -103,7 +103,9 @@ def _read_folder(folder: Path) -> tuple[pa.Table, str]:
         digest.update(f"{path.relative_to(folder).as_posix()}\0".encode())
         digest.update(hashlib.sha256(opening.read_bytes(path)).digest())
     try:
-        found = dataset.dataset([str(path) for path in parts], format="parquet", partitioning="hive", partition_base_dir=str(folder))
+        found = dataset.dataset(
+            [str(path) for path in parts], format="parquet", partitioning="hive", partition_base_dir=str(folder)
+        )
         table = found.to_table(use_threads=False)
         table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError) as error:

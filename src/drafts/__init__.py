@@ -113,7 +113,9 @@ def draft_use_case(
     _check_names(opened, target, time_column, group_column)
     opened, columns = columns_of(opened)
     if len(opened.cells) < FEWEST_ROWS:
-        raise DataError(f"The table has {len(opened.cells)} rows: a model needs at least {FEWEST_ROWS} to learn and to be tested.")
+        raise DataError(
+            f"The table has {len(opened.cells)} rows: a model needs at least {FEWEST_ROWS} to learn and to be tested."
+        )
     frame = _frame_of(opened, columns)
     aim = next(column for column in columns if column.name == target)
     known = frame[target].notna()
@@ -229,5 +231,3 @@ def _key_of(source: Any) -> str:
 def _some(left_out: dict[str, str]) -> str:
     shown = [f"{name} ({why})" for name, why in list(left_out.items())[:3]]
     return ", ".join(shown) + (f" and {len(left_out) - 3} more" if len(left_out) > 3 else "")
-
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import pandas as pd
@@ -89,7 +89,10 @@ def column_of(name: str, cells: pa.ChunkedArray, seen: Values | None, reading: R
     if numbers and not [word for word in words if word.strip() not in sniffing.READ_AS_MISSING]:
         lacking = sum(known[word] for word in words)
         facts |= {"n_missing": n_missing + lacking, "n_values": n_values - len(words)}
-        return _of_numbers(name, numbers, given - lacking, facts, reading)
+        odd = [value for value in missing if value not in sniffing.MISSING]
+        doubts = [f"{name}: {', '.join(map(_short, odd))} is no number, and is taken as missing"] if odd else []
+        told = _of_numbers(name, numbers, given - lacking, facts, reading)
+        return replace(told, doubts=[*told.doubts, *doubts])
     return _of_words(name, known, given, facts, numbers)
 
 
@@ -101,8 +104,8 @@ def _of_numbers(name: str, known: list[str], n: int, facts: dict, reading: Readi
         return Column(name, "category", f"codes with leading zeros, such as {zeros}", **facts)
     values = [_number(text, reading) for text in texts]
     if form := _compact_dates(digits if len(digits) == len(texts) else []):
-        return Column(name, "date", f"{n:,} values, all days such as {digits[0]}", form, **facts,
-                      doubts=[f"{name}: numbers of 8 digits, all of them days as in {form}: write type: int if they are none"])  # fmt: skip
+        doubt = f"{name}: numbers of 8 digits, all of them days as in {form}: write type: int if they are none"
+        return Column(name, "date", f"{n:,} values, all days such as {digits[0]}", form, **facts, doubts=[doubt])
     is_whole = all(value == int(value) for value in values if abs(value) < 1e300)
     if is_whole and max(map(abs, values)) >= LARGEST_INTEGER:
         return Column(name, "category", f"{n:,} whole numbers with more digits than a number can hold", **facts)
@@ -158,7 +161,11 @@ def _date_format(values: list[str]) -> tuple[str | None, str]:
     if not any(character.isdigit() for character in texts[0]) or len(texts[0]) > 32:
         return None, ""
     if all(map(ISO.fullmatch, texts)):
-        return ("", "") if not pd.to_datetime(pd.Series(texts), format="ISO8601", errors="coerce", utc=True).isna().any() else (None, "")
+        return (
+            ("", "")
+            if not pd.to_datetime(pd.Series(texts), format="ISO8601", errors="coerce", utc=True).isna().any()
+            else (None, "")
+        )
     fits = []
     for form in [day + clock for day in DAYS for clock in CLOCKS]:
         if _is_in(texts[0], form) and _is_in(texts[-1], form):

@@ -116,12 +116,17 @@ def lines_of(draft: Draft) -> list[str]:
     kinds = Counter(feature["type"] for feature in draft.use_case["features"].values())
     shown = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())
     lines = ["; ".join(draft.said[:2]), *draft.said[2:]]
-    lines.append(f"{sum(kinds.values()):,} features: {shown}; split {draft.choices['data_split']}, metric {draft.target.metric}")
+    lines.append(
+        f"{sum(kinds.values()):,} features: {shown}; split {draft.choices['data_split']}, metric {draft.target.metric}"
+    )
     if draft.left_out:
         some = [f"{name} ({why})" for name, why in list(draft.left_out.items())[:MOST_SHOWN]]
         more = f" and {len(draft.left_out) - MOST_SHOWN} more" if len(draft.left_out) > MOST_SHOWN else ""
         lines.append(f"Left out: {', '.join(some)}{more}")
-    doubts = [*draft.doubts[:MOST_SHOWN], *([f"and {len(draft.doubts) - MOST_SHOWN} more, in the file"] if draft.doubts[MOST_SHOWN:] else [])]
+    doubts = [
+        *draft.doubts[:MOST_SHOWN],
+        *([f"and {len(draft.doubts) - MOST_SHOWN} more, in the file"] if draft.doubts[MOST_SHOWN:] else []),
+    ]
     return [*lines, *(["Not sure:"] if doubts else []), *(f"  {doubt}" for doubt in doubts)]
 
 

@@ -51,7 +51,7 @@ def proven(draft: Draft, source: Any, opened: Opened) -> Draft:
             (name,) = suspect.columns
             measure = f"{leakage.NAMES[suspect.metric]} {suspect.value:.3f}"
             hints.setdefault(name, []).append(f"predicts the target almost alone ({measure}): known in time? Else take it out")
-            doubts.append(f"{name} alone predicts {use_case.target} with {measure}: is it known when the score is needed? Else take it out")
+            doubts.append(f"{name} alone predicts {use_case.target} with {measure}: is it known when the score is needed?")
     for name, said in _directions(use_case, valid.frame, y).items():
         hints.setdefault(name, []).append(said)
     return replace(draft, hints=hints, doubts=[*doubts, *draft.doubts])
@@ -119,5 +119,3 @@ def _directions(use_case: UseCase, frame: pd.DataFrame, y: np.ndarray) -> dict[s
             sign = 1 if value > 0 else -1
             found[name] = f"rank correlation with the target {value:+.2f}: if it must be so, add monotone: {sign}"
     return found
-
-

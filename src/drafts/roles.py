@@ -70,15 +70,21 @@ def roles_of(columns: list[Column], frame: pd.DataFrame, labels: np.ndarray | No
     is_class : bool
     """
     judged = [_judged(column, frame[column.name]) for column in columns]
-    protected = [column.name for column in judged if not column.left_out and PROTECTED_NAME.search(column.name) and column.n_values <= 20]
+    protected = [
+        column.name for column in judged if not column.left_out and PROTECTED_NAME.search(column.name) and column.n_values <= 20
+    ]
     time, about_time = _time(judged, frame, labels, is_class)
     group, about_group = _group(judged, frame, len(frame), time)
     said, doubts = [*about_time[0], *about_group[0]], [*about_time[1], *about_group[1]]
-    taken = {column.name: what for column, what in ((time, "the time of the row"), (group, "whom the row belongs to")) if column}
+    taken = {
+        column.name: what for column, what in ((time, "the time of the row"), (group, "whom the row belongs to")) if column
+    }
     taken |= dict.fromkeys(protected, "protected by law in many places")
     judged = [replace(column, left_out=column.left_out or taken.get(column.name, "")) for column in judged]
     if protected:
-        said.append(f"{', '.join(protected)}: left out of the features, because laws may protect it (fairness can be measured by it)")
+        said.append(
+            f"{', '.join(protected)}: left out of the features, because laws may protect it (fairness can be measured by it)"
+        )
     for column in judged:
         doubts += column.doubts if not column.left_out or column is time else []
     return Roles(judged, time, group, protected, said, doubts)
@@ -159,7 +165,13 @@ def _group(columns: list[Column], frame: pd.DataFrame, n: int, time: Column | No
     for column in columns:
         is_named = ID_NAME.search(column.name) or CAMEL_ID.search(column.name)
         repeats = FEWEST_GROUPS <= column.n_values <= 0.8 * n and not column.n_missing
-        if not column.left_out and column.type in ("int", "category") and is_named and repeats and GROUP_NAME.search(column.name):
+        if (
+            not column.left_out
+            and column.type in ("int", "category")
+            and is_named
+            and repeats
+            and GROUP_NAME.search(column.name)
+        ):
             found.append(column)
     if not found:
         return None, ([], [])

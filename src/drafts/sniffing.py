@@ -20,9 +20,12 @@ SYMBOLS = ("€", "$", "£", "¥", "%", "EUR", "USD", "CHF", "GBP", "kr", "zł")
 READ_AS_MISSING = {"NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None"}  # in a number, by src.data.file
 MISSING = {
     "NA", "N/A", "n/a", "na", "NaN", "nan", "NULL", "null", "Null", "None", "none", "nil", "#N/A", "#NA", "?", "-", "--", "---",
-    ".", "..", "*", "missing", "Missing", "MISSING", "unknown", "Unknown", "n.a.", "n.v.", "k.A.", "k. A.", "\\N", "(null)", "<NA>",
+    ".", "..", "*", "missing", "Missing", "MISSING", "unknown", "Unknown", "n.a.", "n.v.", "k.A.", "k. A.", "\\N", "(null)",
+    "<NA>",
 }  # fmt: skip
-MISSING_CATEGORIES = {"?", "-", "--", "---", ".", "..", "*", "NULL", "null", "Null", "N/A", "n/a", "#N/A", "n.a.", "k.A.", "\\N", "(null)", "<NA>", "NaN", "nan"}  # fmt: skip
+MISSING_CATEGORIES = MISSING - {  # words that a category may well have, such as NA for Namibia and None for no garage
+    "NA", "na", "#NA", "None", "none", "nil", "missing", "Missing", "MISSING", "unknown", "Unknown", "n.v.", "k. A.",
+}  # fmt: skip
 
 
 def encoding_of(raw: bytes) -> tuple[str, str]:
@@ -109,7 +112,11 @@ def marks_of(columns: Sequence[Counter]) -> tuple[str, str | None, list[str]]:
     for cells in columns:
         values = [value for value in cells if value.strip() and value.strip() not in MISSING][:2000]
         plain = [bare(value) for value in values]
-        fits = [marks for marks, pattern in patterns.items() if plain and sum(map(bool, map(pattern.fullmatch, plain))) >= 0.97 * len(plain)]
+        fits = [
+            marks
+            for marks, pattern in patterns.items()
+            if plain and sum(map(bool, map(pattern.fullmatch, plain))) >= 0.97 * len(plain)
+        ]
         if not fits:
             continue
         votes.update(fits)

@@ -104,14 +104,14 @@ def _of_text(path: str) -> Opened:
             pa.BufferReader(text),
             pa_csv.ReadOptions(block_size=file.BLOCK_BYTES, use_threads=False, column_names=places, skip_rows_after_names=1),
             pa_csv.ParseOptions(newlines_in_values=True),
-            pa_csv.ConvertOptions(
-                column_types=dict.fromkeys(places, pa.string()), null_values=[""], strings_can_be_null=True
-            ),
+            pa_csv.ConvertOptions(column_types=dict.fromkeys(places, pa.string()), null_values=[""], strings_can_be_null=True),
         )
     except MemoryError as error:
         raise opening.too_large(path) from error
     except pa.ArrowException as error:
-        raise DataError(file.ragged(path, text, found[:1]) or f"{path} cannot be read as CSV: {file.one_line(error)}") from error
+        raise DataError(
+            file.ragged(path, text, found[:1]) or f"{path} cannot be read as CSV: {file.one_line(error)}"
+        ) from error
     table, left_out = _named(table, reading.names(found))
     return Opened(reading.cells(table, {}), reading, said, left_out)
 

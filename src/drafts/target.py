@@ -16,8 +16,8 @@ MOST_NUMBERS_AS_CLASSES = 10
 FEWEST_OF_CLASS = 10
 RARE = 0.1
 POSITIVE = {
-    "1", "yes", "y", "true", "t", "bad", "default", "defaulted", "fraud", "churn", "churned", "positive", "pos", "denied", "rejected",
-    "late", "lost", "left", "ja", "oui", "spam", "phishing", "malignant", "failed", "fail", "anomaly", "up", "won", "bought",
+    "1", "yes", "y", "true", "t", "bad", "default", "defaulted", "fraud", "churn", "churned", "positive", "pos", "denied",
+    "rejected", "late", "lost", "left", "ja", "oui", "spam", "phishing", "malignant", "failed", "fail", "anomaly", "up", "won", "bought",
 }  # fmt: skip
 METRICS = {"multiclass": "balanced_accuracy", "regression": "rmse"}
 
@@ -79,14 +79,24 @@ def target_of(
     facts = {"n_missing": column.n_missing}
     if chosen == "regression":
         if column.type not in ("float", "int", "bool"):
-            raise ConfigError(f"task=regression predicts a number, but {name} is {column.said}.\nChoose task=multiclass or another target.")
-        said = [f"{name}: a number ({len(counts):,} values from {_plain(labels.min())} to {_plain(labels.max())}): task regression"]
-        doubts = [] if task or len(counts) > MOST_NUMBERS_AS_CLASSES else [f"{name} has {len(counts)} values only: task=multiclass takes them as classes"]
+            raise ConfigError(
+                f"task=regression predicts a number, but {name} is {column.said}.\nChoose task=multiclass or another target."
+            )
+        said = [
+            f"{name}: a number ({len(counts):,} values from {_plain(labels.min())} to {_plain(labels.max())}): task regression"
+        ]
+        doubts = (
+            []
+            if task or len(counts) > MOST_NUMBERS_AS_CLASSES
+            else [f"{name} has {len(counts)} values only: task=multiclass takes them as classes"]
+        )
         return Target(name, chosen, metric or METRICS[chosen], **facts, said=said, doubts=doubts)
     if chosen == "multiclass":
         return _of_classes(column, counts, n, task, metric)
     if len(counts) != 2:
-        raise ConfigError(f"task={chosen} needs two classes, but {name} has {len(counts):,} values.\nChoose task=multiclass or task=regression.")
+        raise ConfigError(
+            f"task={chosen} needs two classes, but {name} has {len(counts):,} values.\nChoose task=multiclass or regression."
+        )
     return _of_two(column, counts, n, positive, metric)
 
 
@@ -114,12 +124,24 @@ def _of_classes(column: Column, counts: Counter, n: int, task: str | None, metri
     classes = sorted(counts, key=lambda one: (0, float(one), one) if column.type == "int" else (1, 0, one))
     shown = ", ".join(f"{one} ({counts[one]:,})" for one in classes[:6]) + (", …" if len(classes) > 6 else "")
     said = [f"{name}: {len(classes)} classes, {shown}: task multiclass"]
-    doubts = [] if task or column.type != "int" else [f"{name}: whole numbers taken as classes; if they are amounts: task=regression"]
+    doubts = (
+        []
+        if task or column.type != "int"
+        else [f"{name}: whole numbers taken as classes; if they are amounts: task=regression"]
+    )
     rare = [one for one in classes if counts[one] < FEWEST_OF_CLASS]
     if rare:
         few = ", ".join(f"{one} ({counts[one]})" for one in rare[:4]) + (", …" if len(rare) > 4 else "")
         doubts.append(f"{name}: too few rows to learn and to test {few}: put rare classes together in the table")
-    return Target(name, "multiclass", metric or METRICS["multiclass"], classes=classes, n_missing=column.n_missing, said=said, doubts=doubts)
+    return Target(
+        name,
+        "multiclass",
+        metric or METRICS["multiclass"],
+        classes=classes,
+        n_missing=column.n_missing,
+        said=said,
+        doubts=doubts,
+    )
 
 
 def _of_two(column: Column, counts: Counter, n: int, positive: str | None, metric: str | None) -> Target:
@@ -134,9 +156,15 @@ def _of_two(column: Column, counts: Counter, n: int, positive: str | None, metri
     share = counts[chosen] / n
     said = [f"{name}: {chosen} ({share:.1%}) or {other}: task binary, {chosen} is the positive class ({why})"]
     doubts = [f"{name}: {chosen} is taken as positive because it is rarer; if it is the other one: positive={other}"]
-    named = {} if {chosen, other} == {"0", "1"} and chosen == "1" and column.type in ("bool", "int") else {"positive": chosen, "negative": other}
+    named = (
+        {}
+        if {chosen, other} == {"0", "1"} and chosen == "1" and column.type in ("bool", "int")
+        else {"positive": chosen, "negative": other}
+    )
     measure = metric or ("roc_auc" if share >= RARE else "average_precision")
-    return Target(name, "binary", measure, **named, n_missing=column.n_missing, said=said, doubts=doubts if why == "the rarer one" else [])
+    return Target(
+        name, "binary", measure, **named, n_missing=column.n_missing, said=said, doubts=doubts if why == "the rarer one" else []
+    )
 
 
 def _plain(value: object) -> str:

@@ -13,7 +13,21 @@ if TYPE_CHECKING:
     from src.drafts.columns import Column
 
 BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-NO_TEXT = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan", "inf", "_target_"}  # in YAML, or to Hydra
+NO_TEXT = {
+    "y",
+    "n",
+    "yes",
+    "no",
+    "on",
+    "off",
+    "true",
+    "false",
+    "null",
+    "none",
+    "nan",
+    "inf",
+    "_target_",
+}  # in YAML, or to Hydra
 GROUPS = ("data_source", "model", "data_split", "cv")
 LONGEST = 150  # of a comment
 
@@ -44,7 +58,10 @@ def as_yaml(draft: Draft) -> str:
 
 def _about_classes(draft: Draft) -> list[str]:
     if draft.target.task == "binary" and draft.target.metric == "average_precision":
-        return [f"# class_weight: balanced  # fewer than {RARE:.0%} of the rows are positive: the rare class would weigh as much", ""]
+        return [
+            f"# class_weight: balanced  # fewer than {RARE:.0%} of the rows are positive: the rare class would weigh as much",
+            "",
+        ]
     return []
 
 
@@ -105,8 +122,10 @@ def _number(value: float) -> str:
     if value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     text = repr(value)
-    return re.sub(r"^(-?\d+)e", r"\1.0e", text).replace("e", "e+") if "e" in text and "e-" not in text and "e+" not in text else (
-        re.sub(r"^(-?\d+)e", r"\1.0e", text)
+    return (
+        re.sub(r"^(-?\d+)e", r"\1.0e", text).replace("e", "e+")
+        if "e" in text and "e-" not in text and "e+" not in text
+        else (re.sub(r"^(-?\d+)e", r"\1.0e", text))
     )
 
 
