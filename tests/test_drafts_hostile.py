@@ -72,7 +72,9 @@ TABLES = {  # the table, or its text; and the sentence that it gets where no mod
     "dates before 1900": (
         lambda: sound().assign(built=[f"{1650 + i % 230}-0{1 + i % 9}-1{i % 9}" for i in range(N)]), None
     ),
-    "emoji in names and cells": (lambda: sound().assign(**{f"mood {EMOJI}": np.resize([EMOJI, "ok", "\U0001f4a9 x"], N)}), None),
+    "emoji in names and cells": (
+        lambda: sound().assign(**{f"mood {EMOJI}": np.resize([EMOJI, "ok", "\U0001f4a9 x"], N)}), None
+    ),
     "3,000 columns": (three_thousand_columns, None),
     "a target with blanks": (
         lambda: sound().assign(y=lambda t: np.where(np.arange(N) % 10 == 0, None, t.y.map({1: "yes", 0: "no"}))), None

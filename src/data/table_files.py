@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,13 +17,20 @@ KINDS = {
     ".feather": "an Arrow file", ".arrow": "an Arrow file", ".jsonl": "JSON lines", ".ndjson": "JSON lines",
     ".xlsx": "a spreadsheet",
 }  # fmt: skip
+DEEPEST, MOST_FOLDERS = 5, 10_000
 MEMORY_PER_BYTE = 10  # of packed cells
 
 
 def parts_of(folder: Path) -> list[Path]:
-    """The Parquet files in a folder and below, in order; hidden ones are not among them."""
-    found = [path for path in folder.rglob("*.parquet") if path.is_file()]
-    return sorted(path for path in found if not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts))
+    """The Parquet files in a folder and a few levels below, in order; hidden ones are not among them."""
+    found: list[Path] = []
+    for n_seen, (place, folders, names) in enumerate(os.walk(folder)):
+        depth = len(Path(place).relative_to(folder).parts)
+        folders[:] = [one for one in folders if not one.startswith((".", "_")) and depth < DEEPEST]
+        found += [Path(place, one) for one in names if one.endswith(".parquet") and not one.startswith((".", "_"))]
+        if n_seen > MOST_FOLDERS:  # such as /, where somebody meant something else
+            break
+    return sorted(found)
 
 
 def read(path: str, reading: Reading) -> tuple[pa.Table, str]:

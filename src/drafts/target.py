@@ -17,7 +17,8 @@ FEWEST_OF_CLASS = 10
 RARE = 0.1
 POSITIVE = {
     "1", "yes", "y", "true", "t", "bad", "default", "defaulted", "fraud", "churn", "churned", "positive", "pos", "denied",
-    "rejected", "late", "lost", "left", "ja", "oui", "spam", "phishing", "malignant", "failed", "fail", "anomaly", "up", "won", "bought",
+    "rejected", "late", "lost", "left", "ja", "oui", "spam", "phishing", "malignant", "failed", "fail", "anomaly", "up", "won",
+    "bought",
 }  # fmt: skip
 METRICS = {"multiclass": "balanced_accuracy", "regression": "rmse"}
 
