@@ -112,21 +112,16 @@ def scalar(value: Any) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Double quotes, as JSON has them; characters beyond the first plane are as they are, others that cannot be seen in hex."""
+    """Double quotes, as JSON has them; characters that cannot be seen in hex."""
     found = json.dumps(text, ensure_ascii=False)
-    return "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in found)
+    return "".join(one if one.isprintable() else f"\\U{ord(one):08x}" for one in found)
 
 
 def _number(value: float) -> str:
     """With a point where there is an exponent: YAML takes 1e+07 for a text."""
     if value.is_integer() and abs(value) < 1e15:
         return str(int(value))
-    text = repr(value)
-    return (
-        re.sub(r"^(-?\d+)e", r"\1.0e", text).replace("e", "e+")
-        if "e" in text and "e-" not in text and "e+" not in text
-        else (re.sub(r"^(-?\d+)e", r"\1.0e", text))
-    )
+    return re.sub(r"^(-?\d+)e", r"\1.0e", repr(value))
 
 
 def comment(text: str) -> str:
