@@ -15,6 +15,7 @@ HOME_OF = {
         "src.pipeline.interactive",
     ),
     "load_model": "src.predict",
+    "draft_use_case": "src.drafts",
 }
 __all__ = list(HOME_OF)
 

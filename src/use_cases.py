@@ -24,13 +24,18 @@ List the use cases that can be trained, one a line.
   python -m src.use_cases                                          all of them
   python -m src.use_cases department=treasury task=regression      those that match; several values: task=binary,multiclass
   python -m src.use_cases data=real --json                         as JSON
+  python -m src.use_cases new loans.csv target=defaulted           draft one for a table of your own: new --help
 
 Filters: department, task, data (real, simulated or file), model, metric."""
 
 
 @for_people
 def main(argv: list[str]) -> int:
-    """Print the catalogue, or write its page; give the exit code."""
+    """Print the catalogue, write its page, or draft a use case; give the exit code."""
+    if argv[:1] == ["new"]:
+        from src.drafts import command
+
+        return command.main(argv[1:])
     parser = argparse.ArgumentParser(
         prog="python -m src.use_cases", usage="%(prog)s [filter=value …] [--json | --markdown] [--config-dir DIR]",
         description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -41,7 +46,8 @@ def main(argv: list[str]) -> int:
     form.add_argument("--markdown", action="store_true", help=f"write {PAGE.parent.name}/{PAGE.name} anew, of all use cases")
     parser.add_argument("--config-dir", "-cd", type=Path, help="a folder with use cases of your own")
     args = parser.parse_intermixed_args(argv)
-    found = chosen(catalogue([CONF, *([args.config_dir] if args.config_dir else [])]), args.filters)
+    broken: list[str] = []
+    found = chosen(catalogue([CONF, *([args.config_dir] if args.config_dir else [])], broken), args.filters)
     if args.markdown:
         if args.filters or args.config_dir:
             parser.error("--markdown writes the page of all use cases: leave filters and --config-dir out")
@@ -51,8 +57,10 @@ def main(argv: list[str]) -> int:
     elif args.json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
     else:
-        _print_table(found)
-    return 0
+        _print_table(found, f"--config-dir {args.config_dir} " if args.config_dir else "")
+    for said in broken:
+        print(said, file=sys.stderr)
+    return 2 if broken else 0
 
 
 def chosen(entries: list[dict[str, Any]], filters: list[str]) -> list[dict[str, Any]]:
@@ -101,7 +109,7 @@ def _rows(entry: dict[str, Any]) -> str:
     return "" if entry["rows"] is None else f"{entry['rows']:,}"
 
 
-def _print_table(entries: list[dict[str, Any]]) -> None:
+def _print_table(entries: list[dict[str, Any]], flags: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -115,7 +123,8 @@ def _print_table(entries: list[dict[str, Any]]) -> None:
     if not console.is_terminal:
         console.width = 1000
     console.print(table, highlight=False, markup=False)
-    print(f"{len(entries)} use cases. To train one: python -m src.train use_case={entries[0]['key']}" if entries else "None.")
+    to_train = f"python -m src.train {flags}use_case={entries[0]['key']}" if entries else ""
+    print(f"{len(entries)} use cases. To train one: {to_train}" if entries else "None.")
 
 
 if __name__ == "__main__":

@@ -288,9 +288,7 @@ CASES = {
     "an infinity": Broken(cell("amount_eur", "inf"), "amount_eur: 1 value is infinite"),
     "leading zeros of a whole number": Broken(every("n_late", "{:04d}".format), None),
     "yes for true": Broken(cell("is_new", "yes"), r"is_new: 1 value is neither true nor false \(row 5: 'yes'\)"),
-    "yes and no": Broken(
-        every("is_new", lambda value: "yes" if value else "no"), "is_new: 200 values are neither true nor false"
-    ),
+    "yes and no": Broken(every("is_new", lambda value: "yes" if value else "no"), None),
     # dates
     "a date of Germany": Broken(cell("opened", "31.12.2024"), r"opened: 1 value is not in ISO 8601.*row 5: '31.12.2024'"),
     "a date of the United States": Broken(cell("opened", "12/31/2024"), "opened: 1 value is not in ISO 8601"),

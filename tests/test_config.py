@@ -86,7 +86,7 @@ def test_a_model_without_rounds_switches_early_stopping_off(compose):
         (["cv=none", "cv.n_folds=3"], "cv=none has no folds"),
         (["cv=none", "cv.n_repeats=3"], "cv=none has no folds"),
         (["cv.shuffle=false", "cv.random_state=null", "cv.n_repeats=3"], "draws the same folds every time: leave it null"),
-        (["cv.scoring=[acuracy]"], "cv.scoring.0=acuracy: must be 'accuracy'"),
+        (["cv.scoring=[acuracy]"], "cv.scoring.0=acuracy is not known. Did you mean accuracy?"),
         (["model=xgboost", "model.params.learning_rate=-1"], "model.params.learning_rate=-1: must be greater than 0"),
         (["model=xgboost", "model.params.max_depth=3.5"], "model.params.max_depth=3.5: must be a valid integer"),
         (["model=xgboost", "+model.params.max_dept=3"], "model.params.max_dept is not a setting. Did you mean max_depth?"),

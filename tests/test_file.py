@@ -215,8 +215,8 @@ GOOD_ROWS = HEADER + "1,DE,0\n2,FR,1\n"
         ("rows.parquet", PNG, "is not a whole Parquet file: it looks like a PNG picture"),
         ("rows.parquet", GOOD_ROWS, "is not a whole Parquet file: it starts with other bytes"),
         ("rows.parquet", b"", r"is empty \(0 bytes\)"),
-        ("rows.xlsx", b"PK\x03\x04", r"does not end in \.parquet, \.csv or \.csv\.gz"),
-        ("rows", GOOD_ROWS, r"does not end in \.parquet, \.csv or \.csv\.gz"),
+        ("rows.xls", b"PK\x03\x04", r"does not end in \.parquet, \.csv, \.csv\.gz"),
+        ("rows", GOOD_ROWS, r"does not end in \.parquet, \.csv, \.csv\.gz"),
     ],
 )
 def test_a_file_that_cannot_work_is_refused_in_three_lines(tmp_path, name, content, said):

@@ -140,7 +140,7 @@ def test_a_use_case_may_change_every_setting_and_the_command_line_beats_it(own):
     ("text", "message"),
     [
         (CREDIT + "\nx: [1, 2\n", r"mine\.yaml, line \d+: "),
-        (CREDIT.replace("  name:", "\tname:"), r"mine\.yaml, line \d+: found character '\\t'"),
+        (CREDIT.replace("  name:", "\tname:"), r"mine\.yaml, line \d+: found a tab character"),
         (
             CREDIT + "\ndata_source: {kind: file}\ndata_source: {kind: sql}\n",
             r"mine\.yaml, line \d+: data_source is there tw",

@@ -12,15 +12,18 @@ from src.errors import ConfigError
 
 NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
 FACTS = ("id", "department", "task", "metric", "name", "row", "target")
+UNNAMED = {"id": "UC-NONE-000", "department": "unassigned", "row": "a row of the table"}  # as src.config.use_case fills in
 
 
-def catalogue(config_dirs: Iterable[Path]) -> list[dict[str, Any]]:
+def catalogue(config_dirs: Iterable[Path], broken: list[str] | None = None) -> list[dict[str, Any]]:
     """Facts of every use case, sorted by department and id; short names (such as fraud) are listed with their use case.
 
     Parameters
     ----------
     config_dirs : iterable of Path
         Folders that hold `use_case/`.
+    broken : list of str, optional
+        Gets what is wrong with files that cannot be read, which are left out; without it the first one is an error.
 
     Returns
     -------
@@ -30,9 +33,16 @@ def catalogue(config_dirs: Iterable[Path]) -> list[dict[str, Any]]:
     defaults = _defaults(yaml_file.read(CONF / "config.yaml"))
     entries, short_names = {}, {}
     for path in sorted(path for folder in config_dirs for path in (folder / "use_case").glob("*.yaml")):
-        values = _load_use_case(path)
-        if "use_case" in values:
-            entries[path.stem] = _facts(path.stem, values["use_case"], defaults | _defaults(values))
+        try:
+            values = _load_use_case(path)
+            entry = _facts(path.stem, values["use_case"], defaults | _defaults(values)) if "use_case" in values else None
+        except ConfigError as error:
+            if broken is None:
+                raise
+            broken.append(str(error))
+            continue
+        if entry is not None:
+            entries[path.stem] = entry
         else:
             short_names[path.stem] = next(entry for entry in values["defaults"] if entry != "_self_")
     for short, key in short_names.items():
@@ -109,6 +119,8 @@ def _defaults(values: dict[str, Any]) -> dict[str, str]:
 
 
 def _facts(option: str, use_case: dict[str, Any], choices: dict[str, str]) -> dict[str, Any]:
+    filled = {"name": option.replace("_", " ").capitalize()} | UNNAMED
+    use_case = filled | use_case if isinstance(use_case, dict) else use_case
     if lacking := [key for key in FACTS if not isinstance(use_case, dict) or key not in use_case]:
         raise ConfigError(f"use_case/{option}.yaml: use_case.{lacking[0]} is missing.")
     kind, simulation = choices["data_source"], use_case.get("simulation") or {}

@@ -26,7 +26,7 @@ from src.runtime.device import cuda_devices
 SOURCE_SETTINGS = {
     "packaged": ("name",),
     "simulated": ("rows", "seed"),
-    "file": ("path",),
+    "file": ("path", "separator", "decimal", "thousands", "encoding", "na_values", "symbols", "strip", "sheet"),
     "sql": ("query", "url_env", "order_by"),
 }
 SAFE_CV = {"temporal": ("time_series",), "group": ("group_kfold", "stratified_group_kfold")}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.config import CONF, hydra_node, interpolations, project, secrets, yaml_file
+from src.config import CONF, hydra_node, interpolations, places, project, secrets, yaml_file
 from src.errors import ConfigError, ForbiddenError, unknown
 
 if TYPE_CHECKING:
@@ -133,6 +133,8 @@ def compose_job(compose: Callable[[list[str]], DictConfig], overrides: list[str]
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    if own := places.own_use_case(overrides, config_dirs):
+        places.check_use_case(own)
     try:
         cfg = compose(overrides)
     except HydraException as error:
@@ -183,7 +185,10 @@ def check_job(cfg: DictConfig) -> TrainingConfig:
     """
     from src.config import settings as config
 
-    checked = config.read(without_hydra(cfg))
+    overrides = list(cfg.hydra.overrides.task)
+    folders = [CONF, *(Path(one.removeprefix("file://")) for one in cfg.hydra.searchpath or [])]
+    where = places.finder(places.own_use_case(overrides, folders), overrides)
+    checked = config.read(without_hydra(cfg), where)
     project.confine(_places(checked, cfg))
     return checked
 
@@ -257,7 +262,9 @@ def _explain(error: Exception, compose: Callable, overrides: list[str], config_d
     if isinstance(error, MissingConfigException) and error.options:
         group, _, option = error.missing_cfg_file.rpartition("/")
         extra = "\nIt comes with an extra: make setup EXTRAS=ray" if option == "ray" else ""
-        return unknown(group, option, error.options) + extra
+        typed = any(text.endswith(f"={option}") for text in overrides)
+        where = "" if typed else places.line_with(places.own_use_case(overrides, config_dirs), option)
+        return where + unknown(group, option, error.options) + extra
     key = re.search(r"Could not (?:override|append|delete)[^']*'([^'@]+)", str(error))
     if key:
         groups = options(config_dirs)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from src.config.strict_model import Facts, Name
 from src.config.use_case import Metric, Task, UseCase
@@ -15,6 +16,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class DataSource(Facts):
+    """Where rows come from, and how a file spells them: see `src.data.reading`."""
+
     kind: Literal["packaged", "simulated", "file", "sql"]
     name: Name | None
     path: str | None
@@ -23,6 +26,28 @@ class DataSource(Facts):
     order_by: list[str] | None
     rows: Annotated[int, Field(ge=1)] | None
     seed: Seed | None
+    separator: Annotated[str, Field(pattern=r"^[ -~\t]$")] | None = None
+    decimal: Literal[".", ","] | None = None
+    thousands: Literal[".", ",", " ", "'", "_"] | None = None
+    encoding: str | None = None
+    na_values: list[str] | None = None
+    symbols: list[str] | None = None
+    strip: bool | None = None
+    sheet: str | None = None
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, value: str | None) -> str | None:
+        try:
+            return value if value is None or codecs.lookup(value)._is_text_encoding else None
+        except LookupError:
+            raise ValueError("is no encoding: try utf-8, cp1252, latin-1 or utf-16") from None
+
+    @model_validator(mode="after")
+    def _marks_differ(self):
+        if self.thousands is not None and self.thousands == (self.decimal or "."):
+            raise ValueError(f"thousands and decimal cannot both be {self.thousands}: set data_source.decimal as well")
+        return self
 
 
 class DataSplit(Facts):

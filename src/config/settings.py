@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -18,15 +19,24 @@ from src.config.strict_model import Facts
 from src.config.use_case import UseCase
 from src.errors import ConfigError, ForbiddenError, at_most, unknown
 
+MOST_WORDS = 12  # that are listed in a message
 
-def read(cfg: DictConfig) -> TrainingConfig:
+
+def read(cfg: DictConfig, where: Callable[[str], str] = lambda setting: "") -> TrainingConfig:
     """Turn a composed configuration into a checked, immutable one.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+    where : callable
+        Says in which line of which file a setting stands: see `src.config.places`.
 
     Raises
     ------
     ConfigError
         Naming every setting that is unknown, of the wrong type, out of range or at odds with another.
     """
+    _check_names(cfg, where)
     try:
         if missing := sorted(OmegaConf.missing_keys(cfg)):
             raise ConfigError(f"{missing[0]} must be given: add {missing[0]}=… to the command")
@@ -39,14 +49,22 @@ def read(cfg: DictConfig) -> TrainingConfig:
         raise ForbiddenError("A value still holds ${ after it was resolved: who reads it again would resolve that, too.")
     if "members" in values:
         raise ConfigError("members is not a setting. Did you mean model.members?")
-    config = _validate(TrainingConfig, values, at="")
+    config = _validate(TrainingConfig, values, at="", where=where)
     fields = {name: (constraint.annotation(), ...) for name, constraint in config.model.constraints.items()}
     params = create_model("Params", __base__=Facts, **fields)
-    _validate(params, config.model.params, at="model.params.")
+    _validate(params, config.model.params, at="model.params.", where=where)
     config = _on_proxy(config)
     config = config.model_copy(update={"members": _members(config.model, config.use_case.task)})
     check(config)
     return config
+
+
+def _check_names(cfg: DictConfig, where: Callable[[str], str]) -> None:
+    """Refuse settings of no meaning before one is missed that they may have been meant for."""
+    known = list(TrainingConfig.model_fields)
+    for name in (str(one) for one in cfg if one not in known):
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        raise ConfigError(f"{where(name)}{name} is not a setting." + (f" Did you mean {near[0]}?" if near else ""))
 
 
 def _members(model: Model, task: str) -> dict[str, Model]:
@@ -91,25 +109,47 @@ def hydra_files(cfg: DictConfig, hydra_cfg: DictConfig) -> dict[str, str]:
     }
 
 
-def _validate(schema: type[BaseModel], values: Mapping, at: str):
+def _validate(schema: type[BaseModel], values: Mapping, at: str, where: Callable[[str], str] = lambda setting: ""):
     try:
         return schema.model_validate(values)
     except ValidationError as error:
-        faults = [_fault(schema, fault, at) for fault in error.errors()]
+        mistyped_first = sorted(
+            error.errors(), key=lambda fault: fault["type"] == "missing"
+        )  # a typo lacks the right name, too
+        faults = [_fault(schema, fault, at, where) for fault in mistyped_first]
         raise ConfigError(at_most(3, faults, "settings")) from None
 
 
-def _fault(schema: type[BaseModel], fault: Mapping, at: str) -> str:
+def _fault(schema: type[BaseModel], fault: Mapping, at: str, where: Callable[[str], str]) -> str:
     path = [str(part) for part in fault["loc"] if not str(part).startswith(("function-", "constrained-", "nullable"))]
     place = at + ".".join(path)
+    return where(place) + _said(schema, fault, path, place)
+
+
+def _said(schema: type[BaseModel], fault: Mapping, path: list[str], place: str) -> str:
     if fault["type"] == "extra_forbidden":
         near = difflib.get_close_matches(path[-1], _fields(schema, path[:-1]), n=1, cutoff=0.5)
         return f"{place} is not a setting." + (f" Did you mean {near[0]}?" if near else "")
     if fault["type"] == "missing":
         return f"{place} is missing"
+    if fault["type"] == "literal_error":
+        return _unknown_word(fault, place)
+    if fault["type"] in ("model_type", "model_attributes_type"):
+        return f"{place}={fault['input']}: must hold settings by name, such as {{type: int}}"
     said = fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be").replace("Input", "It")
     given = "" if isinstance(fault["input"], dict | BaseModel) else f"={fault['input']}"
     return f"{place}{given}: {said}"
+
+
+def _unknown_word(fault: Mapping, place: str) -> str:
+    """A word that is none of those that are known, with the nearest; all of them if they are few."""
+    known = re.findall(r"'([^']*)'", fault["ctx"]["expected"])
+    near = difflib.get_close_matches(str(fault["input"]), known, n=1, cutoff=0.5)
+    meant = f" Did you mean {near[0]}?" if near else ""
+    if meant and len(known) > MOST_WORDS:
+        return f"{place}={fault['input']} is not known.{meant}"
+    said = fault["msg"].replace("Input should be", "must be")
+    return f"{place}={fault['input']}: {said}.{meant}" if meant else f"{place}={fault['input']}: {said}"
 
 
 def _fields(schema: Any, path: list[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from src.config.simulation import DISTRIBUTIONS, Simulate, Simulation
 from src.config.simulation.agreement import check_agreement
@@ -13,8 +13,21 @@ Task = Literal["binary", "multiclass", "regression", "clustering", "anomaly"]
 Metric = Literal[*(name for name in METRICS if name != NEEDS_TRUE_GROUPS)]
 
 
+UNNAMED = {"id": "UC-NONE-000", "department": "unassigned", "row": "a row of the table"}  # until a version is promoted
+
+
+def _label(value: object) -> object:
+    """A class as its name: numbers are spelled out; what YAML takes for a truth value is refused with what to type."""
+    if isinstance(value, bool):
+        raise ValueError("YAML reads Yes, No, True, False, on and off as truth values: put the class in quotes")
+    return str(value) if isinstance(value, int) else value
+
+
+Label = Annotated[str, BeforeValidator(_label)]
+
+
 class Feature(Facts):
-    """One column a model may use.
+    """One column a model may use. Its type alone stands for it: `age: int` is `age: {type: int}`.
 
     Attributes
     ----------
@@ -27,6 +40,8 @@ class Feature(Facts):
         Largest share of rows, in [0, 1], that may lack a value.
     monotone : {-1, 0, 1}
         Sign that the effect on the score must have.
+    format : str, optional
+        Of a date that is not in ISO 8601, in the words of `strptime`, such as "%d.%m.%Y".
     simulate : Simulate, optional
         How to draw it, for use cases with a simulator.
     """
@@ -38,10 +53,18 @@ class Feature(Facts):
     categories: list[str] | None = None
     max_missing: Share = 0.0
     monotone: Literal[-1, 0, 1] = 0
+    format: str | None = None
     simulate: Simulate | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _type_alone(cls, given):
+        return {"type": given} if isinstance(given, str) else given
 
     @model_validator(mode="after")
     def _facts_agree(self):
+        if self.format is not None and self.type != "date":
+            raise ValueError(f"format is for type date, not {self.type}")
         if self.type in ("category", "text", "date") and (self.min is not None or self.max is not None or self.monotone):
             raise ValueError(f"a {self.type} has no min, max or monotone")
         if self.categories is not None and self.type != "category":
@@ -218,12 +241,17 @@ class UseCase(Facts):
     Attributes
     ----------
     id, key, name, department : str
-        `UC-RISK-001`, `credit_risk_scoring`, what people call it, who owns it.
+        `UC-RISK-001`, `credit_risk_scoring`, what people call it, who owns it. All but the key may be left out until a version
+        is promoted, and so may the row.
     row : str
         What one row is, and when its target becomes known.
     target : str
         Column to predict; of two classes, 1 is the positive one. Anomalies are found without it, it only judges them;
         clusters have none.
+    positive, negative : str, optional
+        Names of the two classes of a binary target, where they are not 1 and 0; decisions are given by them.
+    unlabelled : {"drop"}, optional
+        Leave rows of a file out whose target is missing; without it they are refused.
     metric : str
         Primary metric, a name of `src.metrics.names.METRICS`.
     classes : list of str, optional
@@ -240,6 +268,8 @@ class UseCase(Facts):
         Chooses the class of least expected cost; without it the likeliest class is chosen.
     time_column : str, optional
         When the row happened. Never a feature; needed by `data_split=temporal`.
+    time_format : str, optional
+        In the words of `strptime`, where the times are not in ISO 8601.
     group_column : str, optional
         Whom the row belongs to. Never a feature; needed by `data_split=group`.
     protected : list of str
@@ -263,6 +293,8 @@ class UseCase(Facts):
         Simple models by name; the gain that is printed and judged is over the best of them and of the naive answers.
     known_in_time : dict of str to str
         Features that predict the target almost alone, and why each is known when the score is needed all the same.
+    max_missing : float, optional
+        Largest share of missing values of every feature that states none itself.
     minimum_score : float, optional
         What the metric must reach on test, in its natural sign, before a version may go into production.
     minimum_reason : str, optional
@@ -274,15 +306,18 @@ class UseCase(Facts):
         Refuse models that cannot keep the directions of the features, and a fitted one that breaks them.
     """
 
-    id: Annotated[str, StringConstraints(pattern=r"^UC-[A-Z]{4}-\d{3}$")]
+    id: Annotated[str, StringConstraints(pattern=r"^UC-[A-Z]{4}-\d{3}$")] = UNNAMED["id"]
     key: Name
     name: str
-    department: Name
-    row: str
+    department: Name = UNNAMED["department"]
+    row: str = UNNAMED["row"]
     task: Task
     target: str | None
     metric: Metric
-    classes: Annotated[list[str], Field(min_length=3)] | None = None
+    positive: Label | None = None
+    negative: Label | None = None
+    unlabelled: Literal["drop"] | None = None
+    classes: Annotated[list[Label], Field(min_length=3)] | None = None
     is_ordered: bool = False
     quantile: Annotated[float, Field(gt=0, lt=1)] | None = None
     target_transform: Literal["log1p"] | None = None
@@ -291,12 +326,14 @@ class UseCase(Facts):
     cost: Cost | None = None
     cost_matrix: CostMatrix | None = None
     time_column: str | None = None
+    time_format: str | None = None
     group_column: str | None = None
     protected: list[str] = Field(default_factory=list)
     favourable: Literal[0, 1] | None = None
     packaged: Name | None = None
     proxies: list[Name] = Field(default_factory=list)
     duplicates: Literal["drop", "keep", "refuse"] = "keep"
+    max_missing: Share | None = None
     features: Annotated[dict[str, Feature], Field(min_length=1)]
     lags: dict[str, Lag] = Field(default_factory=dict)
     series: Series | None = None
@@ -308,8 +345,29 @@ class UseCase(Facts):
     requires_monotone: bool = False
     simulation: Simulation | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, given):
+        """A name where there is none, and the share of missing values that holds for all features."""
+        if not isinstance(given, dict):
+            return given
+        filled = {"name": str(given.get("key", "")).replace("_", " ").capitalize()} | given
+        most, features = given.get("max_missing"), given.get("features")
+        if isinstance(most, int | float) and isinstance(features, dict):
+            written = {name: {"type": one} if isinstance(one, str) else one for name, one in features.items()}
+            filled["features"] = {
+                name: {"max_missing": most} | one if isinstance(one, dict) else one for name, one in written.items()
+            }
+        return filled
+
     @model_validator(mode="after")
     def _facts_agree(self):
+        if self.task not in ("binary", "anomaly") and self.positive is not None:
+            raise ValueError(f"positive goes with two classes, not with task {self.task}")
+        if self.negative is not None and self.negative == (self.positive or self.negative):
+            raise ValueError("negative is the other class than positive: give both, and different ones")
+        if self.time_format is not None and self.time_column is None:
+            raise ValueError("time_format goes with a time_column")
         for column in (self.target, self.time_column, self.group_column):
             if column in self.features:
                 raise ValueError(f"{column} cannot be a feature: it is the target, the time or the group column")

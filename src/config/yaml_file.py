@@ -15,6 +15,11 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten ti
 LARGEST = 2**20  # bytes; our largest file has 10,000
 MOST_NODES = 50_000  # after aliases are followed, each time that one is used
 DEEPEST = 50
+UNCLOSED = {
+    "scanning a quoted scalar": "a quote begins here that is not closed",
+    "parsing a flow mapping": "a { begins here that is not closed, or two of its settings have no comma between them",
+    "parsing a flow sequence": "a [ begins here that is not closed, or two of its values have no comma between them",
+}
 
 
 def read(path: Path) -> Any:
@@ -110,6 +115,10 @@ def _check_keys(path: Path, node: yaml.MappingNode) -> None:
 def fault(path: Path | str, error: Exception) -> ConfigError:
     """What a parser says of a file, as a sentence with the line."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    unclosed = next((what for what in UNCLOSED if what in (getattr(error, "context", None) or "")), None)
+    if unclosed and error.context_mark:
+        said = f"{path}, line {error.context_mark.line + 1}: {UNCLOSED[unclosed]}"
+        return ConfigError(f"{said}.\nClose it; text with : or # or {{ belongs into quotes.")
     where = f"{path}, line {mark.line + 1}" if mark else str(path)
     problem = getattr(error, "problem", None) or next(iter(str(error).splitlines()), type(error).__name__)
     return ConfigError(f"{where}: {problem}.\nIndent with spaces, and put text with : or # or {{ into quotes.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,9 +16,11 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from src.data import file, opening, parquet_check
+from src.data import file, opening, parquet_check, table_files
 from src.data.columns import DIGITS_LOST, first_of, how_many
 from src.data.csv_check import TextCheck
+from src.data.formats import is_text_table
+from src.data.reading import PLAIN, Reading
 from src.data.validation import Fault
 from src.errors import DataError
 
@@ -47,7 +50,7 @@ class Batch:
     share_read: float = 1.0
 
 
-def read_batches(path: str, kinds: Mapping[str, str], batch_rows: int) -> Iterator[Batch]:
+def read_batches(path: str, kinds: Mapping[str, str], batch_rows: int, reading: Reading = PLAIN) -> Iterator[Batch]:
     """Read columns of a table, a number of rows at a time.
 
     Parameters
@@ -58,6 +61,8 @@ def read_batches(path: str, kinds: Mapping[str, str], batch_rows: int) -> Iterat
         Columns to read, and the feature type of each.
     batch_rows : int
         Most rows of a batch. A CSV is read in blocks of 16 MiB, so that its batches may be smaller.
+    reading : Reading
+        How the table was spelled that the model learnt from. A plain CSV is read as one all the same.
 
     Yields
     ------
@@ -69,16 +74,46 @@ def read_batches(path: str, kinds: Mapping[str, str], batch_rows: int) -> Iterat
         If there is no such file, it is cut short, damaged or not a table, or columns are missing. At most three lines.
     """
     file.check_path(Path(path))
-    is_parquet = path.lower().endswith(".parquet")
     n_rows = 0
     try:
-        for batch in (_read_parquet if is_parquet else _read_csv)(path, kinds, batch_rows):
+        for batch in _batches(path, kinds, batch_rows, reading):
             n_rows += len(batch.rows) + len(batch.ragged)
             yield batch
     except MemoryError as error:
         raise opening.too_large(path) from error
     if n_rows == 0:
         raise DataError(f"{path} has a header but no rows.")
+
+
+def _batches(path: str, kinds: Mapping[str, str], batch_rows: int, reading: Reading) -> Iterator[Batch]:
+    if is_text_table(path):
+        return _read_csv(path, kinds, batch_rows, _reading_of(path, kinds, reading))
+    if path.lower().endswith(".parquet") and not Path(path).is_dir():
+        return _read_parquet(path, kinds, batch_rows)
+    return _read_whole(path, kinds, batch_rows, reading)
+
+
+def _read_whole(path: str, kinds: Mapping[str, str], batch_rows: int, reading: Reading) -> Iterator[Batch]:
+    """A table of a kind that is read at once, cut into batches."""
+    table, _ = table_files.read(path, reading)
+    file.check_columns(path, table.column_names, list(kinds))
+    table = reading.cells(table.select(list(kinds)), kinds)
+    for start in range(0, len(table), batch_rows):
+        cells = table.slice(start, batch_rows)
+        yield Batch(cells, np.arange(start, start + len(cells)), {}, (start + len(cells)) / len(table))
+
+
+def _reading_of(path: str, kinds: Mapping[str, str], reading: Reading) -> Reading:
+    """The reading of the model's own table, unless only as plain CSV the file has the columns."""
+    if reading == PLAIN:
+        return reading
+    fits = []
+    for one in (reading, PLAIN):
+        try:
+            fits.append(set(kinds) <= set(one.names(file.header(path, _first_text(path, one)))))
+        except DataError:
+            fits.append(False)
+    return PLAIN if fits == [False, True] else reading
 
 
 def to_frame(cells: pa.Table, rows: np.ndarray, kinds: Mapping[str, str]) -> tuple[pd.DataFrame, list[Fault]]:
@@ -132,9 +167,11 @@ def _read_parquet(path: str, kinds: Mapping[str, str], batch_rows: int) -> Itera
             raise file.broken_parquet(path, start, error) from error
 
 
-def _read_csv(path: str, kinds: Mapping[str, str], batch_rows: int) -> Iterator[Batch]:
-    columns, found = list(kinds), file.header(path, _first_text(path))
-    file.check_columns(path, found, columns)
+def _read_csv(path: str, kinds: Mapping[str, str], batch_rows: int, reading: Reading) -> Iterator[Batch]:
+    columns, found = list(kinds), file.header(path, _first_text(path, reading))
+    names = reading.names(found)
+    file.check_columns(path, names, columns)
+    in_file = [found[names.index(name)] for name in columns]
     ragged: dict[int, str] = {}
 
     def skip(row: pa_csv.InvalidRow) -> str:
@@ -142,15 +179,15 @@ def _read_csv(path: str, kinds: Mapping[str, str], batch_rows: int) -> Iterator[
         return "skip"
 
     n_read, n_told = 0, 0
-    with _Text(path, found) as text:
+    with _Text(path, found, reading) as text:
         try:
             reader = pa_csv.open_csv(
                 pa.PythonFile(text, mode="r"),
                 pa_csv.ReadOptions(block_size=file.BLOCK_BYTES, use_threads=False),
                 pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
                 pa_csv.ConvertOptions(
-                    include_columns=columns,
-                    column_types=dict.fromkeys(columns, pa.string()),
+                    include_columns=in_file,
+                    column_types=dict.fromkeys(in_file, pa.string()),
                     null_values=[""],
                     strings_can_be_null=True,
                 ),
@@ -159,11 +196,13 @@ def _read_csv(path: str, kinds: Mapping[str, str], batch_rows: int) -> Iterator[
                 for start in range(0, len(block), batch_rows):
                     cells = block.slice(start, batch_rows)
                     rows = _places(n_read, len(cells), ragged)
-                    file.check_no_header(path, pa.Table.from_batches([cells]), int(rows[0]))
+                    table = pa.Table.from_batches([cells])
+                    file.check_no_header(path, table, int(rows[0]))
+                    table = table if reading == PLAIN else reading.cells(table.rename_columns(columns), kinds)
                     n_read += len(cells)
                     new = dict(list(ragged.items())[n_told:])
                     n_told = len(ragged)
-                    yield Batch(pa.Table.from_batches([cells]), rows, new, text.share_read)
+                    yield Batch(table, rows, new, text.share_read)
         except MemoryError:
             raise
         except (pa.ArrowException, OSError) as error:
@@ -183,10 +222,11 @@ def _places(n_read: int, n_rows: int, ragged: Mapping[int, str]) -> np.ndarray:
 class _Text:
     """The bytes of a CSV, unpacked where it is packed and checked, for a reader that takes them piece by piece."""
 
-    def __init__(self, path: str, columns: list[str]):
+    def __init__(self, path: str, columns: list[str], reading: Reading):
+        self._path, self._recoder = path, reading.recoder()
         self._packed = opening.open_file(Path(path))
         self._size = os.fstat(self._packed.fileno()).st_size
-        self._text = opening.Unpacked(path, self._packed, self._size) if _is_packed(path) else self._packed
+        self._text = _unpacked(path, self._packed, self._size)
         self._check = TextCheck(path, columns, lambda: _open_text(path))
         self.closed = False
 
@@ -206,7 +246,7 @@ class _Text:
         return self._packed.tell() / self._size
 
     def read(self, n_bytes: int) -> bytes:
-        piece = self._text.read(n_bytes)
+        (piece,) = file.recoded(self._path, [self._text.read(n_bytes)], self._recoder)
         self._check.feed(piece)
         return piece
 
@@ -219,8 +259,17 @@ def _is_packed(path: str) -> bool:
     return path.lower().endswith(".gz")
 
 
+def _unpacked(path: str, packed: BinaryIO, size: int) -> BinaryIO | opening.Unpacked:
+    """The text of a file as a stream; what Zstandard packed is unpacked at once."""
+    if path.lower().endswith(".zst"):
+        return io.BytesIO(table_files.unpacked_zst(path, packed.read()))
+    return opening.Unpacked(path, packed, size) if _is_packed(path) else packed
+
+
 def _open_text(path: str) -> BinaryIO:
     opened = opening.open_file(Path(path))
+    if path.lower().endswith(".zst"):
+        return io.BytesIO(table_files.unpacked_zst(path, opened.read()))
     return gzip.GzipFile(fileobj=opened) if _is_packed(path) else opened
 
 
@@ -235,10 +284,10 @@ def _start(path: str) -> bytes:
     return start
 
 
-def _first_text(path: str) -> bytes:
+def _first_text(path: str, reading: Reading) -> bytes:
     start = _start(path)
-    if not _is_packed(path):
-        return start
-    file.check_gzip(path, start)
+    if _is_packed(path):
+        file.check_gzip(path, start)
     with opening.open_file(Path(path)) as opened:
-        return opening.Unpacked(path, opened, len(start)).read(BUFFER_BYTES)
+        text = _unpacked(path, opened, os.fstat(opened.fileno()).st_size).read(BUFFER_BYTES)
+    return next(file.recoded(path, [text], reading.recoder()))

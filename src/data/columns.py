@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from numbers import Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from src.data.target import convert_target, shorten, target_fault
+
+if TYPE_CHECKING:
+    from src.config.use_case import Feature
 
 INTEGERS_EXACT_UP_TO = {"float32": 2**24, "float64": 2**53}
 INT32 = np.iinfo("int32")
@@ -118,7 +122,27 @@ def _int(column: pd.Series) -> np.ndarray:
     return values.astype("int32" if INT32.min <= low and high <= INT32.max else "int64", copy=False)
 
 
+PAIRS = (("yes", "no"), ("y", "n"), ("t", "f"), ("true", "false"), ("ja", "nein"), ("oui", "non"), ("on", "off"))
+
+
+def spelled_as(values: Iterable[object]) -> dict[str, bool] | None:
+    """What words mean that are all of one pair, such as Yes and no, in any case; None of other words."""
+    found = {str(value).strip().lower() for value in values}
+    return next(({pair[0]: True, pair[1]: False} for pair in PAIRS if found and found <= set(pair)), None)
+
+
+def _spelled(column: pd.Series) -> pd.Series:
+    """Booleans that are spelled in words, as numbers."""
+    if not isinstance(column.dtype, pd.StringDtype) and column.dtype != object:
+        return column
+    words = spelled_as(column.dropna().unique())
+    return (
+        column.map(lambda value: words[str(value).strip().lower()], na_action="ignore").astype("float64") if words else column
+    )
+
+
 def _bool(column: pd.Series) -> np.ndarray:
+    column = _spelled(column)
     try:
         values = _numbers(column)
     except ColumnError as error:
@@ -181,6 +205,29 @@ def as_group(column: pd.Series) -> pd.Series:
     if missing.any():
         raise ColumnError(f"{missing.sum():,} rows belong to no group ({first_row(missing, column)})", missing, "missing")
     return column
+
+
+def as_time_in(form: str | None) -> Callable[[pd.Series], pd.Series]:
+    """What reads times that are written in a format of `strptime`; None is ISO 8601."""
+    return as_time if form is None else lambda column: as_time(_in_iso(column, form))
+
+
+def converter_of(feature: Feature) -> Callable:
+    """What gives a declared column its type."""
+    if feature.type == "date" and feature.format:
+        return lambda column: _date(_in_iso(column, feature.format))
+    return CONVERTERS[feature.type]
+
+
+def _in_iso(column: pd.Series, form: str) -> pd.Series:
+    """Text in a format of `strptime` as dates; what is not in it is refused with its row."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return column
+    dates = pd.to_datetime(column, format=form, errors="coerce")
+    unread = (dates.isna() & column.notna()).to_numpy()
+    if unread.any():
+        raise _refused(unread, f"not in the format {form}", column)
+    return dates
 
 
 def as_time(column: pd.Series) -> pd.Series:

@@ -1,4 +1,4 @@
-"""A table the user brings: Parquet, or CSV in UTF-8, plain or gzipped."""
+"""A table the user brings: Parquet, CSV as plain or as odd as people have it, and what else `src.data.table_files` reads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import io
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -19,14 +19,15 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from src.config.use_case import Feature
-from src.data import opening, parquet_check
+from src.data import opening, parquet_check, table_files
 from src.data.columns import DIGITS_LOST
 from src.data.csv_check import TextCheck
 from src.data.dataset import Dataset
-from src.data.target import convert_target, shorten, target_fault
+from src.data.formats import ENDINGS, is_text_table, listed
+from src.data.reading import PLAIN, Reading, Recoder
+from src.data.target import as_zero_and_one, convert_target, shorten, target_fault
 from src.errors import DataError, at_most
 
-ENDINGS = (".parquet", ".csv", ".csv.gz")
 SIGNATURES = {
     b"PAR1": "a Parquet file",
     b"\x89PNG": "a PNG picture",
@@ -62,14 +63,17 @@ def load(
     classes: Sequence[str] | None = None,
     group_column: str | None = None,
     protected: Sequence[str] = (),
+    reading: Reading = PLAIN,
+    positive: str | None = None,
+    unlabelled: str | None = None,
 ) -> Dataset:
     """Read a table from a file; its rows are not compared with the declaration yet, `validate` does that.
 
     Parameters
     ----------
     path : str
-        A `.parquet`, `.csv` or `.csv.gz` file, or a link to one. CSV: UTF-8, comma, one header line, decimal point, a line
-        end after every row.
+        A file whose name ends as `src.data.formats` lists, a link to one, or a folder of Parquet files. CSV: one header line,
+        a line end after every row; UTF-8, comma and decimal point unless `reading` says otherwise.
     features : mapping of str to Feature
         Columns to read. In a CSV, only an empty cell of a category, text or date is missing ("NA" is a country); numbers
         may also be missing as `NA`, `NaN`, `NULL` and the like. A column of numbers with other text stays text, as
@@ -82,6 +86,12 @@ def load(
         Of a multiclass target.
     protected : sequence of str
         Columns for figures on fairness; read as categories.
+    reading : Reading
+        How the file spells the table.
+    positive : str, optional
+        The target's value that becomes 1 of two classes; without it the target is 0 and 1 already.
+    unlabelled : {"drop"}, optional
+        Leave rows out whose target is missing; without it they are refused.
 
     Returns
     -------
@@ -95,20 +105,41 @@ def load(
         missing. At most three lines.
     """
     check_path(Path(path))
-    is_parquet = path.lower().endswith(".parquet")
-    raw = opening.read_bytes(Path(path), MEMORY_PER_BYTE if path.lower().endswith(".csv") else 1)
     types = declared_types(features, target, time_column, task, group_column, protected)
+    types |= {target: "category"} if target and positive is not None else {}
     try:
-        table, columns, notes = (_read_parquet if is_parquet else _read_csv)(path, raw, types)
+        table, columns, notes, sha256 = _read(path, types, reading)
         if table.num_rows == 0:
             raise DataError(f"{path} has a header but no rows.")
-        frame = to_frame(table.select(list(types)), types, as_text=() if is_parquet else types)
-        frame = with_target(frame, path, target, task, classes)
+        spelled = () if path.lower().endswith(".parquet") else [name for name in types if pa.types.is_string(table[name].type)]
+        frame = to_frame(table.select(list(types)), types, as_text=spelled)
+        frame, more = _labelled(frame, target, unlabelled)
+        frame = with_target(frame, path, target, task, classes, positive)
     except MemoryError as error:
         raise opening.too_large(path) from error
-    sha256 = hashlib.sha256(raw).hexdigest()
     provenance = {"kind": "file", "source": Path(path).name, "sha256": sha256, "rows": len(frame)}
-    return Dataset(frame, provenance, notes=[*notes_on_others("file", columns, types), *notes])
+    return Dataset(frame, provenance, notes=[*notes_on_others("file", columns, types), *notes, *more])
+
+
+def _read(path: str, types: Mapping[str, str], reading: Reading) -> tuple[pa.Table, list[str], list[str], str]:
+    """Columns of a file, the names of all, notes, and the hash of its bytes."""
+    if not is_text_table(path) and not (path.lower().endswith(".parquet") and not Path(path).is_dir()):
+        table, sha256 = table_files.read(path, reading)
+        check_columns(path, table.column_names, list(types))
+        return reading.cells(table.select(list(types)), types), table.column_names, [], sha256
+    raw = opening.read_bytes(Path(path), MEMORY_PER_BYTE if path.lower().endswith(".csv") else 1)
+    sha256 = hashlib.sha256(raw).hexdigest()
+    if path.lower().endswith(".parquet"):
+        return *_read_parquet(path, raw, types), sha256
+    return *_read_csv(path, raw, types, reading), sha256
+
+
+def _labelled(frame: pd.DataFrame, target: str | None, unlabelled: str | None) -> tuple[pd.DataFrame, list[str]]:
+    """The rows whose target is known, where the others may be dropped, and how many those were."""
+    if unlabelled != "drop" or not target or not frame[target].hasnans:
+        return frame, []
+    kept = frame[frame[target].notna()].reset_index(drop=True)
+    return kept, [f"{len(frame) - len(kept):,} of {len(frame):,} rows have no {target}: left out."]
 
 
 def declared_types(
@@ -135,24 +166,22 @@ def check_path(path: Path) -> None:
     """
     kind = opening.kind_at(path)
     if kind == "folder":
-        raise DataError(f"{path} is a folder, not a file.\nName one file that ends in {_endings()}.")
+        if table_files.parts_of(path):
+            return
+        raise DataError(f"{path} is a folder, not a file.\nName one file that ends in {listed()}.")
     if not kind and path.is_symlink():
         raise DataError(f"{path} is a link to {path.readlink()}, and there is no such file.")
     if not kind:
-        raise DataError(f"There is no file {path}.{_near(path.name, _siblings(path))}")
+        raise DataError(f"There is no file {path}.{near(path.name, _siblings(path))}")
     if not path.name.lower().endswith(ENDINGS):
-        raise DataError(f"{path} cannot be read: its name does not end in {_endings()}.\nExport the table as one of them.")
+        raise DataError(f"{path} cannot be read: its name does not end in {listed()}.\nExport the table as one of them.")
 
 
 def _siblings(path: Path) -> list[str]:
     return [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
 
 
-def _endings() -> str:
-    return ", ".join(ENDINGS[:-1]) + f" or {ENDINGS[-1]}"
-
-
-def _near(name: str, names: list[str]) -> str:
+def near(name: str, names: list[str]) -> str:
     near = difflib.get_close_matches(name, names, n=1)
     return f" Did you mean {_shown(near[0])}?" if near else ""
 
@@ -170,20 +199,20 @@ def check_columns(path: str, columns: list[str], needed: list[str]) -> None:
     DataError
     """
     n_named = Counter(columns)
-    faults = [f"{name}: not a column of {path}.{_near(name, columns)}" for name in needed if name not in n_named]
+    faults = [f"{name}: not a column of {path}.{near(name, columns)}" for name in needed if name not in n_named]
     faults += [f"{name}: {n_named[name]} columns of {path} have this name." for name in needed if n_named[name] > 1]
     alike: dict[str, list[str]] = {}
     for name in n_named:
-        alike.setdefault(_plain_name(name), []).append(name)
+        alike.setdefault(plain_name(name), []).append(name)
     for name in needed:
-        if others := [other for other in alike.get(_plain_name(name), []) if other not in needed]:
+        if others := [other for other in alike.get(plain_name(name), []) if other not in needed]:
             both = f"{path} has this column and {_shown(others[0])}"
             faults += [f"{name}: {both}. Which one is meant? Rename or drop the other."] if name in n_named else []
     if faults:
         raise DataError(at_most(3, faults, "columns"))
 
 
-def _plain_name(name: str) -> str:
+def plain_name(name: str) -> str:
     """A name without what is easily overlooked in it: upper case, blanks, other forms of the same letters."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
@@ -237,22 +266,25 @@ def broken_parquet(path: str, start: bytes, error: Exception) -> DataError:
     )
 
 
-def _read_csv(path: str, raw: bytes, types: Mapping[str, str]) -> tuple[pa.Table, list[str], list[str]]:
+def _read_csv(path: str, raw: bytes, types: Mapping[str, str], reading: Reading) -> tuple[pa.Table, list[str], list[str]]:
     """Columns of a CSV as text, the names of all, and notes."""
-    needed, pieces = list(types), _pieces(path, raw)
+    needed, pieces = list(types), recoded(path, pieces_of(path, raw), reading.recoder())
     first = next(pieces, b"")
-    columns = header(path, first)
+    found = header(path, first)
+    columns = reading.names(found)
     check_columns(path, columns, needed)
+    in_file = [found[columns.index(name)] for name in needed]
     n_lines = first.count(b"\n", 0, SAMPLE_BYTES) * max(1, len(first) / SAMPLE_BYTES)
     opening.check_memory(path, n_lines * len(needed) * MEMORY_PER_CELL)
-    text = _checked(path, columns, first, pieces)
+    text = checked_text(path, columns, first, pieces)
     try:
-        table = _parse_csv(text, needed)
+        table = _parse_csv(text, in_file)
     except MemoryError as error:
         raise opening.too_large(path) from error
     except pa.ArrowException as error:
-        raise DataError(_ragged(path, text, needed) or f"{path} cannot be read as CSV: {one_line(error)}") from error
+        raise DataError(ragged(path, text, in_file) or f"{path} cannot be read as CSV: {one_line(error)}") from error
     check_no_header(path, table)
+    table = table if reading == PLAIN else reading.cells(table.rename_columns(needed), types)
     return table, columns, _notes_on_points(table, types)
 
 
@@ -291,8 +323,11 @@ def _may_be_thousands(column: pa.ChunkedArray) -> bool:
     return all(len(part) and pc.all(pc.match_substring_regex(part, THOUSANDS)).as_py() for part in given)
 
 
-def _pieces(path: str, raw: bytes) -> Iterator[bytes]:
+def pieces_of(path: str, raw: bytes) -> Iterator[bytes]:
     """The text of a CSV: as it is in one piece, or unpacked in many."""
+    if path.lower().endswith(".zst"):
+        yield table_files.unpacked_zst(path, raw)
+        return
     if not path.lower().endswith(".gz"):
         yield raw
         return
@@ -302,7 +337,23 @@ def _pieces(path: str, raw: bytes) -> Iterator[bytes]:
         yield piece
 
 
-def _checked(path: str, columns: list[str], first: bytes, others: Iterator[bytes]) -> bytes:
+def recoded(path: str, pieces: Iterable[bytes], recoder: Recoder) -> Iterator[bytes]:
+    """The pieces of a text in UTF-8 with commas.
+
+    Raises
+    ------
+    DataError
+    """
+    for piece in pieces:
+        try:
+            yield recoder.feed(piece)
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{path} is not text in {error.encoding}: {one_line(error)}.\nName its encoding: data_source.encoding=cp1252"
+            ) from error
+
+
+def checked_text(path: str, columns: list[str], first: bytes, others: Iterator[bytes]) -> bytes:
     """The pieces of a text as one, each looked at before the next is unpacked."""
     pieces = [first]
     check = TextCheck(path, columns, lambda: io.BytesIO(b"".join(pieces)))
@@ -341,7 +392,7 @@ def header(path: str, text: bytes) -> list[str]:
     if len(columns) == 1 and any(mark in columns[0] for mark in ";\t|"):
         raise DataError(
             f"{path} has one column, {shorten(columns[0])}: its cells are not separated by commas.\n"
-            "Export the table with commas and decimal points, or as Parquet."
+            "Name what separates them, such as data_source.separator=';' data_source.decimal=',', or export it with commas."
         )
     return columns
 
@@ -364,7 +415,7 @@ def _parse_csv(text: bytes, needed: list[str], **options) -> pa.Table:
     )
 
 
-def _ragged(path: str, text: bytes, needed: list[str]) -> str | None:
+def ragged(path: str, text: bytes, needed: list[str]) -> str | None:
     """Describe the rows with a wrong number of cells, from a second, slower pass."""
     ragged: list[pa_csv.InvalidRow] = []
 
@@ -455,10 +506,19 @@ def to_frame(table: pa.Table, types: Mapping[str, str], as_text: Collection[str]
     return pa.table(columns).to_pandas()
 
 
-def with_target(frame: pd.DataFrame, where: str, target: str | None, task: str, classes: Sequence[str] | None) -> pd.DataFrame:
+def with_target(
+    frame: pd.DataFrame,
+    where: str,
+    target: str | None,
+    task: str,
+    classes: Sequence[str] | None,
+    positive: str | None = None,
+) -> pd.DataFrame:
     """The frame with its target in the final type, or of several classes as it is: validation turns them into codes."""
     if not target:
         return frame
+    if positive is not None:
+        frame = frame.assign(**{target: as_zero_and_one(frame[target], positive, where)})
     if fault := target_fault(frame[target], task, classes):
         raise DataError(f"{target}: {fault}.\nThis is the target of {where}.")
     return frame if task == "multiclass" else frame.assign(**{target: convert_target(frame[target], task)})

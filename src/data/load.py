@@ -22,6 +22,7 @@ def load(
     query: str | None = None,
     url_env: str | None = None,
     order_by: Sequence[str] | None = None,
+    **spelling: object,
 ) -> Dataset:
     """Read or draw the rows of a use case.
 
@@ -38,6 +39,8 @@ def load(
         How many rows to draw and from which seed, for `simulated`.
     query, url_env, order_by : str, str and sequence of str, optional
         What to ask, where the address stands and how to sort, for `sql`.
+    **spelling : str, bool or list of str
+        How a `file` spells its table: settings of `src.data.reading.make_reading`.
 
     Returns
     -------
@@ -68,7 +71,8 @@ def load(
     if kind == "sql":
         from src.data import sql
 
-        return sql.load(query, url_env, *declared, order_by or ())
+        return sql.load(query, url_env, *declared, order_by or (), use_case.positive)
     from src.data import file
+    from src.data.reading import make_reading
 
-    return file.load(path, *declared)
+    return file.load(path, *declared, make_reading(path, **spelling), use_case.positive, use_case.unlabelled)

@@ -52,6 +52,7 @@ def load(
     group_column: str | None = None,
     protected: Sequence[str] = (),
     order_by: Sequence[str] = (),
+    positive: str | None = None,
 ) -> Dataset:
     """Read the rows of a query; they are not compared with the declaration yet, `validate` does that.
 
@@ -65,7 +66,7 @@ def load(
         One SELECT, or the path of a `.sql` file that holds one.
     url_env : str
         Environment variable that holds the address: ``sqlite:///folder/file.db``, ``postgresql://user:password@host/database``.
-    features, target, time_column, task, classes, group_column, protected
+    features, target, time_column, task, classes, group_column, protected, positive
         As for `src.data.file.load`.
     order_by : sequence of str
         Columns of the query; they need not be declared ones. Missing values come last.
@@ -82,6 +83,7 @@ def load(
     text, url = _text_of(query), secrets.read("data_source.url_env", url_env)
     kind, name = _database(url, url_env)
     types = declared_types(features, target, time_column, task, group_column, protected)
+    types |= {target: "category"} if target and positive is not None else {}
     table = _fetch(kind, url, url_env, text, types)
     columns, needed = table.column_names, list(dict.fromkeys([*types, *order_by]))
     if table.num_rows == 0:
@@ -90,7 +92,7 @@ def load(
     plain, spelled = _plain(table.select(needed))
     frame = to_frame(plain.select(list(types)), types, as_text=spelled)
     frame = _sorted_categories(frame.take(_order(frame, plain, order_by, spelled)).reset_index(drop=True))
-    frame = with_target(frame, HERE, target, task, classes)
+    frame = with_target(frame, HERE, target, task, classes, positive)
     provenance = {
         "kind": "sql",
         "source": f"{DRIVERS[kind]} database {name}",

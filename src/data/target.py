@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from src.errors import DataError
+
 
 def target_fault(labels: pd.Series, task: str = "binary", classes: Sequence[str] | None = None) -> str | None:
     """Say what is wrong with a target; None when a model can learn from it.
@@ -42,6 +44,32 @@ def convert_target(labels: pd.Series, task: str = "binary", classes: Sequence[st
     if task == "multiclass":
         return pd.Series(pd.Categorical(labels.astype(str), list(classes)).codes.astype("int16"), labels.index)
     return labels.astype("int8")
+
+
+def as_zero_and_one(labels: pd.Series, positive: str, where: str) -> pd.Series:
+    """Two classes by name as 1, for the positive one, and 0; missing ones stay missing.
+
+    Raises
+    ------
+    DataError
+        If there are more than two, or none is the positive one.
+    """
+    spelled = labels.astype(object).map(spell, na_action="ignore")
+    found = sorted(spelled.dropna().unique())
+    if len(found) > 2 or positive not in found:
+        fault = "no row has it" if positive not in found else f"there are {len(found)} classes"
+        raise DataError(
+            f"{labels.name}: positive={shorten(positive)}, but {fault}: the target of {where} has {_listed(found)}.\n"
+            "Name one of two classes in use_case.positive, or choose task: multiclass."
+        )
+    return spelled.map({name: float(name == positive) for name in found}).astype("float64")
+
+
+def spell(value: object) -> str:
+    """A label as text; whole numbers without a fraction."""
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        value = int(value)
+    return str(value)
 
 
 def shorten(value: object) -> str:

@@ -12,7 +12,17 @@ import numpy as np
 import pandas as pd
 
 from src.config.use_case import Feature
-from src.data.columns import CONVERTERS, ColumnError, as_group, as_target, as_time, first_of, first_row, how_many
+from src.data.columns import (
+    CONVERTERS,
+    ColumnError,
+    as_group,
+    as_target,
+    as_time_in,
+    converter_of,
+    first_of,
+    first_row,
+    how_many,
+)
 from src.data.target import shorten
 from src.errors import DataError, at_most
 
@@ -77,6 +87,7 @@ def validate(
     classes: Sequence[str] | None = None,
     group_column: str | None = None,
     protected: Sequence[str] = (),
+    time_format: str | None = None,
 ) -> Validated:
     """Check the rows of any source and give each column the type that models are fed with.
 
@@ -104,6 +115,8 @@ def validate(
     protected : sequence of str
         Columns for figures on fairness, no features; they become a Categorical over the sorted values found, and a value
         may be missing where somebody did not say.
+    time_format : str, optional
+        Of `strptime`, for the time column; None is ISO 8601.
 
     Returns
     -------
@@ -114,8 +127,8 @@ def validate(
     DataError
         With up to three faults, one a line, and a count of the others. The first row of the data is row 1.
     """
-    others = ((target, as_target(task, classes)), (time_column, as_time), (group_column, as_group))
-    converters = {name: CONVERTERS[feature.type] for name, feature in features.items()}
+    others = ((target, as_target(task, classes)), (time_column, as_time_in(time_format)), (group_column, as_group))
+    converters = {name: converter_of(feature) for name, feature in features.items()}
     converters |= {name: convert for name, convert in others if name}
     if used := [name for name in protected if name in converters]:
         raise DataError(f"{used[0]} is protected, so it cannot be a feature, the target, the time or the group column.")
@@ -169,7 +182,7 @@ def check_rows(
         Columns without a fault, in the types that models are fed with.
     faults : list of Fault
     """
-    declared = {name: CONVERTERS[feature.type] for name, feature in features.items()} | dict(others or {})
+    declared = {name: converter_of(feature) for name, feature in features.items()} | dict(others or {})
     table, faults = _convert_all(frame, declared)
     doubtful = [name for name, feature in features.items() if name in table and not _is_sound(table[name], feature)]
     faults += _schema_faults(table[doubtful], frame, {name: _cell_checks(features[name]) for name in doubtful})

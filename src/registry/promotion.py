@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from src.config.use_case import UNNAMED
 from src.errors import IntegrityError, TrainingError
 from src.evaluation import looks, validity
 from src.evaluation.requirements import FOUR_FIFTHS
@@ -68,7 +69,7 @@ def judge(version: Version, production: Version | None, earlier: Sequence[Versio
 
 def demands(mine: Results, n_looks: int = 1) -> list[Gate]:
     """The gates that ask for no other version."""
-    found = [_own_rows(mine.facts), _score(mine, n_looks), *_gain(mine, n_looks)]
+    found = [*_described(mine.facts), _own_rows(mine.facts), _score(mine, n_looks), *_gain(mine, n_looks)]
     found += [Gate(each.name, each.colour != "red", each.reason) for each in validity.judge(mine.facts, mine.metrics)]
     return [*found, *_four_fifths(mine.metrics)]
 
@@ -159,6 +160,16 @@ def write(folder: Path, root: Path) -> None:
 def _finite(values: dict[str, Any]) -> dict[str, Any]:
     """Values as JSON knows them: it has no nan."""
     return {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in values.items()}
+
+
+def _described(facts: dict[str, Any]) -> list[Gate]:
+    """Refuse a use case that still lacks what a draft may lack: its id, its owner and what a row is."""
+    use_case = facts["config"]["use_case"]
+    lacking = [name for name, value in UNNAMED.items() if use_case.get(name) == value]
+    said = (
+        f"the use case states no {', '.join(lacking)}: add {'it' if len(lacking) == 1 else 'them'} to its file, and train again"
+    )
+    return [Gate("described", False, said)] if lacking else []
 
 
 def _own_rows(facts: dict[str, Any]) -> Gate:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from src.config.use_case import Feature, UseCase
 from src.data.lags import add_lags, lag_features
+from src.data.reading import PLAIN, SETTINGS, Reading, make_reading
 from src.errors import ConfigError, DataError, IntegrityError, TrainingError
 from src.evaluation.explain.reference import as_table
 from src.evaluation.explain.shapley import MOST_REASONS, Contributions, largest, make_explainer, texts
@@ -50,12 +51,15 @@ class ScoringModel:
         Stands beside every score.
     reference : dict, optional
         Of `src.evaluation.explain.reference`.
+    reading : Reading
+        How the file spelled the table that the model learnt from.
     """
 
     model: Any
     use_case: UseCase
     version: str
     reference: dict[str, Any] | None
+    reading: Reading = PLAIN
 
     @cached_property
     def layers(self) -> Layers:
@@ -168,12 +172,17 @@ class ScoringModel:
         probability = model.predict_proba(table)
         if task == "binary":
             answer = decide(task, probability[:, 1], self.layers.threshold)
-            return {"score": answer.score.astype("float64"), "decision": answer.decision}, None
+            return {"score": answer.score.astype("float64"), "decision": self._named(answer.decision)}, None
         codes = decide(task, probability, None, self.layers.costs).decision
         classes = self.use_case.classes
         probability = probability.astype("float64", copy=False)
         columns = {"score": probability[np.arange(len(codes)), codes], "decision": np.array(classes, dtype=object)[codes]}
         return columns | {f"probability_{name}": probability[:, i] for i, name in enumerate(classes)}, codes
+
+    def _named(self, decision: np.ndarray) -> np.ndarray:
+        """Decisions by the names of the classes, where the use case gives both."""
+        names = self.use_case.negative, self.use_case.positive
+        return decision if None in names else np.array(names, dtype=object)[decision.astype(int)]
 
     def _reasons(self, table: pd.DataFrame, codes: np.ndarray | None, n_reasons: int) -> dict[str, Any]:
         found: Contributions = self.explain(table, codes)
@@ -238,9 +247,15 @@ def load(folder: Path, version: str | None = None, manifest_sha256: str | None =
             version = f"{facts['use_case_id']}-run-{sha256[:12]}"
         use_case = UseCase.model_validate(facts["config"]["use_case"])
         model = model_file.load(folder, manifest_sha256=manifest_sha256)
-        found = ScoringModel(model, use_case, version, facts.get("reference"))
+        how = _reading_of(facts["config"]["data_source"])
+        found = ScoringModel(model, use_case, version, facts.get("reference"), how)
         _use_all_cores(found.layers.core)
     return found
+
+
+def _reading_of(data_source: dict[str, Any]) -> Reading:
+    spelling = {name: data_source.get(name) for name in SETTINGS}
+    return make_reading(data_source.get("path") or "", **spelling)
 
 
 def _use_all_cores(core) -> None:

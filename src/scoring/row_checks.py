@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from src.config.use_case import Feature, UseCase
-from src.data.columns import as_time
+from src.data.columns import as_time_in
 from src.data.target import shorten
 from src.data.validation import Fault, check_rows
 from src.errors import DataError, at_most
@@ -105,7 +105,7 @@ def history_converters(use_case: UseCase) -> dict[str, Callable]:
     found = {}
     for name in history_columns(use_case):
         if name == use_case.time_column:
-            found[name] = as_time
+            found[name] = as_time_in(use_case.time_format)
         elif name == use_case.target:
             found[name] = _as_codes(use_case.classes) if use_case.classes else _as_number
         else:

@@ -74,7 +74,7 @@ def score_file(model: ScoringModel, job: Job, advance: Callable[[float], None] =
     if job.id_column and job.id_column not in kinds:
         kinds = kinds | {job.id_column: "id"}
     tally = Tally()
-    batches = read_batches(str(job.input), kinds, job.batch_rows)
+    batches = read_batches(str(job.input), kinds, job.batch_rows, model.reading)
     if model.use_case.lags:
         batches = _as_one(batches)
     try:

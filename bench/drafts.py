@@ -1,0 +1,194 @@
+"""Real tables as people export them, drafted and trained by one command, beside the use case that was written by hand.
+
+    python bench/drafts.py [--sets german_credit tv_churn] [--most-rows 20000] [--cv stratified_kfold]
+
+Each packaged data set becomes a CSV with quirks (another separator, decimal commas, a target in words, ids, dates as people
+write them, spellings of missing values, another encoding), which `python -m src.use_cases new … --train` gets without an edit.
+Its score on test stands beside that of the use case that was written by hand, as `portfolio/` has it or trained on the spot:
+within its 95 % interval, or better, counts as equal. Where that one splits in another way, or trains on more rows, the test
+rows differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from src.config.yaml_file import read  # noqa: E402
+from src.data import packaged  # noqa: E402
+
+USE_CASES = {  # whose file names the set as its own, or as a proxy
+    "bank_marketing": "account_opening", "tv_churn": "churn_prediction", "cdnow_spend": "clv_prediction",
+    "german_credit": "credit_scoring", "caravan": "cross_sell", "ecb_fx_volatility": "currency_risk",
+    "gmsc": "default_prediction", "fed_deposits": "deposit_prediction", "us_factor_months": "factor_investing",
+    "loanapp": "fair_lending", "ecb_fx": "fx_prediction", "fed_margins": "interest_optimization",
+    "fed_eve": "interest_rate_risk", "us_asset_months": "portfolio_optimization", "vader_tweets": "sentiment_analysis",
+    "us_share_directions": "stock_prediction",
+    "crx": "", "pakdd2009": "", "phishing": "", "smarket": "", "p401k": "", "pira401k": "", "cdnow_inactivity": "",
+    "vader_negative": "", "vader_signals": "", "loanapp_denials": "", "fed_cash": "",
+}  # fmt: skip
+WORDS = (("Yes", "No"), ("bad", "good"), ("1", "0"), ("ja", "nein"))
+QUIET = ["tracking=none", "registry=none", "n_threads=1"]
+
+
+@dataclass(frozen=True)
+class Quirks:
+    """How a table is spelled."""
+
+    separator: str = ","
+    decimal: str = "."
+    dates: str = "%Y-%m-%d"
+    missing: str = ""
+    encoding: str = "utf-8"
+    ending: str = ".csv"
+    pads: bool = False
+
+
+SPELLINGS = (
+    Quirks(";", ",", "%d.%m.%Y", "", "cp1252"),
+    Quirks("\t", ".", "%d-%b-%Y", "NA", "utf-8", ".tsv"),
+    Quirks(",", ".", "%Y/%m/%d", "?", "utf-8-sig", ".csv", pads=True),
+    Quirks("|", ".", "%Y-%m-%d", "NULL", "utf-8", ".csv.gz"),
+)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run gave: seconds of the whole command, and metrics of its test; or its last line."""
+
+    seconds: float
+    metrics: dict[str, float]
+    said: str = ""
+    code: int = 0
+
+
+def facts_of(name: str) -> dict:
+    """The use case that was written by hand for a set: its file, or one that names the set as a proxy."""
+    for path in sorted((ROOT / "conf/use_case").glob("*.yaml")):
+        use_case = read(path).get("use_case") or {}
+        if path.stem == USE_CASES[name] or (not USE_CASES[name] and name in use_case.get("proxies", [])):
+            return use_case
+    return {}
+
+
+def export(name: str, target: str, folder: Path, number: int, most_rows: int) -> tuple[Path, int]:
+    """Write a set as a CSV with the quirks of a number; give the path and how many rows."""
+    frame, quirks = packaged.load(name, target).frame, SPELLINGS[number % len(SPELLINGS)]
+    time_column = read(packaged.CATALOGUE / f"{name}.yaml").get("time_column")
+    if len(frame) > most_rows:
+        rows = np.sort(np.random.default_rng(0).choice(len(frame), most_rows, replace=False))
+        frame = frame.iloc[rows].reset_index(drop=True)
+    table = pd.DataFrame({"Record No": np.arange(len(frame)) + 100_001})
+    for column in frame:
+        table[column] = _spelled(frame[column], quirks, is_time=column == time_column)
+    if frame[target].dropna().isin([0, 1]).all():
+        one, other = WORDS[number % len(WORDS)]
+        table[target] = frame[target].map({1: one, 0: other})
+    if quirks.pads:
+        table.columns = [f"{column} " if place % 3 == 1 else column for place, column in enumerate(table.columns)]
+    path = folder / f"{name}{quirks.ending}"
+    table.to_csv(path, sep=quirks.separator, index=False, encoding=quirks.encoding, na_rep=quirks.missing, errors="replace")
+    return path, len(frame)
+
+
+def _spelled(values: pd.Series, quirks: Quirks, is_time: bool) -> pd.Series:
+    if is_time or values.dtype.kind == "M":
+        moments = pd.to_datetime(values)
+        return moments.dt.strftime(quirks.dates if (moments.dt.normalize() == moments).all() else "%Y-%m-%d %H:%M:%S")
+    if values.dtype.kind == "f" and quirks.decimal == ",":
+        return values.map(lambda one: f"{one!r}".replace(".", ","), na_action="ignore")
+    return values
+
+
+def train(command: list[str], run_dir: Path) -> Trained:
+    """Run a command that trains, and read what it wrote."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", *command, f"hydra.run.dir={run_dir}", *QUIET],
+        capture_output=True, text=True, cwd=run_dir.parent, env=environment, check=False,
+    )  # fmt: skip
+    seconds = time.perf_counter() - start
+    metrics = json.loads((run_dir / "metrics.json").read_text()) if done.returncode == 0 else {}
+    return Trained(seconds, metrics, done.stdout + done.stderr, done.returncode)
+
+
+def compare(name: str, number: int, most_rows: int, cv: str | None) -> dict[str, object]:
+    """One line of the table."""
+    by_hand = facts_of(name)
+    target = packaged._entry(name).target if not by_hand else by_hand["target"]
+    chosen = [f"cv={cv}"] if cv else []
+    with tempfile.TemporaryDirectory() as folder:
+        path, n_rows = export(name, target, Path(folder), number, most_rows)
+        metric = by_hand.get("metric")
+        given = [f"target={target}", *([f"metric={metric}"] if metric else [])]
+        drafted = train(["src.use_cases", "new", str(path), *given, "--train", *chosen], Path(folder) / "drafted")
+        draft = Path(folder) / "my_conf/use_case"
+        said = next(draft.glob("*.yaml")).read_text() if draft.is_dir() else ""
+        hand = None
+        kept = ROOT / "portfolio" / USE_CASES[name] / "metrics.json"
+        if USE_CASES[name] and kept.is_file():
+            hand = Trained(float("nan"), json.loads(kept.read_text()))
+        elif by_hand:
+            rows = ["data_source=packaged", f"data_source.name={name}"]
+            hand = train(["src.train", f"use_case={by_hand['key']}", *rows, *chosen], Path(folder) / "hand")
+    return {"set": name, "rows": n_rows, "metric": metric, "drafted": drafted, "hand": hand, "yaml": said}
+
+
+def is_equal(drafted: Trained, hand: Trained, metric: str) -> bool | None:
+    """Whether the draft's score lies within the other's interval or beyond it on the better side; None if there is none."""
+    from src.metrics.names import as_score
+
+    low, high = (hand.metrics.get(f"test_{metric}_ci_{end}") for end in ("low", "high"))
+    mine, other = drafted.metrics.get(f"test_{metric}"), hand.metrics.get(f"test_{metric}")
+    if mine is None or other is None:
+        return None
+    worst = min((as_score(metric, one) for one in (low, high) if one is not None), default=as_score(metric, other))
+    return bool(as_score(metric, mine) >= worst)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", nargs="*", default=list(USE_CASES), help="names of packaged sets")
+    parser.add_argument(
+        "--most-rows",
+        type=int,
+        default=1_000_000,
+        help="draw so many rows of a larger set (the hand-written one trains on all)",
+    )
+    parser.add_argument("--cv", help="of both runs; else their own")
+    parser.add_argument("--keep", type=Path, help="a folder for the drafted files")
+    args = parser.parse_args()
+    print(f"{'set':20} {'rows':>7} {'s':>6} {'metric':22} {'drafted':>9} {'by hand':>9}  {'interval':20} equal")
+    for name in args.sets:
+        line = compare(name, list(USE_CASES).index(name), args.most_rows, args.cv)
+        drafted, hand, metric = line["drafted"], line["hand"], line["metric"]
+        if args.keep:
+            args.keep.mkdir(parents=True, exist_ok=True)
+            (args.keep / f"{name}.txt").write_text(f"{line['yaml']}\n{drafted.said}", encoding="utf-8")
+        if drafted.code:
+            print(f"{name:20} {line['rows']:>7,} exit {drafted.code}: {drafted.said.strip().splitlines()[-1:]}", flush=True)
+            continue
+        shown = drafted.metrics.get(f"test_{metric}", float("nan"))
+        other = hand.metrics.get(f"test_{metric}", float("nan")) if hand else float("nan")
+        ends = [hand.metrics.get(f"test_{metric}_ci_{end}", float("nan")) if hand else float("nan") for end in ("low", "high")]
+        equal = {True: "yes", False: "NO", None: "-"}[is_equal(drafted, hand, metric) if hand else None]
+        print(f"{name:20} {line['rows']:>7,} {drafted.seconds:6.1f} {metric or '':22} {shown:9.4g} {other:9.4g}"
+              f"  {f'[{ends[0]:.4g}, {ends[1]:.4g}]':20} {equal}", flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""What a column is, told from its cells: numbers, truth values, dates, categories or texts, with what speaks for it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from src.data.columns import NO_CATEGORIES, spelled_as
+from src.data.reading import Reading
+from src.drafts import sniffing
+from src.drafts.table import Values, values_of
+
+ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?(Z|[+-]\d{2}:?\d{2})?")
+DAYS = (
+    "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y",
+    "%Y.%m.%d", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d%b%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%b %Y", "%Y-%m", "%m/%Y",
+)  # fmt: skip
+CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p")
+SHOWN = 4
+FEWEST_WORDS = 3  # of a text, on average
+MOST_OF_ONE_VALUE = 0.5  # share of different values from which on texts are texts and no categories
+LARGEST_INTEGER = 2**53
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column, as it is proposed.
+
+    Attributes
+    ----------
+    name : str
+    type : {"float", "int", "bool", "category", "text", "date"}
+    said : str
+        What speaks for the type.
+    format : str, optional
+        Of dates that are not in ISO 8601.
+    n_missing, n_values : int
+        Cells without a value, and different values (of long columns at least so many).
+    missing : list of str
+        Cells that stand for a missing value.
+    doubts : list of str
+        What is unsure, a sentence each.
+    left_out : str
+        Why it is no feature; empty if it is one.
+    """
+
+    name: str
+    type: str
+    said: str
+    format: str | None = None
+    n_missing: int = 0
+    n_values: int = 0
+    missing: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    left_out: str = ""
+
+
+def column_of(name: str, cells: pa.ChunkedArray, seen: Values | None, reading: Reading) -> Column:
+    """Tell what a column is.
+
+    Parameters
+    ----------
+    name : str
+    cells : ChunkedArray
+    seen : Values, optional
+        Its texts; None of a column that has a type already.
+    reading : Reading
+    """
+    if seen is None or not pa.types.is_string(cells.type):
+        return _of_type(name, cells)
+    values = seen.counts
+    pattern = sniffing.number_pattern(reading.decimal, reading.thousands)
+    is_number = lambda value: bool(pattern.fullmatch(sniffing.bare(value) if reading.symbols else value.strip()))  # noqa: E731
+    missing = sniffing.missing_of(values, is_number)
+    known = Counter({value: n for value, n in values.items() if value.strip() and value.strip() not in missing})
+    n_missing = cells.null_count + sum(n for value, n in values.items() if value not in known)
+    given, n_values = len(cells) - n_missing, seen.n_different - (len(values) - len(known))
+    facts = {"n_missing": n_missing, "n_values": n_values, "missing": missing}
+    if not known:
+        return Column(name, "category", "no value in any row", **facts, left_out="every value is missing")
+    numbers = [value for value in known if is_number(value)]
+    words = list(known.keys() - set(numbers))
+    if numbers and not [word for word in words if word.strip() not in sniffing.READ_AS_MISSING]:
+        lacking = sum(known[word] for word in words)
+        facts |= {"n_missing": n_missing + lacking, "n_values": n_values - len(words)}
+        odd = [value for value in missing if value not in sniffing.MISSING]
+        doubts = [f"{name}: {', '.join(map(_short, odd))} is no number, and is taken as missing"] if odd else []
+        told = _of_numbers(name, numbers, given - lacking, facts, reading)
+        return replace(told, doubts=[*told.doubts, *doubts])
+    return _of_words(name, known, given, facts, numbers)
+
+
+def _of_numbers(name: str, known: list[str], n: int, facts: dict, reading: Reading) -> Column:
+    texts = [value.strip() for value in known]
+    digits = [text for text in texts if text.isdigit()]
+    if len(digits) == len(texts) and any(len(text) > 1 and text.startswith("0") for text in digits):
+        zeros = next(text for text in digits if len(text) > 1 and text.startswith("0"))
+        return Column(name, "category", f"codes with leading zeros, such as {zeros}", **facts)
+    values = [_number(text, reading) for text in texts]
+    if form := _compact_dates(digits if len(digits) == len(texts) else []):
+        doubt = f"{name}: numbers of 8 digits, all of them days as in {form}: write type: int if they are none"
+        return Column(name, "date", f"{n:,} values, all days such as {digits[0]}", form, **facts, doubts=[doubt])
+    is_whole = all(value == int(value) for value in values if abs(value) < 1e300)
+    if is_whole and max(map(abs, values)) >= LARGEST_INTEGER:
+        return Column(name, "category", f"{n:,} whole numbers with more digits than a number can hold", **facts)
+    if set(values) <= {0.0, 1.0} and is_whole and len(set(values)) == 2 and all(text in ("0", "1") for text in texts):
+        return Column(name, "bool", f"{n:,} values, all 0 or 1", **facts)
+    lacking = f" but {facts['n_missing']:,}" if facts["n_missing"] else ""
+    rows = n + facts["n_missing"]
+    kind = "int" if is_whole and not any(mark in text for text in texts for mark in "eE" + reading.decimal) else "float"
+    said = f"{facts['n_values']:,} values in {rows:,} rows, all {'whole ' if kind == 'int' else ''}numbers{lacking}"
+    return Column(name, kind, said, **facts)
+
+
+def _number(text: str, reading: Reading) -> float:
+    text = sniffing.bare(text)
+    for mark in (" ", "\u00a0", "\u202f") if reading.thousands == " " else (reading.thousands or "",):
+        text = text.replace(mark, "") if mark else text
+    return float(text.replace(",", ".") if reading.decimal == "," else text)
+
+
+def _compact_dates(digits: list[str]) -> str | None:
+    """The format of days such as 20241231, if all numbers are."""
+    if len(digits) < 2 or not all(len(text) == 8 and "1900" <= text[:4] <= "2100" for text in digits):
+        return None
+    return "%Y%m%d" if not pd.to_datetime(pd.Series(digits), format="%Y%m%d", errors="coerce").isna().any() else None
+
+
+def _of_words(name: str, known: Counter, given: int, facts: dict, numbers: list[str]) -> Column:
+    distinct = list(known)
+    if len(distinct) <= 6 and len({value.strip().lower() for value in distinct}) == 2 and spelled_as(distinct):
+        return Column(name, "bool", f"{given:,} values, all {_listed(known)}", **facts)
+    form, doubt = _date_format(distinct)
+    if form is not None:
+        written = "in ISO 8601" if form == "" else f"in the format {form}"
+        doubts = [f"{name}: {doubt}"] if doubt else []
+        said = f"{given:,} values, all dates {written}, such as {_short(distinct[0])}"
+        return Column(name, "date", said, form or None, **facts, doubts=doubts)
+    n_words, n_values = sum(len(value.split()) * n for value, n in known.items()) / sum(known.values()), facts["n_values"]
+    if n_words >= FEWEST_WORDS and n_values > MOST_OF_ONE_VALUE * given and n_values > 20:
+        return Column(name, "text", f"{n_values:,} texts in {given:,} rows, {n_words:.0f} words on average", **facts)
+    doubts = []
+    if numbers and sum(known[value] for value in numbers) > 0.5 * given:
+        of_numbers = set(numbers)
+        other = next(value for value in distinct if value not in of_numbers)
+        doubts = [f"{name}: most values are numbers, but {_short(other)} and others are not, so it is a category"]
+    said = f"{n_values:,} values in {given + facts['n_missing']:,} rows: {_listed(known)}"
+    broken = next((what for value in distinct for what, is_so in NO_CATEGORIES.items() if is_so(value)), "")
+    return Column(name, "category", said, **facts, doubts=doubts, left_out=f"it has a value {broken}" if broken else "")
+
+
+def _date_format(values: list[str]) -> tuple[str | None, str]:
+    """Format of dates ("" is ISO 8601), and what is unsure about it; None of what are no dates."""
+    texts = [value.strip() for value in values]
+    if not any(character.isdigit() for character in texts[0]) or len(texts[0]) > 32:
+        return None, ""
+    if all(map(ISO.fullmatch, texts)):
+        return (
+            ("", "")
+            if not pd.to_datetime(pd.Series(texts), format="ISO8601", errors="coerce", utc=True).isna().any()
+            else (None, "")
+        )
+    fits = []
+    for form in [day + clock for day in DAYS for clock in CLOCKS]:
+        if _is_in(texts[0], form) and _is_in(texts[-1], form):
+            found = pd.to_datetime(pd.Series(texts), format=form, errors="coerce")
+            fits += [form] if not found.isna().any() else []
+    if not fits:
+        return None, ""
+    others = [form for form in fits if form != fits[0]]
+    doubt = f"dates may be read as {fits[0]} or as {others[0]}: it is taken as {fits[0]}" if others else ""
+    return fits[0], doubt
+
+
+def _is_in(text: str, form: str) -> bool:
+    try:
+        datetime.strptime(text, form)
+    except ValueError:
+        return False
+    return True
+
+
+def _of_type(name: str, cells: pa.ChunkedArray) -> Column:
+    """A column whose file says what it is."""
+    kind, n = cells.type, len(cells)
+    facts = {"n_missing": cells.null_count, "n_values": len(pc.unique(cells)) - bool(cells.null_count)}
+    if cells.null_count == n:
+        return Column(name, "category", "no value in any row", **facts, left_out="every value is missing")
+    if pa.types.is_boolean(kind):
+        return Column(name, "bool", "truth values, as the file says", **facts)
+    if pa.types.is_integer(kind):
+        extremes = pc.min_max(cells).as_py()
+        if max(abs(extremes["min"]), abs(extremes["max"])) >= LARGEST_INTEGER:
+            return Column(name, "category", "whole numbers with more digits than a number can hold", **facts)
+        if facts["n_values"] == 2 and extremes == {"min": 0, "max": 1}:
+            return Column(name, "bool", "0 and 1 in every row", **facts)
+        return Column(name, "int", f"{facts['n_values']:,} whole numbers in {n:,} rows, as the file says", **facts)
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return Column(name, "float", f"{facts['n_values']:,} numbers in {n:,} rows, as the file says", **facts)
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return Column(name, "date", "dates, as the file says", **facts)
+    if not pa.types.is_string(kind):
+        return Column(name, "category", f"{kind}", **facts, left_out=f"its type, {kind}, is none that a model can take")
+    return _of_words(name, values_of(cells).counts, n - cells.null_count, facts, [])
+
+
+def _listed(known: Counter) -> str:
+    shown = [_short(value) for value, _ in known.most_common(SHOWN)]
+    return ", ".join(shown) + (", …" if len(known) > SHOWN else "")
+
+
+def _short(value: str) -> str:
+    text = "".join(character if character.isprintable() else " " for character in value)
+    return text if len(text) <= 24 else f"{text[:23]}…"

@@ -1,0 +1,187 @@
+"""What columns are to a model: ids and constants that tell it nothing, the time, the group, people's protected traits."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from src.drafts.columns import Column
+
+ID_NAME = re.compile(
+    r"(^|[_\s.-])(id|ids|uuid|guid|key|nr|no|num|number|index|rowid|pk|ref|reference|iban|account|konto)$|^(id|index|row|unnamed)[_\s:.-]?|[a-z]I[Dd]$",
+    re.IGNORECASE,
+)  # fmt: skip
+CAMEL_ID = re.compile(r"[a-z]I[Dd]$")
+GROUP_NAME = re.compile(
+    r"(customer|client|account|user|person|member|patient|household|card|company|firm|merchant|branch|borrower|applicant|group|entity|kunde|konto|phone|worker)",
+    re.IGNORECASE,
+)
+TIME_NAME = re.compile(
+    r"(date|time|timestamp|datum|zeit|day|month|week|quarter|period|created|booked|paid|posted|opened|recorded|observed|as_of|_at$|_on$|^dt$|_dt$|^ts$)",
+    re.IGNORECASE,
+)
+NO_TIME_NAME = re.compile(r"(birth|dob|born|expir|matur|end|until|due|next|last|closed|valid|start|employ|hire)", re.IGNORECASE)
+PROTECTED_NAME = re.compile(
+    r"(^|_|\b)(sex|gender|race|ethnic\w*|nationality|religion|marital\w*|marital_status|disab\w*|pregnan\w*|foreign\w*|hispanic|black|white|geschlecht)($|_|\b)",
+    re.IGNORECASE,
+)
+NEARLY_UNIQUE = 0.95
+FEWEST_GROUPS = 20
+FEWEST_TIMES = 20
+FEWEST_IN_PART = 5  # rows of each class, in val and in test
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Columns with a role of their own, and why.
+
+    Attributes
+    ----------
+    columns : list of Column
+        All columns but the target; those that are no feature say why.
+    time, group : Column, optional
+    protected : list of str
+    said, doubts : list of str
+        A sentence each.
+    """
+
+    columns: list[Column]
+    time: Column | None = None
+    group: Column | None = None
+    protected: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+
+
+def roles_of(columns: list[Column], frame: pd.DataFrame, labels: np.ndarray | None, is_class: bool) -> Roles:
+    """Tell the roles of columns.
+
+    Parameters
+    ----------
+    columns : list of Column
+        Without the target.
+    frame : DataFrame
+        Their values, as text where the file is; times can be parsed from it.
+    labels : ndarray, optional
+        Of the rows, to see whether a split by time leaves each part some of each class.
+    is_class : bool
+    """
+    judged = [_judged(column, frame[column.name]) for column in columns]
+    protected = [
+        column.name for column in judged if not column.left_out and PROTECTED_NAME.search(column.name) and column.n_values <= 20
+    ]
+    time, about_time = _time(judged, frame, labels, is_class)
+    group, about_group = _group(judged, frame, len(frame), time)
+    said, doubts = [*about_time[0], *about_group[0]], [*about_time[1], *about_group[1]]
+    taken = {
+        column.name: what for column, what in ((time, "the time of the row"), (group, "whom the row belongs to")) if column
+    }
+    taken |= dict.fromkeys(protected, "protected by law in many places")
+    judged = [replace(column, left_out=column.left_out or taken.get(column.name, "")) for column in judged]
+    if protected:
+        said.append(
+            f"{', '.join(protected)}: left out of the features, because laws may protect it (fairness can be measured by it)"
+        )
+    for column in judged:
+        doubts += column.doubts if not column.left_out or column is time else []
+    return Roles(judged, time, group, protected, said, doubts)
+
+
+def _judged(column: Column, values: pd.Series) -> Column:
+    """The column, with the reason why it tells a model nothing."""
+    if column.left_out:
+        return column
+    n_known = len(values) - column.n_missing
+    if column.n_values <= 1 and not column.n_missing:
+        return replace(column, left_out=f"it has one value in every row ({_short(values.iloc[0])})")
+    unique = column.n_values >= NEARLY_UNIQUE * n_known and n_known >= 20
+    is_id_name = bool(ID_NAME.search(column.name) or CAMEL_ID.search(column.name))
+    many = f"{column.n_values:,} values in {n_known:,} rows"
+    if column.type == "int" and unique and _counts_up(values):
+        return replace(column, left_out=f"it numbers the rows ({many})")
+    if unique and is_id_name and column.type in ("int", "category"):
+        return replace(column, left_out=f"an id, by its name and {many}")
+    if unique and column.type == "category":
+        return replace(column, left_out=f"nearly every row has its own value ({many}), as an id does")
+    return column
+
+
+def _counts_up(values: pd.Series) -> bool:
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype="float64")
+    if np.isnan(numbers).any():
+        return False
+    return bool(np.all(np.diff(numbers) == 1)) or bool(np.ptp(numbers) == len(numbers) - 1)
+
+
+def _time(columns: list[Column], frame: pd.DataFrame, labels, is_class: bool) -> tuple[Column | None, tuple[list, list]]:
+    """When a row happened: the only date that every row has, or of several the only one that is called so or sorts the rows."""
+    dates = [column for column in columns if column.type == "date" and not column.left_out]
+    whole = [one for one in dates if not one.n_missing and one.n_values >= FEWEST_TIMES and not NO_TIME_NAME.search(one.name)]
+    named = [one for one in whole if TIME_NAME.search(one.name)]
+    told = whole if len(whole) == 1 else named
+    if len(told) > 1:
+        told = [one for one in told if moments(frame[one.name], one.format).is_monotonic_increasing]
+    if len(told) != 1:
+        names = ", ".join(one.name for one in dates)
+        return None, ([], [f"{names}: is it when the row happened? Then name it: time_column={dates[0].name}"] if dates else [])
+    column = told[0]
+    if column.doubts:
+        return None, ([], [f"{column.name}: the time of the row? Its format is not sure, so the split is not by time"])
+    times = moments(frame[column.name], column.format)
+    if not _can_be_split(times.to_numpy(), labels, is_class):
+        return None, ([], [f"{column.name}: the newest rows lack a class or are of one day, so the split is not by time"])
+    said = f"{column.name}: the time of the row, {times.min():%Y-%m-%d} to {times.max():%Y-%m-%d}: the newest rows are the test"
+    return column, ([said], [] if column in named else [f"{column.name}: taken as the time of the row, being the only date"])
+
+
+def moments(values: pd.Series, form: str | None) -> pd.Series:
+    """Text or dates as dates without a zone; what is none is missing."""
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return values.dt.tz_convert(None) if values.dt.tz is not None else values
+    if form:
+        return pd.to_datetime(values, format=form, errors="coerce")
+    return pd.to_datetime(values, format="ISO8601", errors="coerce", utc=True).dt.tz_convert(None)
+
+
+def _can_be_split(times: np.ndarray, labels, is_class: bool) -> bool:
+    """Whether train, val and test by time have rows, and each class enough of them."""
+    order = np.argsort(times, kind="stable")
+    n, ordered = len(order), times[order]
+    cuts = [int(np.searchsorted(ordered, ordered[round(n * share)])) for share in (0.8, 0.9)]
+    if not 0 < cuts[0] < cuts[1] < n:
+        return False
+    if labels is None or not is_class:
+        return True
+    n_classes = len(set(labels))
+    parts = np.split(np.asarray(labels, dtype=object)[order], cuts)
+    return all(len(set(part)) == n_classes and min(pd.Series(part).value_counts()) >= FEWEST_IN_PART for part in parts)
+
+
+def _group(columns: list[Column], frame: pd.DataFrame, n: int, time: Column | None) -> tuple[Column | None, tuple[list, list]]:
+    found = []
+    for column in columns:
+        is_named = ID_NAME.search(column.name) or CAMEL_ID.search(column.name)
+        repeats = FEWEST_GROUPS <= column.n_values <= 0.8 * n and not column.n_missing
+        if (
+            not column.left_out
+            and column.type in ("int", "category")
+            and is_named
+            and repeats
+            and GROUP_NAME.search(column.name)
+        ):
+            found.append(column)
+    if not found:
+        return None, ([], [])
+    column = max(found, key=lambda one: one.n_values)
+    said = f"{column.name}: whom the row belongs to ({column.n_values:,} values in {n:,} rows)"
+    if time:
+        return column, ([f"{said}: no feature; the split by time may put one in two parts"], [])
+    return column, ([f"{said}: nobody is in two parts of the split"], [])
+
+
+def _short(value: object) -> str:
+    text = "".join(one if one.isprintable() else " " for one in str(value))
+    return text if len(text) <= 24 else f"{text[:23]}…"
