@@ -270,8 +270,14 @@ def test_configuration_that_we_show_is_yaml(path):
 @pytest.mark.parametrize("path", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=name_of)  # it names what is gone
 def test_every_file_that_a_page_names_is_there(path):
     named = [*PLACE.findall(without_blocks(path)), *(re.findall(r"^::: (\S+)\.\w+$", text_of(path), re.MULTILINE))]
-    gone = [one for one in named if not any((ROOT / each).exists() for each in (one, f"{one.replace('.', '/')}.py"))]
+    gone = [one for one in named if not any((ROOT / each).exists() for each in (one, *modules_called(one)))]
     assert [one for one in gone if "NAME" not in one and not one.startswith("conf/tuned")] == []  # a run makes that folder
+
+
+def modules_called(name: str) -> list[str]:
+    """Files that a module may be, of its dotted name."""
+    place = name.replace(".", "/")
+    return [f"{place}.py", f"{place}/__init__.py"]
 
 
 # Links
