@@ -27,6 +27,7 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from src.config import DATASETS, datasets  # noqa: E402
 from src.config.yaml_file import read  # noqa: E402
 from src.data import packaged  # noqa: E402
 
@@ -87,7 +88,7 @@ def facts_of(name: str) -> dict:
 def export(name: str, target: str, folder: Path, number: int, most_rows: int) -> tuple[Path, int]:
     """Write a set as a CSV with the quirks of a number; give the path and how many rows."""
     frame, quirks = packaged.load(name, target).frame, SPELLINGS[number % len(SPELLINGS)]
-    time_column = read(packaged.CATALOGUE / f"{name}.yaml").get("time_column")
+    time_column = read(DATASETS / f"{name}.yaml").get("time_column")
     if len(frame) > most_rows:
         rows = np.sort(np.random.default_rng(0).choice(len(frame), most_rows, replace=False))
         frame = frame.iloc[rows].reset_index(drop=True)
@@ -129,7 +130,7 @@ def train(command: list[str], run_dir: Path) -> Trained:
 def compare(name: str, number: int, most_rows: int, cv: str | None) -> dict[str, object]:
     """One line of the table."""
     by_hand = facts_of(name)
-    target = packaged._entry(name).target if not by_hand else by_hand["target"]
+    target = datasets.entry_of(name).target if not by_hand else by_hand["target"]
     chosen = [f"cv={cv}"] if cv else []
     with tempfile.TemporaryDirectory() as folder:
         path, n_rows = export(name, target, Path(folder), number, most_rows)
