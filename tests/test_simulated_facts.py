@@ -338,7 +338,7 @@ def feature(type="float", **facts):
         ({"x": {"type": "float", "simulate": {"derived": "status"}}, "status": STATUS}, "is a text, but derived gives numbers"),
         ({"x": feature(level="category", per=["y"]), "y": feature()}, "per names y, which is neither a category nor period"),
         (
-            shops() | {"x": feature(level="category", per=["shop"], derived="drawn + y"), "y": feature()},
+            shops() | {"x": feature(level="category", per=["shop"], given=[{"when": "y > 0", "mean": 1}]), "y": feature()},
             "looks at y, which changes within it",
         ),
         (shops(factors={"f": 0.5}), "its factor f must have it too, but has level row"),

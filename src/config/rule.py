@@ -22,8 +22,11 @@ class Rule(Facts):
     ----------
     when : str, optional
         Condition of the rows that the rule is about; None is all.
-    holds : str
+    holds : str, optional
         Condition that they keep: see `src.config.expression`.
+    constant, within : list of str, optional
+        Instead of `holds`: columns that have one value in all rows with the same values in the columns of `within`. A row
+        breaks it where it differs from the first of them.
     share : float
         Of the rows that the rule is about, in (0, 1]: how many of them keep it at least. 1 makes the rule exact: a row that
         breaks it is refused.
@@ -32,12 +35,16 @@ class Rule(Facts):
     """
 
     when: Condition | None = None
-    holds: Condition
+    holds: Condition | None = None
+    constant: Annotated[list[str], Field(min_length=1)] | None = None
+    within: Annotated[list[str], Field(min_length=1)] | None = None
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
     reason: str | None = None
 
     @model_validator(mode="after")
     def _can_be_read(self):
+        if (self.holds is None) == (self.constant is None) or (self.constant is None) != (self.within is None):
+            raise ValueError("a rule has either holds, or constant and within")
         for text in self.texts:
             parse(text)
         return self
@@ -45,12 +52,13 @@ class Rule(Facts):
     @property
     def texts(self) -> list[str]:
         """Its conditions."""
-        return [self.holds] if self.when is None else [self.when, self.holds]
+        return [text for text in (self.when, self.holds) if text is not None]
 
     @property
     def columns(self) -> list[str]:
         """Columns that it looks at, those that hold something first."""
-        return list(dict.fromkeys(name for text in reversed(self.texts) for name in parse(text).columns))
+        named = [name for text in reversed(self.texts) for name in parse(text).columns]
+        return list(dict.fromkeys([*(self.constant or ()), *(self.within or ()), *named]))
 
     @property
     def is_exact(self) -> bool:
@@ -59,7 +67,8 @@ class Rule(Facts):
 
     def said(self) -> str:
         """The rule in a line."""
-        return self.holds if self.when is None else f"where {self.when}: {self.holds}"
+        holds = self.holds or f"one value of {', '.join(self.constant)} for each {', '.join(self.within)}"
+        return holds if self.when is None else f"where {self.when}: {holds}"
 
 
 def check_rules(rules: dict[str, Rule], kinds: dict[str, str], categories: dict[str, list[str] | None]) -> None:
@@ -78,6 +87,8 @@ def check_rules(rules: dict[str, Rule], kinds: dict[str, str], categories: dict[
     ValueError
     """
     for name, rule in rules.items():
+        if unknown := [column for column in rule.columns if column not in kinds]:
+            raise ValueError(f"rule {name}: it names {unknown[0]}, which is not a column")
         for text in rule.texts:
             try:
                 kind = kind_of(parse(text), kinds, categories)

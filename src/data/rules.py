@@ -10,7 +10,7 @@ import pandas as pd
 
 from src.config.expression import parse
 from src.config.rule import Rule
-from src.data.expressions import holds, read_column
+from src.data.expressions import Truth, holds, read_column
 
 Z_OF_DOUBT = 3.0  # standard errors by which a share may miss what the rule states, by chance
 
@@ -72,10 +72,23 @@ def judge(rules: Mapping[str, Rule], table: pd.DataFrame) -> list[Kept]:
     }
     found = []
     for name, rule in here.items():
-        kept = holds(parse(rule.holds), columns, len(table))
+        kept = _one_value(rule, table) if rule.holds is None else holds(parse(rule.holds), columns, len(table))
         about = np.ones(len(table), dtype=bool) if rule.when is None else holds(parse(rule.when), columns, len(table)).yes
         found.append(Kept(name, rule, int((about & (kept.yes | kept.no)).sum()), about & kept.no))
     return found
+
+
+def _one_value(rule: Rule, table: pd.DataFrame) -> Truth:
+    """Where all columns have the value that the first row of its kind has; neither where one is missing."""
+    groups = table.groupby(rule.within, observed=True, sort=False, dropna=False).ngroup().to_numpy()
+    yes, no = np.ones(len(table), dtype=bool), np.zeros(len(table), dtype=bool)
+    for name in rule.constant:
+        codes = pd.factorize(table[name])[0]
+        known = codes >= 0
+        first = np.full(groups.max(initial=0) + 1, -1)
+        first[groups[known][::-1]] = codes[known][::-1]
+        yes, no = yes & known & (codes == first[groups]), no | (known & (codes != first[groups]))
+    return Truth(yes, no)
 
 
 def notes(found: list[Kept]) -> list[str]:

@@ -176,7 +176,7 @@ def check_rows(
     others : mapping of str to callable, optional
         Further columns and what converts them: see `src.data.columns`.
     rules : mapping of str to Rule, optional
-        Of the business. The exact ones whose columns are among the features are asked of rows that have no other fault.
+        Of the business. The exact ones about single rows, whose columns are among the features, are asked of rows that have no other fault.
 
     Returns
     -------
@@ -193,7 +193,7 @@ def check_rows(
 
 def _broken_rules(table: pd.DataFrame, rules: Mapping[str, Rule], features: Mapping[str, Feature]) -> list[Fault]:
     """Exact rules that rows break; the fault is said to be in the first feature that a rule names."""
-    asked = {name: rule for name, rule in rules.items() if rule.is_exact and set(rule.columns) <= set(features)}
+    asked = {name: rule for name, rule in rules.items() if rule.is_exact and rule.holds and set(rule.columns) <= set(features)}
     broken = [one for one in rules_of_business.judge(asked, table) if one.broken.any()]
     return [Fault(one.rule.columns[0], *_said_of_rule(one, table)) for one in broken]
 

@@ -39,6 +39,7 @@ _PARAMETERS = (
     *("mean", "std", "median", "sigma", "low", "high", "a", "b", "probability", "probabilities"),
     *("n_values", "exponent", "parts", "prefix", "templates", "slots"),
 )
+_RARE_DAYS = (-0.7, 3.0)  # scores of a flag of the calendar that is true on a day of the year, or on half of them
 DISTRIBUTIONS = {
     "float": {*CONTINUOUS, "trend_years"},
     "int": {*CONTINUOUS, *_COUNTED, *(name for name, type in CALENDAR.items() if type == "int")},
@@ -297,6 +298,8 @@ class Simulate(Margin):
             middles = ((1 - self.probability) / 2, 1 - self.probability / 2)
             low, high = (NormalDist().inv_cdf(min(max(middle, 1e-12), 1 - 1e-12)) for middle in middles)
             return low, high
+        if CALENDAR.get(self.distribution) == "bool":
+            return _RARE_DAYS
         if self.distribution == "categorical":
             scores = self.category_scores()
             return min(scores), max(scores)

@@ -89,14 +89,14 @@ def _kind(name: str, text: str, kinds: dict[str, str], categories: dict) -> str:
 
 
 def _check_shared(name: str, use_case: UseCase) -> None:
-    """Refuse a value that is to be shared, but comes from one that is not."""
+    """Refuse a draw that is to be shared, but depends on what is not; what is derived from it may move with anything."""
     drawn, factors = use_case.features[name].simulate, use_case.simulation.factors
     if drawn.level == "row":
         return
     own = _sharers(drawn)
-    for text in expressions_of(drawn):
-        for column in parse(text).columns:
-            if column != DRAWN and column not in own and not _varies_with(column, use_case) <= own:
+    for case in drawn.given:
+        for column in parse(case.when).columns:
+            if column not in own and not _varies_with(column, use_case) <= own:
                 raise ValueError(f"{name} has level {drawn.level}, but looks at {column}, which changes within it")
     for factor in drawn.factors:
         facts = factors.get(factor, Factor())
