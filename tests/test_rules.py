@@ -60,6 +60,18 @@ def test_a_row_in_which_the_deciding_value_is_missing_is_not_judged():
     assert (one.n_judged, one.broken.tolist()) == (2, [False, False, True, False])
 
 
+def test_a_row_breaks_a_rule_of_one_value_where_it_differs_from_the_first_of_its_kind():
+    shops = pd.DataFrame({"shop": ["a", "b", "a", "a", "b"], "country": ["DE", None, "DE", "FR", "IT"]}, dtype="category")
+    (one,) = judge({"r": Rule(constant=["country"], within=["shop"])}, shops)
+    assert (one.n_judged, one.broken.tolist()) == (4, [False, False, False, True, False])
+    assert one.rule.said() == "one value of country for each shop"
+
+
+def test_scoring_asks_no_rule_about_several_rows():
+    rules = {"r": Rule(constant=["age"], within=["status"])}
+    assert check_rows(ROWS, FEATURES, rules=rules)[1] == []
+
+
 def test_training_rows_that_break_an_exact_rule_are_refused():
     with pytest.raises(
         DataError, match=r"rule retired: 1 row breaks it \(row 3 is the first\): where status == 'retired': age >= 60"
@@ -112,6 +124,9 @@ FACTS = {
         ({"holds": "status == 'b'"}, "status is never 'b'"),
         ({"holds": "age >"}, "expected a column"),
         ({"holds": "age > 1", "share": 0.0}, "greater than 0"),
+        ({"constant": ["aeg"], "within": ["status"]}, "rule r: it names aeg, which is not a column"),
+        ({"constant": ["age"]}, "either holds, or constant and within"),
+        ({"constant": ["age"], "within": ["status"], "holds": "age > 1"}, "either holds, or constant and within"),
     ],
 )
 def test_a_use_case_refuses_a_rule_that_cannot_be_checked(rule, message):

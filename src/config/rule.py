@@ -87,7 +87,7 @@ def check_rules(rules: dict[str, Rule], kinds: dict[str, str], categories: dict[
     ValueError
     """
     for name, rule in rules.items():
-        if unknown := [column for column in rule.columns if column not in kinds]:
+        if unknown := [column for column in [*(rule.constant or ()), *(rule.within or ())] if column not in kinds]:
             raise ValueError(f"rule {name}: it names {unknown[0]}, which is not a column")
         for text in rule.texts:
             try:

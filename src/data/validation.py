@@ -176,7 +176,8 @@ def check_rows(
     others : mapping of str to callable, optional
         Further columns and what converts them: see `src.data.columns`.
     rules : mapping of str to Rule, optional
-        Of the business. The exact ones about single rows, whose columns are among the features, are asked of rows that have no other fault.
+        Of the business. The exact ones about single rows, whose columns are among the features, are asked of rows without
+        another fault.
 
     Returns
     -------
