@@ -145,12 +145,12 @@ def simulate(use_case: UseCase, n_rows: int, seed: int) -> Dataset:
 
 
 def _check(use_case: UseCase, n_rows: int, seed: int) -> None:
+    if use_case.simulation is None:
+        raise DataError(f"no rows can be drawn: use_case={use_case.key} has no simulation")
     if n_rows < 1:
         raise ConfigError(f"rows must be at least 1, but got {n_rows}")
     if seed < 0:
         raise ConfigError(f"seed must not be negative, but got {seed}")
-    if use_case.simulation is None:
-        raise DataError(f"no rows can be drawn: use_case={use_case.key} has no simulation")
 
 
 def _effects(spec: Simulate | Interaction) -> dict:
