@@ -63,3 +63,11 @@ def test_a_file_that_is_there_is_kept(tmp_path):
 def test_a_use_case_without_a_simulation_draws_nothing():
     with pytest.raises(DataError, match="has no simulation"):
         simulate(sample.find("customer_journey").model_copy(update={"simulation": None}))
+
+
+def test_a_use_case_of_the_users_own_is_found(tmp_path, capsys):
+    (tmp_path / "use_case").mkdir()
+    own = (sample.CONF / "use_case/customer_journey.yaml").read_text().replace("key: customer_journey", "key: ways")
+    (tmp_path / "use_case/ways.yaml").write_text(own)
+    assert sample.main(["--config-dir", str(tmp_path), "ways", "rows=20", f"out={tmp_path}/x.csv"]) == 0
+    assert "20 simulated rows of ways" in capsys.readouterr().out

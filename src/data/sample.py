@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
@@ -27,12 +28,19 @@ No real customer is in the rows. What is true of them and what is not: docs/refe
 
 def main(argv: list[str]) -> int:
     """Write the file and say what is in it; give the exit code."""
-    if not argv or {"-h", "--help"} & set(argv):
-        print(HELP)
-        return 0
-    name, *options = argv
-    given = _options(options)
-    use_case = find(name)
+    parser = argparse.ArgumentParser(
+        prog="python -m src.use_cases sample",
+        usage=USAGE,
+        description=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("use_case", help=argparse.SUPPRESS)
+    parser.add_argument("options", nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument("--config-dir", "-cd", type=Path, help="a folder with use cases of your own")
+    args = parser.parse_intermixed_args(argv)
+    folders = [CONF, *([args.config_dir] if args.config_dir else [])]
+    given = _options(args.options)
+    use_case = find(args.use_case, folders)
     path = _path(given)
     from src.data import simulate
 
