@@ -1,17 +1,17 @@
 """How one feature is drawn, and how it moves the target."""
 
-from math import inf, prod, sqrt
+from math import inf, sqrt
 from statistics import NormalDist
-from string import Formatter
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from src.config.rule import Condition
 from src.config.simulation.margin import CONTINUOUS, MAY, Margin
+from src.config.simulation.names import Slot, check_templates, check_value_names
 from src.config.simulation.source import Given, Heap, check_source_of
 from src.config.simulation.world import Level, Regime, Season, check_level
-from src.config.strict_model import Facts, Share
+from src.config.strict_model import Share
 
 CALENDAR = {
     "hour": "int",
@@ -48,21 +48,6 @@ DISTRIBUTIONS = {
     "text": {"template"},
     "date": set(),
 }
-
-
-class Slot(Facts):
-    """Words that can stand at one place of a text.
-
-    Attributes
-    ----------
-    words : list of str
-        Equally frequent; with a correlation ordered from what goes with low values to what goes with high ones.
-    correlation : float
-        In (-1, 1), of the word's place in the list with the latent value of the text; 0 picks words at random.
-    """
-
-    words: Annotated[list[str], Field(min_length=1)]
-    correlation: Annotated[float, Field(gt=-1, lt=1)] = 0.0
 
 
 class Simulate(Margin):
@@ -170,35 +155,10 @@ class Simulate(Margin):
         if self.probabilities and abs(sum(self.probabilities) - 1) > 1e-9:
             raise ValueError(f"probabilities must sum to 1, but sum to {sum(self.probabilities):.6g}")
         if self.distribution == "zipf":
-            self._check_value_names()
+            check_value_names(self.n_values, self.parts, self.prefix)
         if self.distribution == "template":
-            self._check_templates()
+            check_templates(self.templates, self.slots)
         return self
-
-    def _check_value_names(self) -> None:
-        if (self.parts is None) == (self.prefix is None):
-            raise ValueError("distribution zipf needs either parts or a prefix to name its values")
-        if self.parts is None:
-            return
-        for words in self.parts:
-            if len(set(words)) < len(words):
-                raise ValueError(f"parts must not repeat a word within a list, but got {', '.join(words)}")
-        if (n_names := prod(len(words) for words in self.parts)) < self.n_values:
-            raise ValueError(f"parts name {n_names} values, but n_values is {self.n_values}")
-
-    def _check_templates(self) -> None:
-        named = set()
-        for template in self.templates:
-            try:
-                fields = [(field, plain, how) for _, field, plain, how in Formatter().parse(template) if field is not None]
-            except ValueError as error:
-                raise ValueError(f'template "{template}" cannot be read: {error}') from None
-            for field, plain, how in fields:
-                if field not in self.slots or plain or how:
-                    raise ValueError(f'template "{template}" names {{{field}}}, which is not a slot')
-                named.add(field)
-        if unused := [name for name in self.slots if name not in named]:
-            raise ValueError(f"no template has the slot {', '.join(unused)}")
 
     @model_validator(mode="after")
     def _latent_value_makes_sense(self):

@@ -14,8 +14,9 @@ from src.config.simulation import Interaction, Simulate, Simulation
 from src.config.simulation.agreement import SUPERVISED, is_unordered
 from src.config.simulation.feature import CALENDAR
 from src.config.simulation.order import draw_order, read_by
-from src.config.use_case import UseCase
+from src.config.use_case import Feature, UseCase
 from src.data.dataset import Dataset
+from src.data.expressions import Value
 from src.data.simulated import classes
 from src.data.simulated.columns import Shown, as_column, interaction_score, show, term
 from src.data.simulated.computed import as_value, compute, is_computed
@@ -36,8 +37,9 @@ def simulate(use_case: UseCase, n_rows: int, seed: int) -> Dataset:
     normal, and shows the quantile of its distribution at ``Phi(z)``, rounded and clipped to its `min` and `max`. The index
     of a row is the sum of the features' effects and interactions, of season, trend, regime and of its entity's effect. An
     effect acts on the value that is shown: where rounding, clipping, categories or words hide part of z, it acts on the
-    normal score of the middle of the probability that the shown value stands for (of a text, on the mean of z given its
-    words). So a model that sees the complete columns can in principle reach the true score.
+    normal score of the middle of the probability that the shown value stands for. Of a text, it acts on the mean of z given
+    its words; of a feature that looks at others, on the normal score of the value's rank among all rows. So a model that sees
+    the complete columns can in principle reach the true score.
 
     Two classes: the index is the log-odds, with one intercept found so that the mean true probability over the drawn rows is
     `positive_rate`. Ordered classes: proportional odds. Unordered ones: a softmax of an index for each class. A number:
@@ -93,22 +95,11 @@ def simulate(use_case: UseCase, n_rows: int, seed: int) -> Dataset:
 
     columns, kept, latent_values, log_scale = dict.fromkeys(features), {}, {}, np.zeros(n_rows)
     for name in draw_order(features, simulation):
-        feature = features[name]
-        spec, z = feature.simulate, None
-        if spec.distribution not in (None, *CALENDAR):
-            z = latents.draw(name, spec, seen)
-            if use_case.task == "anomaly":
-                latent_values[name] = z
-            if simulation.components is not None:
-                z = np.clip(z, -LARGEST, LARGEST)
-            if spec.moves:
-                z = moved(z, name, spec, rows, simulation, seed)
+        feature, spec = features[name], features[name].simulate
         needs_score = spec.has_effect or spec.volatility != 0 or name in partners
-        if is_computed(spec):
-            leaning = latents.uniform(name, spec, seen) if spec.heaps else None
-            columns[name] = compute(feature, z, leaning, seen, n_rows)
-        else:
-            columns[name] = show(name, feature, z, rows, simulation, seed, needs_score)
+        columns[name], z = _draw(name, feature, latents, simulation, seen, needs_score)
+        if z is not None and use_case.task == "anomaly":
+            latent_values[name] = z
         for output, effect in _effects(spec).items():
             index[output] += term(name, spec, columns[name], effect, output, seed)
         if spec.volatility:
@@ -151,6 +142,23 @@ def _check(use_case: UseCase, n_rows: int, seed: int) -> None:
         raise ConfigError(f"rows must be at least 1, but got {n_rows}")
     if seed < 0:
         raise ConfigError(f"seed must not be negative, but got {seed}")
+
+
+def _draw(
+    name: str, feature: Feature, latents: Latents, simulation: Simulation, seen: Mapping[str, Value], needs_score: bool
+) -> tuple[Shown, np.ndarray | None]:
+    """What a feature shows, and the latent values behind it if it has any."""
+    spec, rows, seed, drawn, z = feature.simulate, latents.rows, latents.seed, None, None
+    if spec.distribution not in (None, *CALENDAR):
+        drawn = z = latents.draw(name, spec, seen)
+        if simulation.components is not None:
+            z = np.clip(z, -LARGEST, LARGEST)
+        if spec.moves:
+            z = moved(z, name, spec, rows, simulation, seed)
+    if is_computed(spec):
+        leaning = latents.uniform(name, spec, seen) if spec.heaps else None
+        return compute(feature, z, leaning, seen, rows.n_rows), drawn
+    return show(name, feature, z, rows, simulation, seed, needs_score), drawn
 
 
 def _effects(spec: Simulate | Interaction) -> dict:
