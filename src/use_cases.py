@@ -25,17 +25,22 @@ List the use cases that can be trained, one a line.
   python -m src.use_cases department=treasury task=regression      those that match; several values: task=binary,multiclass
   python -m src.use_cases data=real --json                         as JSON
   python -m src.use_cases new loans.csv target=defaulted           draft one for a table of your own: new --help
+  python -m src.use_cases sample card_fraud rows=1000 out=x.parquet  rows of a simulated one, into a file
 
 Filters: department, task, data (real, simulated or file), model, metric."""
 
 
 @for_people
 def main(argv: list[str]) -> int:
-    """Print the catalogue, write its page, or draft a use case; give the exit code."""
+    """Print the catalogue, write its page, draft a use case or draw rows of one; give the exit code."""
     if argv[:1] == ["new"]:
         from src.drafts import command
 
         return command.main(argv[1:])
+    if argv[:1] == ["sample"]:
+        from src.data import sample
+
+        return sample.main(argv[1:])
     parser = argparse.ArgumentParser(
         prog="python -m src.use_cases", usage="%(prog)s [filter=value …] [--json | --markdown] [--config-dir DIR]",
         description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter,

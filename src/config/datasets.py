@@ -150,6 +150,7 @@ def facts_of_proxy(name: str) -> dict[str, Any]:
         "lags": {},
         "series": None,
         "requires_monotone": False,
+        "rules": {},
         "simulation": None,
     }
 

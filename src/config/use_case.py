@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from src.config.simulation import DISTRIBUTIONS, Simulate, Simulation
+from src.config.rule import KINDS, Rule, check_rules
+from src.config.simulation import Simulate, Simulation
 from src.config.simulation.agreement import check_agreement
 from src.config.strict_model import Facts, Name, Share
 from src.metrics.names import METRICS, NEEDS_TRUE_GROUPS
@@ -78,12 +79,9 @@ class Feature(Facts):
         drawn = self.simulate
         if drawn is None:
             return self
-        if drawn.distribution not in DISTRIBUTIONS[self.type]:
-            raise ValueError(f"distribution {drawn.distribution} cannot draw type {self.type}")
+        drawn.check_type(self.type, self.categories)
         if drawn.decimals is not None and self.type != "float":
             raise ValueError(f"decimals are for type float, not {self.type}")
-        if drawn.distribution == "categorical" and len(self.categories or ()) != len(drawn.probabilities):
-            raise ValueError(f"{len(self.categories or ())} categories, but {len(drawn.probabilities)} probabilities")
         if drawn.distribution == "zipf" and self.categories is not None:
             raise ValueError("distribution zipf names its own categories: leave them out")
         if self.type == "bool" and drawn.missing_rate:
@@ -304,6 +302,8 @@ class UseCase(Facts):
         that one gains on its baseline.
     requires_monotone : bool
         Refuse models that cannot keep the directions of the features, and a fitted one that breaks them.
+    rules : dict of str to Rule
+        What a practitioner knows of every row, by name: checked on the rows that train a model and on those that are scored.
     """
 
     id: Annotated[str, StringConstraints(pattern=r"^UC-[A-Z]{4}-\d{3}$")] = UNNAMED["id"]
@@ -343,6 +343,7 @@ class UseCase(Facts):
     minimum_reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] | None = None
     margin: Annotated[float, Field(ge=0)] | None = None
     requires_monotone: bool = False
+    rules: dict[Name, Rule] = Field(default_factory=dict)
     simulation: Simulation | None = None
 
     @model_validator(mode="before")
@@ -458,6 +459,16 @@ class UseCase(Facts):
                 raise ValueError(f"benchmark {name}: scaled and feature go with task regression; use linear: [columns]")
             if benchmark.linear is None and types[benchmark.columns[0]] not in ("float", "int"):
                 raise ValueError(f"benchmark {name}: {benchmark.columns[0]} is not a number")
+        return self
+
+    @model_validator(mode="after")
+    def _rules_agree(self):
+        kinds = {name: KINDS[feature.type] for name, feature in self.features.items()}
+        kinds |= {self.time_column: "number"} if self.time_column else {}
+        kinds |= {self.group_column: "text"} if self.group_column else {}
+        kinds |= {self.target: "text" if self.classes else "number"} if self.target else {}
+        categories = {name: feature.categories for name, feature in self.features.items()}
+        check_rules(self.rules, kinds, categories | {self.target: self.classes})
         return self
 
     @model_validator(mode="after")

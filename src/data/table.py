@@ -89,6 +89,7 @@ def make_table(data: Dataset, use_case: UseCase) -> Table:
         use_case.group_column,
         use_case.protected,
         use_case.time_format,
+        use_case.rules,
     )
     frame, time_column, series = valid.frame, use_case.time_column, use_case.series
     forecasts = naive_forecasts(frame, use_case.target, time_column, **series.model_dump()) if series else {}

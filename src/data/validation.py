@@ -11,7 +11,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from src.config.rule import Rule
 from src.config.use_case import Feature
+from src.data import rules as rules_of_business
 from src.data.columns import (
     CONVERTERS,
     ColumnError,
@@ -88,6 +90,7 @@ def validate(
     group_column: str | None = None,
     protected: Sequence[str] = (),
     time_format: str | None = None,
+    rules: Mapping[str, Rule] | None = None,
 ) -> Validated:
     """Check the rows of any source and give each column the type that models are fed with.
 
@@ -117,6 +120,8 @@ def validate(
         may be missing where somebody did not say.
     time_format : str, optional
         Of `strptime`, for the time column; None is ISO 8601.
+    rules : mapping of str to Rule, optional
+        Of the business. A row that breaks an exact one is a fault; how many keep another is noted.
 
     Returns
     -------
@@ -152,7 +157,12 @@ def validate(
         ordered = [f"{name}: {faults[name]}" for name in [*declared, "rows"] if name in faults]
         raise DataError(at_most(3, ordered, "columns"))
 
-    notes = [*_notes_on_columns(frame, table, features, declared), *_note_on_repeats(repeats, duplicates, table, target)]
+    judged = rules_of_business.judge(rules or {}, table)
+    if broken := [f"rule {one.name}: {one.fault()[0]}" for one in judged if one.rule.is_exact and one.is_below]:
+        raise DataError(at_most(3, broken, "rules"))
+
+    notes = [*_notes_on_columns(frame, table, features, declared), *rules_of_business.notes(judged)]
+    notes += [*_note_on_repeats(repeats, duplicates, table, target)]
     notes += [note for name in open_categories for note in _notes_on_spelling(table[name])]
     rows = np.arange(len(table)) if duplicates == "keep" else np.flatnonzero(~repeats)
     kept = table if len(rows) == len(table) else table.take(rows).reset_index(drop=True)
@@ -161,7 +171,10 @@ def validate(
 
 
 def check_rows(
-    frame: pd.DataFrame, features: Mapping[str, Feature], others: Mapping[str, Callable] | None = None
+    frame: pd.DataFrame,
+    features: Mapping[str, Feature],
+    others: Mapping[str, Callable] | None = None,
+    rules: Mapping[str, Rule] | None = None,
 ) -> tuple[pd.DataFrame, list[Fault]]:
     """Compare rows that are to be scored with the declaration, cell by cell.
 
@@ -175,6 +188,9 @@ def check_rows(
     features : mapping of str to Feature
     others : mapping of str to callable, optional
         Further columns and what converts them: see `src.data.columns`.
+    rules : mapping of str to Rule, optional
+        Of the business. The exact ones about single rows, whose columns are among the features, are asked of rows without
+        another fault.
 
     Returns
     -------
@@ -186,7 +202,24 @@ def check_rows(
     table, faults = _convert_all(frame, declared)
     doubtful = [name for name, feature in features.items() if name in table and not _is_sound(table[name], feature)]
     faults += _schema_faults(table[doubtful], frame, {name: _cell_checks(features[name]) for name in doubtful})
-    return table, faults
+    return table, faults or _broken_rules(table, rules or {}, features)
+
+
+def _broken_rules(table: pd.DataFrame, rules: Mapping[str, Rule], features: Mapping[str, Feature]) -> list[Fault]:
+    """Exact rules that rows break; the fault is said to be in the first feature that a rule names."""
+    asked = {name: rule for name, rule in rules.items() if rule.is_exact and rule.holds and set(rule.columns) <= set(features)}
+    broken = [one for one in rules_of_business.judge(asked, table) if one.broken.any()]
+    return [Fault(one.rule.columns[0], *_said_of_rule(one, table)) for one in broken]
+
+
+def _said_of_rule(one: rules_of_business.Kept, table: pd.DataFrame) -> tuple[str, np.ndarray, str]:
+    n, what = int(one.broken.sum()), one.fault()[1]
+    rows = "1 row" if n == 1 else f"{n:,} rows"
+    return (
+        f"{rows} {what.replace('breaks', 'break' if n > 1 else 'breaks', 1)} ({first_row(one.broken, table)})",
+        one.broken,
+        what,
+    )
 
 
 def _check_columns(frame: pd.DataFrame, features: Mapping[str, Feature], declared: list[str]) -> None:

@@ -143,7 +143,8 @@ class ScoringModel:
 
     def check(self, n_rows: int, make_frame: MakeFrame, is_strict: bool) -> Checked:
         """Rows that fit the declaration: see `src.scoring.row_checks.check`."""
-        return check(n_rows, make_frame, self.use_case.features, history_converters(self.use_case), is_strict)
+        use_case = self.use_case
+        return check(n_rows, make_frame, use_case.features, history_converters(use_case), is_strict, use_case.rules)
 
     def with_history(self, table: pd.DataFrame) -> pd.DataFrame:
         """Add the lags, which are computed from all rows of the table."""

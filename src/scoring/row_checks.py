@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from src.config.rule import Rule
 from src.config.use_case import Feature, UseCase
 from src.data.columns import as_time_in
 from src.data.target import shorten
@@ -37,7 +38,12 @@ class Checked:
 
 
 def check(
-    n_rows: int, make_frame: MakeFrame, features: Mapping[str, Feature], others: Mapping[str, Callable], is_strict: bool
+    n_rows: int,
+    make_frame: MakeFrame,
+    features: Mapping[str, Feature],
+    others: Mapping[str, Callable],
+    is_strict: bool,
+    rules: Mapping[str, Rule] | None = None,
 ) -> Checked:
     """Compare rows with the declaration; without those that do not fit it, until all do.
 
@@ -55,6 +61,8 @@ def check(
         Further columns and what converts them.
     is_strict : bool
         A bad row is an error.
+    rules : mapping of str to Rule, optional
+        Of the business; a row that breaks an exact one is bad.
 
     Raises
     ------
@@ -64,7 +72,7 @@ def check(
     kept, reasons = np.arange(n_rows), {}
     while True:
         frame, faults = make_frame(kept)
-        table, more = check_rows(frame, features, others)
+        table, more = check_rows(frame, features, others, rules)
         faults = faults + more
         if not faults:
             return Checked(table, kept, {row: "; ".join(said) for row, said in sorted(reasons.items())})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from src.config.simulation.feature import CALENDAR
+from src.config.simulation.order import check_order
 
 if TYPE_CHECKING:
     from src.config.simulation import Interaction
@@ -43,6 +44,7 @@ def check_agreement(use_case: UseCase) -> None:
         _check_feature(use_case, name, feature)
     if unused := [name for name in simulation.factors if not any(name in one.simulate.factors for one in features.values())]:
         raise ValueError(f"no feature loads on the factor {', '.join(unused)}")
+    check_order(use_case)
     for interaction in simulation.interactions:
         _check_interaction(use_case, interaction)
     for name, feature in features.items():
@@ -97,11 +99,9 @@ def _check_feature(use_case: UseCase, name: str, feature: Feature) -> None:
         raise ValueError(f"{name}: missing_with={drawn.missing_with} is not another feature")
     if drawn.distribution in CALENDAR and use_case.time_column is None:
         raise ValueError(f"{name}: distribution {drawn.distribution} needs a time_column")
-    simulation.check_level(name, drawn.level, drawn.autocorrelation)
-    for factor in drawn.factors:
-        level = simulation.factors[factor].level if factor in simulation.factors else "row"
-        if drawn.level not in ("row", level):
-            raise ValueError(f"{name} has level {drawn.level}, so its factor {factor} must have it too, but has level {level}")
+    simulation.check_level(name, drawn)
+    if drawn.moves and simulation.start is None:
+        raise ValueError(f"{name}: season, trend and regimes need the simulation's start and end")
     if use_case.task not in SUPERVISED and drawn.has_effect:
         raise ValueError(f"{name}: task {use_case.task} has no effects, only the shifts of its components")
     if is_unordered(use_case):
@@ -175,5 +175,5 @@ def _check_components(use_case: UseCase) -> None:
             if name not in use_case.features:
                 raise ValueError(f"component {component.name} shifts {name}, which is not a feature")
             drawn = use_case.features[name].simulate
-            if drawn.distribution in CALENDAR or drawn.level != "row":
+            if drawn.distribution in (None, *CALENDAR) or drawn.level != "row":
                 raise ValueError(f"component {component.name} cannot shift {name}, which is not a value of each row")

@@ -1,14 +1,17 @@
 """How one feature is drawn, and how it moves the target."""
 
-from math import inf, prod, sqrt
+from math import inf, sqrt
 from statistics import NormalDist
-from string import Formatter
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from src.config.rule import Condition
 from src.config.simulation.margin import CONTINUOUS, MAY, Margin
-from src.config.strict_model import Facts, Share
+from src.config.simulation.names import Slot, check_templates, check_value_names
+from src.config.simulation.source import Given, Heap, check_source_of
+from src.config.simulation.world import Level, Regime, Season, check_level
+from src.config.strict_model import Share
 
 CALENDAR = {
     "hour": "int",
@@ -18,6 +21,8 @@ CALENDAR = {
     "day_of_month": "int",
     "days_to_month_end": "int",
     "is_month_end": "bool",
+    "is_public_holiday": "bool",
+    "is_us_holiday": "bool",
     "trend_years": "float",
 }
 _COUNTED = {"poisson": {"mean"}, "bernoulli": {"probability"}}
@@ -34,29 +39,15 @@ _PARAMETERS = (
     *("mean", "std", "median", "sigma", "low", "high", "a", "b", "probability", "probabilities"),
     *("n_values", "exponent", "parts", "prefix", "templates", "slots"),
 )
+_RARE_DAYS = (-0.7, 3.0)  # scores of a flag of the calendar that is true on a day of the year, or on half of them
 DISTRIBUTIONS = {
     "float": {*CONTINUOUS, "trend_years"},
     "int": {*CONTINUOUS, *_COUNTED, *(name for name, type in CALENDAR.items() if type == "int")},
-    "bool": {"bernoulli", "is_month_end"},
+    "bool": {"bernoulli", *(name for name, type in CALENDAR.items() if type == "bool")},
     "category": {"categorical", "zipf"},
     "text": {"template"},
     "date": set(),
 }
-
-
-class Slot(Facts):
-    """Words that can stand at one place of a text.
-
-    Attributes
-    ----------
-    words : list of str
-        Equally frequent; with a correlation ordered from what goes with low values to what goes with high ones.
-    correlation : float
-        In (-1, 1), of the word's place in the list with the latent value of the text; 0 picks words at random.
-    """
-
-    words: Annotated[list[str], Field(min_length=1)]
-    correlation: Annotated[float, Field(gt=-1, lt=1)] = 0.0
 
 
 class Simulate(Margin):
@@ -68,12 +59,16 @@ class Simulate(Margin):
 
     Attributes
     ----------
-    distribution : str
+    distribution : str, optional
         normal (mean, std), lognormal (median, sigma), uniform (low, high), beta (a, b and optionally low, high, which
         are 0 and 1), gamma (mean, std), exponential (mean), poisson (mean), bernoulli (probability), categorical
         (probabilities, in the order of the categories), zipf (n_values, exponent, and parts or prefix), template
         (templates, slots); and of the time column hour, weekday (Monday is 0), month, quarter, day_of_month,
-        days_to_month_end, is_month_end and trend_years.
+        days_to_month_end, is_month_end, is_public_holiday, is_us_holiday and trend_years. A `derived` feature may have none.
+    derived : str, optional
+        Expression that the feature shows: of other features, and of `drawn`, the value of its own distribution.
+    given : list of Given
+        Other facts of the distribution in some rows; the first whose condition holds counts.
     n_values : int
         Number of categories of a zipf; the k-th most frequent has a share proportional to ``k ** -exponent``.
     parts : list of list of str, optional
@@ -86,10 +81,19 @@ class Simulate(Margin):
         Their words.
     decimals : int, optional
         Digits after the point that a float is rounded to.
+    step : float, optional
+        What it is a multiple of instead.
+    heaps : list of Heap
+        Round numbers that a share of the values is rounded to.
     factors : dict of str to float
         Loading on each shared factor; their squares sum to 1 at most.
-    level : {"row", "entity", "period"}
-        Whether every row has a latent value of its own, or all rows of an entity, or all rows of a period, share one.
+    level : {"row", "entity", "period", "category"}
+        Whether every row has a latent value of its own, or all rows of an entity, of a period, or with the same values in
+        the columns of `per`, share one.
+    per : list of str, optional
+        Of level category: columns of categories, and `period`.
+    season, trend, regimes
+        What moves the latent value over time, in standard deviations: see `Season`, `Simulation` and `Regime`.
     autocorrelation : float
         In (-1, 1), of the feature's own part of the latent value from one period to the next.
     effect : float, or list of float for a category
@@ -111,7 +115,8 @@ class Simulate(Margin):
     distribution: Literal[
         "normal", "lognormal", "uniform", "beta", "gamma", "exponential", "poisson", "bernoulli", "categorical", "zipf",
         "template", "hour", "weekday", "month", "quarter", "day_of_month", "days_to_month_end", "is_month_end", "trend_years",
-    ]
+        "is_public_holiday", "is_us_holiday",
+    ] | None = None
     # fmt: on
     probability: Share | None = None
     probabilities: Annotated[list[Share], Field(min_length=1)] | None = None
@@ -122,8 +127,16 @@ class Simulate(Margin):
     templates: Annotated[list[str], Field(min_length=1)] | None = None
     slots: dict[str, Slot] | None = None
     decimals: Annotated[int, Field(ge=0, le=6)] | None = None
+    derived: Condition | None = None
+    given: list[Given] = Field(default_factory=list)
+    step: Annotated[float, Field(gt=0)] | None = None
+    heaps: list[Heap] = Field(default_factory=list)
     factors: dict[str, Annotated[float, Field(ge=-1, le=1)]] = Field(default_factory=dict)
-    level: Literal["row", "entity", "period"] = "row"
+    level: Level = "row"
+    per: Annotated[list[str], Field(min_length=1)] | None = None
+    season: Season = Season()
+    trend: float = 0.0
+    regimes: list[Regime] = Field(default_factory=list)
     autocorrelation: Annotated[float, Field(gt=-1, lt=1)] = 0.0
     effect: float | list[float] = 0.0
     effects: Annotated[dict[str, float | list[float]], Field(min_length=1)] | None = None
@@ -134,39 +147,18 @@ class Simulate(Margin):
 
     @model_validator(mode="after")
     def _distribution_is_complete(self):
+        if self.distribution is None:
+            check_source_of(self, _PARAMETERS)
+            return self
         self.check_parameters(_NEEDS, _MAY, _PARAMETERS)
+        check_source_of(self, _PARAMETERS)
         if self.probabilities and abs(sum(self.probabilities) - 1) > 1e-9:
             raise ValueError(f"probabilities must sum to 1, but sum to {sum(self.probabilities):.6g}")
         if self.distribution == "zipf":
-            self._check_value_names()
+            check_value_names(self.n_values, self.parts, self.prefix)
         if self.distribution == "template":
-            self._check_templates()
+            check_templates(self.templates, self.slots)
         return self
-
-    def _check_value_names(self) -> None:
-        if (self.parts is None) == (self.prefix is None):
-            raise ValueError("distribution zipf needs either parts or a prefix to name its values")
-        if self.parts is None:
-            return
-        for words in self.parts:
-            if len(set(words)) < len(words):
-                raise ValueError(f"parts must not repeat a word within a list, but got {', '.join(words)}")
-        if (n_names := prod(len(words) for words in self.parts)) < self.n_values:
-            raise ValueError(f"parts name {n_names} values, but n_values is {self.n_values}")
-
-    def _check_templates(self) -> None:
-        named = set()
-        for template in self.templates:
-            try:
-                fields = [(field, plain, how) for _, field, plain, how in Formatter().parse(template) if field is not None]
-            except ValueError as error:
-                raise ValueError(f'template "{template}" cannot be read: {error}') from None
-            for field, plain, how in fields:
-                if field not in self.slots or plain or how:
-                    raise ValueError(f'template "{template}" names {{{field}}}, which is not a slot')
-                named.add(field)
-        if unused := [name for name in self.slots if name not in named]:
-            raise ValueError(f"no template has the slot {', '.join(unused)}")
 
     @model_validator(mode="after")
     def _latent_value_makes_sense(self):
@@ -175,11 +167,12 @@ class Simulate(Margin):
         if self.distribution in CALENDAR:
             if self.factors or self.missing_rate:
                 raise ValueError(f"distribution {self.distribution} follows the time column: no factors, no missing_rate")
-            if self.level != "row" or self.autocorrelation:
-                raise ValueError(f"distribution {self.distribution} follows the time column: no level, no autocorrelation")
-        if self.level == "entity" and self.autocorrelation:
-            raise ValueError("level entity never changes, so it has no autocorrelation")
-        if self.decimals is not None and self.distribution not in CONTINUOUS:
+            if self.level != "row" or self.autocorrelation or self.moves:
+                raise ValueError(
+                    f"distribution {self.distribution} follows the time column: no level, autocorrelation, season or trend"
+                )
+        check_level(self.level, self.per, self.autocorrelation)
+        if self.decimals is not None and self.distribution not in CONTINUOUS and not self.derived:
             raise ValueError(f"decimals are for floats, not for distribution {self.distribution}")
         if self.missing_rate == 1:
             raise ValueError("`missing_rate < 1` must hold: a column without any value cannot be drawn")
@@ -214,6 +207,44 @@ class Simulate(Margin):
         elif len(effect) != len(self.probabilities):
             raise ValueError(f"{len(self.probabilities)} categories need as many effects, but got {len(effect)}")
 
+    def in_case(self, case: Given) -> "Simulate":
+        """The distribution, without all that is around it, in rows of a case."""
+        own = {name: value for name in _PARAMETERS if (value := getattr(self, name)) is not None}
+        if case.distribution is not None:
+            return Simulate(distribution=case.distribution, **case.parameters)
+        return Simulate(distribution=self.distribution, **own | case.parameters)
+
+    def check_type(self, type: str, categories: list[str] | None) -> None:
+        """Refuse a draw that cannot give a feature its type."""
+        if self.derived is not None:
+            if type in ("category", "text"):
+                raise ValueError(f"derived gives numbers, not type {type}: use given")
+            known = {None, *CONTINUOUS, *_COUNTED}
+        else:
+            known = DISTRIBUTIONS[type]
+        for drawn in [self, *(self.in_case(case) for case in self.given)]:
+            if drawn.distribution not in known:
+                raise ValueError(f"distribution {drawn.distribution} cannot draw type {type}")
+            if drawn.distribution == "categorical" and len(categories or ()) != len(drawn.probabilities):
+                raise ValueError(f"{len(categories or ())} categories, but {len(drawn.probabilities)} probabilities")
+        for case in self.given:
+            if case.value is not None and isinstance(case.value, str) != (type == "category"):
+                raise ValueError(f"given {case.when}: the value {case.value} is not of type {type}")
+            if isinstance(case.value, str) and case.value not in (categories or ()):
+                raise ValueError(f"given {case.when}: {case.value} is not one of {', '.join(categories or ())}")
+            if case.is_missing and type == "bool":
+                raise ValueError("a bool cannot be missing; declare a category with the categories yes and no")
+
+    @property
+    def moves(self) -> bool:
+        """Whether time moves the latent value."""
+        return bool(self.season.given() or self.trend or self.regimes)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the distribution alone says how often each value is shown."""
+        return not (self.derived or self.given or self.step or self.heaps)
+
     @property
     def has_effect(self) -> bool:
         """Whether the target depends on this feature by itself."""
@@ -223,10 +254,12 @@ class Simulate(Margin):
 
     def interaction_range(self) -> tuple[float, float]:
         """Smallest and largest value this feature can bring into an interaction, infinite where it has no bound."""
-        if self.distribution == "bernoulli":
+        if self.distribution == "bernoulli" and self.is_plain:
             middles = ((1 - self.probability) / 2, 1 - self.probability / 2)
             low, high = (NormalDist().inv_cdf(min(max(middle, 1e-12), 1 - 1e-12)) for middle in middles)
             return low, high
+        if CALENDAR.get(self.distribution) == "bool":
+            return _RARE_DAYS
         if self.distribution == "categorical":
             scores = self.category_scores()
             return min(scores), max(scores)

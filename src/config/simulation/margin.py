@@ -74,6 +74,8 @@ class Outcome(Margin):
         With its parameters, as for features: what a histogram of the target looks like.
     decimals : int, optional
         Digits after the point that the outcome is rounded to.
+    step : float, optional
+        What the outcome is a multiple of instead: the smallest note of a cash machine.
     signal : float
         Share of the latent variance, in (0, 1), that the index explains.
     low_rate, low_value : float
@@ -89,6 +91,7 @@ class Outcome(Margin):
 
     distribution: Literal["normal", "lognormal", "uniform", "beta", "gamma", "exponential"]
     decimals: Annotated[int, Field(ge=0, le=6)] | None = None
+    step: Annotated[float, Field(gt=0)] | None = None
     signal: Annotated[float, Field(gt=0, lt=1)]
     low_rate: Annotated[float, Field(ge=0, lt=1)] = 0.0
     low_value: float = 0.0
@@ -101,6 +104,8 @@ class Outcome(Margin):
     def _facts_agree(self):
         self.check_parameters(CONTINUOUS, MAY, tuple(Margin.model_fields))
         low, high = self.support()
+        if self.decimals is not None and self.step is not None:
+            raise ValueError("decimals and step exclude each other: both say what is rounded to")
         if self.low_rate + self.high_rate >= 1:
             raise ValueError(
                 f"`low_rate + high_rate < 1` must hold, but got (low_rate={self.low_rate}, high_rate={self.high_rate})"

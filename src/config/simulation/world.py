@@ -3,12 +3,13 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from src.config.simulation.margin import Outcome
 from src.config.strict_model import Facts
 
 Frequency = Literal["hour", "business_hour", "day", "business_day", "week", "month", "quarter", "year"]
+Level = Literal["row", "entity", "period", "category"]
 Day = Annotated[date, Field(strict=False)]
 # what repeats within a season can only be seen at periods shorter than it
 SEASONS = {
@@ -20,24 +21,35 @@ SEASONS = {
 _PATTERN_LENGTHS = {"yearly": 12, "weekly": 7, "daily": 24}
 
 
+def check_level(level: str, per: list[str] | None, autocorrelation: float) -> None:
+    """Refuse facts about what shares a value that contradict each other."""
+    if (level == "category") != (per is not None):
+        raise ValueError("level category and per go together: per says whose rows share a value")
+    if autocorrelation and (level == "entity" or (per is not None and "period" not in per)):
+        raise ValueError(f"level {level} never changes, so it has no autocorrelation")
+
+
 class Factor(Facts):
     """A standard normal value that features share.
 
     Attributes
     ----------
-    level : {"row", "entity", "period"}
-        One value for each row, for all rows of an entity, or for all rows of a period, such as the state of a market.
+    level : {"row", "entity", "period", "category"}
+        One value for each row, for all rows of an entity, for all rows of a period, such as the state of a market, or for
+        all rows that have the same values in the columns of `per`.
+    per : list of str, optional
+        Of level category: the columns of categories, and `period` for a value that changes from one period to the next.
     autocorrelation : float
         In (-1, 1), from one period to the next.
     """
 
-    level: Literal["row", "entity", "period"] = "row"
+    level: Level = "row"
+    per: Annotated[list[str], Field(min_length=1)] | None = None
     autocorrelation: Annotated[float, Field(gt=-1, lt=1)] = 0.0
 
     @model_validator(mode="after")
     def _facts_agree(self):
-        if self.level == "entity" and self.autocorrelation:
-            raise ValueError("level entity never changes, so it has no autocorrelation")
+        check_level(self.level, self.per, self.autocorrelation)
         return self
 
 
@@ -158,6 +170,8 @@ class Simulation(Facts):
     ----------
     rows : int
         Rows to draw when the command line does not say.
+    source : str, optional
+        Where the base rate, or the level of the outcome, comes from.
     positive_rate : float, optional
         Of task binary: mean true probability of the positive class, in (0, 1).
     class_rates : list of float, optional
@@ -188,6 +202,7 @@ class Simulation(Facts):
     """
 
     rows: Annotated[int, Field(ge=1)]
+    source: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] | None = None
     positive_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
     class_rates: list[Annotated[float, Field(gt=0, lt=1)]] | None = None
     outcome: Outcome | None = None
@@ -249,16 +264,16 @@ class Simulation(Facts):
         if self.panel is not None and (self.panel.rows_per_entity is None) == (self.frequency is None):
             raise ValueError("a panel needs either a frequency (one row in every period) or rows_per_entity")
         for name, factor in self.factors.items():
-            self.check_level(f"factor {name}", factor.level, factor.autocorrelation)
+            self.check_level(f"factor {name}", factor)
         if self.outcome is not None and self.outcome.memory and self.frequency is None:
             raise ValueError("the memory of an outcome needs a frequency: it is from one period to the next")
         return self
 
-    def check_level(self, what: str, level: str, autocorrelation: float) -> None:
+    def check_level(self, what: str, drawn: Factor) -> None:
         """Refuse a level or an autocorrelation that these rows cannot have."""
-        if level == "entity" and self.panel is None:
+        if drawn.level == "entity" and self.panel is None:
             raise ValueError(f"{what}: level entity needs a panel")
-        if level == "period" and self.frequency is None:
+        if "period" in (drawn.level, *(drawn.per or ())) and self.frequency is None:
             raise ValueError(f"{what}: level period needs a frequency")
-        if autocorrelation and self.frequency is None:
+        if drawn.autocorrelation and self.frequency is None:
             raise ValueError(f"{what}: autocorrelation needs a frequency: it is from one period to the next")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,16 @@ from scipy.special import expit, logit
 from src.config.simulation import Interaction, Simulate, Simulation
 from src.config.simulation.agreement import SUPERVISED, is_unordered
 from src.config.simulation.feature import CALENDAR
-from src.config.use_case import UseCase
+from src.config.simulation.order import draw_order, read_by
+from src.config.use_case import Feature, UseCase
 from src.data.dataset import Dataset
+from src.data.expressions import Value
 from src.data.simulated import classes
 from src.data.simulated.columns import Shown, as_column, interaction_score, show, term
-from src.data.simulated.latent import LARGEST, Latents
-from src.data.simulated.moments import season
+from src.data.simulated.computed import as_value, compute, is_computed
+from src.data.simulated.latent import LARGEST, Latents, category_shares
+from src.data.simulated.moments import DAY_S, season
+from src.data.simulated.movement import in_regimes, moved, passed
 from src.data.simulated.outcome import draw_outcome
 from src.data.simulated.rows import Rows, draw_rows, stream
 from src.errors import ConfigError, DataError
@@ -32,8 +37,9 @@ def simulate(use_case: UseCase, n_rows: int, seed: int) -> Dataset:
     normal, and shows the quantile of its distribution at ``Phi(z)``, rounded and clipped to its `min` and `max`. The index
     of a row is the sum of the features' effects and interactions, of season, trend, regime and of its entity's effect. An
     effect acts on the value that is shown: where rounding, clipping, categories or words hide part of z, it acts on the
-    normal score of the middle of the probability that the shown value stands for (of a text, on the mean of z given its
-    words). So a model that sees the complete columns can in principle reach the true score.
+    normal score of the middle of the probability that the shown value stands for. Of a text, it acts on the mean of z given
+    its words; of a feature that looks at others, on the normal score of the value's rank among all rows. So a model that sees
+    the complete columns can in principle reach the true score.
 
     Two classes: the index is the log-odds, with one intercept found so that the mean true probability over the drawn rows is
     `positive_rate`. Ordered classes: proportional odds. Unordered ones: a softmax of an index for each class. A number:
@@ -80,29 +86,29 @@ def simulate(use_case: UseCase, n_rows: int, seed: int) -> Dataset:
     _check(use_case, n_rows, seed)
     simulation, features = use_case.simulation, use_case.features
     rows = draw_rows(simulation, use_case.time_column, n_rows, seed)
-    latents = Latents(rows, simulation, seed)
+    latents = Latents(rows, simulation, seed, category_shares({name: feature.simulate for name, feature in features.items()}))
     index = {output: np.zeros(n_rows) for output in (use_case.classes if is_unordered(use_case) else [None])}
     partners = {name for interaction in simulation.interactions for name in interaction.features}
     partners |= {feature.simulate.missing_with for feature in features.values()} - {None}
+    read = {name for feature in features.values() for name in read_by(feature.simulate, simulation)}
+    seen = {use_case.time_column: rows.times.astype(np.int64) / DAY_S} if use_case.time_column in read else {}
 
-    columns, kept, latent_values, log_scale = {}, {}, {}, np.zeros(n_rows)
-    for name, feature in features.items():
-        spec, z = feature.simulate, None
-        if spec.distribution not in CALENDAR:
-            z = latents.draw(name, spec)
-            if use_case.task == "anomaly":
-                latent_values[name] = z
-            if simulation.components is not None:
-                z = np.clip(z, -LARGEST, LARGEST)
+    columns, kept, latent_values, log_scale = dict.fromkeys(features), {}, {}, np.zeros(n_rows)
+    for name in draw_order(features, simulation):
+        feature, spec = features[name], features[name].simulate
         needs_score = spec.has_effect or spec.volatility != 0 or name in partners
-        columns[name] = show(name, feature, z, rows, simulation, seed, needs_score)
+        columns[name], z = _draw(name, feature, latents, simulation, seen, needs_score)
+        if z is not None and use_case.task == "anomaly":
+            latent_values[name] = z
         for output, effect in _effects(spec).items():
             index[output] += term(name, spec, columns[name], effect, output, seed)
         if spec.volatility:
             log_scale += spec.volatility * columns[name].score
         if name in partners:
             kept[name] = columns[name]
-        columns[name] = Shown(columns[name].values, None, columns[name].categories)
+        if name in read:
+            seen[name] = as_value(columns[name], feature)
+        columns[name] = replace(columns[name], score=None)
 
     for interaction in simulation.interactions:
         first, second = (interaction_score(features[name].simulate, kept[name]) for name in interaction.features)
@@ -130,12 +136,29 @@ def simulate(use_case: UseCase, n_rows: int, seed: int) -> Dataset:
 
 
 def _check(use_case: UseCase, n_rows: int, seed: int) -> None:
+    if use_case.simulation is None:
+        raise DataError(f"no rows can be drawn: use_case={use_case.key} has no simulation")
     if n_rows < 1:
         raise ConfigError(f"rows must be at least 1, but got {n_rows}")
     if seed < 0:
         raise ConfigError(f"seed must not be negative, but got {seed}")
-    if use_case.simulation is None:
-        raise DataError(f"no rows can be drawn: use_case={use_case.key} has no simulation")
+
+
+def _draw(
+    name: str, feature: Feature, latents: Latents, simulation: Simulation, seen: Mapping[str, Value], needs_score: bool
+) -> tuple[Shown, np.ndarray | None]:
+    """What a feature shows, and the latent values behind it if it has any."""
+    spec, rows, seed, drawn, z = feature.simulate, latents.rows, latents.seed, None, None
+    if spec.distribution not in (None, *CALENDAR):
+        drawn = z = latents.draw(name, spec, seen)
+        if simulation.components is not None:
+            z = np.clip(z, -LARGEST, LARGEST)
+        if spec.moves:
+            z = moved(z, name, spec, rows, simulation, seed)
+    if is_computed(spec):
+        leaning = latents.uniform(name, spec, seen) if spec.heaps else None
+        return compute(feature, z, leaning, seen, rows.n_rows), drawn
+    return show(name, feature, z, rows, simulation, seed, needs_score), drawn
 
 
 def _effects(spec: Simulate | Interaction) -> dict:
@@ -149,20 +172,12 @@ def _add_time_and_entity(index: np.ndarray, output: str | None, simulation: Simu
     for name, amount in simulation.season.given().items():
         index += season(name, amount, rows.times, simulation, stream(seed, "season", name + of_class))
     if simulation.trend:
-        start, end = (np.datetime64(day, "s") for day in (simulation.start, simulation.end))
-        index += simulation.trend * ((rows.times - start) / (end - start + np.timedelta64(1, "D")))
+        index += simulation.trend * passed(rows.times, simulation)
     if simulation.regimes:
-        index += _in_regimes(simulation, rows, 0.0, "effect")
+        index += in_regimes(simulation.regimes, rows.times, 0.0, "effect")
     if simulation.panel is not None and simulation.panel.effect:
         effects = stream(seed, "entity effect", simulation.panel.entity + of_class).standard_normal(rows.n_entities)
         index += simulation.panel.effect * effects[rows.entities]
-
-
-def _in_regimes(simulation: Simulation, rows: Rows, before: float, fact: str) -> np.ndarray:
-    """A fact of the regime that holds in each row."""
-    starts = np.array([np.datetime64(regime.start, "s") for regime in simulation.regimes])
-    facts = np.array([before, *(getattr(regime, fact) for regime in simulation.regimes)])
-    return facts[np.searchsorted(starts, rows.times, side="right")]
 
 
 def _target(use_case: UseCase, index: dict, log_scale: np.ndarray, latents: Latents, latent_values, rows: Rows, seed: int):
@@ -178,7 +193,7 @@ def _target(use_case: UseCase, index: dict, log_scale: np.ndarray, latents: Late
         scale = np.exp(log_scale)
         scale /= np.sqrt(np.mean(scale**2))
         if simulation.regimes:
-            scale *= _in_regimes(simulation, rows, 1.0, "volatility")
+            scale *= in_regimes(simulation.regimes, rows.times, 1.0, "volatility")
         rng = stream(seed, "outcome", use_case.target)
         facts = use_case.metric, use_case.quantile, use_case.target_min, use_case.target_max
         return draw_outcome(index[None], scale, simulation.outcome, rows, rng, *facts)

@@ -39,11 +39,14 @@ class Shown:
         Normal score of what is shown; None where nobody asks for it.
     categories : list of str, optional
         What the codes stand for.
+    absent : ndarray of bool of shape (n_rows,), optional
+        Rows that are of a kind that has no value.
     """
 
     values: np.ndarray
     score: np.ndarray | None
     categories: list[str] | None = None
+    absent: np.ndarray | None = None
 
 
 def show(
@@ -81,6 +84,11 @@ def interaction_score(spec: Simulate, shown: Shown) -> np.ndarray:
 def as_column(shown: Shown, feature: Feature, hidden: np.ndarray | None):
     """A column in the type that models expect, with values hidden where asked."""
     values = shown.values
+    if shown.absent is not None:
+        hidden = shown.absent if hidden is None else shown.absent | hidden
+    if feature.type == "date":
+        moments = np.floor(values).astype("datetime64[D]").astype("datetime64[s]")
+        return moments if hidden is None else np.where(hidden, np.datetime64("NaT", "s"), moments)
     if feature.type == "text":
         return pd.array(values if hidden is None else np.where(hidden, np.nan, values), dtype="str")
     if feature.type == "category":
@@ -103,7 +111,7 @@ def _calendar(spec: Simulate, feature: Feature, rows: Rows, simulation: Simulati
         return Shown(values, _table_scores(spec, feature)[values])
     _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
     until = np.cumsum(counts) / len(values)
-    return Shown(values, _middle_score(until - counts / len(values), until)[places])
+    return Shown(values, middle_score(until - counts / len(values), until)[places])
 
 
 def _many_values(name: str, spec: Simulate, z: np.ndarray, seed: int) -> Shown:
@@ -126,7 +134,7 @@ def _value_names(spec: Simulate, rng: np.random.Generator) -> list[str]:
 
 
 def _continuous(spec: Simulate, feature: Feature, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    low, high = _limits(feature)
+    low, high = limits(feature)
     step = 1.0 if feature.type == "int" else None if spec.decimals is None else 10.0**-spec.decimals
     if step is None:
         z = np.clip(z, *ndtri(distribution_function(spec, np.array([low, high]))))
@@ -134,10 +142,11 @@ def _continuous(spec: Simulate, feature: Feature, z: np.ndarray) -> tuple[np.nda
     values = np.clip(np.rint(quantile(spec, z) / step) * step, low, high)
     below = np.where(values <= low, 0.0, distribution_function(spec, values - step / 2))
     until = np.where(values >= high, 1.0, distribution_function(spec, values + step / 2))
-    return values, _middle_score(below, until)
+    return values, middle_score(below, until)
 
 
-def _limits(feature: Feature) -> tuple[float, float]:
+def limits(feature: Feature) -> tuple[float, float]:
+    """Smallest and largest value that a feature may show."""
     low = -np.inf if feature.min is None else feature.min
     high = np.inf if feature.max is None else feature.max
     if feature.type != "int":
@@ -148,19 +157,20 @@ def _limits(feature: Feature) -> tuple[float, float]:
 
 def _float32_limits(feature: Feature) -> tuple[np.float32, np.float32]:
     """The outermost float32 within `min` and `max`: 0.1 as float32 is above 0.1."""
-    low, high = (np.float32(limit) for limit in _limits(feature))
-    if float(low) < _limits(feature)[0]:
+    low, high = (np.float32(limit) for limit in limits(feature))
+    if float(low) < limits(feature)[0]:
         low = np.nextafter(low, np.float32(np.inf))
-    if float(high) > _limits(feature)[1]:
+    if float(high) > limits(feature)[1]:
         high = np.nextafter(high, np.float32(-np.inf))
     return low, high
 
 
-def _middle_score(below: np.ndarray, until: np.ndarray) -> np.ndarray:
+def middle_score(below: np.ndarray, until: np.ndarray) -> np.ndarray:
+    """Normal score of the middle between two probabilities."""
     return ndtri(np.clip((below + until) / 2, SMALLEST_TAIL, 1 - SMALLEST_TAIL))
 
 
-def _table(spec: Simulate) -> np.ndarray:
+def table(spec: Simulate) -> np.ndarray:
     """Distribution function at 0, 1, 2, … of a feature that has few values."""
     match spec.distribution:
         case "bernoulli":
@@ -178,19 +188,19 @@ def _table(spec: Simulate) -> np.ndarray:
 def _table_range(spec: Simulate, feature: Feature, n_values: int) -> tuple[int, int]:
     if spec.distribution != "poisson":
         return 0, n_values - 1
-    low, high = _limits(feature)
+    low, high = limits(feature)
     return int(min(max(low, 0), n_values - 1)), int(min(max(high, 0), n_values - 1))
 
 
 def _table_codes(spec: Simulate, feature: Feature, z: np.ndarray) -> np.ndarray:
-    until = _table(spec)
+    until = table(spec)
     codes = np.searchsorted(until[:-1], ndtr(z), side="right")
     return np.clip(codes, *_table_range(spec, feature, len(until)))
 
 
 def _table_scores(spec: Simulate, feature: Feature) -> np.ndarray:
-    until = _table(spec)
+    until = table(spec)
     below = np.append(0.0, until[:-1])
     low, high = _table_range(spec, feature, len(until))
     below[low], until[high] = 0.0, 1.0
-    return _middle_score(below, until)
+    return middle_score(below, until)

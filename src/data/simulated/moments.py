@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from src.config.simulation import Simulation
+from src.data.simulated.holidays import public_holidays, us_holidays
 
 HOUR_WEIGHTS = np.array([6, 4, 3, 2, 2, 4, 12, 26, 44, 56, 62, 68, 76, 70, 62, 60, 64, 74, 80, 72, 56, 40, 24, 12], dtype=float)
 WEEKDAY_WEIGHTS = np.array([1.0, 1.0, 1.02, 1.06, 1.18, 1.2, 0.8])
@@ -64,8 +65,17 @@ def calendar(name: str, times: np.ndarray, simulation: Simulation) -> np.ndarray
             return (next_month - days).astype(np.int64) - 1
         case "is_month_end":
             return (calendar("days_to_month_end", times, simulation) == 0).astype(np.int64)
+        case "is_public_holiday":
+            return np.isin(days, public_holidays(_years(days))).astype(np.int64)
+        case "is_us_holiday":
+            return np.isin(days, us_holidays(_years(days))).astype(np.int64)
         case "trend_years":
             return (times - np.datetime64(simulation.start, "s")).astype(np.int64) / YEAR_S
+
+
+def _years(days: np.ndarray) -> range:
+    first, last = (int(day.astype("datetime64[Y]").astype(np.int64)) + 1970 for day in (days.min(), days.max()))
+    return range(first, last + 1)
 
 
 def season(name: str, amount: float | list[float], times: np.ndarray, simulation: Simulation, rng) -> np.ndarray:

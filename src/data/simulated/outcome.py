@@ -76,6 +76,8 @@ class Shape:
             values = np.where(scores > high, self.spec.high_value, values)
         if self.spec.decimals is not None:
             values = np.round(values, self.spec.decimals)
+        if self.spec.step is not None:
+            values = np.rint(values / self.spec.step) * self.spec.step
         return np.clip(values, *self.limits)
 
     def _between(self, scores: np.ndarray) -> np.ndarray:
@@ -89,7 +91,7 @@ class Shape:
     def mean(self, law: Law, of=lambda values: values) -> np.ndarray:
         """Mean of a function of the outcome in each row, by Gauss-Legendre quadrature between the masses at the ends.
 
-        The digits that `decimals` cuts are left in.
+        What `decimals` or `step` rounds away is left in.
         """
         table = of(np.clip(self._between(self.scores), *self.limits))
         ends = [float(of(np.clip(value, *self.limits))) for value in (self.spec.low_value, self.spec.high_value)]

@@ -49,11 +49,11 @@ class Rows:
             case "entity":
                 return rng.standard_normal(self.n_entities)[self.entities]
             case "period":
-                return _autoregression(rng.standard_normal((self.n_periods, 1)), autocorrelation)[self.periods, 0]
+                return autoregression(rng.standard_normal((self.n_periods, 1)), autocorrelation)[self.periods, 0]
         if not autocorrelation:
             return rng.standard_normal(self.n_rows)
         innovations = rng.standard_normal((self.n_periods, self.n_entities))
-        return _autoregression(innovations, autocorrelation)[self.periods, self.entities]
+        return autoregression(innovations, autocorrelation)[self.periods, self.entities]
 
     def earlier(self, values: np.ndarray, n_periods: int) -> np.ndarray:
         """What the entity had so many periods before, NaN where its rows begin later."""
@@ -103,7 +103,7 @@ def _periodic_rows(simulation: Simulation, n_rows: int) -> Rows:
     return Rows(n_rows, moments[periods], entities, n_entities, periods, n_periods)
 
 
-def _autoregression(innovations: np.ndarray, autocorrelation: float) -> np.ndarray:
+def autoregression(innovations: np.ndarray, autocorrelation: float) -> np.ndarray:
     """Turn independent standard normal values into a stationary first-order autoregression along the first axis."""
     if not autocorrelation:
         return innovations
