@@ -527,7 +527,7 @@ def pair_of_results(rng: np.random.Generator, n: int, better_by: float, are_same
         values = {name: value_of(name, y, said, 2) for name in ("roc_auc", "brier_score_loss")}
         metrics = {f"test_{name}": value for name, value in values.items()} | {"gain_roc_auc": values["roc_auc"] - 0.5}
         use_case = {"task": "binary", "classes": None, "quantile": None, "margin": None}
-        found.append(Results(version, {"metric": "roc_auc", "config": {"use_case": use_case}}, metrics, scores))
+        found.append(Results({"metric": "roc_auc", "config": {"use_case": use_case}}, metrics, version, scores))
     return found[0], found[1]
 
 

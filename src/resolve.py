@@ -11,7 +11,7 @@ import sys
 
 from src.errors import ConfigError
 from src.runtime.terminal import for_people
-from src.stages.resolve import PARAMS, PORTFOLIO, RESOLVED, _write_if_new, models, resolve, shown_by_dvc
+from src.stages.resolve import PARAMS, PORTFOLIO, RESOLVED, models, orphans, resolve, shown_by_dvc, write_if_new
 
 HELP = """\
 Write resolved/<use_case>.json, what determines each result, and portfolio/dvc.yaml, the plots and models that DVC shows.
@@ -29,9 +29,11 @@ def main(argv: list[str]) -> int:
         raise ConfigError(f"{argv[0]} is not known: it takes no settings. What to resolve stands in {PARAMS}.")
     changed, settings = resolve(models())
     PORTFOLIO.mkdir(exist_ok=True)
-    _write_if_new(PORTFOLIO / "dvc.yaml", shown_by_dvc(settings))
+    write_if_new(PORTFOLIO / "dvc.yaml", shown_by_dvc(settings))
     for name in changed:
         print(f"changed: {name}")
+    if left := orphans(settings):
+        print(f"not in {PARAMS}: {', '.join(left)}. To remove them: git rm -r --quiet {' '.join(left)}")
     print(f"{RESOLVED}: {len(settings)} use cases, {len(changed)} changed")
     return 0
 

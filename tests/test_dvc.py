@@ -13,7 +13,7 @@ import yaml
 from conftest import ROOT, run_warm
 
 from src.config.catalogue import CONF, catalogue
-from src.stages import lineage, resolve
+from src.stages import lineage, outputs, resolve
 
 FEW = {"credit_scoring": "logistic_regression", "fair_lending": "logistic_regression", "segmentation": "kmeans"}
 SIMULATED = {"atm_cash_optimization": "gradient_boosting", "synthetic_identity": "dbscan", "operational_risk": "lightgbm"}
@@ -149,14 +149,17 @@ def test_a_stage_and_the_same_command_by_hand_give_equal_bytes(reproduced, tmp_p
     names = {path.name for path in (reproduced.folder / f"portfolio/{use_case}/run").iterdir()}
     for name in sorted(names - {"cv_results.csv", "manifest.json", "metadata.json"}):
         assert reproduced.read(f"portfolio/{use_case}/run/{name}") == (tmp_path / "run" / name).read_bytes(), name
-    assert reproduced.read(f"portfolio/{use_case}/metrics.json") == (tmp_path / "run/metrics.json").read_bytes()
+    by_stage = json.loads(reproduced.read(f"portfolio/{use_case}/metrics.json"))
+    assert by_stage == outputs.shortened(json.loads((tmp_path / "run/metrics.json").read_text()))
+    assert by_stage == pytest.approx(json.loads((tmp_path / "run/metrics.json").read_text()), rel=1e-7)
 
 
 def test_metrics_and_plots_of_the_portfolio_are_shown(reproduced):
     lines = reproduced.dvc("metrics", "show", "--md").splitlines()
     assert len(lines) == 2 + len(FEW) + 1
     assert [cell.strip() for cell in lines[0].strip("|").split("|")] == [
-        "Path", "baseline", "ci_high", "ci_low", "metric", "model", "value",
+        "Path", "accuracy", "baseline", "ci_high", "ci_low", "f1", "metric", "model", "precision", "recall", "roc_auc", "value",
+        "calinski_harabasz", "davies_bouldin", "silhouette",
     ]  # fmt: skip
     page = reproduced.dvc("plots", "show", "--json")
     plots = json.loads(page)
@@ -220,6 +223,22 @@ def test_a_model_under_a_name_of_its_own_counts_what_its_estimator_uses(compose,
     settings = compose("use_case=credit_scoring", f"model={model}").model_dump()
     settings["model"]["name"] = "deep"
     assert used in lineage.modules_of(settings)
+
+
+def test_numbers_for_git_have_eight_significant_digits_and_everything_else_is_as_it_was(tmp_path):
+    values = {"a": 0.1234567891, "b": 3, "c": {"d": 1e-20 / 3, "e": None}, "f": "0.1234567891", "g": True}
+    assert outputs.shortened(values) == values | {"a": 0.12345679, "c": {"d": 3.3333333e-21, "e": None}}
+    (tmp_path / "a.csv").write_text("class,n,x\n0.50,123456789012,-1234567.89123\n2024-01-01,2,nan\n")
+    outputs._copy_columns(tmp_path / "a.csv", tmp_path / "b.csv", digits=8)
+    assert (tmp_path / "b.csv").read_text() == "class,n,x\n0.50,123456789012,-1234567.9\n2024-01-01,2,nan\n"
+
+
+def test_what_is_left_of_use_cases_that_are_not_reproduced_any_more_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("fraud", "churn"):
+        (tmp_path / "portfolio" / name).mkdir(parents=True)
+        (tmp_path / "portfolio" / name / "metrics.json").write_text("{}")
+    assert resolve.orphans({"fraud": {}}) == ["portfolio/churn"]
 
 
 def test_words_about_code_are_not_its_meaning():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.errors import IntegrityError
 from src.files import folders, manifest, writing
+from src.metrics.headline import score_name
 
 if TYPE_CHECKING:
     from src.config.schema import TrainingConfig
@@ -21,6 +22,8 @@ FOR_READING = (".html", ".md")  # pages made from the other files, with clock ti
 OF_ONE_TIME_FACTS = ("created_at", "durations_s", "looks", "n_threads")
 OF_ONE_TIME = (manifest.MANIFEST, "resources.csv")
 CLOCK_COLUMNS = {"cv_results.csv": ("fit_time", "score_time"), "trials.csv": ("seconds",)}
+DIGITS = 8
+OF_OTHERS = {"clustering": ("silhouette", "davies_bouldin", "calinski_harabasz"), "anomaly": ("roc_auc", "average_precision")}
 OF_ONE_MACHINE = ("code_sha256", "cpu_count", "git", "platform")
 
 
@@ -71,14 +74,15 @@ def publish(run_dir: Path, home: Path) -> None:
             else:
                 shutil.copyfile(path, folder / path.name)
     shutil.copyfile(rows_path(run_dir), home / "data.parquet")
-    shutil.copyfile(run_dir / "metrics.json", home / "metrics.json")
-    writing.write_json(home / "summary.json", summary(run_dir))
+    writing.write_json(home / "metrics.json", shortened(json.loads((run_dir / "metrics.json").read_text(encoding="utf-8"))))
+    writing.write_json(home / "summary.json", shortened(summary(run_dir)))
     shutil.rmtree(home / "plots", ignore_errors=True)
-    shutil.copytree(run_dir / "plots", home / "plots")
+    (home / "plots").mkdir()
+    for path in sorted((run_dir / "plots").glob("*.csv")):
+        _copy_columns(path, home / "plots" / path.name, digits=DIGITS)
     if (run_dir / "reliability.csv").is_file():
-        _copy_columns(
-            run_dir / "reliability.csv", home / "plots" / "calibration.csv", ("calibration",), {"calibration": "after"}
-        )
+        to, after = home / "plots" / "calibration.csv", {"calibration": "after"}
+        _copy_columns(run_dir / "reliability.csv", to, ("calibration",), after, DIGITS)
 
 
 def timeless(facts: dict[str, Any]) -> dict[str, Any]:
@@ -93,18 +97,47 @@ def timeless(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def summary(run_dir: Path) -> dict[str, Any]:
-    """The line of a run in the table of the portfolio: what `dvc metrics show` and `dvc metrics diff` print."""
-    from src.sweeps import record
+    """The line of a run in the table of the portfolio: what `dvc metrics show` and `dvc metrics diff` print.
 
-    facts = record.facts_of_run(run_dir)
-    return {key: value for key, value in facts.items() if key != "use_case" and value is not None}
+    The primary metric is `value`; beside it stand the scores that the specification lists for the task.
+    """
+    from src.metrics.scores import SCORING
+    from src.runs import record
+    from src.sweeps.record import facts_of_run
+
+    run, facts = record.read(run_dir), facts_of_run(run_dir)
+    listed = {name: run.metrics.get(score_name(name, run.metrics)) for name in SCORING.get(run.task, OF_OTHERS[run.task])}
+    return {key: value for key, value in (facts | listed).items() if key != "use_case" and value is not None}
 
 
-def _copy_columns(path: Path, to: Path, left_out: tuple[str, ...], only: Mapping[str, str] = MappingProxyType({})) -> None:
-    """Copy a CSV without some columns, and if need be only the rows with some values."""
+def shortened(value: Any) -> Any:
+    """Numbers of nested values with eight significant digits: what follows differs from one kind of processor to the next."""
+    if isinstance(value, dict):
+        return {key: shortened(one) for key, one in value.items()}
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+
+
+def _copy_columns(
+    path: Path,
+    to: Path,
+    left_out: tuple[str, ...] = (),
+    only: Mapping[str, str] = MappingProxyType({}),
+    digits: int | None = None,
+) -> None:
+    """Copy a CSV without some columns, if need be only the rows with some values, and numbers with so many digits."""
     with path.open(newline="", encoding="utf-8") as file, to.open("w", newline="", encoding="utf-8") as written:
         rows = csv.DictReader(file)
         kept = [name for name in rows.fieldnames or [] if name not in left_out]
         writer = csv.DictWriter(written, kept, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(row for row in rows if only.items() <= row.items())
+        for row in rows:
+            if only.items() <= row.items():
+                writer.writerow(row if digits is None else {key: _shortened(cell) for key, cell in row.items()})
+
+
+def _shortened(cell: str) -> str:
+    """A cell of a CSV: a number of more than eight digits with as many, everything else as it is."""
+    try:
+        return repr(float(f"{float(cell):.{DIGITS}g}")) if len(cell) > DIGITS and not cell.isdigit() else cell
+    except ValueError:
+        return cell

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +91,18 @@ def resolve(models: dict[str, str]) -> tuple[list[str], dict[str, dict[str, Any]
                 raise ConfigError(f"{PARAMS}: {use_case}: {model}\n{error}") from error
             found[use_case] = settings
             values = {"settings": determining(settings), **lineage.depends_on(settings)}
-            if _write_if_new(path_of(use_case), json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n"):
+            if write_if_new(path_of(use_case), json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n"):
                 changed.append(use_case)
     for path in RESOLVED.glob("*.json"):
         if path.stem not in models:
             path.unlink()
             changed.append(path.stem)
     return changed, found
+
+
+def orphans(use_cases: Collection[str]) -> list[str]:
+    """Folders of the portfolio whose use case is not to be reproduced any more: DVC leaves what its stages wrote."""
+    return sorted(str(path.parent) for path in PORTFOLIO.glob("*/metrics.json") if path.parent.name not in use_cases)
 
 
 def path_of(use_case: str) -> Path:
@@ -148,7 +154,7 @@ def _plots_of(settings: dict[str, Any]) -> list[str]:
     return [*PLOTS_OF_TASK[settings["use_case"]["task"]], *(["learning_curve"] if learns_in_rounds else [])]
 
 
-def _write_if_new(path: Path, text: str) -> bool:
+def write_if_new(path: Path, text: str) -> bool:
     """Write a file unless it holds this text already; says whether it did."""
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return False
