@@ -1,4 +1,4 @@
-"""The order of an entry: look at the arguments, compose, check, and only then let Hydra run the job.
+"""Command line of a training: check the arguments, compose the settings, check them, then let Hydra run the job.
 
 Hydra imports what a configuration names (callbacks, logging handlers, `_target_`) before the job's first line, and makes
 its folder too. So what could do harm, and what is merely wrong, is refused before Hydra starts: `src.config.hydra_node` says

@@ -1,4 +1,4 @@
-"""What can go wrong, by who has to act. Each kind has the exit code a scheduler sees."""
+"""Exceptions by who has to act, each with the exit code that a scheduler sees."""
 
 import difflib
 from collections.abc import Iterable

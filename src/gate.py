@@ -1,4 +1,4 @@
-"""Say where a score fell: `python -m src.gate --against HEAD~1 --max-drop roc_auc=0.005`, for CI."""
+"""Regression gate for CI: `python -m src.gate --against HEAD~1 --max-drop roc_auc=0.005`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stages that DVC runs: one use case, as `src.train` trains it, laid out so that DVC and git can version it.
+"""Stages of DVC: `python -m src.reproduce use_case=credit_scoring model=logistic_regression`.
 
 `python -m src.reproduce use_case=credit_scoring model=logistic_regression` is a stage. Without settings it is `make repro`:
 what DVC says is out of date is trained side by side first, and `dvc repro` then takes what is ready.

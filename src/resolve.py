@@ -1,4 +1,4 @@
-"""Write what determines each result of the portfolio: `python -m src.resolve`, the first stage of `dvc repro`.
+"""First stage of DVC: `python -m src.resolve` writes what determines each result.
 
 One small file for each use case of `params.yaml`: `resolved/<use_case>.json`. It holds the settings after Hydra has composed
 them and the schema has checked them, and fingerprints of the code, packages and data that the run uses. A file is only

@@ -1,4 +1,4 @@
-"""The catalogue of use cases: `python -m src.use_cases department=treasury task=regression data=real --json`."""
+"""Catalogue of use cases: `python -m src.use_cases department=treasury task=regression data=real --json`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings that are each fine but cannot work together."""
+"""Checks across settings: values that are each valid but cannot work together."""
 
 from __future__ import annotations
 

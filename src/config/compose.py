@@ -1,4 +1,4 @@
-"""Compose jobs as Hydra will, before Hydra starts, and explain what cannot be composed."""
+"""Composition of jobs, before Hydra starts: the same result as Hydra's, with errors explained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Expressions over columns, in a closed grammar: rules of a business and derived columns are written in them.
+"""Expressions over columns: the closed grammar of business rules and derived columns.
 
 There are columns, numbers, 'texts', true and false; + - * /; < <= > >= == != and in [ … ]; and, or, not; and the functions
 of `FUNCTIONS`. Nothing of it is ever run as Python.

@@ -1,4 +1,4 @@
-"""Hydra's own node of a configuration: it names code that Hydra imports, so only keys listed here may differ from ours.
+"""Safety of Hydra's own node: it names code to import, so only the keys listed here may differ from ours.
 
 The rule looks at what was composed, not at what was typed: how a setting found its way into the node does not matter.
 """

@@ -1,4 +1,4 @@
-"""Which interpolations a configuration may hold: OmegaConf's parser reads them, and only resolvers named here may be called.
+"""Interpolations: which resolvers a configuration may call.
 
 A resolver is a function that a text calls: `oc.env` reads the environment into files that are saved, `oc.decode` and
 `oc.create` make settings out of text after every check.

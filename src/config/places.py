@@ -1,4 +1,4 @@
-"""Where in somebody's own files a setting stands, so that what is wrong with it can be said with file and line."""
+"""Source locations of settings: file and line, for error messages."""
 
 from __future__ import annotations
 

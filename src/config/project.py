@@ -1,4 +1,4 @@
-"""A project's own settings, in `project.yaml` where the commands are typed: no command can change them."""
+"""Settings of a project: `project.yaml` in the working directory, which no command can change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A rule of the business: a condition over columns that every row keeps, or a stated share of them."""
+"""Business rules: conditions over columns that every row keeps, or a stated share of the rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses of databases. They stand in environment variables, so that no password is saved or shown."""
+"""Secrets: addresses of databases stand in environment variables, so that no password is saved or shown."""
 
 from __future__ import annotations
 

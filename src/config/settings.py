@@ -1,4 +1,4 @@
-"""From a composed configuration to a checked one."""
+"""Settings: from a composed configuration to a checked one."""
 
 from __future__ import annotations
 

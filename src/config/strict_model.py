@@ -1,4 +1,4 @@
-"""Records of facts, as configuration files state them."""
+"""Strict pydantic base: unknown fields are refused, records cannot change."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What a use case is: facts about a banking problem, its target and its features."""
+"""Use cases: facts about a banking problem, its target and its features."""
 
 from typing import Annotated, Literal
 

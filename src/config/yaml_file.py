@@ -1,4 +1,4 @@
-"""Configuration files in YAML: read with limits, and what is wrong with one is said with its line."""
+"""YAML files: read with limits; an error names its file and line."""
 
 from __future__ import annotations
 

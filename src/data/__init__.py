@@ -1,4 +1,4 @@
-"""Rows: where they come from, whether they are what a use case declares, and how they are split."""
+"""Data: sources, validation, lags and splits."""
 
 from __future__ import annotations
 

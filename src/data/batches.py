@@ -1,4 +1,4 @@
-"""A table of any size, read in batches: the rows of a file that are to be scored."""
+"""Batched reading of files that are scored."""
 
 from __future__ import annotations
 

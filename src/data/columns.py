@@ -1,4 +1,4 @@
-"""Give one column the type that models are fed with, or say in words why it resists."""
+"""Type conversion of one column, with an explanation where a value does not fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CSV injection: a spreadsheet carries out a cell that begins with =, +, -, @, a tab or a line's end as a formula.
+"""CSV injection: a spreadsheet runs a cell that begins with =, +, -, @, a tab or a line break as a formula.
 
 Texts from data, such as a category called `=cmd|…`, must not become that. In CSV they get an apostrophe in front, by which a
 spreadsheet knows a text. Plain numbers stay as they are. A text that begins with apostrophes before such a sign gets one more,

@@ -1,4 +1,4 @@
-"""What a parser of CSV takes without a word, though it is almost surely damage."""
+"""Damage in CSV files that parsers accept silently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows on their way from a source to the split."""
+"""Dataset: rows with their provenance, on their way from a source to the split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values of expressions over the columns of a table."""
+"""Evaluation of expressions over the columns of a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table the user brings: Parquet, CSV as plain or as odd as people have it, and what else `src.data.table_files` reads."""
+"""File source: Parquet, CSV in any common spelling, and the formats of `src.data.table_files`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the names of tables end. Nothing heavy is imported to know it."""
+"""Table formats by the ending of a file's name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Features from earlier rows: values some rows back and statistics over a window, each entity by itself.
+"""Lag features: earlier values and rolling statistics, within each entity.
 
 They are made on the whole table, before it is split: every row looks back only, so a test row may see the training rows
 that lie before it, as it would in use, and no row sees a later one.

@@ -1,4 +1,4 @@
-"""Where rows come from."""
+"""Loading: from the chosen source to a dataset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that a person names as input: none can hang the reader, and none can fill the memory."""
+"""Safe opening of input files: none can hang the reader or fill the memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a Parquet file says of itself, against what was read from it."""
+"""Parquet statistics and checksums, compared with the values read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a file spells a table: separator, decimal point, encoding, what stands for a missing value. Read so, it is plain CSV."""
+"""Spelling of a text table: separator, decimal point, encoding, missing values."""
 
 from __future__ import annotations
 

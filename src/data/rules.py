@@ -1,4 +1,4 @@
-"""Rules of the business against the rows of a table."""
+"""Validation of rows against the business rules of a use case."""
 
 from __future__ import annotations
 

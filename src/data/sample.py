@@ -1,4 +1,4 @@
-"""Simulated rows as a file: `python -m src.use_cases sample card_fraud rows=1000 out=card_fraud.parquet`."""
+"""Samples of simulated rows: `python -m src.use_cases sample card_fraud rows=1000 out=card_fraud.parquet`."""
 
 from __future__ import annotations
 

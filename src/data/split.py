@@ -1,4 +1,4 @@
-"""Cut rows into train, val and test."""
+"""Train, validation and test splits: random, stratified, temporal, group, hashed."""
 
 from __future__ import annotations
 

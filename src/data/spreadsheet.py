@@ -1,4 +1,4 @@
-"""Cells of an Excel sheet (.xlsx) as text, by the standard library: no formula is computed, no style is kept but dates."""
+"""Excel sheets (.xlsx) as text cells, with the standard library; formulas are not computed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of a query, from SQLite or PostgreSQL."""
+"""SQL source: the rows of a query, from SQLite or PostgreSQL."""
 
 from __future__ import annotations
 

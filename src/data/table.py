@@ -1,4 +1,4 @@
-"""A use case's rows, checked and ready to be split: the table, its target, its times and its groups."""
+"""Table: the validated rows of a use case with target, timestamps and groups."""
 
 from __future__ import annotations
 

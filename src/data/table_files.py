@@ -1,4 +1,4 @@
-"""Tables that are neither CSV nor one Parquet file: folders of Parquet, Arrow files, JSON lines, sheets of a spreadsheet."""
+"""Further file formats: Parquet folders, Arrow, JSON lines, spreadsheets."""
 
 from __future__ import annotations
 

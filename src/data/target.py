@@ -1,4 +1,4 @@
-"""The column to predict: what may stand in it, and how models see it."""
+"""Target column: allowed values and encoding."""
 
 from __future__ import annotations
 

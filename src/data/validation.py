@@ -1,4 +1,4 @@
-"""Rows against what the use case declares: every source passes here before the split."""
+"""Validation of rows against the use case; every source passes here before the split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a table to a use case: what each column is, what the target asks for, and how to split, each with its evidence."""
+"""Drafts: a use case inferred from a table, each inference with its evidence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a column is, told from its cells: numbers, truth values, dates, categories or texts, with what speaks for it."""
+"""Type inference of columns: numbers, booleans, dates, categories, texts."""
 
 from __future__ import annotations
 

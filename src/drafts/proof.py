@@ -1,4 +1,4 @@
-"""Hold a draft against our own schema and every row of its table; what does not keep is left out, with the reason."""
+"""Verification of a draft against our own schema and every row of its table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits for next month's file: wide ranges of numbers and shares of missing values, not those of this file."""
+"""Ranges and shares of missing values, wide enough for next month's file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What columns are to a model: ids and constants that tell it nothing, the time, the group, people's protected traits."""
+"""Roles of columns: identifier, constant, time, group, protected attribute."""
 
 from __future__ import annotations
 

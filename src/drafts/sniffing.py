@@ -1,4 +1,4 @@
-"""Find out how a text file spells its table: encoding, separator, decimal point, and what stands for a missing value."""
+"""Dialect detection of text tables: encoding, separator, decimal point, missing values."""
 
 from __future__ import annotations
 

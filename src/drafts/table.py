@@ -1,4 +1,4 @@
-"""A table as its file has it, before anything is declared: cells, and how the file spells them."""
+"""Raw table of a draft: cells as text, and the dialect of the file."""
 
 from __future__ import annotations
 

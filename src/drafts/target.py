@@ -1,4 +1,4 @@
-"""What a target asks for: the task, the positive class, the metric, told from its values."""
+"""Target inference: task, positive class, metric."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A draft as the text of a use case's file, with what speaks for each line behind it."""
+"""YAML text of a draft, with the evidence behind each line."""
 
 from __future__ import annotations
 

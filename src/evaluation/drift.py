@@ -1,4 +1,4 @@
-"""What production rows are to be compared with, and by how much they have moved: the population stability index."""
+"""Data drift: population stability index against the training rows, and the limits to watch."""
 
 from __future__ import annotations
 

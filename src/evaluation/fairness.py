@@ -1,4 +1,4 @@
-"""Whether a model decides alike about groups of people that it was not told of."""
+"""Group fairness on protected columns: selection rates, disparities, four-fifths rule."""
 
 from __future__ import annotations
 

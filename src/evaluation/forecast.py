@@ -1,4 +1,4 @@
-"""What was forecast for each moment of a series, beside what came and what a naive forecast said."""
+"""Forecast table of a series: prediction, outcome and naive forecast by period."""
 
 from __future__ import annotations
 

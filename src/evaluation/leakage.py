@@ -1,4 +1,4 @@
-"""Target leakage: columns that give the target away all by themselves, two of them together, or by the order of the rows."""
+"""Target leakage: columns, pairs of columns or the row order that give the target away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looks at test rows: on which rows a score was taken, how many settings were scored on them, and what chance gains by that."""
+"""Multiple looks at test rows: how many models were scored on them, and the optimism of the best."""
 
 from __future__ import annotations
 

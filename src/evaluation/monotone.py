@@ -1,4 +1,4 @@
-"""Does a fitted model keep the directions that its features declare? Asked of its scores, not of its settings."""
+"""Monotonicity check: whether a fitted model keeps the declared directions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measure a frozen model on the test rows, beside what no model and the best possible model reach."""
+"""Test metrics with intervals, next to baselines and, for simulated data, the best achievable score."""
 
 from __future__ import annotations
 

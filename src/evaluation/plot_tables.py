@@ -1,4 +1,4 @@
-"""What a run shows of its test rows, as small tables that a plot can be drawn from."""
+"""Plot tables: ROC, precision and recall, calibration, residuals, learning curves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where clusters lie: rows in two dimensions, and how deep each is inside its cluster."""
+"""Two-dimensional projection of clusters, and silhouette by cluster."""
 
 from __future__ import annotations
 

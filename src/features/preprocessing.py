@@ -1,4 +1,4 @@
-"""From columns to the matrix an estimator takes. Everything learned here is learned inside the fold that fits it."""
+"""Preprocessing: from columns to a matrix. What it learns, it learns inside the fold that fits it."""
 
 from __future__ import annotations
 

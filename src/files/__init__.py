@@ -1,1 +1,1 @@
-"""Reading and writing files so that what is there is whole and is what was written."""
+"""Files: safe reading, atomic writing, manifests."""

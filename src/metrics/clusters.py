@@ -1,4 +1,4 @@
-"""How good a clustering is without labels to compare with, how stable it is, and what its clusters look like."""
+"""Cluster metrics without labels, stability and cluster profiles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Influence functions of metrics: by how much each row moves a metric, which is what its standard error is made of."""
+"""Influence functions of metrics: the effect of each row, and so the standard error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Confidence intervals of metrics: how far one may be off because the test rows are a sample."""
+"""Confidence intervals of metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores of predictions for every task, under scikit-learn's names and with natural signs."""
+"""Metric functions for every task, under scikit-learn's names and with natural signs."""
 
 from __future__ import annotations
 

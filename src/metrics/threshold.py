@@ -1,4 +1,4 @@
-"""Turn probabilities into decisions: the threshold of two classes, the cheapest of several."""
+"""Decision thresholds and costs."""
 
 from __future__ import annotations
 

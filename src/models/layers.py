@@ -1,4 +1,4 @@
-"""What a saved model is made of: decisions and calibration around an estimator and the steps that feed it."""
+"""Layers of a saved model: threshold, costs, calibration, core."""
 
 from __future__ import annotations
 

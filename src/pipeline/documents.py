@@ -1,4 +1,4 @@
-"""What people read of a run, written from what the run recorded."""
+"""Documents of a run: report and model card."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folds of the train part, drawn as the configuration says, and cross-validation on them."""
+"""Cross-validation of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Train, validation and test split of a run, with the leak check and what is to be said of both before anything is fitted."""
+"""Splitting step of a run, with the leak check."""
 
 from __future__ import annotations
 

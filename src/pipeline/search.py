@@ -1,4 +1,4 @@
-"""Hyper-parameter search on the train part of a run."""
+"""Tuning step of a run."""
 
 from __future__ import annotations
 

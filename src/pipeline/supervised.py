@@ -1,4 +1,4 @@
-"""Training pipeline of models with labels: split, search, cross-validation, fit, decision on val, test, run folder."""
+"""Steps of a supervised run: load, validate, split, tune, cross-validate, fit, decide, evaluate, write."""
 
 from __future__ import annotations
 

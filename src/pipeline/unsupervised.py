@@ -1,4 +1,4 @@
-"""The steps of a run without labels: clustering and anomaly detection, from the data to the run folder."""
+"""Steps of an unsupervised run: clustering and anomaly detection."""
 
 from __future__ import annotations
 

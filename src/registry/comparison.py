@@ -1,4 +1,4 @@
-"""Two versions on the same test rows: how far apart they are, and whether chance could do that.
+"""Comparison of two versions on the same test rows, with a paired test.
 
 A version's results are read with every byte verified; a run's own, while it is being written, as they are.
 """

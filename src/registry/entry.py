@@ -1,4 +1,4 @@
-"""What the registry says of a version: the specification's entry, from a run's recorded facts."""
+"""Registry entry of a version, as the specification defines it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ledger of a use case: one JSON line for each thing that happened, each holding the hash of the one before.
+"""Ledger of a use case: hash-chained JSON lines.
 
 A chain alone shows neither an edited last line nor a dropped one. So the head, which says how many lines count and the hash
 of the last, is a file of its own, replaced in one step once a line is on the disk: that is when the line counts. What stands

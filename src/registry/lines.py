@@ -1,4 +1,4 @@
-"""What a line of a ledger may say, and in which order: a line of another form is refused, whoever wrote it."""
+"""Schema and order of a ledger's lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who else was scored on a run's test rows: the runs and jobs that left a line, the versions, the stages of the portfolio."""
+"""Earlier looks at a run's test rows: runs, versions and stages that scored them."""
 
 from __future__ import annotations
 

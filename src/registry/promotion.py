@@ -1,4 +1,4 @@
-"""What a version must show before it may go into production."""
+"""Promotion rules: what a version must show before it goes into production."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run folder as the registry takes it: whoever made it, nothing of it is believed before it was checked."""
+"""Schema of a run folder that is registered; nothing is trusted before it is checked."""
 
 from __future__ import annotations
 

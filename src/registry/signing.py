@@ -1,4 +1,4 @@
-"""Signatures of a registry's heads and lines (Ed25519): who has no key can't make a change look like ours."""
+"""Signatures of ledgers (Ed25519)."""
 
 from __future__ import annotations
 

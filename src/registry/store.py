@@ -1,4 +1,4 @@
-"""Versions of models in folders: registered once, never changed, one of a use case in production.
+"""Store of versions: immutable folders, one of a use case in production.
 
 A version counts when its line in the ledger does: the files are written beside and made safe, the line is appended, the
 folder is renamed, the head is replaced. Whenever a process dies, the next one can tell what had happened, and no reader sees

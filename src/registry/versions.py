@@ -1,4 +1,4 @@
-"""Semantic versions of models: what changed says which number moves."""
+"""Semantic versions of models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The newest state that this machine has seen of every signed ledger, kept outside the registry, as SSH keeps known hosts.
+"""Witness of signed ledgers: the newest state this machine has seen, as SSH keeps known hosts.
 
 A signature says who wrote a state, not that it's the newest: an older one, put back with its own signatures, still fits the
 key. It doesn't fit what is remembered here. A ledger that nobody on this machine has seen yet is believed.

@@ -1,4 +1,4 @@
-"""A page that shows a run: what it recorded, as numbers and charts, in one file that needs nothing else.
+"""HTML report of a run, in one file.
 
 Charts are drawn in the browser by Chart.js (210 kB, MIT, vendored): it costs training no import and no drawing, lets values be
 read by mouse and keyboard, follows light and dark, and prints. Vega weighs five times as much; Matplotlib costs 0.4 s a run.

@@ -1,4 +1,4 @@
-"""Write a run's page anew: `python -m src.report runs/credit_scoring/xgboost`."""
+"""Command of the report: `python -m src.report runs/credit_scoring/xgboost`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What limits a run, and everything needed to judge or repeat it."""
+"""Appendix: limits, metrics by part, parameters, provenance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What sections are made of; `template.html` knows how each is shown."""
+"""Elements of a page: charts, tables, figures, texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quality of decisions between classes: ranking, mistakes, their cost, and whether probabilities are to be believed."""
+"""Section on classification: ranking, confusion matrix, costs, calibration."""
 
 from __future__ import annotations
 

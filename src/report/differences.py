@@ -1,4 +1,4 @@
-"""Where the model does better or worse, and whether it treats groups alike."""
+"""Section on slices and group fairness."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the model goes by: importance of features, how answers depend on them, and whether declared directions hold."""
+"""Section on explanation: importance, partial dependence, Shapley values, monotonicity."""
 
 from __future__ import annotations
 

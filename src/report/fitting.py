@@ -1,4 +1,4 @@
-"""How the model came about: folds, rounds, resources and the search."""
+"""Section on training: folds, learning curves, resources, search."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quality where there are no labels to learn from: clusters and anomalies."""
+"""Section on clusters and anomalies."""
 
 from __future__ import annotations
 

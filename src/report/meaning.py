@@ -1,4 +1,4 @@
-"""What a value of a metric means, in one plain sentence."""
+"""Meaning of a metric's value in one sentence."""
 
 from __future__ import annotations
 

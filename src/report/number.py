@@ -1,4 +1,4 @@
-"""Numbers as a page shows them: a short text, the full value, and where it was recorded."""
+"""Number formats of a page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Put sections into one HTML file that needs nothing else."""
+"""Page template: sections to one self-contained HTML file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good the answers are, as each task needs it shown."""
+"""Section on quality, by task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows: where they come from, how they were cut, and whether the parts are alike and apart."""
+"""Section on data: source, split, overlap and drift."""
 
 from __future__ import annotations
 

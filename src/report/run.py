@@ -1,4 +1,4 @@
-"""What a run folder recorded; a file that is not there is None, and its facts are shown as not recorded."""
+"""Run folder as the report reads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Series of charts: points as short numbers, few enough to be light."""
+"""Chart data: thinned and rounded series."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quality of predicted values: against the outcomes, by size, over time, and as quantiles."""
+"""Section on regression: predictions, residuals, forecasts, quantiles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first section: how good the model is, beside what it must be read beside."""
+"""First section: the score next to baseline, ceiling, production and checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One line of JSON for each run, in one file for all of them: what pandas reads with `read_json(path, lines=True)`."""
+"""Log of all runs: one JSON line each, for `pandas.read_json(path, lines=True)`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run must record so that somebody else can repeat it."""
+"""Provenance of a run: interpreter, packages, machine, revision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run leaves behind: its files, its facts and its closing line."""
+"""Writer of the run folder: files, metadata, closing line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is to compute with: CUDA devices, and the cores that this process may use."""
+"""Devices: CUDA cards and the cores that this process may use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imported first by the server that processes are forked from: it ends with the process that started it, and quietly.
+"""Fork server: it ends with the process that started it.
 
 By itself it would go on while a process that was forked from it lives, and that one waits for the server's end. What the
 system denies to it or to a process of its is told by whoever wanted the process.

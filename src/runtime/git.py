@@ -1,4 +1,4 @@
-"""Ask git, found at a fixed place and told to run nothing that a repository names: a folder may come from anybody."""
+"""Git revision, read without running what a repository names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""End at once when Ctrl-C is pressed, SIGTERM comes or the terminal is closed, also in the middle of compiled code.
+"""Signals in compiled code: Ctrl-C, SIGTERM and a closed terminal end a run at once.
 
 Python runs a signal's handler between two steps of the main thread, so that one long call of a compiled library puts it off
 until the call returns: half a minute of fitting without an answer. The interpreter notes the signal at once, though, in a pipe

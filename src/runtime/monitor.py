@@ -1,4 +1,4 @@
-"""What a run takes of the machine while it is at work: processor, memory and, where it trains on one, the GPU."""
+"""Resource monitor: processor, memory and GPU of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes that others are forked from or started by: none of them outlives the one that wanted it."""
+"""Child processes: none outlives the one that started it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Show what a run is doing and what it takes of the machine, and remember both."""
+"""Progress of a run: steps, rounds, resources and durations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the system says when it has no room, no memory or no right to give, as a sentence for people."""
+"""System errors in words: full disk, no memory, no permission."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a command speaks with the people who typed it, and how it ends: in a sentence and an exit code, whatever happens."""
+"""Terminal: messages for people and exit codes."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One page for the portfolio: what was trained, how good it is, what speaks against it, and what is in production."""
+"""Scoreboard: all use cases on one page."""

@@ -1,4 +1,4 @@
-"""The scoreboard as plain values: a row for every use case, totals, departments, and what could not be read."""
+"""Rows of the scoreboard as plain values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What speaks for and against a run, judged from the facts that it recorded."""
+"""Checks of a run for the scoreboard."""
 
 from __future__ import annotations
 

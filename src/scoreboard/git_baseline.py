@@ -1,4 +1,4 @@
-"""Numbers as the last commit has them, where metrics are in git."""
+"""Metrics of the last commit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scoreboard for people: one HTML page that needs no network, and the same rows as CSV, JSON and Markdown."""
+"""Page of the scoreboard, and the same rows as CSV, JSON and Markdown."""
 
 from __future__ import annotations
 

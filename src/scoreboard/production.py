@@ -1,4 +1,4 @@
-"""What the registry says of each use case."""
+"""Production status of each use case."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs left in folders: their facts and numbers, each folder read by itself, so that a broken one hides no other."""
+"""Reader of run folders for the scoreboard; a broken one hides no other."""
 
 from __future__ import annotations
 

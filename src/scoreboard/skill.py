@@ -1,4 +1,4 @@
-"""How good a score is, in one unit for all metrics: the share of the way from the baseline to the best there can be."""
+"""Skill score: the share of the way from the baseline to the best score."""
 
 from __future__ import annotations
 

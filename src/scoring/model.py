@@ -1,4 +1,4 @@
-"""A trained model that scores rows: it checks them, answers, decides and says why."""
+"""Scoring model: checks rows, predicts, decides and explains."""
 
 from __future__ import annotations
 

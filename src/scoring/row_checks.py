@@ -1,4 +1,4 @@
-"""Rows that can be scored, and what is wrong with the others."""
+"""Row checks of scoring: which rows fit the declaration, and why others do not."""
 
 from __future__ import annotations
 

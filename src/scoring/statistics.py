@@ -1,4 +1,4 @@
-"""What is worth knowing about the rows that were scored, counted batch after batch."""
+"""Statistics of scored rows, over all batches."""
 
 from __future__ import annotations
 

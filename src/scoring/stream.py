@@ -1,4 +1,4 @@
-"""From a file of rows to a file of scores, a batch at a time."""
+"""Batch scoring of a file."""
 
 from __future__ import annotations
 

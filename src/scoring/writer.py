@@ -1,4 +1,4 @@
-"""Tables that are written batch after batch: Parquet or CSV, told by the name's end."""
+"""Batched writing of Parquet and CSV."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run's result depends on beside its settings: our source files, the packages that compute it, the bytes of its data.
+"""Lineage: the source files, packages and data that a result depends on.
 
 Every module that `src.train` can reach counts, with two exceptions. `NOT_PART_OF_A_RESULT` checks, launches, shows or stores
 a run. `ONLY_WITH` names modules that are imported for some runs only: a run depends on them if one of its words is there.

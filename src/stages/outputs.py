@@ -1,4 +1,4 @@
-"""What a run leaves for DVC and git: the same bytes whenever and wherever the same run is repeated."""
+"""Outputs of DVC's stages: the same bytes whenever the same run is repeated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What determines each result of the portfolio: `resolved/<use_case>.json`, and the plots and models that DVC shows."""
+"""Resolved configurations: `resolved/<use_case>.json`, and the plots and models that DVC shows."""
 
 from __future__ import annotations
 

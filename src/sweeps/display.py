@@ -1,4 +1,4 @@
-"""What a person sees of a sweep: a bar on a terminal, short lines elsewhere, a table at the end."""
+"""Display of a sweep: progress bar, lines, table."""
 
 from __future__ import annotations
 

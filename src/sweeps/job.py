@@ -1,4 +1,4 @@
-"""One job of a sweep, in a process of its own: whatever happens to it, the others go on and its record says what it was.
+"""Job of a sweep, in a process of its own.
 
 Launchers reuse their processes, and one that dies takes the batch along (loky) or the sweep (Hydra's own launcher). So a
 job runs in a child of the process that the launcher gives it. Children are forked from a server that has imported the

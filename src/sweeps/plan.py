@@ -1,4 +1,4 @@
-"""The jobs of a sweep before the first of them starts: composed, checked and named."""
+"""Plan of a sweep: jobs composed, checked and named before the first one starts."""
 
 from __future__ import annotations
 

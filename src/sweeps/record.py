@@ -1,4 +1,4 @@
-"""What became of a job: a small JSON file beside its run folder, written once, when the job has ended."""
+"""Record of a finished job: a JSON file beside its run folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of all runs of a sweep: on the terminal, and as CSV, JSON and Markdown beside the runs."""
+"""Results table of a sweep: on the terminal, and as CSV, JSON and Markdown."""
 
 from __future__ import annotations
 

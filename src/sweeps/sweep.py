@@ -1,4 +1,4 @@
-"""Run any number of jobs: plan them, continue what was interrupted, launch through Hydra, say what became of each."""
+"""Sweep: plan, resume, launch through Hydra, report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tell others of a finished run: DVCLive or an MLflow server, and one line of a file that keeps every run.
+"""Experiment tracking: DVCLive, MLflow and the log of all runs.
 
 All of it is read from the run folder, when that is complete. So a tracker says what the folder says, and one that is down
 costs the run nothing but a warning.

@@ -1,4 +1,4 @@
-"""DVC's temporary folders for their owner alone: DVC opens pickles that lie there, and a pickle runs code (CVE-2025-69872).
+"""Private temporary folders for DVC, which opens pickles that lie there (CVE-2025-69872).
 
 By itself DVC keeps some of them below /var/tmp/dvc, where every user of the machine may put others in their place.
 `python -m src.tracking.dvc_folders`, which `make setup` calls, keeps all of them in `.dvc/tmp` of this project.

@@ -1,4 +1,4 @@
-"""The newest run in DVC's layout, written by DVCLive: `dvc metrics`, `dvc params`, `dvc plots` and editors read it.
+"""DVCLive: the newest run for `dvc metrics`, `dvc params`, `dvc plots` and editors.
 
 DVCLive rewrites its files at every step it is told of, which costs milliseconds a round; told of whole curves it writes each
 of them once.

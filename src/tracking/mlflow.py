@@ -1,4 +1,4 @@
-"""A finished run on an MLflow server: parameters, metrics, curves, files, and its model in the registry there.
+"""MLflow: parameters, metrics, curves, files and the model of a finished run.
 
 Everything goes through one client of our own, so that no state which other users of MLflow share is changed. What MLflow takes
 from the environment is set while we talk to it, and only where nobody has set it: it prints nothing, tells nobody of its use,

@@ -1,4 +1,4 @@
-"""What MLflow calls to load a model of ours: `mlflow.pyfunc.load_model("models:/fair_lending/1").predict(applications)`.
+"""MLflow model flavour: `mlflow.pyfunc.load_model("models:/fair_lending/1").predict(applications)`.
 
 It needs this package where it is called. No code comes with the model, because whoever could write to the server could then run
 theirs here.

@@ -1,4 +1,4 @@
-"""Make probabilities mean what they say, with rows that fitted nothing else."""
+"""Probability calibration: sigmoid and isotonic, on rows that fitted nothing else."""
 
 from __future__ import annotations
 

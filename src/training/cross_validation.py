@@ -1,4 +1,4 @@
-"""Score a recipe on rows it was not fitted on, fold by fold."""
+"""Cross-validation: splitters, folds, scores."""
 
 from __future__ import annotations
 

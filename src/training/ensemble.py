@@ -1,4 +1,4 @@
-"""A weighted average of other models, the weights found on predictions of rows that taught those models nothing."""
+"""Ensemble selection: members weighted by their out-of-fold predictions."""
 
 from __future__ import annotations
 

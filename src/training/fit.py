@@ -1,4 +1,4 @@
-"""Fit a pipeline, stopping early where it trains in rounds."""
+"""Recipe and fit of a pipeline, with early stopping."""
 
 from __future__ import annotations
 

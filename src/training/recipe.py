@@ -1,4 +1,4 @@
-"""From a checked configuration to what the folds, the trials and the final fit have in common."""
+"""Recipe and scorer of a checked configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Repeated cross-validation: of which tables, and how its score is said."""
+"""Repeated cross-validation."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Search for parameters by cross-validation on the training rows: what is tried, how it is fitted fast, what came of it."""
+"""Hyper-parameter search by cross-validation on the training rows."""

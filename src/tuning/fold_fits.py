@@ -1,4 +1,4 @@
-"""Fit a fold once and score it at several lengths; boosters keep their binned rows from one trial to the next.
+"""Fast fits of one fold: one fit for all numbers of rounds, binned rows shared between trials.
 
 What comes out equals what `fit_estimator` of `src.training.fit` gives for the same parameters: only what does not depend on
 them is kept.

@@ -1,4 +1,4 @@
-"""The folds of a search: drawn, preprocessed and binned once, then shared by all trials."""
+"""Folds of a search: drawn, preprocessed and binned once for all trials."""
 
 from __future__ import annotations
 

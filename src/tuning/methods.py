@@ -1,4 +1,4 @@
-"""What a search tries next: a function of the seed, the trial's number and the results it may know, of nothing else.
+"""Search methods: grid, random, Bayesian, halving.
 
 A trial knows the results of all trials but the newest few, as many as may run at the same time: so the number of processes,
 their speed and an interruption change no trial.

@@ -1,4 +1,4 @@
-"""What came of a search: the parameters, which of them mattered, and what was not computed twice."""
+"""Results of a search: best parameters, their importance, saved work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Search for parameters: propose, try side by side, tell in order, remember."""
+"""Search loop: propose, try, tell, remember."""
 
 from __future__ import annotations
 

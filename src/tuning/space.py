@@ -1,4 +1,4 @@
-"""Where the parameters of a model are looked for, and which way of searching goes through it."""
+"""Search spaces, converted to Optuna's distributions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a finished trial, and where finished trials are kept."""
+"""Storage of trials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One trial: a setting fitted and scored fold by fold, given up as soon as it can hardly win."""
+"""Trial: a setting scored fold by fold, with pruning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find parameters: prepare the folds, search, and say what came of it."""
+"""Tuning: prepare the folds, search, return the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes that run trials side by side, each with one thread, on folds that they read from memory-mapped files."""
+"""Worker processes of a search, on memory-mapped folds."""
 
 from __future__ import annotations
 

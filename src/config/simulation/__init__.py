@@ -1,4 +1,4 @@
-"""How rows of a use case are drawn where there is no real data: the facts; `src.data.simulated` draws them."""
+"""Simulation facts: how rows of a use case are drawn where there is no real data. `src.data.simulated` draws them."""
 
 from src.config.simulation.feature import DISTRIBUTIONS, Simulate, Slot
 from src.config.simulation.margin import Outcome

@@ -1,4 +1,4 @@
-"""Whether a simulation fits the use case that it draws."""
+"""Consistency of a simulation with the use case that it draws."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How one feature is drawn, and how it moves the target."""
+"""Simulation facts of one feature: its distribution and its effect on the target."""
 
 from math import inf, sqrt
 from statistics import NormalDist

@@ -1,4 +1,4 @@
-"""Distributions and their parameters: of a number that a feature or an outcome shows."""
+"""Marginal distributions and their parameters."""
 
 from math import inf
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""Names of categories and words of texts that a simulation makes up."""
+"""Made-up names of categories and words of texts."""
 
 from math import prod
 from string import Formatter

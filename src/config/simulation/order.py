@@ -1,4 +1,4 @@
-"""Which features a simulated feature looks at, and so in which order they are drawn."""
+"""Dependency order of simulated features."""
 
 from __future__ import annotations
 

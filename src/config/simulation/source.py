@@ -1,4 +1,4 @@
-"""What a feature shows other than a draw of its own distribution: computed values, other facts in some rows, round numbers."""
+"""Computed features: derived values, values given by conditions, rounding and heaping."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the rows of a simulation have in common: how many, when, whose, and what they are labelled with."""
+"""Simulation facts of all rows: number, period, entities, factors, labels."""
 
 from datetime import date
 from typing import Annotated, Literal

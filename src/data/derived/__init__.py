@@ -1,4 +1,4 @@
-"""Rows made from the rows of another table: features known when the row happens, a target that is not known yet."""
+"""Derived data sets: rows made from another table, with features known in time and a target that lies ahead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Months of single assets, made from daily prices: what portfolios and factor models are built on."""
+"""Monthly asset data from daily prices, for portfolios and factor models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Years of single assets, described by how they move with others: what hierarchical risk parity groups assets by."""
+"""Yearly asset data with correlations, for hierarchical risk parity."""
 
 from __future__ import annotations
 

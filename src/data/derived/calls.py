@@ -1,4 +1,4 @@
-"""Calls of a campaign whose file gives no year."""
+"""Calls of a campaign, with years found from the order of the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Months of cash in circulation, made from monthly series of the Federal Reserve Board."""
+"""Monthly cash in circulation, from series of the Federal Reserve Board."""
 
 from __future__ import annotations
 

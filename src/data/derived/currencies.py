@@ -1,4 +1,4 @@
-"""Pair-days made from the European Central Bank's reference rates."""
+"""Daily currency pairs, from the European Central Bank's reference rates."""
 
 from __future__ import annotations
 

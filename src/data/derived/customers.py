@@ -1,4 +1,4 @@
-"""Customers of a shop, from their orders: what they bought before a day, and what they bought after it."""
+"""Customer features and later purchases, from the orders of a shop."""
 
 from __future__ import annotations
 

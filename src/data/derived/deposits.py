@@ -1,4 +1,4 @@
-"""Product-months of deposits, made from monthly series of the Federal Reserve Board."""
+"""Monthly deposits by product, from series of the Federal Reserve Board."""
 
 from __future__ import annotations
 

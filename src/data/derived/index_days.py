@@ -1,4 +1,4 @@
-"""Days of a share index whose dates are known to the year only."""
+"""Daily index returns, with dates known to the year only."""
 
 from __future__ import annotations
 

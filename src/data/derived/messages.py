@@ -1,4 +1,4 @@
-"""Short messages with the mean of what many people thought of them, from -4 (negative) to 4 (positive)."""
+"""Short messages with their mean rating from -4 (negative) to 4 (positive)."""
 
 from __future__ import annotations
 

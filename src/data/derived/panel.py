@@ -1,4 +1,4 @@
-"""Tables of one figure each, a row a moment and a column an entity, stacked into rows of an entity at a moment."""
+"""Wide to long: one row for each entity and time."""
 
 from __future__ import annotations
 

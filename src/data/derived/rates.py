@@ -1,4 +1,4 @@
-"""Months of interest rates, made from monthly averages that the Federal Reserve Board publishes."""
+"""Monthly interest rates, from averages of the Federal Reserve Board."""
 
 from __future__ import annotations
 

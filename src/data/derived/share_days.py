@@ -1,4 +1,4 @@
-"""Days of single shares, made from daily prices and volumes."""
+"""Daily returns and volumes of single shares."""
 
 from __future__ import annotations
 

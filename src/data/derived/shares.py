@@ -1,4 +1,4 @@
-"""Days of a portfolio of shares, from their daily prices."""
+"""Daily returns of a portfolio of shares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that look like the bank's, drawn from the facts of a use case, with the best possible answer for each."""
+"""Simulator: rows drawn from a use case's facts, with the best achievable prediction for each."""
 
 from __future__ import annotations
 

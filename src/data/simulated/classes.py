@@ -1,4 +1,4 @@
-"""Probabilities of classes whose mean over the rows is what was declared, and the labels they draw."""
+"""Class probabilities with a declared mean, and the labels drawn from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a feature shows of its latent value, and the normal score of what is shown."""
+"""Observed values of a feature from its latent value, and back."""
 
 from __future__ import annotations
 

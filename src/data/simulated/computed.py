@@ -1,4 +1,4 @@
-"""Features that look at others: computed ones, those that depend on the kind of a row, and round numbers."""
+"""Computed features of the simulator: derived, conditional and rounded values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Days off: the holidays of all German states, and those of the United States on which dollar payments rest."""
+"""Public holidays of all German states and of the United States."""
 
 from __future__ import annotations
 

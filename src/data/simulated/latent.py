@@ -1,4 +1,4 @@
-"""Latent values: correlated standard normal numbers behind every feature, or a mixture of such."""
+"""Gaussian copula: correlated standard normal values behind all features, or a mixture of such."""
 
 from __future__ import annotations
 

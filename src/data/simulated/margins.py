@@ -1,4 +1,4 @@
-"""Quantiles and distribution functions, by standard normal scores."""
+"""Quantile and distribution functions of the margins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Moments of rows, what the calendar says of them, and the patterns that repeat with it."""
+"""Timestamps of simulated rows, calendar features and seasonal patterns."""
 
 from __future__ import annotations
 

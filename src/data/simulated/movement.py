@@ -1,4 +1,4 @@
-"""What moves the latent value of a feature over time: seasons, a trend, regimes."""
+"""Trends, seasons and regimes of simulated features."""
 
 from __future__ import annotations
 

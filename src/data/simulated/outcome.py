@@ -1,4 +1,4 @@
-"""A number to predict: drawn with a declared distribution, and the best prediction of it by any metric."""
+"""Numeric targets of the simulator, with the best prediction for each metric."""
 
 from __future__ import annotations
 

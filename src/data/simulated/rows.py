@@ -1,4 +1,4 @@
-"""Which rows there are: their moments, their entities, and the random values that they share by either."""
+"""Row structure of the simulator: timestamps, entities and shared random values."""
 
 from __future__ import annotations
 

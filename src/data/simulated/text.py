@@ -1,4 +1,4 @@
-"""Texts from templates, whose words tell of a latent value."""
+"""Text columns of the simulator: templates whose words depend on a latent value."""
 
 from __future__ import annotations
 

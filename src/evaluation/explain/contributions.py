@@ -1,4 +1,4 @@
-"""What the most important features add to the raw score of some test rows: what a beeswarm of Shapley values is drawn from."""
+"""Shapley values of a sample of test rows, for a beeswarm plot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model goes by: how much worse it does without a column, and how its answers move with one."""
+"""Permutation importance and partial dependence."""
 
 from __future__ import annotations
 

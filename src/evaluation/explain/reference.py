@@ -1,4 +1,4 @@
-"""A row to compare others with: the middle of each feature, as the training rows have it."""
+"""Reference row: the median or mode of each feature in the training rows."""
 
 from __future__ import annotations
 

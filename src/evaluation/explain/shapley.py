@@ -1,4 +1,4 @@
-"""Why a row got its score: contributions of the features that add up to it, and the largest of them in words.
+"""Shapley values and reason codes: contributions that add up to the score.
 
 What is explained is the raw score, which is additive where probabilities are not: log-odds of two classes before calibration,
 the margin of the class decided for, or a number on the scale that the model learnt (an ensemble of regressors averages in the

@@ -1,4 +1,4 @@
-"""How much a fitted model uses each feature, read from the model itself: no row is asked for it."""
+"""Feature usage read from a fitted model, without scoring a row."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Columns of one kind to numbers: plain values, dates, categories, texts. Each learns only from the rows it is fitted on."""
+"""Transformers by kind of column: numbers, dates, categories, texts."""

@@ -1,4 +1,4 @@
-"""Categories to numbers: codes, indicators, mean targets."""
+"""Encoding of categories: codes, one-hot, target encoding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dates to numbers: parts of the calendar, and what comes round with the year and the week."""
+"""Date features: calendar parts and cyclic encodings."""
 
 from __future__ import annotations
 

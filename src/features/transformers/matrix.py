@@ -1,4 +1,4 @@
-"""What stands in the matrix that an estimator takes, column by column."""
+"""Column facts of the matrix that an estimator takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers as they are."""
+"""Passthrough of numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts to numbers: the terms in them, or directions of those."""
+"""Text features: TF-IDF terms and truncated SVD."""
 
 from __future__ import annotations
 

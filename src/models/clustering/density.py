@@ -1,4 +1,4 @@
-"""Rows that are near one another: how far the nearest are, what distance is close, and whom steps of it join."""
+"""Density reachability: neighbours, choice of eps, connected components."""
 
 from __future__ import annotations
 

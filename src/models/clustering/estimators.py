@@ -1,4 +1,4 @@
-"""Clustering that chooses its own settings, labels rows it has not seen, and stays within memory on many rows.
+"""Clustering estimators: k-means, hierarchical and DBSCAN, with chosen settings and bounded memory.
 
 Clusters are numbered by size: 0 is the largest. -1 is noise.
 """

@@ -1,4 +1,4 @@
-"""Trees of merges: which groups of rows a hierarchical clustering joins, one after the other."""
+"""Linkage trees of hierarchical clustering."""
 
 from __future__ import annotations
 

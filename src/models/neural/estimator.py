@@ -1,4 +1,4 @@
-"""A neural network for tables, as scikit-learn estimators. PyTorch is imported when one is fitted or scores rows.
+"""Neural network for tables, as scikit-learn estimators; PyTorch is imported when one is fitted or scores rows.
 
 What is fitted is held as plain values and numpy arrays: a saved model needs PyTorch only to score.
 """

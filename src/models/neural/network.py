@@ -1,4 +1,4 @@
-"""Neural network in PyTorch and its training: the one module that imports PyTorch, so import it inside functions."""
+"""Neural network in PyTorch and its training loop."""
 
 from __future__ import annotations
 

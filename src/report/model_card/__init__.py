@@ -1,4 +1,4 @@
-"""A model's document for whoever has to approve, use or challenge it: what its run recorded, and what it did not."""
+"""Model card: the document for approval and validation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command that makes a run again, from what the run recorded."""
+"""Command that reproduces a run."""
 
 from __future__ import annotations
 

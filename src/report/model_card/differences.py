@@ -1,4 +1,4 @@
-"""Where a model is better or worse, whom it treats otherwise, and when its world has changed."""
+"""Model card: slices, fairness and drift."""
 
 from __future__ import annotations
 

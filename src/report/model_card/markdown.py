@@ -1,4 +1,4 @@
-"""GitHub's Markdown from plain values, whatever stands in them."""
+"""Markdown from plain values, escaped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model is for and what it was made from: purpose, data, split and features."""
+"""Model card: purpose, data, split and features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good a model is: metrics with intervals, calibration, what its decisions cost, and what moves its answers."""
+"""Model card: metrics, calibration, costs and importance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a model was made and can be made again: parameters, versions and the command."""
+"""Model card: parameters, versions and command."""
 
 from __future__ import annotations
 

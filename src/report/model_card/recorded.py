@@ -1,4 +1,4 @@
-"""What a run folder says, and how what it does not say is named."""
+"""Recorded facts of a run folder, for the model card."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Model files of whoever: read so that none runs code, ends the process, hangs or fills the memory.
+"""Validation of model files: none runs code, ends the process, hangs or fills the memory.
 
 skops asks whether the types in a file are trusted. It does not ask what they are told, and compiled libraries believe what
 stands in their arrays: one child of a tree that lies outside it ends the process. So a file goes through these gates, each of

@@ -1,4 +1,4 @@
-"""Members of a skops file, inflated no further than is plausible."""
+"""Zip archive of a skops file, inflated within limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attributes of fitted objects: are they there, and numbers of the shape that they must have?"""
+"""Shape checks of fitted attributes."""
 
 from __future__ import annotations
 

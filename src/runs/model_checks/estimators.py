@@ -1,4 +1,4 @@
-"""Estimators that are no trees of scikit-learn's: lines, constants, boosters around their own formats, networks, clusters."""
+"""Checks of linear models, boosters, networks and clusterings."""
 
 from __future__ import annotations
 

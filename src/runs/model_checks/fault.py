@@ -1,4 +1,4 @@
-"""What is said of a file that no training has written."""
+"""Error of a malformed model file."""
 
 
 class Malformed(ValueError):

@@ -1,4 +1,4 @@
-"""LightGBM's own format, read before its parser sees it: that one believes every count and every size."""
+"""Check of LightGBM's text format, whose parser trusts every count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The weights of a neural network: as many as its architecture has, of the same shapes. PyTorch is not needed to say so."""
+"""Check of a neural network's weights against its architecture, without PyTorch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""skops' plan of a file's objects, looked through before any of them is made."""
+"""Check of the object tree in a skops schema."""
 
 from __future__ import annotations
 

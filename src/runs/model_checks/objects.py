@@ -1,4 +1,4 @@
-"""Fitted objects, looked at before they score: shapes agree, and what compiled code takes for an index is one."""
+"""Checks of fitted objects before they score."""
 
 from __future__ import annotations
 

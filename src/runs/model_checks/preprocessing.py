@@ -1,4 +1,4 @@
-"""Steps that turn a table into a matrix: what becomes a position in it is in range, and none makes more than there is."""
+"""Checks of fitted transformers."""
 
 from __future__ import annotations
 

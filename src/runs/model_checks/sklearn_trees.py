@@ -1,4 +1,4 @@
-"""scikit-learn's trees: their models hand them rows unlooked at, and compiled code goes where their arrays say."""
+"""Checks of scikit-learn's trees, which compiled code follows unchecked."""
 
 from __future__ import annotations
 

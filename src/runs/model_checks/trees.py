@@ -1,4 +1,4 @@
-"""Trees held in arrays: whoever walks down from a root must end at a leaf."""
+"""Check of trees in arrays: every path ends at a leaf."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""UBJSON as XGBoost writes it: https://ubjson.org, with typed arrays of a known length."""
+"""UBJSON reader for XGBoost models: https://ubjson.org, with typed arrays of a known length."""
 
 from __future__ import annotations
 

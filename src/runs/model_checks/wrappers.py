@@ -1,4 +1,4 @@
-"""What stands around an estimator: steps, calibration, decisions, averages."""
+"""Checks of pipelines, calibration, thresholds and ensembles."""
 
 from __future__ import annotations
 

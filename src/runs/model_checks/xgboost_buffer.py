@@ -1,4 +1,4 @@
-"""XGBoost's own format, read before its parser sees it."""
+"""Check of XGBoost's binary format."""
 
 from __future__ import annotations
 
