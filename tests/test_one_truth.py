@@ -15,7 +15,7 @@ from src.metrics.scores import FUNCTIONS, SCORING, metrics_for
 from src.registry import versions
 from src.report.meaning import meaning
 from src.runs.fingerprint import fingerprint
-from src.scoreboard.skill import lift
+from src.scoreboard.skill import skill_score
 from src.stages.resolve import determining
 
 TASKS = ("binary", "multiclass", "regression")
@@ -43,7 +43,7 @@ def test_a_metric_is_known_wherever_metrics_are_named(metric):
     assert as_score(metric, 2.0) == (-2.0 if known.is_loss else 2.0)  # tuning, registry, scoreboard
     assert "_" not in title(metric)  # report
     assert "{" not in meaning(metric, 0.5, OfRun(metric))
-    found = lift(OfRun(metric))  # scoreboard
+    found = skill_score(OfRun(metric))  # scoreboard
     assert found is None if known.best is None else found.share == pytest.approx(0.1 / abs(known.best - 0.3))
 
 

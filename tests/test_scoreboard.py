@@ -127,15 +127,15 @@ def test_the_lift_of_a_case_worked_by_hand(root, metric, baseline, ceiling, valu
     numbers = {f"baseline_{metric}": baseline, f"test_{metric}": value, f"gain_{metric}": gain}
     numbers |= {f"gain_{metric}_ci_low": gain / 2, f"gain_{metric}_ci_high": gain * 2}
     numbers |= {} if ceiling is None else {f"ceiling_{metric}": ceiling}
-    found = lifts.lift(runs.read(write_run(root / "a/b", facts("a", metric=metric), numbers), root))
+    found = lifts.skill_score(runs.read(write_run(root / "a/b", facts("a", metric=metric), numbers), root))
     assert (found.share, found.low, found.high, found.of) == (pytest.approx(share), found.share / 2, found.share * 2, of)
 
 
 def test_there_is_no_lift_without_a_baseline_or_a_way_to_go(root):
     clusters = {"silhouette": 0.4, "stability": 0.9}
     at_the_top = METRICS | {"baseline_roc_auc": 1.0}
-    assert lifts.lift(runs.read(write_run(root / "a/b", facts("a", metric="silhouette"), clusters), root)) is None
-    assert lifts.lift(runs.read(write_run(root / "a/c", facts("a"), at_the_top), root)) is None
+    assert lifts.skill_score(runs.read(write_run(root / "a/b", facts("a", metric="silhouette"), clusters), root)) is None
+    assert lifts.skill_score(runs.read(write_run(root / "a/c", facts("a"), at_the_top), root)) is None
 
 
 @pytest.mark.parametrize(

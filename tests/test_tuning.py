@@ -34,11 +34,11 @@ from src.training.recipe import make_recipe
 from src.tuning import workers
 from src.tuning.fold_fits import LENGTHS, fit_and_score
 from src.tuning.folds import Fold, prepare_folds
-from src.tuning.methods import GridSearch, Halving, Proposal, Several
+from src.tuning.methods import GridSearch, Halving, MultiModelSearch, Proposal
 from src.tuning.space import Space, distributions
 from src.tuning.storage import Trial
 from src.tuning.trial import cannot_win
-from src.tuning.tune import find
+from src.tuning.tune import run_search
 
 SEARCHED = {"learning_rate": (0.02, 0.3), "max_depth": (2, 6), "min_child_weight": (1.0, 20.0)}
 
@@ -75,7 +75,7 @@ def search(case, *overrides, method="bayesian", n_iter=8, lag=4, storage=None, n
         "method": method, "n_iter": n_iter, "max_concurrent_trials": lag,
         "n_workers": None, "timeout_s": None, "storage": storage, "study": "study", "advance": lambda *told: None,
     }  # fmt: skip
-    return find(spaces, table.frame, table.y, folds, scorer, **arguments | changes)
+    return run_search(spaces, table.frame, table.y, folds, scorer, **arguments | changes)
 
 
 def same(first: pd.DataFrame, second: pd.DataFrame) -> bool:
@@ -292,7 +292,7 @@ def test_of_permuted_labels_a_search_learns_nothing_that_test_rows_confirm(case)
     frame = table.frame.iloc[train]
     folds = list(StratifiedKFold(3, shuffle=True, random_state=0).split(frame, y[train]))
     settings = case("model=xgboost")[0]
-    found = find(
+    found = run_search(
         {"xgboost": space_of(settings, recipe)}, frame, y[train], folds, scorer,
         method="bayesian", n_iter=15, max_concurrent_trials=4, n_workers=1, timeout_s=None, storage=None, study="s",
         advance=lambda *told: None,
@@ -361,7 +361,7 @@ def test_halving_keeps_the_best_third_and_trebles_the_rows():
 
 
 def test_of_several_models_the_better_ones_are_tried_more_often():
-    several = Several({name: Numbers(name) for name in "abc"}, 21, lag=2)
+    several = MultiModelSearch({name: Numbers(name) for name in "abc"}, 21, lag=2)
     scores, told, made = {"a": 0.1, "b": 0.9, "c": 0.5}, [], []
     for number in range(21):
         made.append(several.propose(number, told[: several.known_to(number)]))
@@ -369,7 +369,7 @@ def test_of_several_models_the_better_ones_are_tried_more_often():
     counts = {name: sum(one.model == name for one in made) for name in "abc"}
     assert counts == {"b": 12, "c": 6, "a": 3}  # 4 : 2 : 1
     assert [one.params["x"] for one in made if one.model == "b"] == list(range(12))
-    again = Several({name: Numbers(name) for name in "abc"}, 21, lag=2)
+    again = MultiModelSearch({name: Numbers(name) for name in "abc"}, 21, lag=2)
     again.remember([one.model for one in made[:10]])
     assert [again.propose(number, told[: again.known_to(number)]) for number in range(10, 21)] == made[10:]
 
@@ -406,7 +406,7 @@ def test_a_search_whose_trials_all_fail_says_why(case):
     }  # fmt: skip
     space = space_of(settings, recipe, grid={"penalty": ["elasticnet"], "solver": ["liblinear", "lbfgs"]})
     with pytest.raises(TrainingError, match=r"All 2 trials failed\. The first: ConfigError: model\.params\.solver=liblinear"):
-        find({"logistic_regression": space}, table.frame, table.y, folds, scorer, **about)
+        run_search({"logistic_regression": space}, table.frame, table.y, folds, scorer, **about)
 
 
 @pytest.mark.parametrize(
@@ -449,7 +449,7 @@ def test_a_trial_whose_score_was_changed_in_the_database_is_refused(case, tmp_pa
 def test_a_finished_search_starts_no_process(case, tmp_path, monkeypatch):
     url = f"sqlite:///{tmp_path}/s.db"
     first = search(case, storage=url)
-    monkeypatch.setattr(workers.Here, "submit", None)
+    monkeypatch.setattr(workers.InProcessPool, "submit", None)
     assert same(search(case, storage=url).table, first.table)
 
 

@@ -1,4 +1,4 @@
-"""Facts of the real data sets that ship with the product or inside Python packages: one file each."""
+"""StrictModel of the real data sets that ship with the product or inside Python packages: one file each."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import yaml
 from pydantic import Field
 
 from src.config import DATASETS
-from src.config.strict_model import Facts
+from src.config.strict_model import StrictModel
 from src.config.use_case import Feature
 from src.errors import DataError
 
 
-class Entry(Facts):
+class Entry(StrictModel):
     """The facts of one data set, as its file in the catalogue states them.
 
     Attributes
@@ -101,7 +101,7 @@ class Entry(Facts):
 
     @property
     def expected(self) -> dict[str, float]:
-        """Facts about the target, as `_found` computes them."""
+        """StrictModel about the target, as `_found` computes them."""
         if self.target is None:
             return {}
         if self.class_rates is not None:

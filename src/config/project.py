@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from src.config import yaml_file
 from src.config.secrets import is_variable
-from src.config.strict_model import Facts
+from src.config.strict_model import StrictModel
 from src.errors import ConfigError
 
 FILE = "project.yaml"
@@ -18,7 +18,7 @@ SQLITE = "sqlite:///"
 OF_THE_SOURCE = ("conf", "hydra_plugins", "src")
 
 
-class Project(Facts):
+class Project(StrictModel):
     """What holds for every command of a project.
 
     Attributes

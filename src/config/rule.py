@@ -7,13 +7,13 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, model_validator
 
 from src.config.expression import kind_of, parse
-from src.config.strict_model import Facts
+from src.config.strict_model import StrictModel
 
 Condition = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 KINDS = {"float": "number", "int": "number", "date": "number", "bool": "truth", "category": "text", "text": "text"}
 
 
-class Rule(Facts):
+class Rule(StrictModel):
     """What a practitioner knows of every row, whatever a model says.
 
     A row in which a column is missing that decides is not judged.

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from src.config.strict_model import Facts, Name
+from src.config.strict_model import Name, StrictModel
 from src.config.use_case import Metric, Task, UseCase
 from src.models.estimators import ESTIMATORS
 
@@ -15,7 +15,7 @@ UNSUPERVISED = ("clustering", "anomaly")
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
-class DataSource(Facts):
+class DataSource(StrictModel):
     """Where rows come from, and how a file spells them: see `src.data.reading`."""
 
     kind: Literal["packaged", "simulated", "file", "sql"]
@@ -50,7 +50,7 @@ class DataSource(Facts):
         return self
 
 
-class DataSplit(Facts):
+class DataSplit(StrictModel):
     method: Literal["stratified", "random", "temporal", "group", "hashed", "none"]
     train_ratio: Annotated[float, Field(gt=0, le=1)]
     val_ratio: Annotated[float, Field(ge=0, lt=1)]
@@ -58,7 +58,7 @@ class DataSplit(Facts):
     random_state: Seed | None
 
 
-class CrossValidation(Facts):
+class CrossValidation(StrictModel):
     method: Literal["stratified_kfold", "kfold", "time_series", "group_kfold", "stratified_group_kfold", "none"]
     n_folds: Annotated[int, Field(ge=0)]
     n_repeats: Annotated[int, Field(ge=1)] | None
@@ -67,13 +67,13 @@ class CrossValidation(Facts):
     scoring: Annotated[list[Metric], Field(min_length=1)] | None
 
 
-class EarlyStopping(Facts):
+class EarlyStopping(StrictModel):
     patience: Annotated[int, Field(ge=1)] | None
     min_delta: Annotated[float, Field(ge=0)]
     restore_best_weights: bool
 
 
-class Tuning(Facts):
+class Tuning(StrictModel):
     """How parameters are searched for: see `src.tuning`.
 
     Attributes
@@ -107,7 +107,7 @@ class Tuning(Facts):
         return self.method in ("random_search", "bayesian", "auto")
 
 
-class Tracking(Facts):
+class Tracking(StrictModel):
     kind: Literal["dvclive", "mlflow", "none"]
     path: str | None
     uri_env: str | None
@@ -122,7 +122,7 @@ class Tracking(Facts):
         return self
 
 
-class Registry(Facts):
+class Registry(StrictModel):
     kind: Literal["local", "none"]
     path: str | None
 
@@ -133,7 +133,7 @@ class Registry(Facts):
         return self
 
 
-class Preprocessing(Facts):
+class Preprocessing(StrictModel):
     """What stands between the columns and the estimator; null is nothing.
 
     `native` hands categories over as codes and missing values as they are, to an estimator that understands both.
@@ -144,7 +144,7 @@ class Preprocessing(Facts):
     encoder: Literal["native", "ordinal", "one_hot"]
 
 
-class Constraint(Facts):
+class Constraint(StrictModel):
     """Type and range of one parameter of a model, in pydantic's words."""
 
     type: Literal["int", "float", "bool", "str"]
@@ -164,7 +164,7 @@ class Constraint(Facts):
         return kind | None if self.nullable else kind
 
 
-class SearchRange(Facts):
+class SearchRange(StrictModel):
     """Where tuning looks for one parameter, in the words of hydra-optuna-sweeper."""
 
     type: Literal["int", "float", "categorical"]
@@ -189,7 +189,7 @@ class SearchRange(Facts):
         return [int(end) if self.type == "int" else float(end) for end in (self.low, self.high)]
 
 
-class Model(Facts):
+class Model(StrictModel):
     """An algorithm: its estimator for each task, its parameters, their ranges and where tuning looks.
 
     An ensemble also names the models it averages, for each task.
@@ -208,7 +208,7 @@ class Model(Facts):
     grid: dict[str, list[Any]]
 
 
-class TrainingConfig(Facts):
+class TrainingConfig(StrictModel):
     use_case: UseCase
     model: Model
     data_source: DataSource

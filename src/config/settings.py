@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError, create_model
 from src.config import datasets, interpolations
 from src.config.checks import CONF, check, model_facts, models_for
 from src.config.schema import Model, TrainingConfig
-from src.config.strict_model import Facts
+from src.config.strict_model import StrictModel
 from src.config.use_case import UseCase
 from src.errors import ConfigError, ForbiddenError, at_most, unknown
 
@@ -51,7 +51,7 @@ def read(cfg: DictConfig, where: Callable[[str], str] = lambda setting: "") -> T
         raise ConfigError("members is not a setting. Did you mean model.members?")
     config = _validate(TrainingConfig, values, at="", where=where)
     fields = {name: (constraint.annotation(), ...) for name, constraint in config.model.constraints.items()}
-    params = create_model("Params", __base__=Facts, **fields)
+    params = create_model("Params", __base__=StrictModel, **fields)
     _validate(params, config.model.params, at="model.params.", where=where)
     config = _on_proxy(config)
     config = config.model_copy(update={"members": _members(config.model, config.use_case.task)})

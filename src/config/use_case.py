@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from src.config.rule import KINDS, Rule, check_rules
 from src.config.simulation import Simulate, Simulation
 from src.config.simulation.agreement import check_agreement
-from src.config.strict_model import Facts, Name, Share
+from src.config.strict_model import Name, Share, StrictModel
 from src.metrics.names import METRICS, NEEDS_TRUE_GROUPS
 
 Task = Literal["binary", "multiclass", "regression", "clustering", "anomaly"]
@@ -27,7 +27,7 @@ def _label(value: object) -> object:
 Label = Annotated[str, BeforeValidator(_label)]
 
 
-class Feature(Facts):
+class Feature(StrictModel):
     """One column a model may use. Its type alone stands for it: `age: int` is `age: {type: int}`.
 
     Attributes
@@ -100,7 +100,7 @@ class Feature(Facts):
         return self
 
 
-class Lag(Facts):
+class Lag(StrictModel):
     """A new feature from earlier rows: the value some rows back, or a statistic over a window of rows.
 
     Rows count backwards from the row that is scored, among the rows of its entity that are earlier in time; rows of one
@@ -153,7 +153,7 @@ class Lag(Facts):
         return self
 
 
-class Cost(Facts):
+class Cost(StrictModel):
     """What a wrong decision costs: a number, or the name of the column that holds the amount at stake in each row."""
 
     false_positive: Annotated[float, Field(ge=0)] | str
@@ -161,7 +161,7 @@ class Cost(Facts):
     unit: str
 
 
-class CostMatrix(Facts):
+class CostMatrix(StrictModel):
     """What each decision costs for each true class.
 
     Attributes
@@ -175,7 +175,7 @@ class CostMatrix(Facts):
     unit: str
 
 
-class Series(Facts):
+class Series(StrictModel):
     """What a forecast without a model would look back at.
 
     Attributes
@@ -199,7 +199,7 @@ class Series(Facts):
         return self
 
 
-class Benchmark(Facts):
+class Benchmark(StrictModel):
     """A simple model or a rule of thumb, fitted on the training rows, that the model has to beat.
 
     Attributes
@@ -233,7 +233,7 @@ TAKEN = {"test", "baseline", "ceiling", "val", "cv", "cv_train", "gain", "uncali
 TAKEN |= {"last_value", "seasonal_naive", "seasonal_growth"}  # prefixes of metrics, and baselines that there are without asking
 
 
-class UseCase(Facts):
+class UseCase(StrictModel):
     """One of the bank's prediction problems.
 
     Attributes

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from src.data.table import Table
     from src.metrics.scores import Prediction
     from src.pipeline.parts import Parts
-    from src.tuning.tune import Found
+    from src.tuning.tune import SearchResult
 
 
 @dataclass(frozen=True)
@@ -117,12 +117,12 @@ def make_recipe(config: TrainingConfig, table: Table) -> Recipe:
     return recipe.make_recipe(config, table.features)
 
 
-def tune(recipe: Recipe, table: Table, parts: Parts, config: TrainingConfig) -> Found:
+def tune(recipe: Recipe, table: Table, parts: Parts, config: TrainingConfig) -> SearchResult:
     """Search for parameters by cross-validation on train, as `config.tuning` says.
 
     Returns
     -------
-    Found
+    SearchResult
         `table` has a row for each trial; `applied_to(recipe)` is the recipe with the best parameters.
 
     Raises

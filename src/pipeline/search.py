@@ -16,7 +16,7 @@ from src.pipeline.folds import draw
 from src.runs.fingerprint import code_sha256, fingerprint
 from src.training.ensemble import inner_folds
 from src.tuning.space import Space, distributions
-from src.tuning.tune import Found, find
+from src.tuning.tune import SearchResult, run_search
 
 if TYPE_CHECKING:
     from src.config.schema import TrainingConfig
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from src.training.fit import Recipe
 
 
-def tune(config: TrainingConfig, recipe: Recipe, table: Table, train: np.ndarray, scorer: Scorer, advance: Callable) -> Found:
+def tune(
+    config: TrainingConfig, recipe: Recipe, table: Table, train: np.ndarray, scorer: Scorer, advance: Callable
+) -> SearchResult:
     """Search for parameters by cross-validation on the train rows; of several models with `tuning=auto`."""
     tuning, settings = config.tuning, config.model_dump(mode="json", exclude={"save_tuned"})
     for name in ("n_workers", "timeout_s", "storage", *(["n_iter"] if tuning.n_iter_only_ends else [])):
@@ -42,7 +44,7 @@ def tune(config: TrainingConfig, recipe: Recipe, table: Table, train: np.ndarray
         name: Space(recipes[name], model.grid, distributions(model.search_space), model.starting_points)
         for name, model in models.items()
     }
-    return find(
+    return run_search(
         spaces,
         *table.rows(train),
         folds,

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from src.data.table import Table
     from src.evaluation.baselines import Baseline
     from src.metrics.scorer import Scorer
-    from src.tuning.tune import Found
+    from src.tuning.tune import SearchResult
 
 log = logging.getLogger(__name__)
 
@@ -269,7 +269,12 @@ def _write_test(folder: Path, tested: Tested, table: Table, parts: Parts) -> Non
 
 
 def _announce(
-    config: TrainingConfig, parts: Parts, search: Found | None, facts: dict[str, Any], metrics: dict[str, float], run_dir: Path
+    config: TrainingConfig,
+    parts: Parts,
+    search: SearchResult | None,
+    facts: dict[str, Any],
+    metrics: dict[str, float],
+    run_dir: Path,
 ) -> None:
     """Print the notes that were not shown yet, the parameters that were saved, the score and the folder."""
     for note in facts["notes"]:

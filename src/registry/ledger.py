@@ -22,7 +22,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from src.config.strict_model import Facts
+from src.config.strict_model import StrictModel
 from src.errors import ConfigError, IntegrityError
 from src.files import manifest, reading, writing
 from src.registry import witness
@@ -37,7 +37,7 @@ LARGEST_HEAD = 4096
 VERSION = re.compile(r"v\d+\.\d+\.\d+")
 
 
-class Head(Facts):
+class Head(StrictModel):
     """How many lines count, how many bytes they have, and the hash of the last."""
 
     n: Count

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, ValidationError
 
-from src.config.strict_model import Facts, Name
+from src.config.strict_model import Name, StrictModel
 from src.errors import IntegrityError
 from src.registry.versions import parse
 
@@ -28,7 +28,7 @@ def _is_moment(text: str) -> str:
 Moment = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"), AfterValidator(_is_moment)]
 
 
-class Entry(Facts):
+class Entry(StrictModel):
     """The specification's entry of a version."""
 
     model_id: str
@@ -45,7 +45,7 @@ class Entry(Facts):
     status: Literal["staging"]
 
 
-class Judged(Facts):
+class Judged(StrictModel):
     """A gate, as a promotion records it."""
 
     name: str
@@ -53,7 +53,7 @@ class Judged(Facts):
     reason: str
 
 
-class Happened(Facts):
+class Happened(StrictModel):
     """What every line says."""
 
     n: Annotated[int, Field(ge=1)]

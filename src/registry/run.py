@@ -20,7 +20,7 @@ METRICS = TypeAdapter(dict[str, Finite | None], config=ConfigDict(strict=True))
 
 
 class _Recorded(BaseModel):
-    """Facts that the registry reads; there may be others."""
+    """StrictModel that the registry reads; there may be others."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
@@ -119,7 +119,7 @@ class Recorded(_Recorded):
 
 
 def facts_of(data: bytes, path: Path) -> dict[str, Any]:
-    """Facts of a run's `metadata.json`.
+    """StrictModel of a run's `metadata.json`.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def _checked(values: Any, validate, path: Path) -> Any:
 
 
 def read(run_dir: Path, manifest_sha256: str | None = None) -> tuple[dict[str, Any], dict[str, float | None], str]:
-    """Facts and metrics of a run folder, and the hash of its manifest, after every byte of it was checked.
+    """StrictModel and metrics of a run folder, and the hash of its manifest, after every byte of it was checked.
 
     Parameters
     ----------

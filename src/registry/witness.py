@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from src.config.strict_model import Facts
+from src.config.strict_model import StrictModel
 from src.errors import ConfigError, IntegrityError
 from src.files import reading, writing
 from src.registry.lines import Count, Line, Sha256
@@ -27,7 +27,7 @@ IN_STATE_HOME = "bank-model-training/registry.jsonl"
 LARGEST = 64 * 2**20  # bytes; a line has about 300
 
 
-class Seen(Facts):
+class Seen(StrictModel):
     """A ledger's state: how many lines it had, and the hash of the last; `key` is the fingerprint of its public key."""
 
     key: str

@@ -14,7 +14,7 @@ from src.scoreboard.checks import COLOURS, judge, verdict
 from src.scoreboard.git_baseline import metrics_at_head
 from src.scoreboard.production import Registered
 from src.scoreboard.runs import Failure, Found, Run
-from src.scoreboard.skill import lift
+from src.scoreboard.skill import skill_score
 
 STATES = ("green", "amber", "red", "failed", "unreadable", "not trained")
 """A colour is the verdict of the best run's gates."""
@@ -128,7 +128,7 @@ def _by_score(runs: Iterable[Run]) -> list[Run]:
 
 
 def _of_best(run: Run, before: dict[str, Any] | None, now: datetime) -> dict[str, Any]:
-    gates, lifted = judge(run), lift(run)
+    gates, lifted = judge(run), skill_score(run)
     change = _change(run, before)
     return {
         "state": verdict(gates),

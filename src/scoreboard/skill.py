@@ -9,7 +9,7 @@ from src.scoreboard.runs import Run
 
 
 @dataclass(frozen=True)
-class Lift:
+class SkillScore:
     """0 is the baseline, 1 the best there can be; below 0 the model is worse than none.
 
     Attributes
@@ -19,7 +19,7 @@ class Lift:
         Its interval: that of the gain over the baseline, in the same unit.
     of : {"ceiling", "perfect"}
         Simulated data knows the best score that can be reached by most metrics, given what cannot be known. Elsewhere it is
-        the perfect score, which nobody reaches: only lifts of one kind can be compared.
+        the perfect score, which nobody reaches: only scores of one kind can be compared.
     """
 
     share: float
@@ -28,8 +28,8 @@ class Lift:
     of: str
 
 
-def lift(run: Run) -> Lift | None:
-    """The lift of a run; None without a baseline, or where no score is better than it."""
+def skill_score(run: Run) -> SkillScore | None:
+    """The skill score of a run; None without a baseline, or where no score is better than it."""
     known = METRICS.get(run.metric)
     best = (known and known.best) if run.ceiling is None else run.ceiling
     if best is None or run.baseline is None or run.gain is None:
@@ -38,4 +38,4 @@ def lift(run: Run) -> Lift | None:
     if way <= 0:
         return None
     ends = (end if end is None else end / way for end in (run.gain_low, run.gain_high))
-    return Lift(run.gain / way, *ends, "perfect" if run.ceiling is None else "ceiling")
+    return SkillScore(run.gain / way, *ends, "perfect" if run.ceiling is None else "ceiling")

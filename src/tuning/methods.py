@@ -114,7 +114,7 @@ class GridSearch(_OneModel):
 
 
 @dataclass
-class Sampled(_OneModel):
+class SamplerSearch(_OneModel):
     """Settings drawn from a search space by an Optuna sampler, after the starting points.
 
     Parameters
@@ -186,7 +186,7 @@ class Halving(_OneModel):
 
     Parameters
     ----------
-    candidates : Sampled
+    candidates : SamplerSearch
         Where the settings come from.
     factor : int
         How many times fewer settings, and more rows, each round has.
@@ -195,7 +195,7 @@ class Halving(_OneModel):
     can_drop = False
     is_grid = False
 
-    def __init__(self, candidates: Sampled, factor: int = 3):
+    def __init__(self, candidates: SamplerSearch, factor: int = 3):
         self.candidates, self.factor = candidates, factor
         sizes = [candidates.n_proposals]
         while sizes[-1] > factor:
@@ -221,14 +221,14 @@ class Halving(_OneModel):
         return Proposal(best.model, best.setting, self.candidates.lengths, share)
 
 
-class Several:
+class MultiModelSearch:
     """Several models, each searched by its own sampler: first their own parameters, then the better ones more often.
 
     The second best model is given half as many trials as the best, the third half as many as the second, and so on.
 
     Parameters
     ----------
-    samplers : dict of str to Sampled
+    samplers : dict of str to SamplerSearch
     n_proposals : int
     lag : int
         How many of the newest trials a proposal does not know.
@@ -237,7 +237,7 @@ class Several:
     can_drop = True
     is_grid = False
 
-    def __init__(self, samplers: Mapping[str, Sampled], n_proposals: int, lag: int):
+    def __init__(self, samplers: Mapping[str, SamplerSearch], n_proposals: int, lag: int):
         self.samplers, self.n_proposals, self.lag = samplers, n_proposals, lag
         self.models: list[str] = []  # of the proposals so far
 

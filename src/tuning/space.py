@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from src.metrics.names import as_score
 from src.training.fit import Recipe
 from src.tuning.fold_fits import length_parameter
-from src.tuning.methods import GridSearch, Halving, Method, Sampled, Several
+from src.tuning.methods import GridSearch, Halving, Method, MultiModelSearch, SamplerSearch
 from src.tuning.storage import quiet_optuna
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def distributions(search_space: Mapping[str, SearchRange]) -> dict[str, Any]:
 
 
 def make_method(name: str, spaces: Mapping[str, Space], metric: str, n_iter: int | None, lag: int) -> Method:
-    """The method of a name, for the spaces of one model or, for "auto", of several: see `src.tuning.tune.find`."""
+    """The method of a name, for the spaces of one model or, for "auto", of several: see `src.tuning.tune.run_search`."""
     model, space = next(iter(spaces.items()))
     recipe = space.recipe
     if name == "grid_search":
@@ -81,7 +81,7 @@ def make_method(name: str, spaces: Mapping[str, Space], metric: str, n_iter: int
             grid.pop(length_parameter(recipe.estimator), None)
         return GridSearch(model, grid, space.length, n_iter, recipe.random_state)
     sampled = {
-        model: Sampled(
+        model: SamplerSearch(
             model,
             space.distributions,
             [{**space.recipe.params, **point} for point in ({}, *space.starting_points)][:n_iter],
@@ -95,5 +95,5 @@ def make_method(name: str, spaces: Mapping[str, Space], metric: str, n_iter: int
         for model, space in spaces.items()
     }
     if name == "auto":
-        return Several(sampled, n_iter, lag)
+        return MultiModelSearch(sampled, n_iter, lag)
     return Halving(sampled[model]) if name == "halving" else sampled[model]

@@ -22,14 +22,14 @@ from src.tuning.storage import Memory, Storage, Trial, table
 from src.tuning.trial import value_on
 
 if TYPE_CHECKING:
-    from src.tuning.tune import Found
+    from src.tuning.tune import SearchResult
 
 
 N_PICKS = 25  # of the greedy average
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """What a search came to.
 
     Attributes
@@ -64,11 +64,11 @@ class Found:
         return replace(recipe, members=members, weights=self.weights)
 
 
-def find(
+def run_search(
     spaces: Mapping[str, Space], frame, y, folds, scorer: Scorer, *, method: str, n_iter: int | None,
     max_concurrent_trials: int, n_workers: int | None, timeout_s: float | None, storage: str | None, study: str,
     advance: Callable, is_ordered: bool = False, groups=None, periods=None, units=None,
-) -> Found:  # fmt: skip
+) -> SearchResult:  # fmt: skip
     """Search for the parameters with the best mean of the metric over the folds.
 
     Parameters
@@ -93,7 +93,7 @@ def find(
 
     Returns
     -------
-    Found
+    SearchResult
     """
     start = time.perf_counter()
     candidates = {
@@ -126,7 +126,7 @@ def find(
     if n_done < how.n_proposals:
         notes.append(f"The search stopped after {timeout_s:.0f} s with {n_done} of {how.n_proposals} settings tried.")
     params = {name: best_trial(told.trials, name).params for name in weights}
-    return Found(params, weights, table(told.trials), facts, notes)
+    return SearchResult(params, weights, table(told.trials), facts, notes)
 
 
 def _weights(told: Told, recipe: Recipe, scorer: Scorer) -> tuple[dict[str, float], float]:

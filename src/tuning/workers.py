@@ -26,7 +26,7 @@ PRELOADED = ["src.tuning.workers", "sklearn.ensemble", "sklearn.linear_model", "
 SERVER = multiprocessing.get_context("forkserver")  # a fork of this process would inherit threads in the middle of their work
 
 
-class Here:
+class InProcessPool:
     """No other process: a trial runs when its result is asked for."""
 
     def __init__(self, candidates: Mapping[str, Candidate], scorer: Scorer):
@@ -44,7 +44,7 @@ class Here:
         return number, _outcome(*self._search, *task)
 
 
-class Processes:
+class WorkerPool:
     """Several processes; one that dies is a trial that failed, and is replaced.
 
     Parameters
@@ -111,13 +111,15 @@ class Processes:
 
 
 @contextlib.contextmanager
-def workers(candidates: Mapping[str, Candidate], scorer: Scorer, n_threads: int, n_workers: int) -> Iterator[Here | Processes]:
+def workers(
+    candidates: Mapping[str, Candidate], scorer: Scorer, n_threads: int, n_workers: int
+) -> Iterator[InProcessPool | WorkerPool]:
     """Processes for a search, or this one."""
     if n_workers == 1:
-        yield Here(candidates, scorer)
+        yield InProcessPool(candidates, scorer)
         return
     with folders.scratch("folds-") as folder:
-        processes = Processes(candidates, scorer, n_threads, n_workers, folder)
+        processes = WorkerPool(candidates, scorer, n_threads, n_workers, folder)
         try:
             yield processes
         finally:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from src.config.strict_model import Facts
+from src.config.strict_model import StrictModel
 
 CONTINUOUS = {
     "normal": {"mean", "std"},
@@ -18,7 +18,7 @@ CONTINUOUS = {
 MAY = {"beta": {"low", "high"}}
 
 
-class Margin(Facts):
+class Margin(StrictModel):
     """Parameters of a distribution; which of them it needs is checked by `check_parameters`."""
 
     mean: float | None = None

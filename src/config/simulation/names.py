@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from src.config.strict_model import Facts
+from src.config.strict_model import StrictModel
 
 
-class Slot(Facts):
+class Slot(StrictModel):
     """Words that can stand at one place of a text.
 
     Attributes

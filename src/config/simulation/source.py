@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from src.config.expression import parse
 from src.config.rule import Condition
 from src.config.simulation.margin import CONTINUOUS, Margin
-from src.config.strict_model import Facts, Share
+from src.config.strict_model import Share, StrictModel
 
 if TYPE_CHECKING:
     from src.config.simulation.feature import Simulate
@@ -18,7 +18,7 @@ DRAWN = "drawn"
 """What a derived feature calls the draw of its own distribution."""
 
 
-class Heap(Facts):
+class Heap(StrictModel):
     """Round numbers that people prefer.
 
     Attributes

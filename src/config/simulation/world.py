@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from src.config.simulation.margin import Outcome
-from src.config.strict_model import Facts
+from src.config.strict_model import StrictModel
 
 Frequency = Literal["hour", "business_hour", "day", "business_day", "week", "month", "quarter", "year"]
 Level = Literal["row", "entity", "period", "category"]
@@ -29,7 +29,7 @@ def check_level(level: str, per: list[str] | None, autocorrelation: float) -> No
         raise ValueError(f"level {level} never changes, so it has no autocorrelation")
 
 
-class Factor(Facts):
+class Factor(StrictModel):
     """A standard normal value that features share.
 
     Attributes
@@ -53,7 +53,7 @@ class Factor(Facts):
         return self
 
 
-class Interaction(Facts):
+class Interaction(StrictModel):
     """Two features whose latent values multiply: the effect of one depends on the other.
 
     For unordered classes `effects` stands in place of `effect`: change of the log-odds of each named class.
@@ -72,7 +72,7 @@ class Interaction(Facts):
         return self
 
 
-class Panel(Facts):
+class Panel(StrictModel):
     """Rows that belong to entities: branches over months, customers with several accounts.
 
     Attributes
@@ -90,7 +90,7 @@ class Panel(Facts):
     effect: Annotated[float, Field(ge=0)] = 0.0
 
 
-class Season(Facts):
+class Season(StrictModel):
     """What the calendar adds to the index: the standard deviation of a pattern that is drawn, or the pattern.
 
     Attributes
@@ -123,7 +123,7 @@ class Season(Facts):
         return {name: amount for name in SEASONS if (amount := getattr(self, name))}
 
 
-class Regime(Facts):
+class Regime(StrictModel):
     """A state of the world that holds from a day until the next regime begins.
 
     Attributes
@@ -140,7 +140,7 @@ class Regime(Facts):
     volatility: Annotated[float, Field(gt=0)] = 1.0
 
 
-class Component(Facts):
+class Component(StrictModel):
     """A kind of row in a mixture: a segment of customers, or the fraudsters.
 
     Attributes
@@ -163,7 +163,7 @@ class Component(Facts):
     is_anomaly: bool = False
 
 
-class Simulation(Facts):
+class Simulation(StrictModel):
     """How rows of the use case are made when there is no real data to show.
 
     Attributes
