@@ -248,7 +248,7 @@ def load(folder: Path, version: str | None = None, manifest_sha256: str | None =
             version = f"{facts['use_case_id']}-run-{sha256[:12]}"
         use_case = UseCase.model_validate(facts["config"]["use_case"])
         model = model_file.load(folder, manifest_sha256=manifest_sha256)
-        how = _reading_of(facts["config"]["data_source"])
+        how = _reading_of(facts["config"].get("data_source") or {})
         found = ScoringModel(model, use_case, version, facts.get("reference"), how)
         _use_all_cores(found.layers.core)
     return found
