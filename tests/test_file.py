@@ -237,6 +237,14 @@ def test_large_numbers_with_a_fraction_or_exponent_are_numbers(tmp_path):
     assert load(path, SMALL, "default").frame["amount_eur"].tolist() == [1e20, -9007199254740993.5]
 
 
+def test_a_cell_of_blanks_in_a_column_of_numbers_is_missing(tmp_path):
+    features = SMALL | {"amount_eur": Feature(type="float", max_missing=0.5)}
+    path = write(tmp_path, "rows.csv", HEADER + "1.5,DE,0\n  ,FR,1\n2.5,DE,0\n")
+    values = load(path, features, "default").frame["amount_eur"]
+    assert values.isna().tolist() == [False, True, False]
+    assert values.dtype == "float64"
+
+
 def test_integers_above_2_to_53_are_refused_in_parquet_beside_a_gap(tmp_path):
     path = write_parquet(tmp_path, {"amount_eur": [1, None, 2**53 + 1], "country": ["DE"] * 3, "default": [0, 1, 0]})
     refusal_of(path, r"^amount_eur: an integer of 2\*\*53 or more .*\(row 3: 9007199254740993\)")

@@ -43,7 +43,7 @@ SIGNATURES = {
 }
 GZIP = b"\x1f\x8b"
 EXPORT = "Export the table as CSV in UTF-8, or as Parquet."
-NO_NUMBER = pa.array(["NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None"])
+NO_NUMBER = pa.array(["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None"])
 LARGEST_EXACT_INTEGER = 2**53
 TARGET_TYPES = {"binary": "bool", "multiclass": "category", "regression": "float"}
 BLOCK_BYTES = 1 << 24  # a row must fit into one block
