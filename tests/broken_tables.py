@@ -283,7 +283,7 @@ CASES = {
     "a per cent sign": Broken(cell("amount_eur", "12%"), "amount_eur: 1 value is not a number"),
     "a currency": Broken(cell("amount_eur", "1200 EUR"), "amount_eur: 1 value is not a number"),
     "blanks for a number": Broken(cell("amount_eur", "  "), "amount_eur: 0.500% of the values are missing"),
-    "a formula for a number": Broken(cell("amount_eur", "=1+1"), "amount_eur: 0.500% of the values are missing"),
+    "a formula for a number": Broken(cell("amount_eur", "=1+1"), "amount_eur: 1 value is not a number"),
     "an integer above 2**53": Broken(cell("n_late", "9007199254740993"), r"n_late: an integer of 2\*\*53"),
     "an infinity": Broken(cell("amount_eur", "inf"), "amount_eur: 1 value is infinite"),
     "leading zeros of a whole number": Broken(every("n_late", "{:04d}".format), None),
