@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from src.errors import ConfigError, GateError, unknown
 from src.metrics.headline import score_name
 from src.runtime import git
+from src.runtime.table import print_table
 from src.runtime.terminal import for_people
 
 PORTFOLIO = "portfolio"
@@ -75,7 +76,7 @@ def main(argv: list[str]) -> int:
         print(json.dumps([asdict(one) for one in found], indent=2))
         return GateError.exit_code if fallen else 0
     if fallen:
-        _print_table(fallen)
+        print_table([_line(one) for one in fallen])
     n_use_cases = len({one.use_case for one in found})
     print(f"{len(found)} scores of {n_use_cases} use cases compared with {args.against}: {len(fallen)} fell beyond the limit")
     return GateError.exit_code if fallen else 0
@@ -194,23 +195,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _print_table(fallen: list[Comparison]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("use case", "metric", "before", "now", "worse by", "limit"):
-        table.add_column(name, justify="left" if name in ("use case", "metric") else "right", no_wrap=True)
-    for one in fallen:
-        table.add_row(one.use_case, one.metric, *map(_number, (one.before, one.now, one.drop, one.limit)))
-    console = Console()
-    if not console.is_terminal:
-        console.width = 1000
-    console.print(table, highlight=False, markup=False)
-
-
-def _number(value: float | None) -> str:
-    return "gone" if value is None else f"{value:.5g}"
+def _line(one: Comparison) -> dict[str, Any]:
+    now = "gone" if one.now is None else one.now
+    about = {"before": one.before, "now": now, "worse by": "gone" if one.drop is None else one.drop, "limit": one.limit}
+    return {"use case": one.use_case, "metric": one.metric, **about}
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any
 
 from src.config.catalogue import CONF, catalogue
 from src.errors import ConfigError
+from src.runtime.table import print_table
 from src.runtime.terminal import for_people
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "use_cases.md"
@@ -115,21 +116,15 @@ def _rows(entry: dict[str, Any]) -> str:
 
 
 def _print_table(entries: list[dict[str, Any]], flags: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in COLUMNS:
-        table.add_column(name, justify="right" if name == "rows" else "left", no_wrap=True)
-    for entry in entries:
-        key = " · ".join((entry["key"], *entry["short_names"]))
-        table.add_row(entry["id"], key, *(entry[name] for name in COLUMNS[2:-1]), _rows(entry))
-    console = Console()
-    if not console.is_terminal:
-        console.width = 1000
-    console.print(table, highlight=False, markup=False)
+    if entries:
+        print_table([_line(entry) for entry in entries])
     to_train = f"python -m src.train {flags}use_case={entries[0]['key']}" if entries else ""
     print(f"{len(entries)} use cases. To train one: {to_train}" if entries else "None.")
+
+
+def _line(entry: dict[str, Any]) -> dict[str, Any]:
+    key = " · ".join((entry["key"], *entry["short_names"]))
+    return {name: key if name == "key" else entry[name] for name in COLUMNS}
 
 
 if __name__ == "__main__":

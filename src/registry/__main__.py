@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import ConfigError, GateError, TrainingError
+from src.runtime.table import print_table, printable
 from src.runtime.terminal import for_people
 
+WRAPPED = ("why", "reason")  # columns of a table
 COMMANDS = ("list", "show", "register", "compare", "promote", "rollback", "archive", "verify", "as-of", "keygen")
 HELP = """\
 Versions of trained models: which there are, which is in production, what happened to them.
@@ -142,7 +144,7 @@ def _list(args: argparse.Namespace) -> int:
     if not rows:
         print(f"{args.registry} has no versions yet. To make one: python -m src.train use_case=credit_scoring")
         return 0
-    _print_table(rows)
+    print_table(rows, WRAPPED)
     print("More of one: python -m src.registry show USE_CASE")
     return 0
 
@@ -169,7 +171,7 @@ def _show(args: argparse.Namespace) -> int:
     if not known:
         registry.find(use_case)  # says what to do
     metric = known[-1].facts["metric"]
-    _print_table(
+    print_table(
         [
             {
                 "version": version.version, "status": version.status, "algorithm": version.entry["algorithm"],
@@ -178,9 +180,9 @@ def _show(args: argparse.Namespace) -> int:
             }
             for version in known
         ]
-    )  # fmt: skip
+    , WRAPPED)  # fmt: skip
     print()
-    _print_table([{"at": x["at"], "what": _said(x), "by": x["by"], "reason": x["reason"]} for x in history])
+    print_table([{"at": x["at"], "what": _said(x), "by": x["by"], "reason": x["reason"]} for x in history], WRAPPED)
     return 0
 
 
@@ -227,8 +229,9 @@ def _compare(args: argparse.Namespace) -> int:
     if args.json:
         metrics = {name: [one, other] for name, one, other in rows}
         return _print_json({"a": a.name, "b": b.name, "metrics": metrics, "difference": difference and asdict(difference)})
-    _print_table(
-        [{"metric": name, a.name: one, b.name: other, "better": _better(name, one, other, a, b)} for name, one, other in rows]
+    print_table(
+        [{"metric": name, a.name: one, b.name: other, "better": _better(name, one, other, a, b)} for name, one, other in rows],
+        ("why", "reason"),
     )
     print(f"\n{_verdict(difference, a.version, b.version)}")
     return 0
@@ -286,7 +289,10 @@ def _promote(args: argparse.Namespace) -> int:
         raise IntegrityError(gates[0].reason)
     failed = [gate for gate in gates if not gate.is_met]
     if not args.json:
-        _print_table([{"gate": gate.name, "": "met" if gate.is_met else "NOT MET", "why": gate.reason} for gate in gates])
+        print_table(
+            [{"gate": gate.name, "": "met" if gate.is_met else "NOT MET", "why": gate.reason} for gate in gates],
+            ("why", "reason"),
+        )
         if n > 1:
             print(looks.said({"n": n, "optimism": looks.optimism(n, version.metrics, version.facts["metric"])}))
     if failed and not args.force:
@@ -335,7 +341,7 @@ def _verify(args: argparse.Namespace) -> int:
     if args.json:
         _print_json({"sound": found, "broken": [str(error) for error in broken]})
     elif found:
-        _print_table(found)
+        print_table(found, WRAPPED)
     for error in broken:
         print(error, file=sys.stderr)
     if broken:
@@ -369,7 +375,7 @@ def _as_of(args: argparse.Namespace) -> int:
     if args.json:
         return _print_json({"until": until, "production": rows})
     if rows:
-        _print_table(rows)
+        print_table(rows, WRAPPED)
     else:
         print(f"Nothing was in production at {until}.")
     return 0
@@ -391,36 +397,7 @@ def _print_json(values: Any) -> int:
 def _print_facts(facts: dict[str, Any]) -> None:
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
-        print(f"{name:<{width}}   {_plain(value)}")
-
-
-def _print_table(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, value in rows[0].items():
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        table.add_column(name, justify="right" if is_number else "left", no_wrap=name not in ("why", "reason"))
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    console = Console()
-    if not console.is_terminal:
-        console.width = 1000
-    console.print(table, highlight=False, markup=False)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:.5g}"
-    return _plain(value)
-
-
-def _plain(value: Any) -> str:
-    """A value as text that tells a terminal nothing."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(value))
+        print(f"{name:<{width}}   {printable(value)}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,101 @@
+"""What `python -m src.runs` says of the runs on this machine."""
+
+import json
+import shutil
+
+import pytest
+
+from src.errors import ConfigError
+from src.runs import listing
+from src.runs.__main__ import main
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory, run_of):
+    """Two runs of one use case and model that differ in a parameter and the seed of the folds, one of another, and rubbish."""
+    folder = tmp_path_factory.mktemp("runs")
+    shutil.copytree(run_of("binary"), folder / "a")
+    shutil.copytree(run_of("binary"), folder / "deep/b")
+    shutil.copytree(run_of("regression"), folder / "c")
+    facts = json.loads((folder / "deep/b/metadata.json").read_text())
+    facts["params"] = {name: 7 if number == 0 else value for number, (name, value) in enumerate(facts["params"].items())}
+    facts["created_at"] = "2099-01-01T00:00:00Z"
+    facts["config"]["n_threads"] = 77  # changes no number
+    (folder / "deep/b/metadata.json").write_text(json.dumps(facts))
+    metrics = json.loads((folder / "deep/b/metrics.json").read_text())
+    (folder / "deep/b/metrics.json").write_text(json.dumps(metrics | {"val_score": metrics["val_score"] + 0.1}))
+    (folder / "broken").mkdir()
+    (folder / "broken/metadata.json").write_text("{")
+    return folder
+
+
+def said(capsys, *argv: str) -> str:
+    assert main(list(argv)) == 0
+    return capsys.readouterr().out
+
+
+def test_runs_are_listed_the_newest_first_with_what_tells_alike_ones_apart(root, capsys):
+    rows = json.loads(said(capsys, "list", "--root", str(root), "--json"))
+    assert [row["run"] for row in rows][0] == str(root / "deep/b")
+    assert len(rows) == 3
+    changed = next(row for row in rows if row["run"].endswith("deep/b"))["differs"]
+    assert changed.endswith("=7")
+    assert "n_threads" not in changed
+    assert next(row for row in rows if row["run"].endswith("/c"))["differs"] == ""
+    table = said(capsys, "list", "--root", str(root))
+    assert all(str(root / name) in table for name in ("a", "deep/b", "c"))
+
+
+def test_a_run_that_cannot_be_read_is_named_and_hides_no_other(root, capsys):
+    assert main(["list", "--root", str(root)]) == 0
+    assert f"{root}/broken cannot be read" in capsys.readouterr().err
+
+
+def test_filters_let_through_what_they_name_and_others_are_refused(root, capsys):
+    rows = json.loads(said(capsys, "list", "task=regression", "--root", str(root), "--json"))
+    assert [row["run"] for row in rows] == [str(root / "c")]
+    assert json.loads(said(capsys, "list", "task=regression,binary", "--last", "2", "--root", str(root), "--json"))[1:]
+    with pytest.raises(ConfigError, match="colour=red is not a filter"):
+        listing.chosen([], ["colour=red"])
+
+
+def test_the_best_run_is_the_one_with_the_best_score_on_val(root, capsys):
+    rows = json.loads(said(capsys, "best", "--root", str(root), "--json"))
+    assert {row["run"] for row in rows} == {str(root / "deep/b"), str(root / "c")}
+
+
+def test_a_run_is_shown_with_its_settings_rows_and_files(root, capsys):
+    about = json.loads(said(capsys, "show", str(root / "a"), "--json"))
+    assert set(about["rows"]) == {"train", "val", "test"}
+    assert "metrics.json" in about["files"]
+    text = said(capsys, "show", str(root / "a"))
+    assert about["settings"]["model"] in text
+
+
+def test_runs_on_the_same_rows_are_compared_by_a_paired_test(root, capsys):
+    found = json.loads(said(capsys, "compare", str(root / "a"), str(root / "deep/b"), "--json"))
+    assert list(found["settings"].values()) == [[found["settings"][name][0], 7] for name in found["settings"]]
+    (test,) = found["tests"]
+    assert (test["gain"], test["p_value"]) == (0, 1)  # the same predictions
+    assert "no different beyond chance" in test["said"]
+    assert list(found["metrics"])[0] == f"test_{test['metric']}"
+    assert "no different" in said(capsys, "compare", str(root / "a"), str(root / "deep/b"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["compare", "a"], "takes two run folders or more"),
+        (["show"], "takes one run folder"),
+        (["show", "/nowhere"], "/nowhere is not a run folder"),
+        (["lst"], "invalid choice: 'lst'"),
+    ],
+)
+def test_a_mistake_is_explained(words, message, capsys):
+    assert main(words) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_runs_of_different_use_cases_are_not_compared(root, capsys):
+    assert main(["compare", str(root / "a"), str(root / "c")]) == 2
+    assert "different use cases" in capsys.readouterr().err
