@@ -77,7 +77,8 @@ def write_project(folder: Path, n_rows: int, n_columns: int) -> None:
     features |= {name: {"type": "int"} for name in frame.columns[frame.dtypes == "int32"]}
     use_case = yaml.safe_load((ROOT / "conf/use_case/credit_scoring.yaml").read_text())["use_case"]
     use_case |= {"id": "UC-CRED-900", "key": "wide", "name": "A wide table", "target": "target", "features": features}
-    use_case.pop("packaged")
+    for name in ("packaged", "benchmarks", "minimum_score", "minimum_reason", "protected", "favourable"):
+        use_case.pop(name, None)
     head = "# @package _global_\ndefaults: [{override /data_source: file}, {override /model: xgboost}, _self_]\n"
     (folder / "conf/use_case").mkdir(parents=True)
     (folder / "conf/use_case/wide.yaml").write_text(head + yaml.safe_dump({"use_case": use_case}, sort_keys=False))

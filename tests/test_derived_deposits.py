@@ -11,7 +11,7 @@ SERIES = [*PRODUCTS, "currency", "loans", "fed_funds", "bill_3m", "yield_10y"]
 
 @pytest.fixture(scope="module")
 def series():
-    names = datasets._entry("fed_deposits").rename
+    names = datasets.entry_of("fed_deposits").rename
     table = pd.read_csv(packaged.VENDORED / "fed_series.csv.gz", parse_dates=["month"])
     return table[list(names)].rename(columns=names)
 

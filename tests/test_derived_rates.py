@@ -11,7 +11,7 @@ DERIVATIONS = {"deposit_margin_bp": deposit_margins, "eve_change_pct": eve_chang
 
 @pytest.fixture(scope="module")
 def rates():
-    names = datasets._entry("fed_margins").rename
+    names = datasets.entry_of("fed_margins").rename
     table = pd.read_csv(packaged.VENDORED / "fed_series.csv.gz", parse_dates=["month"])
     return table[list(names)].rename(columns=names)
 

@@ -8,7 +8,7 @@ from sklearn import metrics as sk
 from src.metrics.influence import is_known, measure, value_of
 from src.metrics.intervals import Units, estimate, gain, interval, make_units, spread
 from src.metrics.names import METRICS
-from src.metrics.scores import Prediction, compute, metrics_for
+from src.metrics.scores import FUNCTIONS, Prediction, compute, metrics_for
 
 N = 60
 KINDS = {"binary": (), "multiclass": ("ordered", "many_classes"), "regression": ("quantile", "non_negative")}
@@ -26,7 +26,7 @@ WEIGHTED = {  # what scikit-learn computes of weighted rows
     "roc_auc_ovr": lambda y, p, w: np.mean([sk.roc_auc_score(y == k, p.score[:, k], sample_weight=w) for k in range(4)]),
     "top_3_accuracy": lambda y, p, w: sk.top_k_accuracy_score(y, p.score, k=3, sample_weight=w, labels=range(4)),
 }  # fmt: skip
-OF_DECISIONS = {name: metric.compute for name, metric in METRICS.items() if metric.of == "decision"}
+OF_DECISIONS = {name: FUNCTIONS[name] for name, metric in METRICS.items() if metric.of == "decision"}
 
 
 def answers(task: str, seed: int = 0, n: int = N):

@@ -36,7 +36,7 @@ def said(capsys, *argv: str) -> str:
 
 def test_runs_are_listed_the_newest_first_with_what_tells_alike_ones_apart(root, capsys):
     rows = json.loads(said(capsys, "list", "--root", str(root), "--json"))
-    assert [row["run"] for row in rows][0] == str(root / "deep/b")
+    assert rows[0]["run"] == str(root / "deep/b")
     assert len(rows) == 3
     changed = next(row for row in rows if row["run"].endswith("deep/b"))["differs"]
     assert changed.endswith("=7")
@@ -78,7 +78,7 @@ def test_runs_on_the_same_rows_are_compared_by_a_paired_test(root, capsys):
     (test,) = found["tests"]
     assert (test["gain"], test["p_value"]) == (0, 1)  # the same predictions
     assert "no different beyond chance" in test["said"]
-    assert list(found["metrics"])[0] == f"test_{test['metric']}"
+    assert next(iter(found["metrics"])) == f"test_{test['metric']}"
     assert "no different" in said(capsys, "compare", str(root / "a"), str(root / "deep/b"))
 
 

@@ -168,7 +168,12 @@ def _check_folders(cfg: DictConfig, overrides: list[str]) -> None:
     for setting in ("hydra.run.dir", "hydra.sweep.dir"):
         if keys & {setting, setting.removesuffix(".dir")}:
             continue
-        chosen = resolved_path(cfg, setting)
+        try:
+            chosen = resolved_path(cfg, setting)
+        except ForbiddenError:
+            raise
+        except ConfigError:  # what is missing is said by whoever needs the folder
+            continue
         if not Path(chosen).resolve().is_relative_to(Path.cwd().resolve()):
             raise ForbiddenError(
                 f"{setting}={chosen} is refused: a file may only name a folder below the one where the command is typed.\n"
