@@ -158,8 +158,8 @@ def test_metrics_and_plots_of_the_portfolio_are_shown(reproduced):
     lines = reproduced.dvc("metrics", "show", "--md").splitlines()
     assert len(lines) == 2 + len(FEW) + 1
     assert [cell.strip() for cell in lines[0].strip("|").split("|")] == [
-        "Path", "accuracy", "baseline", "ci_high", "ci_low", "f1", "metric", "model", "precision", "recall", "roc_auc", "value",
-        "calinski_harabasz", "davies_bouldin", "silhouette",
+        "Path", "accuracy", "baseline", "calinski_harabasz", "ci_high", "ci_low", "davies_bouldin", "f1", "metric", "model",
+        "precision", "recall", "roc_auc", "silhouette", "value",
     ]  # fmt: skip
     page = reproduced.dvc("plots", "show", "--json")
     plots = json.loads(page)

@@ -106,7 +106,7 @@ def summary(run_dir: Path) -> dict[str, Any]:
     from src.sweeps.record import facts_of_run
 
     run, facts = record.read(run_dir), facts_of_run(run_dir)
-    listed = {name: run.metrics.get(score_name(name, run.metrics)) for name in SCORING.get(run.task, OF_OTHERS[run.task])}
+    listed = {name: run.metrics.get(score_name(name, run.metrics)) for name in SCORING.get(run.task) or OF_OTHERS[run.task]}
     return {key: value for key, value in (facts | listed).items() if key != "use_case" and value is not None}
 
 
