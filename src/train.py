@@ -31,6 +31,7 @@ Train one model of one use case: data, split, cross-validation, fit, test, artef
 def main(cfg: DictConfig) -> float:
     """Train what the composed configuration says; Hydra's sweepers get the score on val, higher is better."""
     from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
 
     from src.files import folders
 
@@ -41,11 +42,15 @@ def main(cfg: DictConfig) -> float:
 
     from src import tracking
     from src.config import settings as config
+    from src.runs import history
 
     checked = config.read(cfg)
     run = _pipeline_of(checked)
     registry = Path(checked.registry.path) if checked.registry.kind == "local" and _is_told_of("registry=local") else None
-    with folders.keeps(run_dir) as kept:  # a simultaneous run of the same folder waits until this one is registered
+    is_single = OmegaConf.is_missing(HydraConfig.get().job, "num")
+    with folders.keeps(
+        run_dir, history.place_of if is_single else None
+    ) as kept:  # a simultaneous run of the same folder waits until this one is registered
         try:
             with threadpool_limits(1, "blas"):  # more threads add up in another order: last bits would depend on the cores
                 score = run(checked, run_dir, config.hydra_files(cfg, HydraConfig.get()), registry)

@@ -99,3 +99,19 @@ def test_a_mistake_is_explained(words, message, capsys):
 def test_runs_of_different_use_cases_are_not_compared(root, capsys):
     assert main(["compare", str(root / "a"), str(root / "c")]) == 2
     assert "different use cases" in capsys.readouterr().err
+
+
+def test_a_run_with_other_settings_takes_the_place_of_an_earlier_one_which_is_kept(train, tmp_path, capsys):
+    chosen = ("use_case=credit_scoring", "model=dummy", "cv=none")
+    assert train(*chosen).returncode == 0
+    first = (tmp_path / "run/metadata.json").read_bytes()
+    again = train(*chosen)
+    assert not (tmp_path / "history").exists()  # the same settings: the new run says all that the earlier one said
+    other = train(*chosen, "data_split.random_state=7")
+    assert (again.returncode, other.returncode) == (0, 0)
+    assert "had other settings: it is kept in" in other.stderr
+    assert json.loads((tmp_path / "history/run-1/metadata.json").read_text())["config"] == json.loads(first)["config"]
+    assert train(*chosen).returncode == 0
+    assert sorted(path.name for path in (tmp_path / "history").iterdir()) == ["run-1", "run-2"]
+    rows = json.loads(said(capsys, "list", "--root", str(tmp_path), "--json"))
+    assert len(rows) == 3

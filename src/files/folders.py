@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +18,14 @@ from src.files import manifest, writing
 
 @dataclass
 class Kept:
-    """What this process has put at a folder: the hash of its manifest, and what holds it there; None before that."""
+    """What this process has put at a folder: the hash of its manifest, and what holds it there; None before that.
+
+    `place_of` says where what stood there before goes, given where it is now and the folder; None lets it go.
+    """
 
     manifest_sha256: str | None = None
     descriptor: int | None = None
+    place_of: Callable[[Path, Path], Path | None] = lambda earlier, newest: None
 
 
 _SCRATCH: set[Path] = set()
@@ -68,8 +72,15 @@ def published(run_dir: Path) -> Iterator[Path]:
                 kept.manifest_sha256, kept.descriptor = sha256, _lock(staging)
             stands_in = _is_here(run_dir)
             writing.replace_folder(run_dir, staging)
+            if kept and _holds_files(staging) and (place := kept.place_of(staging, run_dir)):
+                place.parent.mkdir(exist_ok=True)
+                staging.rename(place)
             if stands_in:  # with hydra.job.chdir=true this process does, and what it stood in is gone
                 os.chdir(run_dir)
+
+
+def _holds_files(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def _is_here(folder: Path) -> bool:
@@ -81,12 +92,18 @@ def _is_here(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def keeps(run_dir: Path) -> Iterator[Kept]:
+def keeps(run_dir: Path, place_of: Callable[[Path, Path], Path | None] | None = None) -> Iterator[Kept]:
     """Let what this process publishes at a folder stay there until the block ends: who else publishes there waits for that.
 
     So what is read from the folder meanwhile, to register it say, is this process's own.
+
+    Parameters
+    ----------
+    run_dir : Path
+    place_of : callable, optional
+        Says where the folder that stood there before goes: see `Kept`.
     """
-    kept = _KEPT[run_dir] = Kept()
+    kept = _KEPT[run_dir] = Kept(**({"place_of": place_of} if place_of else {}))
     try:
         yield kept
     finally:

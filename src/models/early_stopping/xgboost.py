@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from src.errors import ConfigError
 from src.models.early_stopping import Matrix, OnRound, Part, Patience
 
-MANY_COLUMNS, HISTOGRAMS_KEPT = 1_000, 4
+MANY_COLUMNS, HISTOGRAMS_KEPT = 1_000, 2
 LOSSES = {"log_loss": "logloss", "multiclass_log_loss": "mlogloss", "rmse": "rmse", "pinball_loss": "quantile"}
 
 
