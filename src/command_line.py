@@ -47,6 +47,7 @@ def run(task: TaskFunction, argv: list[str], help_text: str) -> int:
         0 good, 1 run failed, 2 bad configuration or input, 4 integrity check failed, 5 some jobs of a sweep failed,
         130 interrupted, 143 terminated.
     """
+    argv = project.with_config_dir(argv)
     try:
         with leaving(_unwind) if is_sweep(argv) else answering(_leave):
             return _run(task, argv, help_text)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from src.config import project
 from src.config.catalogue import CONF, catalogue
 from src.errors import ConfigError
 from src.runtime.table import print_table
@@ -51,7 +52,7 @@ def main(argv: list[str]) -> int:
     form.add_argument("--json", action="store_true", help="print JSON instead of a table")
     form.add_argument("--markdown", action="store_true", help=f"write {PAGE.parent.name}/{PAGE.name} anew, of all use cases")
     parser.add_argument("--config-dir", "-cd", type=Path, help="a folder with use cases of your own")
-    args = parser.parse_intermixed_args(argv)
+    args = parser.parse_intermixed_args(argv if "--markdown" in argv else project.with_config_dir(argv))
     broken: list[str] = []
     found = chosen(catalogue([CONF, *([args.config_dir] if args.config_dir else [])], broken), args.filters)
     if args.markdown:

@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 from conftest import ROOT, at_terminal, options
 
+from src import command_line, use_cases
 from src.command_line import CONF
+from src.config import project
 from src.config.compose import compose_job, composer, parse
 from src.errors import ConfigError, ForbiddenError
 
@@ -322,5 +324,26 @@ def test_a_csv_of_ones_own_trains(train, german, tmp_path):
     german.to_csv(tmp_path / "loans.csv", index=False)
     result = train("use_case=credit_scoring", "data_source=file", f"data_source.path={tmp_path}/loans.csv")
     assert result.returncode == 0, result.stderr
-    assert "on 100 file test rows" in result.stdout
+    assert re.search(r"on 100 test rows of \w+\.(csv|parquet)", result.stdout)
     assert ROOT.joinpath(result.stdout.splitlines()[-1], "model.skops").is_file()
+
+
+def test_a_project_names_its_folder_of_configuration_once_and_what_is_typed_goes_before_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert project.with_config_dir(["use_case=mine"]) == ["use_case=mine"]
+    (tmp_path / "project.yaml").write_text("config_dir: my_conf\n")
+    assert project.with_config_dir(["use_case=mine"]) == ["--config-dir", "my_conf", "use_case=mine"]
+    for typed in (["--config-dir", "other"], ["--config-dir=other"], ["-cd", "other"]):
+        assert project.with_config_dir(typed) == typed
+
+
+def test_a_use_case_of_the_project_is_found_without_naming_its_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "project.yaml").write_text("config_dir: my_conf\n")
+    (tmp_path / "my_conf/use_case").mkdir(parents=True)
+    text = (CONF / "use_case/credit_scoring.yaml").read_text()
+    (tmp_path / "my_conf/use_case/lending.yaml").write_text(re.sub("key: credit_scoring", "key: lending", text))
+    assert use_cases.main(["department=credit_analysis"]) == 0
+    assert "lending" in capsys.readouterr().out
+    assert command_line.run(lambda cfg: 0.0, ["use_case=lending", "--cfg", "job"], "") == 0
+    assert "key: lending" in capsys.readouterr().out

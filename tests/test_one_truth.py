@@ -10,6 +10,7 @@ from src.config.schema import TrainingConfig
 from src.config.use_case import Metric
 from src.gate import read_limit
 from src.metrics import influence, names
+from src.metrics.figures import change, figure
 from src.metrics.names import METRICS, NEEDS_TRUE_GROUPS, as_score, title
 from src.metrics.scores import FUNCTIONS, SCORING, metrics_for
 from src.registry import versions
@@ -75,3 +76,12 @@ def test_identities_leave_out_what_changes_no_number_and_nothing_else(compose, s
     assert (fingerprint(other, "code") == fingerprint(settings, "code")) == (setting in effects.HOW)
     same = versions.configuration_sha256(other) == versions.configuration_sha256(settings)
     assert same == (setting in effects.NO_NUMBER)
+
+
+@pytest.mark.parametrize(
+    ("value", "written", "signed"),
+    [(0.78624, "0.7862", "+0.7862"), (30056.84, "30,057", "+30,057"), (-0.003123, "-0.003123", "-0.003123"), (0, "0", "+0"),
+     (5e-5, "0.00005", "+0.00005"), (1e-9, "1e-09", "+1e-09"), (-12345.6, "-12,346", "-12,346")],
+)  # fmt: skip
+def test_numbers_in_sentences_have_separators_and_no_powers_of_ten(value, written, signed):
+    assert (figure(value), change(value)) == (written, signed)

@@ -473,7 +473,7 @@ def test_a_database_trains_as_a_file_does_and_no_file_has_the_password(database,
     for name, result in runs.items():
         assert result.returncode == 0, result.stderr
         assert found_in(tmp_path / "runs" / name, result.stdout, result.stderr) == []
-    assert "on 100 sql test rows" in runs["sql"].stdout
+    assert "on 100 test rows of a query" in runs["sql"].stdout
     first, second = ((tmp_path / "runs" / name / "metrics.json").read_bytes() for name in runs)
     assert first == second
     facts = json.loads((tmp_path / "runs/sql/metadata.json").read_text())

@@ -26,9 +26,12 @@ class Project(StrictModel):
     confine : bool
         Refuse every setting that would read or write outside the project, or write into its source: for schedulers and forms
         that pass on settings of people who may not do that.
+    config_dir : str, optional
+        Folder with use cases and models of the project's own: what `--config-dir` names where it is not typed.
     """
 
     confine: bool = False
+    config_dir: str | None = None
 
 
 def read(root: Path = Path()) -> Project:
@@ -46,7 +49,16 @@ def read(root: Path = Path()) -> Project:
     except ValidationError as error:
         fault = error.errors()[0]
         place = ".".join(map(str, fault["loc"])) or "this"
-        raise ConfigError(f"{path}: {place} is not a setting of a project. Known: confine: true or false.") from None
+        raise ConfigError(
+            f"{path}: {place} is not a setting of a project. Known: confine: true or false, config_dir: FOLDER."
+        ) from None
+
+
+def with_config_dir(argv: list[str]) -> list[str]:
+    """A command line with the project's own folder of configuration, unless another one is typed."""
+    folder = read().config_dir
+    is_typed = any(word.partition("=")[0] in ("--config-dir", "-cd") for word in argv)
+    return argv if folder is None or is_typed else ["--config-dir", folder, *argv]
 
 
 def confine(places: Mapping[str, str | Path | None], root: Path = Path()) -> None:

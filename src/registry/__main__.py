@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import ConfigError, GateError, TrainingError
+from src.metrics.figures import figure
 from src.runtime.table import print_table, printable
 from src.runtime.terminal import for_people
 
@@ -196,8 +197,11 @@ def _say_set_back(use_case: str, history: list[dict[str, Any]]) -> None:
 
 
 def _register(args: argparse.Namespace) -> int:
+    from src.config import project
     from src.config.catalogue import CONF
 
+    own = project.read().config_dir
+    args.config_dir = args.config_dir or (own and Path(own))
     if args.config_dir and not args.config_dir.is_dir():
         raise ConfigError(f"--config-dir {args.config_dir} is not a folder. Give the folder that holds use_case/, model/, …")
     config_dirs = [CONF, *([args.config_dir] if args.config_dir else [])]
@@ -255,13 +259,14 @@ def _verdict(difference, a: str, b: str) -> str:
     ends = sorted(abs(end) for end in (difference.low, difference.high))
     rows = "on different test rows" if difference.test == "unpaired" else "on the same test rows"
     how = f"p = {difference.p_value:.2g}, {difference.test}, {rows}"
-    values = f"{difference.metric} is {difference.a:.4g} for {a} and {difference.b:.4g} for {b}"
+    values = f"{difference.metric} is {figure(difference.a)} for {a} and {figure(difference.b)} for {b}"
     if difference.is_better or difference.is_worse:
-        return f"{values}. {better} is better than {worse}, by {ends[0]:.4g} to {ends[1]:.4g} with 95 % confidence ({how})."
+        by = f"{figure(ends[0])} to {figure(ends[1])}"
+        return f"{values}. {better} is better than {worse}, by {by} with 95 % confidence ({how})."
     worse_by, better_by = (max(0.0, end) for end in (-difference.low, difference.high))
     return (
         f"{values}. Neither is shown to be better: chance alone can make such a difference. {a} may be worse by "
-        f"{worse_by:.4g} or better by {better_by:.4g}, with 95 % confidence ({how})."
+        f"{figure(worse_by)} or better by {figure(better_by)}, with 95 % confidence ({how})."
     )
 
 

@@ -14,6 +14,7 @@ from src.errors import IntegrityError, TrainingError
 from src.evaluation import looks, validity
 from src.evaluation.requirements import FOUR_FIFTHS
 from src.files import writing
+from src.metrics.figures import change, figure
 from src.metrics.names import as_score
 from src.registry.comparison import Difference, Results, by_chance, difference, of_folder, of_version
 from src.registry.store import Version, open_registry
@@ -186,9 +187,9 @@ def _score(mine: Results, n_looks: int) -> Gate:
     if value is None:
         return Gate("score", False, f"{metric} is not defined for this version")
     if floor is None:
-        return Gate("score", True, f"{metric} {value:.4g}; the use case demands no minimum")
+        return Gate("score", True, f"{metric} {figure(value)}; the use case demands no minimum")
     looked = looks.said({"n": n_looks, "optimism": looks.optimism(n_looks, mine.metrics, metric)})
-    said = [f"{metric} {value:.4g}, the use case demands {floor:.4g}" + (f": {why}" if why else ""), looked]
+    said = [f"{metric} {figure(value)}, the use case demands {figure(floor)}" + (f": {why}" if why else ""), looked]
     is_met = as_score(metric, value) >= as_score(metric, floor)
     return Gate("score", bool(is_met), "; ".join(filter(None, said)).removesuffix("."))
 
@@ -204,7 +205,7 @@ def _gain(mine: Results, n_looks: int) -> list[Gate]:
     if gain is None or high is None:
         lacks = (facts.get("interval_of") or {}).get("lacks", "it was not recorded")
         return [Gate("gain", False, f"no interval of the gain on {named}: {lacks}")]
-    said = f"gain on {named} {metrics[f'gain_{metric}']:+.4g} [{gain:+.4g}, {high:+.4g}]"
+    said = f"gain on {named} {change(metrics[f'gain_{metric}'])} [{change(gain)}, {change(high)}]"
     said += "" if gain > 0 else ", which may be chance"
     if gain > 0 and (chance := by_chance(mine)) is not None and chance > BY_CHANCE:
         return [Gate("gain", False, f"{said}, but its answers score as well where they are dealt at random (p = {chance:.2g})")]
@@ -230,10 +231,10 @@ def _not_inferior(name: str, mine: Results, rival: Results, found: Difference | 
     if found is None:
         has_no_test = mine.scores is None and rival.scores is None
         return Gate(name, has_no_test, f"cannot be compared with {rival.version}: no test rows, or another metric")
-    between = "no interval" if math.isnan(found.low) else f"[{found.low:+.4g}, {found.high:+.4g}]"
+    between = "no interval" if math.isnan(found.low) else f"[{change(found.low)}, {change(found.high)}]"
     said = (
-        f"{found.metric} {found.a:.4g} against {found.b:.4g} of {rival.version}: "
-        f"gain {found.gain:+.4g} {between}, {found.test}; may be worse by {margin:.4g}"
+        f"{found.metric} {figure(found.a)} against {figure(found.b)} of {rival.version}: "
+        f"gain {change(found.gain)} {between}, {found.test}; may be worse by {figure(margin)}"
     )
     return Gate(name, found.is_not_inferior(margin), said)
 

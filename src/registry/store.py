@@ -149,7 +149,7 @@ class Registry:
         IntegrityError
             If the ledger isn't what was written.
         """
-        return _chosen(self.versions(use_case), use_case, version, self.root)
+        return _chosen(self.versions(use_case), use_case, version, self.root, self.use_cases())
 
     def register(
         self,
@@ -258,7 +258,8 @@ class Registry:
             If it's archived already.
         """
         with self.ledger(version.use_case).locked() as lines:
-            now = _chosen(self._versions(version.use_case, lines), version.use_case, version.version, self.root)
+            known = self._versions(version.use_case, lines)
+            now = _chosen(known, version.use_case, version.version, self.root, [version.use_case])
             if now.status == "archived":
                 raise ConfigError(f"{version.name} is archived already.")
             facts = {"action": "archive", "version": version.version}
@@ -345,10 +346,10 @@ def find(use_case: str, version: str | None = None, root: Path = ROOT) -> Versio
     return found
 
 
-def _chosen(known: list[Version], use_case: str, version: str | None, root: Path) -> Version:
+def _chosen(known: list[Version], use_case: str, version: str | None, root: Path, registered: Iterable[str]) -> Version:
     if not known:
         if use_case not in option_names():
-            raise ConfigError(unknown("use_case", use_case, option_names()))
+            raise ConfigError(unknown("use_case", use_case, sorted({*option_names(), *registered})))
         there = "" if root == ROOT else f" registry.path={shlex.quote(str(root))}"
         raise ConfigError(
             f"{use_case} has no versions in {root}. To make one: python -m src.train use_case={use_case}{there}\n"

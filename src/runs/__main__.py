@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import ConfigError
+from src.metrics.figures import change, figure
 from src.runs import listing
 from src.runs.listing import ListedRun
 from src.runtime.table import print_table, printable
@@ -83,7 +84,7 @@ def _print(shown: list[ListedRun], runs: list[ListedRun], as_json: bool) -> int:
 
 
 def _line(row: dict[str, Any]) -> dict[str, Any]:
-    interval = None if row["low"] is None else f"[{row['low']:.4g}, {row['high']:.4g}]"
+    interval = None if row["low"] is None else f"[{figure(row['low'])}, {figure(row['high'])}]"
     kept = {key: row[key] for key in ("use_case", "model", "metric", "value")}
     about = {"interval": interval, "val": row["val_score"], "created": row["created_at"], "seconds": row["seconds"]}
     return kept | about | {"differs": row["differs"], "run": row["run"]}
@@ -157,10 +158,10 @@ def _tested(one: ListedRun, other: ListedRun) -> dict[str, Any]:
     about = {"a": str(other.folder), "b": str(one.folder)}
     if found is None:
         return about | {"said": f"{other.folder} cannot be tested against {one.folder}: no test rows, or another metric."}
-    ends = f"[{found.low:+.4g}, {found.high:+.4g}]"
+    ends = f"[{change(found.low)}, {change(found.high)}]"
     verdict = "better" if found.is_better else "worse" if found.is_worse else "no different beyond chance"
     rows = "different test rows" if found.test == "unpaired" else "the same test rows"
-    said = f"{other.folder} against {one.folder}: {found.metric} gain {found.gain:+.4g} {ends}, p = {found.p_value:.2g}"
+    said = f"{other.folder} against {one.folder}: {found.metric} gain {change(found.gain)} {ends}, p = {found.p_value:.2g}"
     facts = {"metric": found.metric, "gain": found.gain, "low": found.low, "high": found.high, "p_value": found.p_value}
     return about | facts | {"test": found.test, "said": f"{said} ({found.test}, {rows}): {verdict}."}
 

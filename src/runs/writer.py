@@ -230,13 +230,13 @@ def write_test_scores(path: Path, rows: np.ndarray, y_true, decided: Prediction,
 def closing_line(facts: dict[str, Any], metrics: dict[str, float]) -> str:
     """Use case, model, score with its interval, and what it must be read beside."""
     metric = facts["metric"]
-    beside = f"{facts['baseline']} {metrics[f'baseline_{metric}']:.3f}"
+    beside = f"{facts['baseline']} {_number(metrics[f'baseline_{metric}'])}"
     if f"ceiling_{metric}" in metrics:
-        beside += f", ceiling {metrics[f'ceiling_{metric}']:.3f}"
+        beside += f", ceiling {_number(metrics[f'ceiling_{metric}'])}"
     folds = described(metrics, metric, facts.get("cross_validation"))
     return (
-        f"{facts['use_case_key']} · {facts['model']}   {metric} {metrics[f'test_{metric}']:.3f} "
-        f"{_between(metrics, metric)} on {facts['split']['n_rows']['test']:,} {facts['data']['kind']} test rows"
+        f"{facts['use_case_key']} · {facts['model']}   {metric} {_number(metrics[f'test_{metric}'])} "
+        f"{_between(metrics, metric)} on {_test_rows(facts)}"
         f"{', cross-validated ' if folds else ''}{folds}   ({beside})"
     )
 
@@ -253,4 +253,18 @@ def closing_line_of_clusters(facts: dict[str, Any], metrics: dict[str, float]) -
 
 def _between(metrics: dict[str, float], metric: str) -> str:
     found = headline(metric, metrics)
-    return "[no interval]" if None in (found.low, found.high) else f"[{found.low:.3f}, {found.high:.3f}]"
+    return "[no interval]" if None in (found.low, found.high) else f"[{_number(found.low)}, {_number(found.high)}]"
+
+
+def _test_rows(facts: dict[str, Any]) -> str:
+    """How many rows were tested, and of what: real, simulated, or those of a file or query."""
+    n, kind = facts["split"]["n_rows"]["test"], facts["data"]["kind"]
+    path = (facts["config"].get("data_source") or {}).get("path")
+    if kind == "file" and path:
+        return f"{n:,} test rows of {Path(path).name}"
+    return f"{n:,} test rows of a query" if kind == "sql" else f"{n:,} {kind} test rows"
+
+
+def _number(value: float) -> str:
+    """Three decimals, or whole numbers with separators where those would be noise."""
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3f}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from src.evaluation.requirements import FOUR_FIFTHS
+from src.metrics.figures import figure
 from src.metrics.names import as_score
 from src.scoreboard.runs import Run
 
@@ -44,7 +45,7 @@ def _score(run: Run) -> Iterator[Gate]:
         return
     if run.minimum_score is not None:
         is_met = as_score(metric, run.value) >= as_score(metric, run.minimum_score)
-        said = f"{metric} {run.value:.4g}, the use case demands {run.minimum_score:.4g}"
+        said = f"{metric} {figure(run.value)}, the use case demands {figure(run.minimum_score)}"
         said = f"{said}: {run.minimum_reason}" if run.minimum_reason else said
         yield Gate("score", "green" if is_met else "red", said)
     if run.gain is None:
@@ -52,7 +53,7 @@ def _score(run: Run) -> Iterator[Gate]:
     if run.gain_low is None:
         yield Gate("gain", "red", "the gain on the baseline has no interval: the test rows do not show that there is one")
         return
-    against = f"{run.baseline_name or 'the baseline'} by {run.gain:.4g} [{run.gain_low:.4g}, {run.gain_high:.4g}]"
+    against = f"{run.baseline_name or 'the baseline'} by {figure(run.gain)} [{figure(run.gain_low)}, {figure(run.gain_high)}]"
     if run.gain <= 0:
         yield Gate("gain", "red", f"no better than {against}")
     elif run.gain_low <= 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -60,6 +61,10 @@ class ScoringModel:
     version: str
     reference: dict[str, Any] | None
     reading: Reading = PLAIN
+
+    def __repr__(self) -> str:
+        """A line for notebooks: the fields would fill the screen."""
+        return f"ScoringModel({self.use_case.key}, {self.version}, {len(self.features)} features)"
 
     @cached_property
     def layers(self) -> Layers:
@@ -118,7 +123,7 @@ class ScoringModel:
         -------
         DataFrame
             `score`, `decision`, `model_version` and so on, with the index of the rows. `attrs` has `rejected`
-            (why, by position in the frame) and `notes`.
+            (why, by position in the frame) and `notes`, which are given as warnings, too.
 
         Raises
         ------
@@ -139,6 +144,8 @@ class ScoringModel:
         if on_bad_row == "fail":
             tally.check_missing(self.use_case.features)
         scored.attrs = {"rejected": checked.reasons, "notes": tally.notes(self.use_case.features)}
+        for note in scored.attrs["notes"]:
+            warnings.warn(note, stacklevel=2)
         return scored
 
     def check(self, n_rows: int, make_frame: MakeFrame, is_strict: bool) -> Checked:

@@ -1,0 +1,18 @@
+"""Numbers in sentences: four significant digits, separators of thousands, no powers of ten where six decimals do."""
+
+
+def figure(value: float) -> str:
+    """A number as people write it: 0.7862, 30,057, -0.00312."""
+    return _written(value, "")
+
+
+def change(value: float) -> str:
+    """A difference with its sign: +0.0274, -1,204."""
+    return _written(value, "+")
+
+
+def _written(value: float, sign: str) -> str:
+    if abs(value) >= 1_000:
+        return f"{value:{sign},.0f}"
+    text = f"{value:{sign}.4g}"
+    return text if "e" not in text or abs(value) < 1e-6 else f"{value:{sign}.6f}".rstrip("0")
