@@ -91,6 +91,7 @@ def test_bash_completes_what_was_typed(typed, completed):
             "hydra/launcher=jobib is not known. Did you mean joblib?\nKnown: basic",
         ),
         (["--experimental-rerun", "x.pickle"], "would open a pickle"),
+        (["use_case.name=${hydra:job.env_copy}"], "use_case.name"),
         (["--cfg", "hydra", "--resolve"], "Type --cfg job --resolve, or --cfg hydra without --resolve."),
         (["--cfg", "all", "--resolve"], "Type --cfg job --resolve, or --cfg all without --resolve."),
     ],

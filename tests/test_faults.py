@@ -112,3 +112,9 @@ def test_a_page_keeps_what_stands_around_the_table(tmp_path):
     page.write_text(f"above\n{table.BEGIN}\nold\n{table.END}\nbelow\n", encoding="utf-8")
     table.write(page, "new")
     assert page.read_text(encoding="utf-8") == f"above\n{table.BEGIN}\nnew\n{table.END}\nbelow\n"
+
+
+def test_the_table_on_the_page_is_of_the_promises_of_today():
+    page = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\w+) \| (.+?) \| \d+ \| \d+ \| \d+ \| \d+ \|$", page, re.MULTILINE)
+    assert rows == [(one.group, one.name) for one in PROMISES]

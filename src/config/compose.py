@@ -188,10 +188,16 @@ def check_job(cfg: DictConfig) -> TrainingConfig:
     ------
     ConfigError
     """
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+
     from src.config import settings as config
 
-    overrides = list(cfg.hydra.overrides.task)
-    folders = [CONF, *(Path(one.removeprefix("file://")) for one in cfg.hydra.searchpath or [])]
+    HydraConfig.instance().set_config(cfg)  # so that ${hydra:job.name} can be read, as in the job itself
+    OmegaConf.set_readonly(cfg.hydra, False)  # as it was before Hydra took it
+    overrides = OmegaConf.to_container(cfg.hydra.overrides.task, resolve=False)
+    searched = OmegaConf.to_container(cfg.hydra.searchpath, resolve=False) or []
+    folders = [CONF, *(Path(one.removeprefix("file://")) for one in searched)]
     where = places.finder(places.own_use_case(overrides, folders), overrides)
     checked = config.read(without_hydra(cfg), where)
     project.confine(_places(checked, cfg))
