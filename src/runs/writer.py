@@ -181,9 +181,9 @@ def write_model(
     (folder / "plots").mkdir()
     for name, table in tables.items():
         (folder / f"{name}.csv").write_text(text_of_frame(table), encoding="utf-8", newline="")
-    (folder / ".hydra").mkdir()
     for name, text in hydra_files.items():
-        (folder / ".hydra" / name).write_text(text, encoding="utf-8")
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def write_clusters(folder: Path, model, metrics, tables, labels: np.ndarray, facts, hydra_files) -> None:
