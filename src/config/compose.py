@@ -277,7 +277,13 @@ def _explain(error: Exception, compose: Callable, overrides: list[str], config_d
             known = [place for place, _ in _leaves(compose(chosen)) if not place.startswith("hydra.")]
         except HydraException:
             known = []
-        return unknown("setting", key[1], [*known, *groups]).replace("setting=", "")
+        starting = [place for place in known if place.startswith(f"{key[1]}_")]
+        if key[1].startswith("model.params.") and starting:  # such as min_samples, the specification's word for two
+            return f"{key[1]} is not known. Did you mean {' or '.join(starting)}?"
+        said = unknown("setting", key[1], [*known, *groups]).replace("setting=", "")
+        if key[1].startswith("model.params.") and "Did you mean" not in said:
+            return f"{said.splitlines()[0]}\nIf it is a parameter of the library, write it with a plus: +{key[1]}=…"
+        return said
     return "\n".join(str(error).splitlines()[:2])
 
 

@@ -52,7 +52,10 @@ def read(cfg: DictConfig, where: Callable[[str], str] = lambda setting: "") -> T
     config = _validate(TrainingConfig, values, at="", where=where)
     fields = {name: (constraint.annotation(), ...) for name, constraint in config.model.constraints.items()}
     params = create_model("Params", __base__=Facts, **fields)
-    _validate(params, config.model.params, at="model.params.", where=where)
+    listed = {name: value for name, value in config.model.params.items() if name in fields}
+    _validate(params, listed, at="model.params.", where=where)
+    if config.data_split.method == "random" and config.data_split.stratify:
+        config = config.model_copy(update={"data_split": config.data_split.model_copy(update={"method": "stratified"})})
     config = _on_proxy(config)
     config = config.model_copy(update={"members": _members(config.model, config.use_case.task)})
     check(config)
