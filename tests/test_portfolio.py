@@ -152,6 +152,16 @@ def test_a_search_ends_where_more_trials_fail_than_was_typed(sweep, tmp_path):
     assert len(table(tmp_path)) == 1
 
 
+def test_optuna_searches_groups_and_settings_of_ours(sweep, tmp_path):
+    search = ["hydra/sweeper=optuna", "hydra/sweeper/sampler=random", "cv=choice(none,kfold)", "seed=1,2"]
+    code, said, complained = sweep(*search, "hydra.sweeper.n_trials=3")
+    assert code == 0, complained
+    rows = table(tmp_path)
+    assert len(rows) == 3
+    assert all((row["differs"]["cv"] in ("none", "kfold"), row["differs"]["seed"] in "12") == (True, True) for row in rows)
+    assert "seed=" in said.partition("Best on val: ")[2]
+
+
 def test_the_folder_of_a_job_is_the_one_that_hydra_shows(tmp_path):
     from src.config.compose import CONF, compose_job, composer, resolved_path
     from src.sweeps.plan import plan

@@ -3,9 +3,12 @@
 import json
 import pickle
 import re
+import shlex
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
+import yaml
 from conftest import ROOT
 from pydantic import TypeAdapter, ValidationError
 
@@ -176,3 +179,42 @@ def test_a_run_as_the_specification_asks_leaves_its_files_and_its_entry(train, t
     assert "entry.json" in manifest.read_manifest(folder)
     assert (folder / "model.pkl").is_file()
     assert "+model.params.scale_pos_weight=2" in (folder / "model_card.md").read_text()
+
+
+def _rows() -> list[list[str]]:
+    """The cells of the page's first table: number, part, row, command, result."""
+    text = (ROOT / "docs/reference/specification.md").read_text(encoding="utf-8")
+    rows = [line.strip("|").split(" | ") for line in text.splitlines() if re.match(r"\| \d+ \|", line)]
+    return [[cell.strip() for cell in row] for row in rows]
+
+
+ROWS = _rows()
+COMMANDS = list(dict.fromkeys(row[3] for row in ROWS))
+NEURAL = pytest.mark.skipif(find_spec("torch") is None, reason="make setup EXTRAS=neural")
+
+
+def test_the_page_has_a_row_for_each_of_the_specification():
+    assert [int(row[0]) for row in ROWS] == list(range(1, 65))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command", [pytest.param(one, marks=NEURAL if "neural_network" in one else ()) for one in COMMANDS], ids=COMMANDS
+)
+def test_every_row_runs_leaves_its_files_and_records_what_was_typed(train, tmp_path, command):
+    """Rows that share a command share a run."""
+    typed = shlex.split(command.strip("`"))[3:]
+    result = train(*typed, "tracking=none", *([f"registry.path={tmp_path}/models"] if "registry=local" in typed else []))
+    assert result.returncode == 0, result.stderr
+    run = tmp_path / "run"
+    facts = json.loads((run / "metadata.json").read_text())
+    for row in (row for row in ROWS if row[3] == command):
+        for name in re.findall(r"`([a-z_]+\.(?:json|csv|parquet|skops|pkl))`", row[4]):
+            folder = tmp_path / "models/credit_scoring/v1.0.0" if name == "entry.json" else run
+            assert (folder / name).is_file(), name
+    for key, value in (one.split("=") for one in typed if one.startswith("model.params.")):
+        if "tuning=" not in command:
+            assert facts["params"][key.removeprefix("model.params.")] == yaml.safe_load(value.replace(",", ", ")), key
+    for key, value in (one.split("=") for one in typed if one.startswith(("data_split.", "cv.", "early_stopping.", "tuning."))):
+        group, name = key.split(".")
+        assert facts["config"][group][name] == yaml.safe_load(value.replace(",", ", ")), key
