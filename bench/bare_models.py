@@ -90,9 +90,10 @@ def logistic_regression(train, y, val, y_val, params, patience, threads, seed):
 
 
 def linear_regression(train, y, val, y_val, params, patience, threads, seed):
-    from sklearn.linear_model import Ridge
+    from sklearn.linear_model import LinearRegression, Ridge
 
-    model = Ridge(alpha=params["alpha"], fit_intercept=params["fit_intercept"])
+    alpha, fit_intercept = params["alpha"], params["fit_intercept"]
+    model = Ridge(alpha=alpha, fit_intercept=fit_intercept) if alpha else LinearRegression(fit_intercept=fit_intercept)
     return make_pipeline(preprocessing(train, "median", "power", "one_hot"), model).fit(train, y.astype(float)).predict
 
 

@@ -7,6 +7,8 @@ depends on the seed, its number and the trials before its batch, and its folder 
 
 from __future__ import annotations
 
+import math
+import sys
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,13 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from src.config.settings import typed
 from src.errors import ConfigError
 from src.files import writing
 from src.sweeps import record
 
 SQLITE = "sqlite:///"
+GRID = "optuna.samplers.GridSampler"
 SEED = 42
 
 
@@ -31,7 +35,7 @@ class OptunaSearch(Sweeper):
     `n_trials` is a total, those of an interrupted sweep included; `n_jobs` is the size of a batch, whose trials do not know
     one another's results; `storage` is a file in the sweep folder unless another is named, and a study of its own stands for
     each state of our code. A job's score is higher where its
-    metric is better, so there is no `direction` to choose, and no failure rate that ends the sweep.
+    metric is better, so `direction` is always to maximize; a failure rate ends the sweep only where one was typed.
     """
 
     def __init__(
@@ -51,9 +55,12 @@ class OptunaSearch(Sweeper):
             raise ConfigError("hydra.sweeper.n_trials and hydra.sweeper.n_jobs must be at least 1")
         self.n_trials, self.n_jobs = n_trials, n_jobs
         self.storage, self.study_name, self.params = storage, study_name, params or {}
+        self.max_failure_rate: float | None = max_failure_rate
 
     def setup(self, *, hydra_context, task_function, config: DictConfig) -> None:
         self.config, self.hydra_context, self.code = config, hydra_context, task_function.code
+        if typed(config.hydra, "sweeper.max_failure_rate") is None:
+            self.max_failure_rate = None
         self.sampler = OmegaConf.to_container(config.hydra.sweeper.sampler)  # as configured: each trial has its own seed
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
@@ -65,21 +72,42 @@ class OptunaSearch(Sweeper):
         self.sweep_dir = Path(self.config.hydra.sweep.dir)
         OmegaConf.save(self.config, self.sweep_dir / "multirun.yaml")
         fixed, space = self._read(arguments)
+        n_trials = self._n_trials(space)
         study = open_study(
             "hydra.sweeper.storage",
             self.storage or f"{SQLITE}{self.sweep_dir}/optuna.db",
             self.study_name or f"trials of code {self.code[:12]}",  # other code, other trials
             "maximize",  # a job's score, which is higher where the metric is better, losses too
         )
-        while (n_told := len(study.trials)) < self.n_trials:
-            batch = range(n_told, min(self.n_trials, n_told - n_told % self.n_jobs + self.n_jobs))
+        while (n_told := len(study.trials)) < n_trials:
+            batch = range(n_told, min(n_trials, n_told - n_told % self.n_jobs + self.n_jobs))
             known = study.trials[: n_told - n_told % self.n_jobs]  # of a batch that was cut off, no trial knows the others
             proposed = [self._propose(known, space, number) for number in batch]
             scores = self._launch(fixed, proposed, batch)
             for number, params, score in zip(batch, proposed, scores, strict=True):
                 study.add_trial(_finished(params, space, score))
-                self._tell(number, params, study)
+                self._tell(number, n_trials, params, study)
+            if self._fail_too_often(scores):
+                break
         self._write_best(study)
+
+    def _fail_too_often(self, scores: list[float | None]) -> bool:
+        """Whether more of a batch failed than the rate that was typed; without one a failed trial ends nothing."""
+        n_failed = scores.count(None)
+        if self.max_failure_rate is None or n_failed / len(scores) <= self.max_failure_rate:
+            return False
+        said = f"{n_failed} of {len(scores)} trials of a batch failed, more than hydra.sweeper.max_failure_rate"
+        print(f"{said}={self.max_failure_rate}: the search ends here.", file=sys.stderr)
+        return True
+
+    def _n_trials(self, space: dict[str, Any]) -> int:
+        """How many trials there will be: of a grid, no more than it has points."""
+        if self.sampler["_target_"] != GRID:
+            return self.n_trials
+        n_points = math.prod(len(values_of(key, one)) for key, one in space.items())
+        if n_points > self.n_trials:
+            print(f"The grid has {n_points} points; {self.n_trials} of them are tried. All: hydra.sweeper.n_trials={n_points}")
+        return min(self.n_trials, n_points)
 
     def _read(self, arguments: list[str]) -> tuple[list[str], dict[str, Any]]:
         """Overrides that every trial has, and what is searched: the ranges that were typed, or those of the model's file."""
@@ -89,13 +117,17 @@ class OptunaSearch(Sweeper):
         overrides = OverridesParser.create(config_loader=self.hydra_context.config_loader).parse_overrides(typed)
         fixed = [one.input_line for one in overrides if not one.is_sweep_override()]
         swept = [one for one in overrides if one.is_sweep_override()]
-        space = {one.key_or_group: _impl.create_optuna_distribution_from_override(one) for one in swept}
-        return fixed, space or declared_space(fixed, self.hydra_context.config_loader)
+        is_grid = self.sampler["_target_"] == GRID
+        make = _listed if is_grid else _impl.create_optuna_distribution_from_override
+        space = {one.key_or_group: make(one) for one in swept}
+        return fixed, space or declared_space(fixed, self.hydra_context.config_loader, is_grid)
 
     def _propose(self, known: list, space: dict[str, Any], number: int) -> dict[str, Any]:
         import numpy as np
         import optuna
 
+        if self.sampler["_target_"] == GRID:
+            return grid_point(space, number)
         memory = optuna.create_study(direction="maximize")
         memory.add_trials(known)
         base = SEED if self.sampler.get("seed") is None else self.sampler["seed"]
@@ -107,7 +139,7 @@ class OptunaSearch(Sweeper):
         """Scores of the trials of a batch; None of one that failed."""
         waiting = {}
         for number, params in zip(batch, proposed, strict=True):
-            overrides = [*fixed, *(f"{key}={value}" for key, value in params.items())]
+            overrides = [*fixed, *(f"{key}={_typed(value)}" for key, value in params.items())]
             ended = record.read(self.sweep_dir / str(number))
             if ended is None or (ended["status"], ended["overrides"], ended["code"]) != ("ok", overrides, self.code):
                 record.record_path(self.sweep_dir / str(number)).unlink(missing_ok=True)
@@ -125,13 +157,13 @@ class OptunaSearch(Sweeper):
         ended = [record.read(self.sweep_dir / str(number)) for number in batch]
         return [found and found["score"] for found in ended]
 
-    def _tell(self, number: int, params: dict[str, Any], study) -> None:
+    def _tell(self, number: int, n_trials: int, params: dict[str, Any], study) -> None:
         from src.sweeps import display
         from src.sweeps.results import short
 
         ended = record.read(self.sweep_dir / str(number))
-        tried = ", ".join(f"{key.rpartition('.')[2]}={short(str(value))}" for key, value in params.items())
-        display.trial(number + 1, self.n_trials, tried, ended, _best(study) == number)
+        tried = ", ".join(f"{key.rpartition('.')[2]}={short(_typed(value))}" for key, value in params.items())
+        display.trial(number + 1, n_trials, tried, ended, _best(study) == number)
 
     def _write_best(self, study) -> None:
         number = _best(study)
@@ -146,23 +178,72 @@ class OptunaSearch(Sweeper):
             "metric": ended and ended["metric"],
         }
         writing.replace_text(self.sweep_dir / "optimization_results.yaml", OmegaConf.to_yaml(OmegaConf.create(facts)))
-        best = " ".join(f"{key}={value}" for key, value in facts["best_params"].items())
+        best = " ".join(f"{key}={_typed(value)}" for key, value in facts["best_params"].items())
         print(f"Best on val: trial {number}, {best}")
 
 
-def declared_space(fixed: list[str], config_loader) -> dict[str, Any]:
-    """Distributions of the search space in the file of the model that the overrides choose, by setting."""
+def declared_space(fixed: list[str], config_loader, is_grid: bool = False) -> dict[str, Any]:
+    """Distributions of the search space, or of the grid, in the file of the model that the overrides choose, by setting."""
     from hydra.types import RunMode
+    from optuna.distributions import CategoricalDistribution
 
     from src.config.schema import SearchRange
     from src.tuning.space import distributions
 
     own = [one for one in fixed if not one.startswith("hydra")]
     cfg = config_loader.load_configuration(config_name="config", overrides=own, run_mode=RunMode.RUN)
+    if is_grid and cfg.model.grid:
+        return {f"model.params.{name}": CategoricalDistribution(list(values)) for name, values in cfg.model.grid.items()}
     space = {name: SearchRange(**facts) for name, facts in OmegaConf.to_container(cfg.model.search_space).items()}
     if not space:
         raise ConfigError(f"model={cfg.model.name} declares no search space: write ranges, as model.params.x='interval(0,1)'")
     return {f"model.params.{name}": one for name, one in distributions(space).items()}
+
+
+def _listed(override: Any) -> Any:
+    """The values of a choice or of a range as Hydra lists them; what cannot be listed as the plugin makes it."""
+    from hydra.core.override_parser.types import Transformer
+    from hydra_plugins.hydra_optuna_sweeper import _impl
+    from optuna.distributions import CategoricalDistribution
+
+    if override.is_interval_sweep():
+        return _impl.create_optuna_distribution_from_override(override)
+    return CategoricalDistribution(list(override.sweep_iterator(transformer=Transformer.encode)))
+
+
+def values_of(key: str, distribution: Any) -> list[Any]:
+    """Every value of a choice or of a range with steps, its end included.
+
+    Raises
+    ------
+    ConfigError
+        Of a range without steps, which has no end of values.
+    """
+    if (choices := getattr(distribution, "choices", None)) is not None:
+        return list(choices)
+    step = getattr(distribution, "q", None) or getattr(distribution, "step", None)
+    if step is None or getattr(distribution, "log", False):
+        raise ConfigError(
+            f"{key} is a range without steps, and hydra/sweeper/sampler=grid tries every value.\n"
+            f"Write its values, such as {key}=0.1,0.2, or choose another sampler."
+        )
+    n_steps = int((distribution.high - distribution.low) / step + 1e-9)
+    return [distribution.low + i * step for i in range(n_steps + 1)]
+
+
+def grid_point(space: dict[str, Any], number: int) -> dict[str, Any]:
+    """A point of the grid; all of them come once, in an order drawn at random but always the same."""
+    import numpy as np
+
+    values = {key: values_of(key, one) for key, one in space.items()}
+    shape = tuple(map(len, values.values()))
+    place = np.random.default_rng(SEED).permutation(math.prod(shape))[number]
+    return {key: values[key][at] for key, at in zip(values, np.unravel_index(place, shape), strict=True)}
+
+
+def _typed(value: Any) -> str:
+    """A value as an override says it."""
+    return "null" if value is None else str(value)
 
 
 def _finished(params: dict[str, Any], space: dict[str, Any], score: float | None):

@@ -188,6 +188,8 @@ def hand_over(job: TaskFunction, argv: list[str]) -> int:
     import hydra
 
     sys.argv[1:] = argv  # where Hydra looks; flags first, because its parser takes none between two settings
+    if any("output_subdir" in argument for argument in argv):  # the run itself writes this folder, with all the others
+        sys.argv.append("hydra.output_subdir=null")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what a job raised, instead of printing it and exiting with 1
     hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
     return 0

@@ -36,6 +36,8 @@ def main(cfg: DictConfig) -> float:
     from src.files import folders
 
     run_dir = Path(HydraConfig.get().runtime.output_dir)
+    if HydraConfig.get().job.chdir:  # settings name places as they are seen from where the command was typed
+        os.chdir(HydraConfig.get().runtime.cwd)
     folders.check_replaceable(run_dir)  # first: Hydra has made the folder, and who leaves now takes it back
     import scipy.linalg  # noqa: F401  what is not loaded yet would not be limited
     from threadpoolctl import threadpool_limits
@@ -58,7 +60,8 @@ def main(cfg: DictConfig) -> float:
             folders.remove_empty(run_dir)
         chosen = checked.tracking
         kind = chosen.kind if _is_told_of(f"tracking={chosen.kind}") else "none"
-        tracking.track(run_dir, kind, chosen.path, chosen.uri_env, chosen.experiments)
+        name = config.typed(HydraConfig.get(), "job.name")
+        tracking.track(run_dir, kind, chosen.path, chosen.uri_env, chosen.experiments, name)
         if registry is not None:
             register(run_dir, registry, checked.use_case.key, kept.manifest_sha256)
     return score

@@ -5,7 +5,7 @@ from conftest import ROOT
 
 ENTRIES = {"train.py", "command_line.py", "reproduce.py"}
 ENTRIES |= {"config/settings.py", "config/compose.py", "config/hydra_node.py", "config/interpolations.py"}
-ENTRIES |= {"sweeps/plan.py", "sweeps/job.py", "sweeps/sweep.py"}
+ENTRIES |= {"sweeps/plan.py", "sweeps/search.py", "sweeps/job.py", "sweeps/sweep.py"}
 
 
 def _name(path) -> str:

@@ -90,6 +90,8 @@ def test_bash_completes_what_was_typed(typed, completed):
             ["--multirun", "hydra/launcher=jobib"],
             "hydra/launcher=jobib is not known. Did you mean joblib?\nKnown: basic",
         ),
+        (["model@model=lightgbm"], "model@model is no place of the configuration: options of model have one place."),
+        (["model@other=lightgbm"], "Type model=lightgbm"),
         (["--experimental-rerun", "x.pickle"], "would open a pickle"),
         (["use_case.name=${hydra:job.env_copy}"], "use_case.name"),
         (["--cfg", "hydra", "--resolve"], "Type --cfg job --resolve, or --cfg hydra without --resolve."),

@@ -89,7 +89,7 @@ def test_a_model_without_rounds_switches_early_stopping_off(compose):
         (["cv.scoring=[acuracy]"], "cv.scoring.0=acuracy is not known. Did you mean accuracy?"),
         (["model=xgboost", "model.params.learning_rate=-1"], "model.params.learning_rate=-1: must be greater than 0"),
         (["model=xgboost", "model.params.max_depth=3.5"], "model.params.max_depth=3.5: must be a valid integer"),
-        (["model=xgboost", "+model.params.max_dept=3"], "model.params.max_dept is not a setting. Did you mean max_depth?"),
+        (["model=xgboost", "+model.params.max_dept=3"], "has no such parameter.\nDid you mean model.params.max_depth?"),
         (["+model.typo=1"], "model.typo is not a setting"),
         (["+seeed=1"], "seeed is not a setting. Did you mean seed?"),
         (["seed=-1"], "seed=-1: must be greater than or equal to 0"),

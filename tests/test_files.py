@@ -276,7 +276,7 @@ def test_a_number_that_json_does_not_know_is_refused(tmp_path):
 
 def test_a_pickle_is_written_and_opened_with_a_warning(tmp_path, caplog):
     with folders.published(tmp_path / "run") as folder:
-        model_file.dump_joblib(folder / "model.joblib", MODEL)
+        model_file.dump_pickle(folder / "model.joblib", MODEL)
     assert "model.joblib is a pickle" in caplog.text
     with pytest.warns(UserWarning, match=r"model\.joblib is a pickle: opening it runs the code in it"):
         assert model_file.load(tmp_path / "run", "model.joblib").get_params() == MODEL.get_params()

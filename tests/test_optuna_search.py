@@ -84,9 +84,10 @@ def test_a_failed_trial_is_shown_and_stops_no_other(python, tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["hydra.sweeper.direction=minimize"], "hydra.sweeper.direction: a job's score is higher where its metric is better"),
+        (["hydra.sweeper.direction=minimize"], "hydra.sweeper.direction=minimize: a job's score is higher"),
         (["data_split.random_state=range(1,9)"], "the best of them is the luckiest split"),
-        (["model=xgboost,lightgbm"], "model=xgboost,lightgbm: hydra/sweeper=optuna searches the values of one model"),
+        (["use_case=fraud,churn_prediction"], "use_case cannot be searched: each has its own metric and rows"),
+        (["model=xgboost,dummy", "model.params.max_depth=3,4"], "model.params.max_depth is not known"),
         (["model=dummy"], "model=dummy declares no search space"),
         (["model.params.max_depth=x"], "model.params.max_depth"),
     ],

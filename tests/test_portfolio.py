@@ -128,6 +128,50 @@ def test_jobs_that_raise_or_die_stop_no_other_one_after_the_other(sweep, tmp_pat
     assert "in main\n    raise ZeroDivisionError" in (tmp_path / "sweep/credit_scoring/dummy/seed=0.log").read_text()
 
 
+def test_the_basic_sweeper_of_hydra_runs_the_same_jobs(sweep, tmp_path):
+    assert sweep("seed=0,1", "hydra/sweeper=basic")[0] == 0
+    assert statuses(tmp_path) == {0: "ok", 1: "ok"}
+
+
+def test_a_grid_of_optuna_tries_every_point_once_and_says_how_many_it_leaves_out(sweep, tmp_path):
+    grid = ["hydra/sweeper=optuna", "hydra/sweeper/sampler=grid", "seed=range(3)", "cv=none,kfold"]
+    code, said, complained = sweep(*grid)
+    assert code == 0, complained
+    tried = sorted((row["differs"]["seed"], row["differs"]["cv"]) for row in table(tmp_path))
+    assert tried == [(seed, cv) for seed in "012" for cv in ("kfold", "none")]
+    assert "seed=2" in said.partition("Best on val: ")[2]
+    few = sweep(*grid, "hydra.sweeper.n_trials=4", f"hydra.sweep.dir={tmp_path}/few")[1]
+    assert "The grid has 6 points; 4 of them are tried. All: hydra.sweeper.n_trials=6" in few
+
+
+def test_a_search_ends_where_more_trials_fail_than_was_typed(sweep, tmp_path):
+    search = ["hydra/sweeper=optuna", "hydra/sweeper/sampler=grid", "seed=range(4)", "hydra.sweeper.n_jobs=1"]
+    code, _, complained = sweep(*search, "hydra.sweeper.max_failure_rate=0.5", **{"raise": [0, 1, 2, 3]})
+    assert code == 5
+    assert "1 of 1 trials of a batch failed, more than hydra.sweeper.max_failure_rate=0.5" in complained
+    assert len(table(tmp_path)) == 1
+
+
+def test_optuna_searches_groups_and_settings_of_ours(sweep, tmp_path):
+    search = ["hydra/sweeper=optuna", "hydra/sweeper/sampler=random", "cv=choice(none,kfold)", "seed=1,2"]
+    code, said, complained = sweep(*search, "hydra.sweeper.n_trials=3")
+    assert code == 0, complained
+    rows = table(tmp_path)
+    assert len(rows) == 3
+    assert all((row["differs"]["cv"] in ("none", "kfold"), row["differs"]["seed"] in "12") == (True, True) for row in rows)
+    assert "seed=" in said.partition("Best on val: ")[2]
+
+
+def test_the_folder_of_a_job_is_the_one_that_hydra_shows(tmp_path):
+    from src.config.compose import CONF, compose_job, composer, resolved_path
+    from src.sweeps.plan import plan
+
+    job = ["use_case=fraud", "model=lightgbm", "seed=3"]
+    with composer([CONF]) as compose:
+        shown = resolved_path(compose_job(compose, job, [CONF]), "hydra.sweep.subdir")
+    assert [one.subdir for one in plan(job, [CONF], "", lambda done, total: None).jobs] == [shown]
+
+
 def test_side_by_side_too_and_the_command_that_is_printed_runs_only_the_failed_jobs(sweep, tmp_path):
     code, _, complained = sweep("seed=1,2,3", "cv=none", JOINT, **{"raise": [1], "die": [3]})
     assert code == 5

@@ -43,6 +43,7 @@ DECODED = "${oc.decode:'{x: {_tar${oc.select:zz,get}_: distutils.spawn.spawn, cm
         ["++hydra.overrides.hydra=['hydra.job_logging.x=1']"],
         ["++hydra.runtime.output_dir=/elsewhere"],
         ["hydra.output_subdir=../../elsewhere"],
+        ["hydra.job_logging.root.level=ext://os.environ"],
         ["+model.params.x={_target_:os.system}"],
     ],
     ids=" ".join,
@@ -194,6 +195,7 @@ def test_an_abbreviated_or_repeated_flag_shows_its_folder_to_the_checks(own, cap
         ["hydra/sweeper=optuna", "hydra/sweeper/sampler=cmaes", "hydra.sweeper.sampler.seed=7", "hydra.sweeper.n_jobs=2"],
         ["hydra/sweeper=optuna", "hydra.sweeper.storage=sqlite:///studies/x.db", "hydra.sweeper.study_name=nightly"],
         ["hydra.sweep.dir=multirun/nightly", "hydra.sweep.subdir=${hydra:job.num}"],
+        ["hydra.job_logging.root.level=DEBUG", "hydra.hydra_logging.root.level=ERROR"],
     ],
     ids=" ".join,
 )

@@ -20,6 +20,7 @@ from src.config.schema import (
 )
 from src.config.use_case import UseCase
 from src.errors import ConfigError, unknown
+from src.models import library_parameters
 from src.models.estimators import ESTIMATORS, check_arguments
 from src.runtime.device import cuda_devices
 
@@ -74,6 +75,7 @@ def _check_model(model: Model, use_case: UseCase, early_stopping: EarlyStopping)
             f"use_case={use_case.key} requires the directions of its features, which model={model.name} cannot keep.\n"
             f"Choose a model that can: {', '.join(able)}."
         )
+    library_parameters.check(model.name, model.estimator[use_case.task], model.params, set(model.constraints))
     check_arguments(model.estimator[use_case.task], model.params)
 
 
@@ -107,6 +109,11 @@ def _check_tuning(config: TrainingConfig) -> None:
         _check_search(member)
     if tuning.method != "auto":
         _check_search(model)
+    if tuning.cv is None and tuning.n_iter is None:
+        raise ConfigError(
+            f"tuning.method={tuning.method} alone says neither how many folds nor how many trials.\n"
+            f"Type tuning={tuning.method}."
+        )
     where = model.grid if tuning.method == "grid_search" else model.search_space
     if not where and tuning.method != "auto":
         raise ConfigError(f"tuning={tuning.method}, but model={model.name} has nothing to tune: choose tuning=none")
@@ -214,6 +221,7 @@ def _check_data_split(split: DataSplit, use_case: UseCase) -> None:
     if (split.method == "none") != has_no_test:
         choice = "none" if has_no_test else "stratified, random, temporal, group or hashed"
         raise ConfigError(f"use_case={use_case.key} is {use_case.task}: choose data_split={choice}")
+    _check_stratify(split)
     if split.method == "none":
         if split.train_ratio != 1:
             raise ConfigError("data_split=none fits on every row: leave its ratios alone")
@@ -234,6 +242,19 @@ def _check_data_split(split: DataSplit, use_case: UseCase) -> None:
     _check_time_column("data_split", split.method == "temporal", use_case)
     _check_group_column("data_split", split.method == "group", use_case)
     return _check_random_state("data_split", split.random_state, is_random=split.method != "temporal")
+
+
+def _check_stratify(split: DataSplit) -> None:
+    if split.stratify is False and split.method == "stratified":
+        raise ConfigError(
+            "data_split=stratified keeps classes in proportion, so data_split.stratify=false contradicts it.\n"
+            "Type data_split=random data_split.stratify=false."
+        )
+    if split.stratify and split.method not in ("stratified", "random"):
+        raise ConfigError(
+            f"data_split={split.method} decides by itself where a row goes, so data_split.stratify=true cannot work.\n"
+            "Leave it out, or type data_split=random data_split.stratify=true."
+        )
 
 
 def looks_at_targets(use_case: UseCase) -> bool:

@@ -276,15 +276,25 @@ def _explain(error: Exception, compose: Callable, overrides: list[str], config_d
         typed = any(text.endswith(f"={option}") for text in overrides)
         where = "" if typed else places.line_with(places.own_use_case(overrides, config_dirs), option)
         return where + unknown(group, option, error.options) + extra
-    key = re.search(r"Could not (?:override|append|delete)[^']*'([^'@]+)", str(error))
+    key = re.search(r"Could not (?:override|append|delete)[^']*'([^'@]+)(@[^']*)?", str(error))
     if key:
         groups = options(config_dirs)
+        if key[2] and key[1] in groups:
+            place = f"{key[1]}{key[2]}"
+            option = next((text.partition("=")[2] for text in overrides if text.startswith(f"{place}=")), "…")
+            return f"{place} is no place of the configuration: options of {key[1]} have one place.\nType {key[1]}={option}"
         chosen = [text for text in overrides if text.partition("=")[0].lstrip("+~") in groups]
         try:
             known = [place for place, _ in _leaves(compose(chosen)) if not place.startswith("hydra.")]
         except HydraException:
             known = []
-        return unknown("setting", key[1], [*known, *groups]).replace("setting=", "")
+        starting = [place for place in known if place.startswith(f"{key[1]}_")]
+        if key[1].startswith("model.params.") and starting:  # such as min_samples, the specification's word for two
+            return f"{key[1]} is not known. Did you mean {' or '.join(starting)}?"
+        said = unknown("setting", key[1], [*known, *groups]).replace("setting=", "")
+        if key[1].startswith("model.params.") and "Did you mean" not in said:
+            return f"{said.splitlines()[0]}\nIf it is a parameter of the library, write it with a plus: +{key[1]}=…"
+        return said
     return "\n".join(str(error).splitlines()[:2])
 
 

@@ -39,6 +39,7 @@ SAMPLERS = {
 LOGS = {"job_logging": ("disabled", "none", "stdout"), "hydra_logging": ("default", "disabled", "none")}
 ANY = re.compile(r".*", re.DOTALL)
 PLAIN = re.compile(r"[\w. -]*")
+LEVEL = re.compile("NOTSET|DEBUG|INFO|WARNING|ERROR|CRITICAL")
 FREE = {
     "mode": PLAIN,
     "verbose": ANY,
@@ -48,6 +49,8 @@ FREE = {
     "sweep.subdir": ANY,
     "job.chdir": PLAIN,
     "job.name": PLAIN,
+    "job_logging.root.level": LEVEL,
+    "hydra_logging.root.level": LEVEL,
     "job.config.override_dirname.exclude_keys": ANY,
     "job.config.override_dirname.item_sep": ANY,
     "job.config.override_dirname.kv_sep": ANY,
@@ -286,5 +289,5 @@ def _matches(name: str, pattern: str) -> bool:
 
 def _refusal(name: str) -> ForbiddenError:
     why = next((reason for place, reason in WHY.items() if f"{name}.".startswith(f"{place}.")), None)
-    settable = "run.dir, sweep.dir, sweep.subdir, launcher, sweeper, verbose, job.name"
+    settable = "run.dir, sweep.dir, sweep.subdir, launcher, sweeper, verbose, job.name, job_logging.root.level"
     return ForbiddenError(f"hydra.{name} is refused: it {why or f'may not be changed. What may: hydra.{settable}'}.")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import codecs
+from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from src.config.strict_model import Name, StrictModel
 from src.config.use_case import Metric, Task, UseCase
 from src.models.estimators import ESTIMATORS
 
 UNSUPERVISED = ("clustering", "anomaly")
+MOST_LAYERS, WIDEST = 16, 8192
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
@@ -56,6 +58,7 @@ class DataSplit(StrictModel):
     val_ratio: Annotated[float, Field(ge=0, lt=1)]
     test_ratio: Annotated[float, Field(ge=0, lt=1)]
     random_state: Seed | None
+    stratify: bool | None = None  # None: what the method does
 
 
 class CrossValidation(StrictModel):
@@ -144,10 +147,28 @@ class Preprocessing(StrictModel):
     encoder: Literal["native", "ordinal", "one_hot"]
 
 
-class Constraint(StrictModel):
-    """Type and range of one parameter of a model, in pydantic's words."""
+def _share(value: Any, choices: list[str], nullable: bool) -> Any:
+    is_share = type(value) is float and 0 < value <= 1
+    if is_share or (type(value) is int and value >= 1) or value in choices or (value is None and nullable):
+        return value
+    raise ValueError(f"must be {', '.join(choices)}, a share such as 0.5, or a number of columns such as 3")
 
-    type: Literal["int", "float", "bool", "str"]
+
+def _layers(value: Any) -> Any:
+    widths = value if isinstance(value, list) else []
+    is_list = 1 <= len(widths) <= MOST_LAYERS and all(type(width) is int and 1 <= width <= WIDEST for width in widths)
+    if is_list or (type(value) is int and 0 <= value <= MOST_LAYERS):
+        return value
+    raise ValueError(f"must be a number of layers up to {MOST_LAYERS}, or a list of their widths such as [64, 32]")
+
+
+class Constraint(StrictModel):
+    """Type and range of one parameter of a model, in pydantic's words.
+
+    A `share` is a share of the columns in (0, 1], or a number of them; `layers` are so many, or a list of their widths.
+    """
+
+    type: Literal["int", "float", "bool", "str", "share", "layers"]
     gt: float | None = None
     ge: float | None = None
     lt: float | None = None
@@ -156,6 +177,10 @@ class Constraint(StrictModel):
     nullable: bool = False
 
     def annotation(self) -> Any:
+        if self.type == "share":
+            return Annotated[Any, AfterValidator(partial(_share, choices=self.choices or [], nullable=self.nullable))]
+        if self.type == "layers":
+            return Annotated[Any, AfterValidator(_layers)]
         if self.choices:
             kind = Literal[tuple(self.choices)]
         else:
@@ -219,7 +244,7 @@ class TrainingConfig(StrictModel):
     tracking: Tracking
     registry: Registry
     calibration: Literal["none", "sigmoid", "isotonic"]
-    artifacts: Literal["skops", "joblib"]
+    artifacts: Literal["skops", "joblib", "pickle"]
     class_weight: Literal["none", "balanced"]
     device: Literal["cpu", "cuda"]
     seed: Seed

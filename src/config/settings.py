@@ -52,7 +52,10 @@ def read(cfg: DictConfig, where: Callable[[str], str] = lambda setting: "") -> T
     config = _validate(TrainingConfig, values, at="", where=where)
     fields = {name: (constraint.annotation(), ...) for name, constraint in config.model.constraints.items()}
     params = create_model("Params", __base__=StrictModel, **fields)
-    _validate(params, config.model.params, at="model.params.", where=where)
+    listed = {name: value for name, value in config.model.params.items() if name in fields}
+    _validate(params, listed, at="model.params.", where=where)
+    if config.data_split.method == "random" and config.data_split.stratify:
+        config = config.model_copy(update={"data_split": config.data_split.model_copy(update={"method": "stratified"})})
     config = _on_proxy(config)
     config = config.model_copy(update={"members": _members(config.model, config.use_case.task)})
     check(config)
@@ -101,12 +104,32 @@ def _on_proxy(config: TrainingConfig) -> TrainingConfig:
 
 
 def hydra_files(cfg: DictConfig, hydra_cfg: DictConfig) -> dict[str, str]:
-    """The texts that Hydra would write to `.hydra/`, by file name."""
-    return {
+    """The texts that Hydra would write to `.hydra/`, by path, and to the folder that `hydra.output_subdir` was typed for."""
+    texts = {
         "config.yaml": OmegaConf.to_yaml(cfg),
         "hydra.yaml": OmegaConf.to_yaml(OmegaConf.create({"hydra": hydra_cfg})),
         "overrides.yaml": OmegaConf.to_yaml(hydra_cfg.overrides.task),
     }
+    wished = typed(hydra_cfg, "output_subdir", other_than="null")
+    folders = dict.fromkeys([".hydra", *([wished] if wished else [])])
+    return {f"{folder}/{name}": text for folder in folders for name, text in texts.items()}
+
+
+def typed(hydra_cfg: DictConfig, setting: str, other_than: str = "") -> str | None:
+    """The last value of a setting of Hydra that was typed; None if there is none.
+
+    Parameters
+    ----------
+    hydra_cfg : DictConfig
+        Hydra's own node.
+    setting : str
+        Below `hydra`, such as `job.name`.
+    other_than : str
+        A value that does not count.
+    """
+    pairs = (text.lstrip("+").partition("=") for text in hydra_cfg.overrides.hydra)
+    values = [value.strip("'\"") for key, _, value in pairs if key == f"hydra.{setting}"]
+    return next((value for value in reversed(values) if value not in ("", other_than)), None)
 
 
 def _validate(schema: type[BaseModel], values: Mapping, at: str, where: Callable[[str], str] = lambda setting: ""):

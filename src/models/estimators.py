@@ -38,8 +38,13 @@ def _logistic(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _linear(params: Mapping[str, Any]) -> dict[str, Any]:
-    """`normalize` is the pipeline's scaler, not the estimator's business; an `alpha` of 0 is ordinary least squares."""
+    """`normalize` is the pipeline's scaler, not the estimator's business."""
     return {name: value for name, value in params.items() if name != "normalize"}
+
+
+def _least_squares(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Without a penalty there is no `alpha`."""
+    return {name: value for name, value in _linear(params).items() if name != "alpha"}
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,11 @@ class Algorithm:
 
 
 MEDIAN = 0.5
+ROUNDS = {  # the parameter that says how many rounds there are at most
+    **dict.fromkeys(("xgboost", "lightgbm", "gradient_boosting"), "n_estimators"),
+    "hist_gradient_boosting": "max_iter",
+    "neural_network": "max_epochs",
+}
 EXTRAS = {"neural": {"torch": "torch==2.13.0", "skorch": "skorch==1.4.0"}}
 XGBOOST = Algorithm(
     "xgboost",
@@ -155,11 +165,23 @@ ESTIMATORS: dict[str, Algorithm] = {
     ),
     "EnsembleClassifier": Algorithm("src.training.ensemble", {}),
     "EnsembleRegressor": Algorithm("src.training.ensemble", {}, quantile=lambda level: {}),
+    "LinearRegression": Algorithm("sklearn.linear_model", {}, is_random=False, arguments=_least_squares),
     "Ridge": Algorithm("sklearn.linear_model", {}, arguments=_linear),
     "QuantileRegressor": Algorithm(
         "sklearn.linear_model", {"solver": "highs"}, is_random=False, quantile=lambda level: {"quantile": level}
     ),  # of benchmarks
 }
+
+
+def named(estimator: str, params: Mapping[str, Any]) -> str:
+    """The estimator that parameters mean: linear regression with a penalty is ridge regression."""
+    return "Ridge" if estimator == "LinearRegression" and params.get("alpha", 0) > 0 else estimator
+
+
+def as_fitted(estimator: str, params: Mapping[str, Any], best_iteration: int | None) -> dict[str, Any]:
+    """Parameters of a fitted model: those that were asked for, with the number of rounds that it has."""
+    rounds = ROUNDS.get(ESTIMATORS[estimator].rounds or "") if estimator in ESTIMATORS else None
+    return dict(params) | ({rounds: best_iteration} if rounds and best_iteration is not None else {})
 
 
 def check_arguments(estimator: str, params: Mapping[str, Any]) -> None:
@@ -225,6 +247,7 @@ def make_estimator(
     -------
     BaseEstimator
     """
+    estimator = named(estimator, params)
     algorithm = ESTIMATORS[estimator]
     make = getattr(import_module(algorithm.module), estimator)
     arguments = {**algorithm.arguments(params), **algorithm.fixed}

@@ -118,7 +118,7 @@ def train(
     run_dir : Path
         Is filled in one step.
     hydra_files : dict of str to str
-        Texts for the folder `.hydra`, by name.
+        Texts of `.hydra/`, by path.
     registry : Path, optional
         With whose version in production the report compares the run.
     split_seed : int, optional

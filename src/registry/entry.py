@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from src.models.estimators import as_fitted
 from src.runs import provenance
 
 CREATED_BY = "training_pipeline"
@@ -25,7 +26,9 @@ def make_entry(facts: dict[str, Any], metrics: dict[str, float], version: str, f
     Returns
     -------
     dict
-        `metrics` are those of the test rows, where there is a test; of a clustering, those of all rows.
+        `metrics` are those of the test rows, where there is a test; of a clustering, those of all rows. `hyperparameters` are
+        those of the model: where early stopping ended the training, its number of rounds. What was asked for is `params` in
+        `metadata.json`.
     """
     split = facts.get("split")
     return {
@@ -36,7 +39,7 @@ def make_entry(facts: dict[str, Any], metrics: dict[str, float], version: str, f
         "created_at": facts.get("created_at") or provenance.now(),  # runs that DVC keeps hold no clock times
         "created_by": CREATED_BY,
         "metrics": test_metrics(metrics),
-        "hyperparameters": facts["params"],
+        "hyperparameters": as_fitted(facts["algorithm"], facts["params"], facts.get("best_iteration")),
         "feature_count": facts["feature_count"],
         "training_samples": split["n_rows"]["train"] if split else facts["data"]["n_valid_rows"],
         "file_path": (folder / "model.skops").as_posix(),

@@ -30,6 +30,7 @@ from src.registry.lines import until as up_to
 from src.registry.signing import Keys
 from src.runs import provenance
 
+ENTRY = "entry.json"
 ROOT = Path("models")
 NEW = "new-"  # begins the names of folders that become versions
 
@@ -42,7 +43,7 @@ class Version:
     ----------
     use_case, version, status : str
     folder : Path
-        With the files of its run and `model_card.md`.
+        With the files of its run, `model_card.md` and `entry.json`, the ledger's entry of it.
     entry : dict
         The specification's fields.
     manifest_sha256 : str
@@ -434,11 +435,11 @@ def _user() -> str:
 
 
 def _copy(run_dir: Path, staging: Path, manifest_sha256: str) -> None:
-    """Copy a run's files, each verified; its manifest and card are made anew."""
+    """Copy a run's files, each verified; its manifest, card and entry are made anew."""
     for name in manifest.read_manifest(run_dir, manifest_sha256):
         target = staging / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        if name != "model_card.md":
+        if name not in ("model_card.md", ENTRY):
             target.write_bytes(manifest.read_verified(run_dir, name, manifest_sha256))
 
 
@@ -453,6 +454,7 @@ def _seal(staging: Path, entry: dict[str, Any], run_dir: Path) -> str:
             f"{run_dir} is not a run: no model card can be written from it ({type(error).__name__})"
         ) from error
     (staging / "model_card.md").write_text(card, encoding="utf-8")
+    writing.write_json(staging / ENTRY, entry)
     sha256 = manifest.write_manifest(staging)
     for path in staging.rglob("*"):
         if path.is_file():

@@ -15,19 +15,21 @@ from src.runs import record
 NAMES = {"scikit-learn": "sklearn"}
 
 
-def experiment(run_dir: Path) -> dict[str, Any]:
+def experiment(run_dir: Path, name: str | None = None) -> dict[str, Any]:
     """What the specification records of a run, and which run it is.
 
     Parameters
     ----------
     run_dir : Path
         Finished.
+    name : str, optional
+        What the run is called; its model's name if None.
 
     Returns
     -------
     dict
-        `timestamp`, `use_case`, `model`, `model_type` (the estimator's class), `parameters`, `metrics`, `artifacts` (SHA-256
-        of each file, by its path), `environment` (versions), `seed`, `data_sha256`, `look` (None if no rows were
+        `timestamp`, `name`, `use_case`, `model`, `model_type` (the estimator's class), `parameters`, `metrics`, `artifacts`
+        (SHA-256 of each file, by its path), `environment` (versions), `seed`, `data_sha256`, `look` (None if no rows were
         tested) and `run_dir`.
     """
     run = record.read_verified(run_dir)
@@ -35,6 +37,7 @@ def experiment(run_dir: Path) -> dict[str, Any]:
     packages = {f"{NAMES.get(name, name)}_version": version for name, version in facts["environment"]["packages"].items()}
     return {
         "timestamp": facts["created_at"],
+        "name": name or facts["model"],
         "use_case": facts["use_case_key"],
         "model": facts["model"],
         "model_type": facts["algorithm"],

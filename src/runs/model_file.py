@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import pickle
 import sys
 import warnings
 import zipfile
@@ -15,6 +16,7 @@ from src.errors import IntegrityError
 from src.files import manifest, reading
 
 log = logging.getLogger(__name__)
+PICKLES = {"joblib": ".joblib", "pickle": ".pkl"}  # endings, by the setting `artifacts`
 TRUSTED = [  # every type that a model file may hold beside numbers, texts and containers; never asked of the file itself
     "collections.OrderedDict",
     "functools.partial",  # of the function that stands below
@@ -57,6 +59,7 @@ TRUSTED = [  # every type that a model file may hold beside numbers, texts and c
     "sklearn.impute._base.MissingIndicator",
     "sklearn.impute._base.SimpleImputer",
     "sklearn.isotonic.IsotonicRegression",
+    "sklearn.linear_model._base.LinearRegression",
     "sklearn.linear_model._logistic.LogisticRegression",
     "sklearn.linear_model._ridge.Ridge",
     "sklearn.model_selection._classification_threshold.FixedThresholdClassifier",
@@ -101,12 +104,15 @@ def dump(path: Path, model: Any) -> None:
     path.write_bytes(_normal_form(_skops_io().dumps(model)))
 
 
-def dump_joblib(path: Path, model: Any) -> None:
-    """Save a fitted object as a pickle, and warn of it."""
-    import joblib
-
+def dump_pickle(path: Path, model: Any) -> None:
+    """Save a fitted object as a pickle, joblib's or Python's own as the path ends, and warn of it."""
     log.warning(f"{path.name} is a pickle: whoever opens it runs the code in it. The .skops file beside it holds the same.")
-    joblib.dump(model, path)
+    if path.suffix == PICKLES["pickle"]:
+        path.write_bytes(pickle.dumps(model))
+    else:
+        import joblib
+
+        joblib.dump(model, path)
 
 
 def load(run_dir: Path, name: str = "model.skops", manifest_sha256: str | None = None) -> Any:
@@ -116,7 +122,7 @@ def load(run_dir: Path, name: str = "model.skops", manifest_sha256: str | None =
     ----------
     run_dir : Path
     name : str
-        A `.skops` file of the folder; or a `.joblib` file, which is a pickle, and is opened with a warning.
+        A `.skops` file of the folder; or a `.joblib` or `.pkl` file, which is a pickle, and is opened with a warning.
     manifest_sha256 : str, optional
         Of the manifest, as somebody else remembers it.
 
@@ -131,10 +137,11 @@ def load(run_dir: Path, name: str = "model.skops", manifest_sha256: str | None =
         If the file is not the one that was written, or is one that no training writes: see `src.runs.model_checks`.
     """
     data, path = manifest.read_verified(run_dir, name, manifest_sha256), Path(run_dir, name)
-    if name.endswith(".joblib"):
+    is_pickle = name.endswith(tuple(PICKLES.values()))
+    if is_pickle:
         warnings.warn(f"{path} is a pickle: opening it runs the code in it", stacklevel=2)
     try:
-        return _unpickled(data) if name.endswith(".joblib") else _loads(data)
+        return _unpickled(data) if is_pickle else _loads(data)
     except (
         Exception
     ) as error:  # whatever the readers of zip files, JSON, arrays and boosters raise of bytes that they do not like

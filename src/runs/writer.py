@@ -13,7 +13,7 @@ from src.data import hashing
 from src.data.csv_cells import text_of_frame
 from src.files import writing
 from src.metrics.headline import headline
-from src.models.estimators import ESTIMATORS, EXTRAS
+from src.models.estimators import ESTIMATORS, EXTRAS, named
 from src.runs import model_file, provenance
 from src.training.repeats import described
 
@@ -113,7 +113,7 @@ def facts_of_rows(
         "use_case_id": use_case.id,
         "use_case_key": use_case.key,
         "model": settings["model"]["name"],
-        "algorithm": recipe.estimator,
+        "algorithm": named(recipe.estimator, recipe.params),
         "metric": use_case.metric,
         "created_at": provenance.now(),
         "config": settings,
@@ -173,17 +173,17 @@ def write_model(
     """The files that every run has, with labels or without."""
     for name, fitted in {"model": model, **preprocessing_steps(pipeline)}.items():
         model_file.dump(folder / f"{name}.skops", fitted)
-        if facts["config"]["artifacts"] == "joblib":
-            model_file.dump_joblib(folder / f"{name}.joblib", fitted)
+        if (ending := model_file.PICKLES.get(facts["config"]["artifacts"])) is not None:
+            model_file.dump_pickle(folder / f"{name}{ending}", fitted)
     writing.write_json(folder / "feature_names.json", facts["feature_names"])
     writing.write_json(folder / "metrics.json", metrics)
     writing.write_json(folder / "metadata.json", facts)
     (folder / "plots").mkdir()
     for name, table in tables.items():
         (folder / f"{name}.csv").write_text(text_of_frame(table), encoding="utf-8", newline="")
-    (folder / ".hydra").mkdir()
     for name, text in hydra_files.items():
-        (folder / ".hydra" / name).write_text(text, encoding="utf-8")
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def write_clusters(folder: Path, model, metrics, tables, labels: np.ndarray, facts, hydra_files) -> None:

@@ -13,26 +13,23 @@ from src.config.compose import check_job, compose_job, composer, parse, plain_pa
 from src.config.datasets import declared_rows
 from src.errors import ConfigError, ForbiddenError, UserError
 from src.runs import fingerprint
-from src.sweeps import record
+from src.sweeps import record, search
 from src.sweeps.results import short_names
+from src.sweeps.search import SPLIT_SEED
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
     from omegaconf import DictConfig
 
-HYDRAS_SUBDIR = "${hydra:job.num}"  # Hydra's default and ours in conf/config.yaml: anything else is a wish
+OUR_SUBDIR = "${use_case.key}/${model.name}"  # in conf/config.yaml: anything else is a wish
 LONGEST_NAME = 100
+BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 OPTUNA = "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweeper"
 TIMES_A_BOOSTER = {"ensemble": 30, "gradient_boosting": 3, "neural_network": 15, "random_forest": 8}  # roughly, bench/models.py
-SPLIT_SEED = "data_split.random_state"
 OTHER_SPLITS = (
     f"{SPLIT_SEED} differs between jobs: each is scored on other test rows. Test scores of different splits show how far "
     "chance moves them, and must not be compared by their best; only a run with the use case's own seed can be promoted."
 )
-NOT_OF_A_SEARCH = {
-    "direction": "a job's score is higher where its metric is better, so a search always looks for the highest",
-    "max_failure_rate": "a failed trial never ends a search",
-}
 
 
 @dataclass(frozen=True)
@@ -135,25 +132,7 @@ def plan(texts: list[str], config_dirs: list[Path], code: str, advance: Callable
     with composer(config_dirs) as compose:
         settings = compose_job(compose, hydras, config_dirs)
         if settings.hydra.sweeper._target_ == OPTUNA:
-            fixed = [one.input_line for one in own if not one.is_sweep_override()]
-            for name, reason in NOT_OF_A_SEARCH.items():
-                if any(one.partition("=")[0] == f"hydra.sweeper.{name}" for one in hydras):
-                    raise ConfigError(f"hydra.sweeper.{name}: {reason}. Leave it out.")
-            swept = [one for one in own if one.is_sweep_override()]
-            if groups := [one for one in swept if "." not in one.key_or_group]:
-                raise ConfigError(
-                    f"{groups[0].input_line}: hydra/sweeper=optuna searches the values of one model and one use case.\n"
-                    "Choose one, or leave hydra/sweeper out to run every combination."
-                )
-            searched = [one.key_or_group for one in swept] + list(settings.hydra.sweeper.get("params") or {})
-            if SPLIT_SEED in searched:
-                raise ConfigError(
-                    f"{SPLIT_SEED} cannot be searched: each value gives other val and test rows, and the best of them is the "
-                    "luckiest split.\nTo see how far scores depend on it, leave hydra/sweeper out and compare none by its best."
-                )
-            cfg = compose_job(compose, [*hydras, *fixed], config_dirs)
-            check_job(cfg)
-            return Plan(None, cfg=cfg)
+            return Plan(None, cfg=search.check(compose, settings, hydras, own, config_dirs))
         jobs, first = [], None
         meant = _expand(own, settings.hydra.sweeper.get("params") or {})
         swept = _swept(meant)
@@ -175,7 +154,7 @@ def plan(texts: list[str], config_dirs: list[Path], code: str, advance: Callable
     if first is None:
         raise ConfigError(_all_refused(jobs))
     jobs, same = _without_same(jobs)
-    return Plan(_named(jobs, is_free=first.hydra.sweep._get_node("subdir")._value() == HYDRAS_SUBDIR), same, first)
+    return Plan(_named(jobs, is_free=first.hydra.sweep._get_node("subdir")._value() == OUR_SUBDIR), same, first)
 
 
 def _expand(overrides: list[Override], params: dict[str, str]) -> list[list[str]]:

@@ -22,7 +22,8 @@ from src.files import folders
 from src.runs import fingerprint
 from src.sweeps import display, record, results
 from src.sweeps.job import Job
-from src.sweeps.plan import OPTUNA, OTHER_SPLITS, SPLIT_SEED, Plan, Planned, plan
+from src.sweeps.plan import BASIC, OPTUNA, OTHER_SPLITS, Plan, Planned, plan
+from src.sweeps.search import SPLIT_SEED
 
 if TYPE_CHECKING:
     from hydra.types import TaskFunction
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
 SOME_FAILED = 5
 INTERRUPTED = 128 + signal.SIGINT  # as a shell reports it
 FILE = "sweep.json"
-OUR_SEARCH = "hydra_plugins.optuna_search.OptunaSearch"
+OURS = {  # what runs the jobs of a sweeper of Hydra
+    BASIC: "hydra_plugins.portfolio.PortfolioSweeper",
+    OPTUNA: "hydra_plugins.optuna_search.OptunaSearch",
+}
 LOCAL_WORKERS = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
 RAY_TASKS = "hydra_plugins.hydra_ray_launcher.ray_launcher.RayLauncher"
 ONE_AT_A_TIME = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
@@ -88,8 +92,8 @@ def sweep(
             print(OTHER_SPLITS, file=sys.stderr)
         job = Job(command.module, task.__name__, code, n_threads, planned.jobs or [], launcher == LOCAL_WORKERS)
         argv = [*flags, *command.settings, f"hydra.sweep.dir={quoted(str(sweep_dir))}", *launching]
-        if planned.cfg.hydra.sweeper._target_ == OPTUNA:
-            argv.append(f"hydra.sweeper._target_={OUR_SEARCH}")
+        if ours := OURS.get(planned.cfg.hydra.sweeper._target_):
+            argv.append(f"hydra.sweeper._target_={ours}")
         try:
             with display.watching(planned.jobs, sweep_dir):
                 hand_over(job, argv)

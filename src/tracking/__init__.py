@@ -13,7 +13,9 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 
-def track(run_dir: Path, kind: str, path: str | None, uri_env: str | None, experiments: str | None) -> None:
+def track(
+    run_dir: Path, kind: str, path: str | None, uri_env: str | None, experiments: str | None, name: str | None = None
+) -> None:
     """Hand a finished run to a tracker, and add it to the experiments.
 
     Parameters
@@ -26,11 +28,13 @@ def track(run_dir: Path, kind: str, path: str | None, uri_env: str | None, exper
         Environment variable that holds the address of MLflow's server.
     experiments : str, optional
         File that gets a line.
+    name : str, optional
+        What the run is called there, `hydra.job.name`; its model's name if nothing was typed.
     """
     if experiments:
         from src.runs import experiments as kept
 
-        _attempt(experiments, lambda: kept.append(Path(experiments), kept.experiment(run_dir)))
+        _attempt(experiments, lambda: kept.append(Path(experiments), kept.experiment(run_dir, name)))
     if kind == "dvclive":
         from src.tracking import dvclive
 
@@ -39,7 +43,9 @@ def track(run_dir: Path, kind: str, path: str | None, uri_env: str | None, exper
         from src.config import secrets
         from src.tracking import mlflow
 
-        if said := _attempt("tracking=mlflow", lambda: mlflow.log(run_dir, secrets.of_server("tracking.uri_env", uri_env))):
+        if said := _attempt(
+            "tracking=mlflow", lambda: mlflow.log(run_dir, secrets.of_server("tracking.uri_env", uri_env), name)
+        ):
             print(said)
 
 

@@ -48,7 +48,7 @@ RESOURCES = {  # MLflow's own names where the whole device is meant, as MLflow m
 }
 
 
-def log(run_dir: Path, uri: str) -> str:
+def log(run_dir: Path, uri: str, name: str | None = None) -> str:
     """Send a run to a server, as a run of the experiment and a version of the registered model that its use case names.
 
     Parameters
@@ -57,6 +57,8 @@ def log(run_dir: Path, uri: str) -> str:
         Finished.
     uri : str
         Address of the server, http or https. A user and a password in it are used and never shown.
+    name : str, optional
+        Of the run; its model's name if None.
 
     Returns
     -------
@@ -77,7 +79,7 @@ def log(run_dir: Path, uri: str) -> str:
         with _environment(AT_FIRST):
             experiment_id = _experiment(client, server, facts["use_case_key"])
             started, ended = _times(facts)
-            run = client.create_run(experiment_id, start_time=started, tags=_tags(facts), run_name=facts["model"])
+            run = client.create_run(experiment_id, start_time=started, tags=_tags(facts), run_name=name or facts["model"])
         run_id = run.info.run_id
         try:
             with _environment(ONCE_IT_ANSWERED):

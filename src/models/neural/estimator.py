@@ -56,8 +56,8 @@ class _NeuralNetwork(BaseEstimator):
 
     Parameters
     ----------
-    layers : int
-        Hidden layers; 0 is a linear model on the embeddings.
+    layers : int or list of int
+        Hidden layers, or the width of each; 0 is a linear model on the embeddings.
     neurons : int
         Width of each hidden layer.
     dropout : float
@@ -103,7 +103,7 @@ class _NeuralNetwork(BaseEstimator):
 
     def __init__(
         self,
-        layers: int = 2,
+        layers: int | list[int] = 2,
         neurons: int = 128,
         dropout: float = 0.1,
         embedding: str = "piecewise_linear",
@@ -301,7 +301,7 @@ class NeuralNetworkRegressor(RegressorMixin, _NeuralNetwork):
 
     def __init__(
         self,
-        layers: int = 2,
+        layers: int | list[int] = 2,
         neurons: int = 128,
         dropout: float = 0.1,
         embedding: str = "piecewise_linear",

@@ -84,7 +84,7 @@ class Network(nn.Module):
         for table in self.categories:
             nn.init.normal_(table.weight, 0, table.embedding_dim**-0.5)
             table.weight.data[0].zero_()
-        widths = [width + sum(sizes), *[neurons] * layers]
+        widths = [width + sum(sizes), *(layers if isinstance(layers, list) else [neurons] * layers)]
         hidden = [part for n_in, n_out in pairwise(widths) for part in (nn.Linear(n_in, n_out), nn.ReLU(), nn.Dropout(dropout))]
         self.hidden, self.output = nn.Sequential(*hidden), nn.Linear(widths[-1], n_outputs)
 

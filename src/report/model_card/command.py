@@ -38,7 +38,9 @@ def command(metadata: Mapping[str, Any], typed: Sequence[str], choices: Mapping[
     pinned |= {group: choices[group] for group in (*pinned, "early_stopping") if choices.get(group)}
     source = {name: config["data_source"][name] for name in ("name", "path", "rows", "seed")} | config["data_source"]
     pinned |= {f"data_source.{name}": value for name, value in source.items() if name != "kind" and value is not None}
-    pinned |= {f"model.params.{name}": value for name, value in config["model"]["params"].items()}
+    listed = config["model"].get("constraints", config["model"]["params"])  # another stands in what was typed, with its plus
+    params = {name: value for name, value in config["model"]["params"].items() if name in listed}
+    pinned |= {f"model.params.{name}": value for name, value in params.items()}
     pinned |= {name: config[name] for name in ("calibration", "class_weight", "device", "seed")}
     pinned |= {"n_threads": metadata["n_threads"]} if "n_threads" in metadata else {}
     arguments = [f"{name}={_written(value)}" for name, value in pinned.items()]

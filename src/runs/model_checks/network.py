@@ -9,7 +9,8 @@ import numpy as np
 
 from src.runs.model_checks.fault import need
 
-MOST = {"n_numeric": 2**31, "n_outputs": 10_000, "layers": 16, "neurons": 8192, "embedding_size": 512, "bins": 256}
+MOST_LAYERS, WIDEST = 16, 8192
+MOST = {"n_numeric": 2**31, "n_outputs": 10_000, "neurons": WIDEST, "embedding_size": 512, "bins": 256}
 MOST_VALUES = 2**31  # of a category
 Shapes = dict[str, tuple[int, ...]]
 EMBEDDINGS = ("piecewise_linear", "periodic", "none")
@@ -31,8 +32,9 @@ def check(architecture: Any, state: Any) -> None:
     Malformed
     """
     need(isinstance(architecture, dict) and isinstance(state, dict), "a network has no weights")
-    need(set(architecture) == {*MOST, "cardinalities", "dropout", "embedding", "frequency_std"}, UNUSUAL)
+    need(set(architecture) == {*MOST, "layers", "cardinalities", "dropout", "embedding", "frequency_std"}, UNUSUAL)
     need(all(type(architecture[name]) is int and 0 <= architecture[name] <= most for name, most in MOST.items()), UNUSUAL)
+    need(_are_layers(architecture["layers"]), UNUSUAL)
     cardinalities, dropout = architecture["cardinalities"], architecture["dropout"]
     need(isinstance(cardinalities, list) and len(cardinalities) <= len(state), UNUSUAL)
     need(all(type(n) is int and 0 <= n < MOST_VALUES for n in cardinalities), UNUSUAL)
@@ -45,6 +47,13 @@ def check(architecture: Any, state: Any) -> None:
         need(is_fine and bool(np.isfinite(weights).all()), f"a network has unusual weights {name}")
 
 
+def _are_layers(layers: Any) -> bool:
+    """Whether it is a number of layers, or a list of their widths."""
+    if isinstance(layers, list):
+        return len(layers) <= MOST_LAYERS and all(type(width) is int and 1 <= width <= WIDEST for width in layers)
+    return type(layers) is int and 0 <= layers <= MOST_LAYERS
+
+
 def _shapes(
     n_numeric, cardinalities, n_outputs, layers, neurons, embedding, embedding_size, bins
 ) -> dict[str, tuple[int, ...]]:
@@ -52,7 +61,7 @@ def _shapes(
     shapes: Shapes = {"low": (n_numeric,), "high": (n_numeric,)}
     numbers, width = _shapes_of_numbers(n_numeric, embedding if n_numeric else "none", embedding_size, bins)
     sizes = [min(embedding_size, (n + 2) // 2) for n in cardinalities]
-    widths = [width + sum(sizes), *[neurons] * layers]
+    widths = [width + sum(sizes), *(layers if isinstance(layers, list) else [neurons] * layers)]
     shapes |= {f"numbers.{name}": shape for name, shape in numbers.items()}
     shapes |= {f"categories.{i}.weight": (n + 1, size) for i, (n, size) in enumerate(zip(cardinalities, sizes, strict=True))}
     for i, (n_in, n_out) in enumerate(pairwise(widths)):  # each is followed by two without weights

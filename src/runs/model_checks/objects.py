@@ -36,6 +36,7 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "sklearn.impute._base.MissingIndicator": preprocessing.check_indicator,
     "sklearn.impute._base.SimpleImputer": preprocessing.check_imputer,
     "sklearn.isotonic.IsotonicRegression": wrappers.check_isotonic,
+    "sklearn.linear_model._base.LinearRegression": estimators.check_linear,
     "sklearn.linear_model._logistic.LogisticRegression": estimators.check_linear,
     "sklearn.linear_model._ridge.Ridge": estimators.check_linear,
     "sklearn.model_selection._classification_threshold.FixedThresholdClassifier": wrappers.check_threshold,
