@@ -47,6 +47,9 @@ def _slices(run: Run) -> list:
         if n
         else f"None of {len(slices)} slices differs beyond chance."
     )
+    beside = int(((slices["ci_low"] > table["value"].iloc[0]) | (slices["ci_high"] < table["value"].iloc[0])).sum())
+    if beside > n:
+        said += f" {beside} intervals miss the dashed line; seen among {len(slices)} slices, that alone can be chance."
     shown = slices.assign(size=slices["difference"].abs(), is_different=slices["differs"].notna())
     shown = shown.sort_values(["is_different", "size"], ascending=False, kind="stable").head(MOST_SLICES)
     names = [f"{row['column']}: {row['slice']}" for _, row in shown.iterrows()]
