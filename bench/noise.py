@@ -49,8 +49,8 @@ from src.metrics.influence import value_of  # noqa: E402
 from src.metrics.scores import Prediction  # noqa: E402
 from src.pipeline.supervised import train  # noqa: E402
 from src.registry import promotion  # noqa: E402
-from src.registry.comparison import Results, of_folder  # noqa: E402
 from src.registry.store import open_registry  # noqa: E402
+from src.runs.comparison import Results, of_folder  # noqa: E402
 
 CONF = ROOT / "conf"
 MOST_PROMOTED, LEAST_NAMED, MOST_FALSE = 0.05, 0.95, 0.02

@@ -9,8 +9,8 @@ from src.evaluation.performance import evaluate
 from src.metrics.intervals import Units
 from src.metrics.scorer import Scorer
 from src.metrics.scores import Prediction, decide
-from src.registry.comparison import Results, by_chance
 from src.registry.promotion import comparisons, demands
+from src.runs.comparison import Results, by_chance
 
 USE_CASE = {"task": "binary", "classes": None, "quantile": None, "margin": None}
 

@@ -6,6 +6,7 @@ import re
 import shutil
 from html.parser import HTMLParser
 
+import pyarrow.parquet as pq
 import pytest
 from conftest import KINDS, ROOT, run_warm
 
@@ -16,10 +17,13 @@ from src.registry.promotion import judge, of_run, write
 from src.registry.store import Registry
 from src.report import number
 from src.report.__main__ import main
+from src.report.class_names import class_names
 from src.report.page import LIBRARY, embedded
+from src.report.run import Run
 from src.stages.outputs import publish, rows_path
 
 MOST_BYTES = 600_000
+COUNTS = ("true_negatives", "false_positives", "false_negatives", "true_positives")
 NOBODYS = "--experiments=/dev/null"  # looks of other runs are not these tests' matter
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;{{7*7}}"
 
@@ -48,7 +52,9 @@ class Page(HTMLParser):
         tag, given = self._inside or (None, {})
         if tag == "data":
             self.numbers[-1] = (given, text)
-        if tag == "script" and given.get("type") == "application/json":
+        if tag == "script" and "data-steps" in given:
+            self.steps = json.loads(text)
+        elif tag == "script" and given.get("type") == "application/json":
             self.charts.append(json.loads(text))
         elif tag == "script":
             self.scripts[-1] += text
@@ -117,8 +123,97 @@ def test_a_page_is_light_and_asks_for_nothing(run_of, kind):
     assert "sourceMappingURL" not in html
 
 
+def sections(html: str) -> list[str]:
+    return re.findall(r'<section class="card" id="([^"]*)"', html)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_goes_from_the_verdict_to_what_drives_it_to_quality_and_leaves_hashes_for_the_end(run_of, kind):
+    order = ["verdict", "explanation", "quality", "slices", "data", "folds", "training", "tuning", "limits", "appendix"]
+    found = sections((run_of(kind) / report.NAME).read_text())
+    assert found == [key for key in order if key in found]
+    assert {"verdict", "quality", "data", "appendix"} <= set(found)
+
+
+def test_sections_without_anything_to_say_are_left_out(run_of):
+    assert {"tuning", "training"} <= set(sections((run_of("tuned") / report.NAME).read_text()))
+    assert not {"tuning", "training"} & set(sections((run_of("binary") / report.NAME).read_text()))
+    assert "folds" not in sections((run_of("quantile") / report.NAME).read_text())
+
+
+def figures(html: str, label: str) -> tuple[str, str]:
+    """Value and small print of a figure of the page, as text."""
+    found = re.search(rf"<dt>{re.escape(label)}</dt><dd>(.*?)</dd>", html)[1]
+    value, _, small = re.sub(r"</?data[^>]*>", "", found).removesuffix("</small>").partition("<small>")
+    return value, small
+
+
+def test_the_verdict_says_how_many_of_1000_cases_are_flagged_and_missed_and_what_that_costs(run_of):
+    folder = run_of("tuned")  # credit scoring, whose mistakes have a price
+    metrics, html = json.loads((folder / "metrics.json").read_text()), (folder / report.NAME).read_text()
+    tn, fp, fn, tp = (metrics[f"test_{name}"] for name in COUNTS)
+    scale = 1000 / (tn + fp + fn + tp)
+    for label, count in (("Flagged, of 1,000 cases", tp + fp), ("Of these, bad", tp), ("Of these, not bad", fp),
+                         ("Missed, of 1,000 cases: bad", fn)):  # fmt: skip
+        assert as_number(figures(html, label)[0]) == pytest.approx(count * scale, abs=0.5)
+    cost, small = figures(html, "Cost of 1,000 cases (refused good applicants)")
+    assert as_number(cost) == pytest.approx((fp + 5 * fn) * scale, abs=0.5)
+    ends = [as_number(each) for each in re.search(r"95 % interval ([\d,.]+) to ([\d,.]+);", small).groups()]
+    assert ends == [pytest.approx(metrics[f"test_cost_ci_{end}"] * scale, abs=0.5) for end in ("low", "high")]
+    assert "A case is an applicant for a consumer credit." in html
+
+
+def test_the_verdict_of_classes_counts_right_decisions_and_the_most_frequent_mistake(run_of):
+    folder = run_of("multiclass")
+    metrics, html = json.loads((folder / "metrics.json").read_text()), (folder / report.NAME).read_text()
+    right = as_number(figures(html, "Decided rightly, of 1,000 cases")[0])
+    assert right == pytest.approx(1000 * metrics["test_accuracy"], abs=0.5)
+    true, decided = figures(html, "Most frequent mistake, of 1,000")[1].split(" called ")
+    counts = {name: n for name, n in metrics.items() if re.fullmatch(r"test_confusion_(\w+)_as_(?!\1$)\w+", name)}
+    assert metrics[f"test_confusion_{true}_as_{decided}"] == max(counts.values())
+
+
+def test_the_verdict_of_values_gives_the_error_in_its_unit_and_in_per_cent(run_of):
+    folder = run_of("regression")
+    metrics, html = json.loads((folder / "metrics.json").read_text()), (folder / report.NAME).read_text()
+    actual = pq.read_table(folder / "test_scores.parquet")["y_true"].to_numpy()
+    assert figures(html, "Typical error")[1] == "euro, mean absolute error"
+    share = metrics["test_mae"] / actual.mean()
+    assert as_number(figures(html, "In per cent")[0]) == pytest.approx(share, abs=6e-4)
+    smaller = 1 - metrics["test_mae"] / min(metrics[f"{name}_mae"] for name in ("seasonal_naive", "last_value"))
+    said = re.search(r"Its mean absolute error is ([\d.]+ %) (smaller|larger) than that of the best naive forecast", html)
+    assert as_number(said[1]) == pytest.approx(abs(smaller), abs=6e-4)
+    assert said[2] == ("smaller" if smaller > 0 else "larger")
+
+
+@pytest.mark.parametrize(("declared", "names"), [
+    ({"target": "bad"}, ("not bad", "bad")),
+    ({"target": "is_fraud"}, ("not fraud", "fraud")),
+    ({"target": "defaulted_12m"}, ("not defaulted within 12 months", "defaulted within 12 months")),
+    ({"target": "default_1y"}, ("not default within 1 year", "default within 1 year")),
+    ({"target": "loan_status", "positive": "Charged Off", "negative": "Paid"}, ("Paid", "Charged Off")),
+    ({"target": "grade", "positive": "2", "negative": "1"}, ("grade = 1", "grade = 2")),
+])  # fmt: skip
+def test_classes_are_called_as_declared_or_by_their_target(tmp_path, declared, names):
+    assert class_names(Run({"config": {"use_case": declared}}, {}, tmp_path)) == names
+
+
+@pytest.mark.parametrize("kind", ["binary", "tuned"])
+def test_the_threshold_that_a_page_starts_with_is_the_one_that_the_run_decides_by(run_of, kind):
+    folder = run_of(kind)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    page = Page((folder / report.NAME).read_text())
+    at, steps = page.steps["chosen"], page.steps["steps"]
+    assert steps["threshold"][at] == metrics["threshold"]
+    for name in (*COUNTS, *(["cost"] if kind == "tuned" else [])):
+        assert steps[name][at] == metrics[f"test_{name}"]
+    rows = list(csv.DictReader((folder / "thresholds.csv").open()))
+    assert steps == {name: [None if row[name] == "" else float(row[name]) for row in rows] for name in rows[0]}
+
+
 @pytest.mark.parametrize(("kind", "titles"), {
-    "binary": ["ROC curve", "Precision and recall", "Calibration", "Decisions by group", "Importance by permutation"],
+    "binary": ["ROC curve", "Precision and recall", "KS curve", "Calibration by tenth",
+               "Decisions by group", "Importance by permutation"],
     "tuned": ["Loss by round", "Best so far", "Cost by threshold"],
     "multiclass": ["ROC curve of each class", "Precision and recall of each class"],
     "regression": ["Forecast against actual", "Predicted against actual", "Residuals", "Loss by round"],
@@ -290,7 +385,7 @@ def test_hostile_texts_of_a_run_stay_texts(run_of, tmp_path):
     (folder / ".hydra/config.yaml").write_text(HOSTILE)
     html = report.render(folder)
     page = Page(html)
-    assert page.scripts == scripts
+    assert list(filter(None, page.scripts)) == list(filter(None, scripts))  # drift adds a chart, whose data is no script
     assert not page.handlers
     assert "img" not in page.tags
     assert "49" not in re.sub(r"[^>]*alert[^<]*", "", "".join(re.findall(r"<h1>.*?</h1>", html)))

@@ -3,8 +3,11 @@ import os
 import shutil
 import tempfile
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from conftest import KINDS
+from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score
 
 from src import report
 
@@ -123,6 +126,77 @@ def test_text_can_be_read_in_light_and_dark(browser, run_of, scheme):
     page, _ = browser(run_of("tuned") / report.NAME, color_scheme=scheme, **DESKTOP)
     ink, card = page.evaluate(LIGHT)
     assert (max(ink, card) + 0.05) / (min(ink, card) + 0.05) > 4.5
+
+
+def move(page, at: int) -> dict[str, str]:
+    """Set the slider to a place; what the panel then shows, by column of thresholds.csv."""
+    page.locator("#threshold").evaluate("(slider, at) => { slider.value = at; slider.dispatchEvent(new Event('input')); }", at)
+    shown = page.evaluate("""[...document.querySelectorAll(".decider data[data-csv='thresholds.csv']")]
+        .map((number) => [number.dataset.column, [number.value, number.textContent, number.dataset.row]])""")
+    return dict(shown)
+
+
+MARKS = """() => Object.values(Chart.instances).flatMap((chart) => chart.data.datasets)
+    .filter((set) => set.style === "marker").map((set) => set.data.map(({ x, y }) => [x, y]))"""
+
+
+@pytest.mark.parametrize("kind", ["binary", "tuned"])
+def test_the_slider_shows_what_scikit_learn_computes_at_20_thresholds(browser, run_of, kind):
+    folder = run_of(kind)
+    page, faults = browser(folder / report.NAME)
+    rows = pq.read_table(folder / "test_scores.parquet").to_pandas()
+    y, score = rows["y_true"].to_numpy(), rows["score"].to_numpy()
+    last = int(page.get_attribute("#threshold", "max"))
+    for at in np.linspace(0, last, 20).round().astype(int).tolist():
+        shown = move(page, at)
+        value = {column: float(number) if number else None for column, (number, _, _) in shown.items()}
+        decided = (score >= value["threshold"]).astype(int)
+        counts = [value[name] for name in ("true_negatives", "false_positives", "false_negatives", "true_positives")]
+        assert counts == confusion_matrix(y, decided, labels=[0, 1]).ravel().tolist()
+        assert value["flagged_rate"] == pytest.approx(decided.mean(), abs=1e-6)
+        assert value["recall"] == pytest.approx(recall_score(y, decided), abs=1e-6)
+        assert value["f1"] == pytest.approx(f1_score(y, decided), abs=1e-6)
+        alarms = 1 - recall_score(y, decided, pos_label=0)
+        assert value["false_positive_rate"] == pytest.approx(alarms, abs=1e-6)
+        precision = pytest.approx(precision_score(y, decided), abs=1e-6) if decided.any() else None
+        assert value["precision"] == precision
+        if kind == "tuned":  # a refused good applicant costs 1, an accepted bad one 5
+            assert value["cost"] == pytest.approx(counts[1] + 5 * counts[2])
+        assert shown["recall"][1] == f"{100 * value['recall']:.1f} %"
+        assert {row for _, _, row in shown.values()} == {str(at)}
+        roc, curve, *separation = page.evaluate(MARKS)[:4]
+        assert roc == [[value["false_positive_rate"], value["recall"]]]
+        assert curve == ([[value["recall"], value["precision"]]] if decided.any() else [])
+        assert separation == [[[value["threshold"], value[name]]] for name in ("recall", "false_positive_rate")]
+    assert faults == []
+
+
+def test_the_threshold_moves_by_keyboard_and_goes_back(browser, run_of):
+    page, _ = browser(run_of("tuned") / report.NAME)
+    chosen = page.text_content(".slider output")
+    page.focus("#threshold")
+    page.keyboard.press("ArrowRight")
+    assert page.text_content(".slider output") != chosen
+    page.keyboard.press("End")
+    assert page.text_content(".slider output").endswith(": 0.0 % flagged")
+    assert page.get_attribute("#threshold", "aria-valuetext") == page.text_content(".slider output")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.text_content(".slider output") == chosen
+
+
+def test_the_threshold_moves_by_touch_and_points_survive_a_change_to_dark(browser, run_of):
+    page, _ = browser(run_of("tuned") / report.NAME, **PHONE)
+    before = page.text_content(".slider output")
+    page.locator("#threshold").scroll_into_view_if_needed()
+    box = page.locator("#threshold").bounding_box()
+    assert box["height"] >= 24
+    page.touchscreen.tap(box["x"] + 0.8 * box["width"], box["y"] + box["height"] / 2)
+    assert page.text_content(".slider output") != before
+    marks = page.evaluate(MARKS)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_timeout(100)
+    assert page.evaluate(MARKS) == marks
 
 
 def test_hostile_notes_do_nothing(browser, run_of, tmp_path):

@@ -169,6 +169,36 @@ def test_a_phone_sorts_by_a_list(visit):
     assert scores == sorted(scores, reverse=True)
 
 
+@pytest.mark.parametrize(("width", "is_table"), [(390, False), (899, False), (900, True), (1280, True), (1920, True)])
+def test_it_is_a_table_from_900_pixels_up_and_cards_below(visit, width, is_table):
+    page = visit(viewport={"width": width, "height": 900})
+    row = page.locator("tbody tr:visible").first
+    assert row.evaluate("row => getComputedStyle(row).display") == ("table-row" if is_table else "grid")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if is_table:
+        shown = page.locator("thead th:visible").evaluate_all("heads => heads.map((head) => head.textContent)")
+        assert {"Use case", "Model", "Score", "Lift", "Gates", "Registry"} <= set(shown)
+
+
+def test_filters_and_order_stand_in_the_address_and_come_back_with_it(visit):
+    page = visit()
+    chooser(page, "Department").select_option("treasury")
+    page.get_by_label("Search").fill("rate")
+    page.locator("thead th", has_text="Lift").get_by_role("button").click()
+    expected, address = names(page), page.url
+    assert 0 < len(expected) < 65
+    assert address.endswith("#text=rate&department=treasury&sort=-lift")
+    again = visit()
+    again.evaluate("hash => { location.hash = hash; }", address.split("#")[1])
+    sync_api.expect(again.locator("output")).to_have_text(f"{len(expected)} of 65 use cases")
+    assert names(again) == expected
+    again.reload()
+    assert names(again) == expected
+    again.get_by_role("button", name="Show all").click()
+    sync_api.expect(again.locator("output")).to_have_text("65 of 65 use cases")
+    assert "#" not in again.url
+
+
 def test_gates_open_by_keyboard_and_say_why(visit):
     page = visit()
     row = page.locator("tbody tr", has_text="UnbrokenUnbroken")

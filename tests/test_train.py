@@ -27,7 +27,7 @@ FILES = {
     "split.parquet", "slices.csv", "drift_reference.json", "model_card.md",
     "plots/confusion.csv", "plots/precision_recall.csv", "plots/roc.csv",
     "report.html", "importance.csv", "dependence.csv", "test_scores.parquet", "resources.csv", "contributions.csv",
-    "explained_rows.csv", "fairness.csv",
+    "explained_rows.csv", "fairness.csv", "thresholds.csv", "deciles.csv", "score_bands.csv",
 }  # fmt: skip
 
 

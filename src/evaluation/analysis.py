@@ -10,13 +10,14 @@ import pandas as pd
 
 from src.config.use_case import UseCase
 from src.data.table import Table
-from src.evaluation import bias, fairness, forecast, performance, plot_tables, slices
+from src.evaluation import bias, cutoffs, fairness, forecast, performance, plot_tables, score_bands, slices
 from src.evaluation.explain import contributions, importance
 from src.evaluation.explain.usage import usage
+from src.metrics import threshold
 from src.metrics.intervals import Units
 from src.metrics.names import METRICS
 from src.metrics.scorer import Scorer
-from src.metrics.scores import Prediction, decide, note_on_kupiec
+from src.metrics.scores import Prediction, compute, decide, note_on_kupiec
 from src.models.layers import take_apart
 from src.models.wrappers import predict_score
 
@@ -168,7 +169,22 @@ def _of_probabilities(at: _At) -> _Found:
         metrics = performance.before_calibration(at.y, before)
         notes = performance.note_on_calibration(at.y, before, at.score)
     metrics |= bias.of_probabilities(at.y, at.score, at.units)
-    return _Found({"reliability": performance.reliability_curves(at.y, before, at.score)}, metrics, notes)
+    ranked, of_ranking = _of_ranking(at)
+    tables = {"reliability": performance.reliability_curves(at.y, before, at.score), **ranked}
+    return _Found(tables, metrics | of_ranking, notes)
+
+
+def _of_ranking(at: _At) -> tuple[dict[str, pd.DataFrame], dict[str, float]]:
+    """What every threshold decides, rows by tenth and by band of the score, KS and Gini; nothing if test has one class."""
+    if len(np.unique(at.y)) < 2:
+        return {}, {}
+    tables = {
+        "thresholds": cutoffs.cutoffs(at.y, at.score, at.answers.threshold, threshold.prices(at.use_case.cost, at.frame)),
+        "deciles": score_bands.deciles(at.y, at.score),
+        "score_bands": score_bands.score_bands(at.y, at.score),
+    }
+    area = compute(["roc_auc"], at.y, at.answers.decided)["roc_auc"]
+    return tables, {"test_ks": cutoffs.ks(at.y, at.score)[0], "test_gini": cutoffs.gini(area)}
 
 
 def _of_numbers(at: _At) -> _Found:

@@ -37,7 +37,8 @@ class Metric:
     title : str
         As people write it; without one it is the name with blanks.
     sentence : str
-        What a value means; `{value}`, `{share}`, `{unit}`, `{target}` and `{quantile}` are filled in.
+        What a value means; `{value}`, `{share}`, `{unit}`, `{target}`, `{quantile}`, `{positive}` and `{negative}` are filled
+        in.
     """
 
     tasks: tuple[str, ...]
@@ -121,7 +122,7 @@ METRICS: dict[str, Metric] = {
         best=1,
         optimum="probability",
         title="ROC AUC",
-        sentence="Of a positive and a negative row picked at random, it ranks the positive one higher {share} of the time.",
+        sentence="Of two cases, one {positive} and one {negative}, it ranks the first one higher {share} of the time.",
     ),
     "average_precision": Metric(
         RANKED,
@@ -301,10 +302,13 @@ METRICS: dict[str, Metric] = {
 }
 
 
+SHORT = {"ks": "KS"}  # titles of what a run records beside its metrics
+
+
 def title(metric: str) -> str:
     """A metric as people write it; any other name with blanks."""
     known = METRICS.get(metric)
-    return known.title if known and known.title else metric.replace("_", " ").capitalize()
+    return known.title if known and known.title else SHORT.get(metric, metric.replace("_", " ").capitalize())
 
 
 def is_loss(metric: str) -> bool:

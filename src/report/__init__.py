@@ -36,8 +36,8 @@ def render(folder: Path) -> str:
 
     run = read(folder)
     makers = (
-        verdict.verdict, rows.data, fitting.folds, fitting.training, fitting.tuning, quality.quality,
-        differences.differences, explanation.explanation, appendix.limits, appendix.appendix,
+        verdict.verdict, explanation.explanation, quality.quality, differences.differences, rows.data,
+        fitting.folds, fitting.training, fitting.tuning, appendix.limits, appendix.appendix,
     )  # fmt: skip
     sections = [section for section in (make(run) for make in makers) if section is not None]
     at = run.fact("created_at")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from src.metrics.names import METRICS, title
 from src.report import number
 from src.report.block import Facts, Heading, Listing, Raw, Section, Table, Text
+from src.report.fitting import resources
 from src.report.run import Run
 
 PARTS = ("test", "baseline", "ceiling", "cv", "uncalibrated")
@@ -27,7 +29,8 @@ def limits(run: Run) -> Section:
 
 def appendix(run: Run) -> Section:
     environment = run.fact("environment") or {}
-    blocks = [Heading("All metrics"), *_metrics(run), Heading("Origin"), Facts(_origin(run))]
+    blocks = [Heading("All metrics"), *_metrics(run), Heading("Resources"), *resources(run)]
+    blocks += [Heading("Origin"), Facts(_origin(run))]
     packages = sorted((environment.get("packages") or {}).items())
     blocks.append(Table("Versions of packages", ["Package", "Version"], packages, "Packages"))
     params = [(name, str(value)) for name, value in (run.fact("params") or {}).items()]
@@ -44,12 +47,17 @@ def _metrics(run: Run) -> list[Table]:
     ]
     names = [name for name in names if not name.endswith(("_ci_low", "_ci_high"))]
     parts = [part for part in PARTS if any(f"{part}_{name}" in run.metrics for name in names)]
-    rows = [[name, *(number.metric(run, f"{part}_{name}") for part in parts)] for name in names]
+    rows = [[_called(name), *(number.metric(run, f"{part}_{name}") for part in parts)] for name in names]
     shown = {f"{part}_{name}" for part in parts for name in names}
-    rest = [[name, number.metric(run, name)] for name in run.metrics if name not in shown]
+    rest = [[_called(name), number.metric(run, name)] for name in run.metrics if name not in shown]
     found = [Table("By part, as recorded in metrics.json", ["Metric", *parts], rows)] if rows else []
     summary = "All other metrics" if rows else ""
     return [*found, *([Table("Further entries of metrics.json", ["Metric", "Value"], rest, summary)] if rest else [])]
+
+
+def _called(name: str) -> str:
+    """A metric in words, with the name that the file has for it."""
+    return f"{title(name)} ({name})" if name in METRICS else name
 
 
 def _origin(run: Run) -> list:

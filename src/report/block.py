@@ -150,6 +150,28 @@ class Columns:
 
 
 @dataclass(frozen=True)
+class Slider:
+    """A slider, and the blocks that `threshold.js` moves with it.
+
+    Attributes
+    ----------
+    label : str
+    at, n_steps : int
+        Where it stands at first, and how many places it has.
+    steps : dict
+        What stands at each place.
+    blocks : sequence
+    """
+
+    label: str
+    at: int
+    n_steps: int
+    steps: dict[str, Any]
+    blocks: Sequence[Any]
+    kind: str = "slider"
+
+
+@dataclass(frozen=True)
 class Chart:
     """A figure that `charts.js` draws, with a caption that says what is to be seen.
 
@@ -164,6 +186,10 @@ class Chart:
         "bars", "spans", "band" with low and high, "swarm"), `color`.
     is_horizontal : bool
         Categories run down the page.
+    is_square : bool
+        Both axes are equally long.
+    moves : sequence of pairs of str
+        Columns of `thresholds.csv` that give the place of each series of style "marker".
     ramp : tuple of str
         What the colours of a swarm mean: the lowest, the highest, and grey.
     """
@@ -175,6 +201,8 @@ class Chart:
     series: list[dict[str, Any]]
     is_horizontal: bool = False
     is_tall: bool = False
+    is_square: bool = False
+    moves: Sequence[tuple[str, str]] = ()
     ramp: tuple[str, str, str] | None = None
     kind: str = "chart"
 
@@ -189,7 +217,8 @@ class Chart:
         return round(6 + len(labels) * each, 1)
 
     def spec(self) -> dict[str, Any]:
-        return {"title": self.title, "x": self.x, "y": self.y, "series": self.series, "horizontal": self.is_horizontal}
+        spec = {"title": self.title, "x": self.x, "y": self.y, "series": self.series, "horizontal": self.is_horizontal}
+        return spec | ({"moves": self.moves} if self.moves else {})
 
 
 @dataclass

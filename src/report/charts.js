@@ -44,6 +44,7 @@
       bars: { type: "bar", borderWidth: 0, borderRadius: 3, maxBarThickness: 34 },
       spans: { type: "bar", borderWidth: 0, barThickness: 5, borderRadius: 3, backgroundColor: faded(ink, 0.45), grouped: false },
       dots: { type: "line", showLine: false, pointRadius: 5, borderWidth: 0 },
+      marker: { type: "line", showLine: false, pointRadius: 7, pointHoverRadius: 8, pointBorderWidth: 2, pointBorderColor: color("card"), order: -1 },
       swarm: { type: "line", showLine: false, pointRadius: innerWidth < 640 ? 1.8 : 2.8, borderWidth: 0, pointBorderWidth: 0,
         pointBackgroundColor: series.style === "swarm" ? series.points.map(([, , share]) => between(color("low"), color("high"))(share)) : undefined },
     };
@@ -52,7 +53,7 @@
 
   function axis(given, name, spec) {
     const isFromZero = spec.series.some((series) => series.style === "bars");
-    const common = { title: { display: Boolean(given.label), text: given.label, color: color("muted") },
+    const common = { title: { display: Boolean(given.label) && !(name === "y" && given.labels), text: given.label, color: color("muted") },
       grid: { color: color("grid") }, border: { color: color("line") } };
     const short = (text, most) => text.length > most ? text.slice(0, most - 1) + "…" : text;
     if (given.labels) {
@@ -91,7 +92,8 @@
         scales: { x: axis(spec.x, "x", spec), y: axis(spec.y, "y", spec) },
         plugins: {
           legend: { display: !isSwarm(spec) && spec.series.filter((s) => !HIDDEN.includes(s.style)).length > 1, align: "start",
-            labels: { color: color("ink"), usePointStyle: true, pointStyleWidth: 16, boxHeight: 8, filter: (item, data) => !HIDDEN.includes(data.datasets[item.datasetIndex].style) } },
+            labels: { color: color("ink"), usePointStyle: true, pointStyleWidth: 16, boxHeight: 8, filter: (item, data) => !HIDDEN.includes(data.datasets[item.datasetIndex].style)
+              && data.datasets.findIndex((set) => set.label === item.text) === item.datasetIndex } },
           tooltip: { callbacks: {
             title: (items) => !items.length ? "" : isSwarm(spec) ? `row ${spec.x.rows[items[0].dataIndex]}` : (named(items[0]) ?? (spec.x.labels || spec.y.labels ? items[0].label : `${spec.x.label}: ${shown(items[0].parsed.x)}`)),
             label: (item) => {

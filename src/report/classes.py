@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 
 from src.evaluation import plot_tables
-from src.report import number, series
-from src.report.block import Chart, Columns, Figures, Matrix, Missing, Table
+from src.report import number, series, threshold
+from src.report.block import Chart, Columns, Matrix, Missing, Table
+from src.report.class_names import class_names
 from src.report.run import Run
+from src.report.scorecard import scorecard
 
 N_TENTHS = 10
-N_THRESHOLDS = 80
-N_BINS = 24
+N_BINS = 20
 
 
 def two_classes(run: Run) -> list:
-    """ROC, precision and recall, the confusion matrix at the threshold, cost, lift, calibration and scores."""
+    """What a threshold decides and costs, what a bank reads of the score, lift, calibration and scores."""
     rows = run.parquet("test_scores.parquet")
-    blocks = [*_decisions(run)]
     if rows is None:
         said = Missing("answers to the test rows (test_scores.parquet), from which curves are drawn")
-        return [*blocks, said, *_calibration(run)]
+        return [*threshold.decider(run, []), said, *scorecard(run), *_calibration(run)]
     y, score = rows["y_true"].to_numpy(), rows["score"].to_numpy()
     of_ranking = ranking(plot_tables.roc(y, score), plot_tables.precision_recall(y, score), run)
-    blocks.append(Columns([*of_ranking, by_threshold(run, y, score),
-                           gains(run, y, score), *_calibration(run), _scores(run, y, score)]))  # fmt: skip
-    return blocks
+    more = Columns([gains(run, y, score), *_calibration(run), _scores(run, y, score)])
+    return [*threshold.decider(run, of_ranking), *scorecard(run), more]
 
 
 def ranking(roc: pd.DataFrame, precision_recall: pd.DataFrame, run: Run) -> list[Chart]:
@@ -38,60 +39,23 @@ def ranking(roc: pd.DataFrame, precision_recall: pd.DataFrame, run: Run) -> list
         series.line("chance", [0, 1], [0, 1], 5, "dashed"),
     ]
     said = f"Area below the curve {number.metric(run, 'test_roc_auc')}; 0.5 is guessing, 1 is perfect."
-    found = [Chart("ROC curve", said, {"label": "false positive rate", **unit}, {"label": "true positive rate", **unit}, drawn)]
+    found = [
+        Chart(
+            "ROC curve",
+            said,
+            {"label": "false positive rate", **unit},
+            {"label": "true positive rate", **unit},
+            drawn,
+            is_square=True,
+        )
+    ]
     drawn = [series.line("model", precision_recall["recall"], precision_recall["precision"])]
     said = f"Average precision {number.metric(run, 'test_average_precision')}"
     if chance is not None:
         drawn.append(series.line("chance", [0, 1], [chance, chance], 5, "dashed"))
         said += f"; guessing has {number.formatted(chance)}, the share of positives"
     axes = {"label": "recall", **unit}, {"label": "precision", **unit}
-    return [*found, Chart("Precision and recall", f"{said}.", *axes, drawn)]
-
-
-def _decisions(run: Run) -> list:
-    names = ["true_negatives", "false_positives", "false_negatives", "true_positives"]
-    if not all(f"test_{name}" in run.metrics for name in names):
-        return [Missing("the confusion matrix")]
-    tn, fp, fn, tp = (number.metric(run, f"test_{name}") for name in names)
-    figures = [(label, number.metric(run, f"test_{name}"), [small]) for label, name, small in (
-        ("Precision", "precision", "of the alerts that are right"), ("Recall", "recall", "of the positives that are found"),
-        ("Specificity", "specificity", "of the negatives left alone"), ("F1", "f1", "harmonic mean of both"))]  # fmt: skip
-    figures.insert(0, ("Threshold", number.metric(run, "threshold"), ["chosen on val"]))
-    target = run.use_case("target")
-    return [
-        Figures(figures),
-        Matrix(f"Test rows by what they are and what was decided: {target} = 1 is positive", ["0", "1"], [[tn, fp], [fn, tp]]),
-    ]
-
-
-def by_threshold(run: Run, y, score) -> Chart:
-    """What each threshold would have cost on test, or its precision and recall where mistakes have no single price."""
-    spread = np.linspace(float(score.min()), float(score.max()), N_THRESHOLDS)
-    at = np.unique(np.concatenate([spread, np.quantile(score, np.linspace(0.005, 0.995, N_THRESHOLDS))]))
-    order = np.sort(score)
-    positives = np.sort(score[y == 1])
-    n_alerts = len(order) - np.searchsorted(order, at, side="left")
-    n_found = len(positives) - np.searchsorted(positives, at, side="left")
-    threshold = run.metrics.get("threshold")
-    price = run.use_case("cost") or {}
-    wrong, missed = price.get("false_positive"), price.get("false_negative")
-    axis = {"label": "threshold", "min": 0, "max": 1}
-    if isinstance(wrong, int | float) and isinstance(missed, int | float):
-        cost = wrong * (n_alerts - n_found) + missed * (len(positives) - n_found)
-        drawn, label = [series.line("cost", at, cost)], f"cost, {price.get('unit') or 'as priced'}"
-        top, title = float(cost.max()), "Cost by threshold"
-        said = f"A false alarm costs {wrong:g}, a missed positive {missed:g}. "
-    else:
-        precision, recall = n_found / np.maximum(n_alerts, 1), n_found / max(len(positives), 1)
-        drawn = [series.line("precision", at, precision), series.line("recall", at, recall, 3)]
-        label, top, title = "share", 1.0, "Precision and recall by threshold"
-        said = (
-            "The cost of a mistake differs from row to row, so shares are shown. " if price else "Mistakes have no price here. "
-        )
-    if threshold is not None and at[0] <= threshold <= at[-1]:
-        drawn.append(series.line("chosen on val", [threshold, threshold], [0, top], 2, "dashed"))
-        said += f"The threshold {number.formatted(threshold)} was chosen on val, never on these rows."
-    return Chart(title, said, axis, {"label": label, "min": 0}, drawn)
+    return [*found, Chart("Precision and recall", f"{said}.", *axes, drawn, is_square=True)]
 
 
 def gains(run: Run, y, score) -> Chart:
@@ -131,11 +95,12 @@ def _calibration(run: Run) -> list:
 
 def _scores(run: Run, y, score) -> Chart:
     edges = np.linspace(float(score.min()), float(score.max()), N_BINS + 1)
-    middle = (edges[:-1] + edges[1:]) / 2
+    labels = [f"{number.formatted(low)} to {number.formatted(high)}" for low, high in pairwise(map(float, edges))]
     shares = {code: np.histogram(score[y == code], edges)[0] / max(int(np.sum(y == code)), 1) for code in (0, 1)}
-    said = f"Share of each class by score; the less they overlap, the better. {run.use_case('target')} = 1 is positive."
-    drawn = [series.line("class 0", middle, shares[0], 5), series.line("class 1", middle, shares[1], 1)]
-    axes = {"label": "score", "min": 0, "max": 1}, {"label": "share of the class", "min": 0}
+    said = "Share of each class by score; the less they overlap, the better."
+    negative, positive = class_names(run)
+    drawn = [series.bars(negative, shares[0], 5), series.bars(positive, shares[1], 1)]
+    axes = {"label": "score", "labels": labels}, {"label": "share of the class", "min": 0}
     return Chart("Scores of the two classes", said, *axes, drawn)
 
 

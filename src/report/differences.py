@@ -47,18 +47,21 @@ def _slices(run: Run) -> list:
         if n
         else f"None of {len(slices)} slices differs beyond chance."
     )
+    beside = int(((slices["ci_low"] > table["value"].iloc[0]) | (slices["ci_high"] < table["value"].iloc[0])).sum())
+    if beside > n:
+        said += f" {beside} intervals miss the dashed line; seen among {len(slices)} slices, that alone can be chance."
     shown = slices.assign(size=slices["difference"].abs(), is_different=slices["differs"].notna())
     shown = shown.sort_values(["is_different", "size"], ascending=False, kind="stable").head(MOST_SLICES)
     names = [f"{row['column']}: {row['slice']}" for _, row in shown.iterrows()]
     drawn = [
         series.spans("95 % interval", shown["ci_low"], shown["ci_high"]),
-        series.dots(run.metric, shown["value"]),
+        series.dots(title(run.metric), shown["value"]),
         {**series.line("all test rows", [table["value"].iloc[0]] * len(names), names, 2, "dashed")},
     ]
     chart = Chart(
         f"{title(run.metric)} by slice",
         f"{said} Shown are the {len(shown)} that differ most; the dashed line is the value on all test rows.",
-        {"label": run.metric}, {"label": "slice", "labels": names}, drawn, is_horizontal=True, is_tall=True,
+        {"label": title(run.metric)}, {"label": "slice", "labels": names}, drawn, is_horizontal=True, is_tall=True,
     )  # fmt: skip
     return [Text(rules, is_remark=True), chart, _all(run, table)]
 
@@ -77,7 +80,7 @@ def _all(run: Run, table) -> Table:
         name = f"{row['column']}: {row['slice']}" if i else row["slice"]
         numbers = [place(column) for column in ("n_rows", "value", "ci_low", "ci_high")]
         rows.append([name, *numbers, place("difference", signed=True), place("p_adjusted"), differs])
-    header = ["Slice", "Rows", run.metric, "low", "high", "difference", "p, corrected", "differs"]
+    header = ["Slice", "Rows", title(run.metric), "low", "high", "difference", "p, corrected", "differs"]
     return Table("Every slice that was judged", header, rows, f"All {len(table) - 1} slices")
 
 

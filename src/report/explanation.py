@@ -6,6 +6,7 @@ import io
 from typing import TYPE_CHECKING
 
 from src.data.csv_cells import unescaped_frame
+from src.metrics.names import title
 from src.report import number, series
 from src.report.block import Chart, Columns, Heading, Missing, Section, Table, Text
 from src.report.differences import Said
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST_FEATURES = 15
 MOST_ROWS = 200
+ANSWERS = {"binary": "mean probability", "multiclass": "mean probability", "regression": "mean prediction"}
 CONTRIBUTIONS = "Contributions to single rows (SHAP summary)"
 USUAL = "the score of a row in which every feature has the value usual in train"
 UNITS = {"binary": "log-odds added", "multiclass": "margin added", "regression": "added to the prediction, as learnt"}
@@ -45,13 +47,13 @@ def _importance(run: Run) -> list:
     shown = table.dropna(subset="importance").head(MOST_FEATURES)
     labels, middle, spread = list(shown["feature"]), shown["importance"], shown["std"]
     said = (
-        f"By how much {run.metric} on test gets worse when a column is shuffled, over {table['n_repeats'].iloc[0]} "
+        f"How much worse {title(run.metric)} on test gets when a column is shuffled, over {table['n_repeats'].iloc[0]} "
         f"shuffles of {table['n_rows'].iloc[0]:,} rows{_more_of_the_rarer(run)}; bars span a "
         f"standard deviation to either side. Most of all the model goes by {labels[0]}. "
         "Columns that say the same share their importance."
     )
     drawn = [series.spans("± a standard deviation", middle - spread, middle + spread), series.dots("importance", middle)]
-    axes = {"label": f"loss of {run.metric}"}, {"label": "feature", "labels": labels}
+    axes = {"label": f"{title(run.metric)} lost"}, {"label": "feature", "labels": labels}
     chart = Chart("Importance by permutation", said, *axes, drawn, is_horizontal=True, is_tall=True)
     rows = [
         [row["feature"], *(number.cell("importance.csv", i, name, row[name]) for name in ("importance", "std"))]
@@ -130,6 +132,7 @@ def _dependence(run: Run) -> list:
     if table is None:
         return [Missing("how answers depend on single features (dependence.csv)")]
     directions, broken, charts = run.fact("monotone") or {}, run.fact("monotone_violations") or {}, []
+    answer = {"label": ANSWERS[run.task], **_one_scale(table)}
     for feature, part in table.groupby("feature", sort=False):
         claim = directions.get(feature)
         said = "Mean answer when every sampled test row is given this value."
@@ -142,9 +145,20 @@ def _dependence(run: Run) -> list:
         drawn = [
             _moved(run, code, answers, "labels" in label) for code, answers in part.groupby("class", dropna=False, sort=True)
         ]
-        charts.append(Chart(str(feature), said, label, {"label": "mean answer"}, drawn))
-    note = "Partial dependence moves one column and leaves the others, so it can show combinations that do not occur."
+        charts.append(Chart(str(feature), said, label, answer, drawn))
+    note = (
+        "All charts share one scale, so that steps compare. Partial dependence moves one column and leaves the others, so it "
+        "can show combinations that do not occur."
+    )
     return [Heading("How answers depend on the most important features"), Text(note, is_remark=True), Columns(charts)]
+
+
+def _one_scale(table) -> dict:
+    """Lowest and highest mean answer of all features; from 0 where some of them are drawn as bars."""
+    low, high = float(table["mean_answer"].min()), float(table["mean_answer"].max())
+    margin = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
+    low, high = low - margin, high + margin
+    return {"min": low, "max": high} if table["is_number"].all() else {"min": min(low, 0.0), "max": max(high, 0.0)}
 
 
 def _moved(run: Run, code, answers, is_category: bool) -> dict:
@@ -158,7 +172,7 @@ def _moved(run: Run, code, answers, is_category: bool) -> dict:
 def _directions(run: Run) -> list:
     directions = run.fact("monotone")
     if not directions:
-        return [Heading("Directions"), Text("The use case declares no direction that an answer must follow.", is_remark=True)]
+        return []
     broken = run.fact("monotone_violations") or {}
     rows = [
         [

@@ -6,7 +6,7 @@ import pandas as pd
 
 from src.metrics.names import is_loss, title
 from src.report import number, series
-from src.report.block import Chart, Columns, Facts, Heading, Missing, Section, Table, Text
+from src.report.block import Chart, Columns, Facts, Heading, Missing, Section, Table
 from src.report.run import Run
 
 MOST_TRIALS = 10
@@ -16,12 +16,12 @@ UNITS = {"percent": ("Processor", "per cent"), "memory_mb": ("Memory", "MB")}
 
 
 def folds(run: Run) -> Section | None:
-    """Cross-validation on train; None for a run that learns from no labels."""
+    """Cross-validation on train; None for a run without it, or that learns from no labels."""
     if not run.learns_from_labels:
         return None
     table, metric = run.csv("cv_results.csv"), run.metric
     if table is None:
-        return Section("folds", "Folds", [Missing("cross-validation: it was not asked for (cv=none)")])
+        return None
     names = [f"fold {fold}" for fold in table["fold"]]
     if "repeat" in table:
         names = [f"repeat {repeat}, {name}" for repeat, name in zip(table["repeat"], names, strict=True)]
@@ -36,7 +36,7 @@ def folds(run: Run) -> Section | None:
         f"{number.metric(run, f'cv_{metric}_std')}, which is not the mean's error: folds share their training rows. "
         "A wide gap between training and scored rows is a sign of overfitting.",
         {"label": "fold", "labels": names},
-        {"label": metric},
+        {"label": title(metric)},
         drawn,
     )
     scored = [name for name in table.columns if name.startswith("test_")]
@@ -54,8 +54,15 @@ def _repeats(table: pd.DataFrame) -> str:
     return f", drawn {table['repeat'].nunique()} times" if "repeat" in table else ""
 
 
-def training(run: Run) -> Section:
-    blocks = [*_rounds(run), *_resources(run)]
+def training(run: Run) -> Section | None:
+    """Curves of training; None of a model that does not train in rounds."""
+    blocks = _rounds(run)
+    return Section("training", "Training", blocks) if blocks else None
+
+
+def resources(run: Run) -> list:
+    """Processor, memory and time of the run."""
+    blocks = _resources(run)
     durations = run.fact("durations_s") or {}
     if durations:
         longest = max(durations, key=durations.get)
@@ -70,13 +77,13 @@ def training(run: Run) -> Section:
                 is_horizontal=True,
             )
         )
-    return Section("training", "Training", blocks)
+    return blocks
 
 
 def _rounds(run: Run) -> list:
     history = run.csv("history.csv")
     if history is None:
-        return [Text(f"{run.facts['algorithm']} does not train in rounds: there is no curve to show.", is_remark=True)]
+        return []  # it does not train in rounds
     kept = history.iloc[series.thinned(len(history))]
     drawn = [series.line("train", kept["round"], kept["train_loss"], 5), series.line("val", kept["round"], kept["val_loss"], 1)]
     best = run.fact("best_iteration")
@@ -109,13 +116,12 @@ def _resources(run: Run) -> list:
 
 
 def tuning(run: Run) -> Section | None:
-    """The search; None for a run that learns from no labels."""
+    """The search; None if none was asked for, or the run learns from no labels."""
     if not run.learns_from_labels:
         return None
     facts, trials = run.fact("tuning"), run.csv("trials.csv")
     if facts is None or trials is None:
-        said = "No search was asked for (tuning=none): the parameters are those of the configuration."
-        return Section("tuning", "Tuning", [Text(said), Facts(_params(run))])
+        return None
     blocks = [Facts(_search(run)), _progress(run, trials)]
     if facts.get("importance"):
         blocks.append(_importance(facts["importance"]))
@@ -131,7 +137,7 @@ def _search(run: Run) -> list:
     return [
         ("Method", run.fact("tuning", "method")),
         ("Trials", [n_trials, ", of which given up early ", n_dropped, ", failed ", n_failed]),
-        (f"Best {run.metric} on the folds", number.fact(run, "tuning", "best_value")),
+        (f"Best {title(run.metric)} on the folds", number.fact(run, "tuning", "best_value")),
         *((name, number.fact(run, "tuning", "best_params", name) if is_number[name] else str(best[name])) for name in best),
     ]
 
@@ -149,7 +155,7 @@ def _progress(run: Run, trials: pd.DataFrame) -> Chart:
     said = (
         f"{len(whole)} complete trials of {len(trials)}; the search chose the best, so its score is too good, and test is not."
     )
-    return Chart("Best so far", said, {"label": "trial", "whole": True}, {"label": run.metric}, drawn)
+    return Chart("Best so far", said, {"label": "trial", "whole": True}, {"label": title(run.metric)}, drawn)
 
 
 def _importance(found: dict[str, float]) -> Chart:
@@ -175,12 +181,8 @@ def _best(run: Run, trials: pd.DataFrame) -> Table:
         ]
         for i, row in best.iterrows()
     ]
-    return Table(f"The best {len(best)} of {len(trials)} trials", ["Trial", run.metric, *params], rows)
+    return Table(f"The best {len(best)} of {len(trials)} trials", ["Trial", title(run.metric), *params], rows)
 
 
 def _cell(row: int, name: str, value):
     return value if isinstance(value, str | bool) else number.cell("trials.csv", row, name, value)
-
-
-def _params(run: Run) -> list:
-    return [(name, str(value)) for name, value in (run.fact("params") or {}).items()]

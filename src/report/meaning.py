@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from src.metrics.names import METRICS
+from src.report.class_names import class_names
 from src.report.number import formatted, share
 from src.report.run import Run
 
@@ -13,6 +14,7 @@ def meaning(metric: str, value: float, run: Run) -> str:
     known = METRICS.get(metric)
     sentence = (known and known.sentence) or f"{metric} is {{value}}."
     said = {"value": formatted(value), "share": share(value), "target": target or "the target", "unit": unit_of(target)}
+    said["negative"], said["positive"] = class_names(run)
     return sentence.format(**said, quantile=share(quantile) if quantile else "").replace("  ", " ")
 
 

@@ -49,9 +49,9 @@ def render(title: str, kicker: str, name: str, lead: str, footer: str, sections:
 
 @cache
 def scripts() -> tuple[str, str]:
-    """Chart.js, without the pointer to a file that is not here, and what draws with it."""
+    """Chart.js, without the pointer to a file that is not here, and what draws with it and moves the threshold."""
     library = LIBRARY.read_text(encoding="utf-8").split("\n//# sourceMappingURL=")[0]
-    return library, (HERE / "charts.js").read_text(encoding="utf-8")
+    return library, "".join((HERE / name).read_text(encoding="utf-8") for name in ("charts.js", "threshold.js"))
 
 
 def policy(*allowed: str) -> str:

@@ -7,6 +7,7 @@ from src.report.block import Chart, Columns, Facts, Heading, Missing, Section, T
 from src.report.run import Run
 
 MOST_DRIFTS = 12
+MOVED, ANOTHER = 0.1, 0.25  # population stability index
 
 
 def data(run: Run) -> Section:
@@ -88,8 +89,12 @@ def _drift(run: Run) -> list:
     found = run.fact("split", "drift")
     if not found:
         return [Missing("how far the test rows have moved from the training rows")]
+    if max(found.values()) < MOVED:
+        return [Text(
+            f"None of {len(found)} features has drifted from train to test: every population stability index is below {MOVED}."
+        )]  # fmt: skip
     worst = sorted(found, key=lambda name: -found[name])[:MOST_DRIFTS]
-    limits = "Below 0.1 a column has hardly moved, above 0.25 it is another population."
+    limits = f"Below {MOVED} a column has hardly moved, above {ANOTHER} it is another population."
     return [
         Chart(
             "Drift from train to test",
@@ -97,7 +102,11 @@ def _drift(run: Run) -> list:
             f"{worst[0]} with {number.formatted(found[worst[0]])}. {limits}",
             {"label": "population stability index", "min": 0},
             {"label": "feature", "labels": worst},
-            [series.bars("index", [found[name] for name in worst])],
+            [
+                series.bars("index", [found[name] for name in worst]),
+                series.line(f"hardly moved below {MOVED}", [MOVED] * len(worst), worst, 3, "dashed"),
+                series.line(f"another population above {ANOTHER}", [ANOTHER] * len(worst), worst, 2, "dashed"),
+            ],
             is_horizontal=True,
         )
     ]

@@ -10,6 +10,7 @@ from src.evaluation.requirements import FOUR_FIFTHS
 from src.metrics.names import as_score, is_loss, title
 from src.report import number
 from src.report.block import Badges, Figures, Heading, Headline, Missing, Scale, Section, Table, Text
+from src.report.decision import decision
 from src.report.differences import Said
 from src.report.meaning import meaning
 from src.report.number import Number
@@ -39,7 +40,7 @@ def verdict(run: Run) -> Section:
     if (scale := _scale(run)) is not None:
         blocks.append(scale)
     sentences = [meaning(run.metric, score.value, run), against_baseline(run)]
-    blocks[2:2] = [Text(" ".join(filter(None, sentences)))]
+    blocks[2:2] = [Text(" ".join(filter(None, sentences))), *decision(run)]
     blocks += [*_looks(run), *production(run)]
     return Section("verdict", "Verdict", blocks)
 
@@ -140,9 +141,6 @@ def figures(run: Run) -> list:
         spread = number.metric(run, f"cv_{metric}_std")
         small = [*_interval(run, f"cv_{metric}"), "; standard deviation of single folds of train ", spread]
         items.append(("Cross-validation", number.metric(run, f"cv_{metric}"), small))
-    if "test_cost" in run.metrics:
-        small = ["cheapest without a model ", number.metric(run, "baseline_cost")]
-        items.append((f"Cost on test{_unit(run)}", number.metric(run, "test_cost"), small))
     for name, label, small in (
         ("stability", "Stability", "agreement of repeated clusterings (adjusted Rand index)"),
         ("n_clusters", "Clusters", ""),
@@ -255,11 +253,6 @@ def _repeated(run: Run) -> list[str]:
 def _rows(run: Run) -> str:
     n_test = run.fact("split", "n_rows", "test")
     return f"{run.fact('data', 'n_valid_rows'):,} rows" if n_test is None else f"{n_test:,} test rows"
-
-
-def _unit(run: Run) -> str:
-    unit = (run.use_case("cost") or run.use_case("cost_matrix") or {}).get("unit")
-    return f" ({unit})" if unit else ""
 
 
 def _scale(run: Run) -> Scale | None:

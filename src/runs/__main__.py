@@ -152,7 +152,7 @@ def _metrics(runs: list[ListedRun]) -> dict[str, list[float | None]]:
 
 def _tested(one: ListedRun, other: ListedRun) -> dict[str, Any]:
     """How far the second run is from the first in the primary metric, and whether chance could do that."""
-    from src.registry.comparison import difference, of_folder
+    from src.runs.comparison import difference, of_folder
 
     found = difference(of_folder(other.folder), of_folder(one.folder))
     about = {"a": str(other.folder), "b": str(one.folder)}

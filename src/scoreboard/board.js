@@ -7,6 +7,7 @@
   const cards = [...document.querySelectorAll("a[data-department]")];
   const field = (name) => form.elements.namedItem(name);
   const chosen = ["department", "task", "state", "registry", "data"];
+  const labels = heads.map((head) => head.textContent.toLowerCase());
   let sorted = { column: -1, direction: 1 };
 
   const value = (row, column) => {
@@ -48,6 +49,24 @@
     document.querySelector(".none").hidden = shown > 0;
   }
 
+  function remember() {  // in the address, so that a view can be sent to somebody
+    const parts = new URLSearchParams();
+    for (const name of ["text", ...chosen]) if (field(name).value) parts.set(name, field(name).value);
+    if (sorted.column >= 0) parts.set("sort", `${sorted.direction < 0 ? "-" : ""}${labels[sorted.column]}`);
+    history.replaceState(null, "", String(parts) ? `#${parts}` : location.href.split("#")[0]);
+  }
+
+  function recall() {
+    const parts = new URLSearchParams(location.hash.slice(1));
+    if (!location.hash.includes("=")) return;
+    for (const name of ["text", ...chosen]) field(name).value = parts.get(name) ?? "";
+    const by = parts.get("sort") ?? "";
+    sort(labels.indexOf(by.replace(/^-/, "")), by.startsWith("-") ? -1 : 1);
+    filter();
+  }
+
+  const changed = () => { filter(); remember(); };
+
   heads.forEach((head, column) => {
     const button = document.createElement("button");
     button.type = "button";
@@ -55,6 +74,7 @@
     button.addEventListener("click", () => {
       const first = head.dataset.first === "high" ? -1 : 1;
       sort(column, sorted.column === column ? -sorted.direction : first);
+      remember();
     });
     head.replaceChildren(button);
   });
@@ -62,16 +82,19 @@
     event.preventDefault();
     const department = field("department");
     department.value = department.value === card.dataset.department ? "" : card.dataset.department;
-    filter();
+    changed();
   }));
-  form.addEventListener("input", filter);
+  form.addEventListener("input", changed);
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(() => { sort(-1, 1); filter(); }));
+  form.addEventListener("reset", () => setTimeout(() => { sort(-1, 1); changed(); }));
   field("sort").addEventListener("change", (event) => {
     const column = event.target.value === "" ? -1 : Number(event.target.value);
     sort(column, column >= 0 && heads[column].dataset.first === "high" ? -1 : 1);
+    remember();
   });
   form.hidden = false;
   sort(-1, 1);
   filter();
+  recall();
+  addEventListener("hashchange", recall);
 })();

@@ -31,10 +31,10 @@ NOT_PART_OF_A_RESULT = (
     "src.config.places", "src.config.project", "src.config.schema", "src.config.secrets", "src.config.settings",
     "src.config.yaml_file", "src.drafts", "src.evaluation.validity", "src.models.library_parameters",
     "src.pipeline.documents", "src.registry", "src.report", "src.report.model_card", "src.reproduce", "src.resolve",
-    "src.runs.experiments", "src.runs.history", "src.runs.listing", "src.runs.record", "src.runtime.device",
-    "src.runtime.forkserver", "src.runtime.git", "src.runtime.interrupt", "src.runtime.monitor", "src.runtime.processes",
-    "src.runtime.progress", "src.runtime.system_errors", "src.runtime.terminal", "src.stages", "src.sweeps", "src.tracking",
-    "src.use_cases",
+    "src.runs.comparison", "src.runs.experiments", "src.runs.history", "src.runs.listing", "src.runs.record",
+    "src.runtime.device", "src.runtime.forkserver", "src.runtime.git", "src.runtime.interrupt", "src.runtime.monitor",
+    "src.runtime.processes", "src.runtime.progress", "src.runtime.system_errors", "src.runtime.terminal", "src.stages",
+    "src.sweeps", "src.tracking", "src.use_cases",
 )  # fmt: skip
 SUPERVISED = {"binary", "multiclass", "regression"}
 ONLY_WITH = {
