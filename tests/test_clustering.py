@@ -429,3 +429,9 @@ def test_profiles_pass_over_missing_values_and_describe_noise():
     assert table.loc[0, ["income_eur_mean", "segment_most_common", "segment_lift"]].tolist() == [3.0, "a", 1.0]
     assert table.loc[-1, ["income_eur_mean", "segment_most_common", "segment_lift"]].isna().all()
     assert table["constant_difference_in_sd"].tolist() == [0.0, 0.0]
+
+
+def test_a_clustering_that_finds_only_noise_ends_well_and_says_so(train):
+    result = train("use_case=risk_parity", "model=dbscan", "model.params.eps=2.0", "model.params.min_samples=5")
+    assert result.returncode == 0, result.stderr
+    assert "silhouette is not defined" in result.stdout

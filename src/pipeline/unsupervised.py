@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,7 @@ def find_clusters(config: TrainingConfig, run_dir: Path, hydra_files: dict[str, 
         log.info(note)
     print(writer.closing_line_of_clusters(facts, metrics))
     print(os.path.relpath(run_dir))
-    return as_score(metric, metrics[metric])
+    return as_score(metric, metrics.get(metric, math.nan))  # of rows that are all noise or all alike it is not defined
 
 
 def find_anomalies(
