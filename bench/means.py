@@ -39,7 +39,7 @@ def train_rows(use_case: str):
         checked = settings.read(compose("config", [f"use_case={use_case}", "model=xgboost"]))
     data = load.load(use_case=checked.use_case, **checked.data_source.model_dump())
     table = make_table(data, checked.use_case)
-    how = checked.data_split.model_dump(exclude={"train_ratio"})
+    how = checked.data_split.how
     parts = split(table.y, **how, task="regression", times=table.times, keys=table.groups, contents=table.contents)
     return checked, *table.rows(parts.train)
 

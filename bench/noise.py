@@ -315,7 +315,7 @@ def prepared(overrides: tuple[str, ...]) -> Known:
     use_case = chosen.use_case
     table = make_table(load.load(use_case=use_case, **chosen.data_source.model_dump()), use_case)
     keys = row_keys(table.frame, use_case.group_column) if chosen.data_split.method == "hashed" else table.groups
-    how = chosen.data_split.model_dump(exclude={"train_ratio"})
+    how = chosen.data_split.how
     parts = split(table.y, **how, task=use_case.task, times=table.times, keys=keys, contents=table.contents)
     rows, y = table.rows(parts.train)
     name, known = chosen.data_source.name, frozenset(use_case.known_in_time)

@@ -74,7 +74,7 @@ def bare_seconds(run_dir: Path) -> float:
     y = frame[use_case.target].to_numpy()
     times, groups = (frame[name].to_numpy() if name else None for name in (use_case.time_column, use_case.group_column))
     keys = row_keys(frame, use_case.group_column) if config.data_split.method == "hashed" else groups
-    parts = split(y, **config.data_split.model_dump(exclude={"train_ratio"}), task=use_case.task, times=times, keys=keys)
+    parts = split(y, **config.data_split.how, task=use_case.task, times=times, keys=keys)
     if use_case.task == "anomaly":
         start = time.perf_counter()
         predict_score(fit_unsupervised(recipe, frame.iloc[parts.train]), frame.iloc[parts.test], use_case.task)

@@ -54,7 +54,7 @@ def load(name: str):
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         settings = config.read(compose("config", overrides=overrides))
     table = make_table(source.load(use_case=settings.use_case, **settings.data_source.model_dump()), settings.use_case)
-    how = settings.data_split.model_dump(exclude={"train_ratio"})
+    how = settings.data_split.how
     parts = split(table.y, **how, task="binary", times=table.times, keys=table.groups)
     train = parts.train[:: max(1, len(parts.train) // (GMSC_ROWS * 8 // 10))] if name == "gmsc" else parts.train
     recipe = replace(make_recipe(settings, table.features), is_monotone=False)  # the others are told no directions

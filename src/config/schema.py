@@ -60,6 +60,11 @@ class DataSplit(StrictModel):
     random_state: Seed | None
     stratify: bool | None = None  # None: what the method does
 
+    @property
+    def how(self) -> dict[str, Any]:
+        """Arguments of `src.data.split.split`."""
+        return self.model_dump(exclude={"train_ratio", "stratify"})
+
 
 class CrossValidation(StrictModel):
     method: Literal["stratified_kfold", "kfold", "time_series", "group_kfold", "stratified_group_kfold", "none"]

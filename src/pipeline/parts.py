@@ -67,7 +67,7 @@ def split_table(config: TrainingConfig, table: Table, declared_seed: int | None)
     """
     use_case, chosen = config.use_case, config.data_split
     keys = row_keys(table.frame, use_case.group_column) if chosen.method == "hashed" else table.groups
-    how = chosen.model_dump(exclude={"train_ratio", "stratify"})
+    how = chosen.how
     found = split(table.y, **how, task=use_case.task, times=table.times, keys=keys, contents=table.contents)
     train, y_train = table.rows(found.train)
     task = "binary" if use_case.task == "anomaly" else use_case.task  # as its labels look
