@@ -247,7 +247,7 @@ def read_back(attempt: Attempt) -> None:
 
 @GROUP.promise(
     "pickles",
-    "No file of a run is opened as a pickle unless a `.joblib` is asked for by name.",
+    "No file of a run is opened as a pickle unless a `.joblib` or `.pkl` is asked for by name.",
     cases=("model.skops", "scaler.skops", "encoder.skops"),
     share=0.2,
 )
