@@ -45,7 +45,8 @@ def test_every_class_of_ours_that_a_model_may_hold_is_among_them():
         f"{module}.{name.rpartition('.')[2]}" for name in names for module in {*MOVED.values(), *OF_PACKAGE.values()}
     }
     kinds = {estimator for name in EXPECTED for estimator in ESTIMATORS if estimator.encode() in SAVED.read(f"{name}.skops")}
-    assert kinds >= set(ESTIMATORS) - {"QuantileRegressor"}  # of benchmarks, which are not saved
+    later = {"LinearRegression"}  # than that layout
+    assert kinds >= set(ESTIMATORS) - {"QuantileRegressor"} - later  # the first is of benchmarks, which are not saved
 
 
 def test_classes_of_one_module_for_all_kinds_of_columns_are_found_where_their_kind_is():
