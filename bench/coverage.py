@@ -23,8 +23,9 @@ from scipy.special import expit, softmax
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from src.metrics.intervals import Units, estimate, gain, interval, make_units
+from src.metrics.intervals import estimate, gain, interval
 from src.metrics.scores import Prediction, compute
+from src.metrics.units import Units, make_units
 
 N_TRUTH = 2_000_000
 LOW, HIGH, LEAST = 0.92, 0.98, 0.88

@@ -100,7 +100,7 @@ def _ask(query: str) -> str:
     """What is said of a query; nothing if it gives rows that can be read."""
     import resource
 
-    from src.config.use_case import Feature
+    from src.config.feature import Feature
     from src.data import sql
     from src.errors import UserError
 

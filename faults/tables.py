@@ -29,7 +29,7 @@ GIB = 1 << 30
 
 
 def features() -> dict:
-    from src.config.use_case import Feature
+    from src.config.feature import Feature
 
     return {
         "amount": Feature(type="float"),

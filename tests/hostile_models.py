@@ -115,7 +115,7 @@ def model_of(kind: str):
 
 
 def _recipe(name: str, task: str):
-    from src.config.use_case import Feature
+    from src.config.feature import Feature
     from src.training.ensemble import EnsembleRecipe
     from src.training.fit import Recipe
 

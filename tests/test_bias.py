@@ -6,7 +6,7 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from src.evaluation.bias import by_tenth, note, of_numbers, of_probabilities
-from src.metrics.intervals import Units, make_units
+from src.metrics.units import Units, make_units
 
 RNG = np.random.default_rng(0)
 N = 4000

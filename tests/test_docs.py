@@ -400,7 +400,8 @@ def test_the_page_of_the_configuration_names_every_other_setting():
 
 
 def test_the_page_of_use_case_files_names_every_field():
-    from src.config.use_case import Feature, UseCase
+    from src.config.feature import Feature
+    from src.config.use_case import UseCase
 
     fields = {*UseCase.model_fields, *Feature.model_fields}
     assert fields - first_cells("reference/use-case-file.md") == set()

@@ -8,7 +8,7 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import StandardScaler
 
-from src.config.use_case import Feature
+from src.config.feature import Feature
 from src.data import file
 from src.data.validation import validate
 from src.errors import DataError

@@ -15,7 +15,7 @@ from broken_tables import CASES, TARGET, sound
 from broken_tables import FEATURES as OF_SOUND
 from conftest import elsewhere
 
-from src.config.use_case import Feature
+from src.config.feature import Feature
 from src.data import csv_check, opening
 from src.data.batches import read_batches
 from src.data.file import load

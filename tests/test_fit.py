@@ -9,7 +9,7 @@ from sklearn.metrics import f1_score, log_loss
 from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold
 from xgboost.core import XGBoostError
 
-from src.config.use_case import Feature
+from src.config.feature import Feature
 from src.errors import ConfigError, DataError
 from src.metrics.scores import compute, decide, decide_held_out, halves
 from src.metrics.threshold import highest_f1

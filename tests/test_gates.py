@@ -6,9 +6,9 @@ import pytest
 from scipy.stats import hypergeom
 
 from src.evaluation.performance import evaluate
-from src.metrics.intervals import Units
 from src.metrics.scorer import Scorer
 from src.metrics.scores import Prediction, decide
+from src.metrics.units import Units
 from src.registry.promotion import comparisons, demands
 from src.runs.comparison import Results, by_chance
 

@@ -38,7 +38,7 @@ with answering(leave):
 """
 IN_A_QUERY = """
 import sqlite3, tempfile, threading
-from src.config.use_case import Feature
+from src.config.feature import Feature
 from src.data import sql
 path = tempfile.mkdtemp() + "/bank.db"
 sqlite3.connect(path).execute("VACUUM")

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from src.config.use_case import Lag
+from src.config.feature import Lag
 from src.data.lags import add_lags, lag_features, naive_forecasts
 from src.errors import DataError
 

@@ -8,7 +8,6 @@ from src.errors import DataError
 from src.evaluation.baselines import baseline_scores, best_first
 from src.evaluation.performance import costs_of, costs_of_classes, evaluate
 from src.metrics import threshold
-from src.metrics.intervals import Units
 from src.metrics.names import METRICS, as_score
 from src.metrics.scorer import likeliest, make_scorer
 from src.metrics.scores import (
@@ -26,6 +25,7 @@ from src.metrics.scores import (
     note_on_kupiec,
     recall_at_alert_rate,
 )
+from src.metrics.units import Units
 
 RNG = np.random.default_rng(1)
 Y = (RNG.random(400) < 0.3).astype(int)

@@ -7,7 +7,8 @@ import yaml
 from conftest import ROOT
 from pydantic import ValidationError
 
-from src.config.use_case import Feature, UseCase
+from src.config.feature import Feature
+from src.config.use_case import UseCase
 from src.errors import GateError
 from src.evaluation.monotone import check_directions, violations
 from src.training.fit import Recipe, fit

@@ -252,7 +252,7 @@ def test_categories_not_seen_in_training_are_scored_and_counted(runs, tmp_path, 
 
 
 def test_more_missing_values_than_declared_and_than_chance_explains_are_refused():
-    from src.config.use_case import Feature
+    from src.config.feature import Feature
     from src.scoring.statistics import Tally
 
     features = {"age": Feature(type="float", max_missing=0.1)}

@@ -6,8 +6,9 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from src.config.use_case import Feature, UseCase
-from src.data import file
+from src.config.feature import Feature
+from src.config.use_case import UseCase
+from src.data import arrow, file
 from src.data.batches import read_batches, to_frame
 from src.data.reading import PLAIN, Reading, make_reading, settings_of
 from src.data.table_files import parts_of
@@ -103,7 +104,7 @@ def test_separator_and_comma_change_places_and_back(text):
 def test_numbers_as_people_write_them(text, thousands, decimal, value):
     reading = Reading(decimal=decimal, thousands=thousands, symbols=("%", "EUR"))
     cells = reading.cells(pa.table({"x": pa.array([text])}), {"x": "float"})
-    assert file.from_text(cells["x"], "float").to_pylist() == [value]
+    assert arrow.from_text(cells["x"], "float").to_pylist() == [value]
 
 
 def test_settings_make_the_reading_that_they_came_from():

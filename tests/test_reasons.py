@@ -175,7 +175,7 @@ def test_sampled_contributions_are_those_of_all_orders_where_two_features_intera
     from sklearn.base import BaseEstimator, RegressorMixin
     from sklearn.pipeline import Pipeline
 
-    from src.config.use_case import Feature
+    from src.config.feature import Feature
     from src.evaluation.explain.shapley import make_explainer
     from src.features.preprocessing import make_features
 
@@ -197,7 +197,7 @@ def test_features_beyond_what_can_be_walked_are_set_in_one_step_and_all_still_ad
     from sklearn.base import BaseEstimator, RegressorMixin
     from sklearn.pipeline import Pipeline
 
-    from src.config.use_case import Feature
+    from src.config.feature import Feature
     from src.evaluation.explain import shapley
     from src.features.preprocessing import make_features
 

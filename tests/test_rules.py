@@ -6,8 +6,9 @@ import yaml
 from conftest import ROOT, options
 from pydantic import ValidationError
 
+from src.config.feature import Feature
 from src.config.rule import Rule
-from src.config.use_case import Feature, UseCase
+from src.config.use_case import UseCase
 from src.data.rules import judge
 from src.data.simulated import simulate
 from src.data.table import make_table

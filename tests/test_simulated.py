@@ -9,8 +9,9 @@ from pydantic import ValidationError
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+from src.config.feature import Feature
 from src.config.simulation import Simulate, Simulation
-from src.config.use_case import Feature, UseCase
+from src.config.use_case import UseCase
 from src.data.simulated import simulate
 from src.errors import ConfigError, DataError
 

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from src.evaluation import slices
-from src.metrics.intervals import Units, make_units
 from src.metrics.scorer import Scorer
 from src.metrics.scores import Prediction, compute, decide
+from src.metrics.units import Units, make_units
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.config.use_case import Feature
+from src.config.feature import Feature
 from src.training.cross_validation import fit_fold
 from src.training.fit import Recipe, fit, smearing
 from src.training.recipe import make_recipe

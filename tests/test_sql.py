@@ -25,7 +25,7 @@ import pytest
 from conftest import ROOT, elsewhere, run_warm
 
 from src.config import compose, secrets
-from src.config.use_case import Feature
+from src.config.feature import Feature
 from src.data import file, packaged, sql
 from src.data.validation import validate
 from src.errors import ConfigError, ForbiddenError, UserError

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from test_reasons import MODELS, make_recipe
 
-from src.config.use_case import Feature
+from src.config.feature import Feature
 from src.evaluation.explain.importance import permutation_importance
 from src.evaluation.explain.usage import usage
 from src.metrics.scores import Prediction

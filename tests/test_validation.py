@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.config.use_case import Feature
+from src.config.feature import Feature
 from src.data.validation import validate
 from src.errors import DataError
 

@@ -9,8 +9,8 @@ import yaml
 from pydantic import Field
 
 from src.config import DATASETS
+from src.config.feature import Feature
 from src.config.strict_model import StrictModel
-from src.config.use_case import Feature
 from src.errors import DataError
 
 

@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from src.data import file, opening, parquet_check, table_files
+from src.data import arrow, csv_reader, file, opening, parquet_check, signatures, table_files
 from src.data.columns import DIGITS_LOST, first_of, how_many
 from src.data.csv_check import TextCheck
+from src.data.fault import Fault
 from src.data.formats import is_text_table
 from src.data.reading import PLAIN, Reading
-from src.data.validation import Fault
 from src.errors import DataError
 
 BUFFER_BYTES = 1 << 20
@@ -110,7 +110,7 @@ def _reading_of(path: str, kinds: Mapping[str, str], reading: Reading) -> Readin
     fits = []
     for one in (reading, PLAIN):
         try:
-            fits.append(set(kinds) <= set(one.names(file.header(path, _first_text(path, one)))))
+            fits.append(set(kinds) <= set(one.names(csv_reader.header(path, _first_text(path, one)))))
         except DataError:
             fits.append(False)
     return PLAIN if fits == [False, True] else reading
@@ -125,11 +125,11 @@ def to_frame(cells: pa.Table, rows: np.ndarray, kinds: Mapping[str, str]) -> tup
     for name, kind in kinds.items():
         given = column = cells[name]
         if kind in NUMBERS and pa.types.is_string(given.type):
-            column = file.from_text(given, kind)
-            beyond = None if column is given else file.digits_lost(given, column)
+            column = arrow.from_text(given, kind)
+            beyond = None if column is given else arrow.digits_lost(given, column)
             if beyond is not None:
                 lost[name] = beyond.fill_null(False).to_numpy()
-        columns[name] = file.for_pandas(column, kind)
+        columns[name] = arrow.for_pandas(column, kind)
     frame = pa.table(columns).to_pandas()
     is_whole = len(rows) and rows[-1] - rows[0] == len(rows) - 1
     frame.index = pd.RangeIndex(rows[0], rows[-1] + 1) if is_whole else pd.Index(rows)
@@ -168,7 +168,7 @@ def _read_parquet(path: str, kinds: Mapping[str, str], batch_rows: int) -> Itera
 
 
 def _read_csv(path: str, kinds: Mapping[str, str], batch_rows: int, reading: Reading) -> Iterator[Batch]:
-    columns, found = list(kinds), file.header(path, _first_text(path, reading))
+    columns, found = list(kinds), csv_reader.header(path, _first_text(path, reading))
     names = reading.names(found)
     file.check_columns(path, names, columns)
     in_file = [found[names.index(name)] for name in columns]
@@ -183,7 +183,7 @@ def _read_csv(path: str, kinds: Mapping[str, str], batch_rows: int, reading: Rea
         try:
             reader = pa_csv.open_csv(
                 pa.PythonFile(text, mode="r"),
-                pa_csv.ReadOptions(block_size=file.BLOCK_BYTES, use_threads=False),
+                pa_csv.ReadOptions(block_size=csv_reader.BLOCK_BYTES, use_threads=False),
                 pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
                 pa_csv.ConvertOptions(
                     include_columns=in_file,
@@ -197,7 +197,7 @@ def _read_csv(path: str, kinds: Mapping[str, str], batch_rows: int, reading: Rea
                     cells = block.slice(start, batch_rows)
                     rows = _places(n_read, len(cells), ragged)
                     table = pa.Table.from_batches([cells])
-                    file.check_no_header(path, table, int(rows[0]))
+                    csv_reader.check_no_header(path, table, int(rows[0]))
                     table = table if reading == PLAIN else reading.cells(table.rename_columns(columns), kinds)
                     n_read += len(cells)
                     new = dict(list(ragged.items())[n_told:])
@@ -206,7 +206,7 @@ def _read_csv(path: str, kinds: Mapping[str, str], batch_rows: int, reading: Rea
         except MemoryError:
             raise
         except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{path} cannot be read as CSV: {file.one_line(error)}") from error
+            raise DataError(f"{path} cannot be read as CSV: {signatures.one_line(error)}") from error
         text.finish()
     if new := dict(list(ragged.items())[n_told:]):
         yield Batch(pa.table({name: pa.array([], pa.string()) for name in columns}), np.arange(0), new)
@@ -246,7 +246,7 @@ class _Text:
         return self._packed.tell() / self._size
 
     def read(self, n_bytes: int) -> bytes:
-        (piece,) = file.recoded(self._path, [self._text.read(n_bytes)], self._recoder)
+        (piece,) = csv_reader.recoded(self._path, [self._text.read(n_bytes)], self._recoder)
         self._check.feed(piece)
         return piece
 
@@ -287,7 +287,7 @@ def _start(path: str) -> bytes:
 def _first_text(path: str, reading: Reading) -> bytes:
     start = _start(path)
     if _is_packed(path):
-        file.check_gzip(path, start)
+        csv_reader.check_gzip(path, start)
     with opening.open_file(Path(path)) as opened:
         text = _unpacked(path, opened, os.fstat(opened.fileno()).st_size).read(BUFFER_BYTES)
-    return next(file.recoded(path, [text], reading.recoder()))
+    return next(csv_reader.recoded(path, [text], reading.recoder()))

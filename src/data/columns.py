@@ -14,7 +14,7 @@ import pandas as pd
 from src.data.target import convert_target, shorten, target_fault
 
 if TYPE_CHECKING:
-    from src.config.use_case import Feature
+    from src.config.feature import Feature
 
 INTEGERS_EXACT_UP_TO = {"float32": 2**24, "float64": 2**53}
 INT32 = np.iinfo("int32")

@@ -2,56 +2,42 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 import hashlib
-import io
-import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from src.config.use_case import Feature
+from src.config.feature import Feature
 from src.data import opening, parquet_check, table_files
-from src.data.columns import DIGITS_LOST
-from src.data.csv_check import TextCheck
+from src.data.arrow import to_frame
+from src.data.csv_reader import (
+    MEMORY_PER_BYTE,
+    check_no_header,
+    checked_text,
+    header,
+    notes_on_points,
+    parse_csv,
+    pieces_of,
+    ragged,
+    recoded,
+)
 from src.data.dataset import Dataset
 from src.data.formats import ENDINGS, is_text_table, listed
-from src.data.reading import PLAIN, Reading, Recoder
-from src.data.target import as_zero_and_one, convert_target, shorten, target_fault
+from src.data.reading import PLAIN, Reading
+from src.data.signatures import looks_like, one_line
+from src.data.target import as_zero_and_one, convert_target, target_fault
 from src.errors import DataError, at_most
 
-SIGNATURES = {
-    b"PAR1": "a Parquet file",
-    b"\x89PNG": "a PNG picture",
-    b"\xff\xd8\xff": "a JPEG picture",
-    b"%PDF": "a PDF document",
-    b"PK\x03\x04": "a zip archive or a spreadsheet",
-    b"\x1f\x8b": "a gzip file",
-    b"\xff\xfe": "text in UTF-16",
-    b"\xfe\xff": "text in UTF-16",
-    b"{": "JSON",
-    b"[": "JSON",
-    b"<": "HTML or XML",
-}
-GZIP = b"\x1f\x8b"
-EXPORT = "Export the table as CSV in UTF-8, or as Parquet."
-NO_NUMBER = pa.array(["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None"])
-LARGEST_EXACT_INTEGER = 2**53
 TARGET_TYPES = {"binary": "bool", "multiclass": "category", "regression": "float"}
-BLOCK_BYTES = 1 << 24  # a row must fit into one block
-MEMORY_PER_BYTE = 3  # of a CSV: its bytes, its cells, and what models are fed with
 MEMORY_PER_CELL = 20
 SAMPLE_BYTES = 1 << 20
-A_ROW = re.compile(rb"[\r\n]\s*\S")  # after the header
-THOUSANDS = r"^\s*-?[1-9]\d{0,2}\.\d{3}\s*$"
 
 
 def load(
@@ -217,10 +203,6 @@ def plain_name(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
-def looks_like(raw: bytes) -> str:
-    return next((f"it looks like {kind}" for start, kind in SIGNATURES.items() if raw.lstrip().startswith(start)), "")
-
-
 def _read_parquet(path: str, raw: bytes, types: Mapping[str, str]) -> tuple[pa.Table, list[str], list[str]]:
     """Columns of a Parquet file, the names of all, and notes."""
     names = list(types)
@@ -278,232 +260,14 @@ def _read_csv(path: str, raw: bytes, types: Mapping[str, str], reading: Reading)
     opening.check_memory(path, n_lines * len(needed) * MEMORY_PER_CELL)
     text = checked_text(path, columns, first, pieces)
     try:
-        table = _parse_csv(text, in_file)
+        table = parse_csv(text, in_file)
     except MemoryError as error:
         raise opening.too_large(path) from error
     except pa.ArrowException as error:
         raise DataError(ragged(path, text, in_file) or f"{path} cannot be read as CSV: {one_line(error)}") from error
     check_no_header(path, table)
     table = table if reading == PLAIN else reading.cells(table.rename_columns(needed), types)
-    return table, columns, _notes_on_points(table, types)
-
-
-def check_no_header(path: str, table: pa.Table, n_before: int = 0) -> None:
-    """Refuse a row that repeats the names of the columns.
-
-    Raises
-    ------
-    DataError
-    """
-    names = iter(table.column_names)
-    is_header = pc.equal(table[(first := next(names))], first)
-    for name in names:
-        if not pc.any(is_header).as_py():
-            return
-        is_header = pc.and_(is_header, pc.equal(table[name], name))
-    if (row := pc.index(is_header, True).as_py()) >= 0:
-        raise DataError(
-            f"{path}: row {n_before + row + 1} is the header again, as where files were joined.\nTake that line out."
-        )
-
-
-def _notes_on_points(table: pa.Table, types: Mapping[str, str]) -> list[str]:
-    """Say where all numbers have three decimals, as in 6.837: the point may separate thousands."""
-    names = [name for name, kind in types.items() if kind in ("float", "int") and _may_be_thousands(table[name])]
-    if not names:
-        return []
-    example = table[names[0]].drop_null()[0]
-    said = f"Every value of {', '.join(names)} has three decimals ({example})"
-    return [f"{said}: if the point separates thousands there, the numbers are a thousand times too small."]
-
-
-def _may_be_thousands(column: pa.ChunkedArray) -> bool:
-    """Whether all values look like 6.837; most columns show in their first rows that they do not."""
-    given = (part.drop_null() for part in (column.slice(0, 1000), column))
-    return all(len(part) and pc.all(pc.match_substring_regex(part, THOUSANDS)).as_py() for part in given)
-
-
-def pieces_of(path: str, raw: bytes) -> Iterator[bytes]:
-    """The text of a CSV: as it is in one piece, or unpacked in many."""
-    if path.lower().endswith(".zst"):
-        yield table_files.unpacked_zst(path, raw)
-        return
-    if not path.lower().endswith(".gz"):
-        yield raw
-        return
-    check_gzip(path, raw)
-    unpacked = opening.Unpacked(path, io.BytesIO(raw), len(raw))
-    while piece := unpacked.read(opening.STEP_BYTES):
-        yield piece
-
-
-def recoded(path: str, pieces: Iterable[bytes], recoder: Recoder) -> Iterator[bytes]:
-    """The pieces of a text in UTF-8 with commas.
-
-    Raises
-    ------
-    DataError
-    """
-    for piece in pieces:
-        try:
-            yield recoder.feed(piece)
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{path} is not text in {error.encoding}: {one_line(error)}.\nName its encoding: data_source.encoding=cp1252"
-            ) from error
-
-
-def checked_text(path: str, columns: list[str], first: bytes, others: Iterator[bytes]) -> bytes:
-    """The pieces of a text as one, each looked at before the next is unpacked."""
-    pieces = [first]
-    check = TextCheck(path, columns, lambda: io.BytesIO(b"".join(pieces)))
-    check.feed(first)
-    for piece in others:
-        pieces.append(piece)
-        opening.check_memory(path, MEMORY_PER_BYTE * sum(map(len, pieces)))
-        check.feed(piece)
-    text = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-    if not A_ROW.search(text):
-        raise DataError(f"{path} has a header but no rows.")
-    check.finish()
-    return text
-
-
-def check_gzip(path: str, start: bytes) -> None:
-    """Refuse what does not start as a gzip file does.
-
-    Raises
-    ------
-    DataError
-    """
-    if not start.startswith(GZIP):
-        raise opening.broken_gzip(path, looks_like(start) or "it starts with other bytes")
-
-
-def header(path: str, text: bytes) -> list[str]:
-    """Names in the first line, after a look at whether this is comma-separated text at all."""
-    kind = looks_like(text)
-    try:
-        columns = next(csv.reader(io.TextIOWrapper(io.BytesIO(text), encoding="utf-8-sig", newline="")), [])
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not CSV text in UTF-8: {kind or one_line(error)}.\n{EXPORT}") from error
-    if kind:
-        raise DataError(f"{path} is not CSV: {kind}.\n{EXPORT}")
-    if len(columns) == 1 and any(mark in columns[0] for mark in ";\t|"):
-        raise DataError(
-            f"{path} has one column, {shorten(columns[0])}: its cells are not separated by commas.\n"
-            "Name what separates them, such as data_source.separator=';' data_source.decimal=',', or export it with commas."
-        )
-    return columns
-
-
-def _parse_csv(text: bytes, needed: list[str], **options) -> pa.Table:
-    """Every cell as text, missing where it is empty; a row with too few or too many cells is an error.
-
-    One thread: with line ends allowed inside cells, two are no faster (measured), and a row then knows its number.
-    """
-    return pa_csv.read_csv(
-        pa.BufferReader(text),
-        read_options=pa_csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
-        parse_options=pa_csv.ParseOptions(newlines_in_values=True, **options),
-        convert_options=pa_csv.ConvertOptions(
-            include_columns=needed,
-            column_types=dict.fromkeys(needed, pa.string()),
-            null_values=[""],
-            strings_can_be_null=True,
-        ),
-    )
-
-
-def ragged(path: str, text: bytes, needed: list[str]) -> str | None:
-    """Describe the rows with a wrong number of cells, from a second, slower pass."""
-    ragged: list[pa_csv.InvalidRow] = []
-
-    def collect(row: pa_csv.InvalidRow) -> str:
-        ragged.append(row)
-        return "skip"
-
-    try:
-        _parse_csv(text, needed, invalid_row_handler=collect)
-    except pa.ArrowException:
-        return None
-    first, rows = ragged[0], "1 row" if len(ragged) == 1 else f"{len(ragged):,} rows"
-    return (
-        f"{path} has {rows} with too few or too many cells: row {first.number - 1} has "
-        f"{first.actual_columns} instead of {first.expected_columns}.\n"
-        "A last row cut short means a cut file: copy it again. Otherwise put cells that hold a comma in double quotes."
-    )
-
-
-def from_text(text: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
-    """Text cells as booleans or numbers; as text where any cell is neither."""
-    numbers = _cast(text, pa.bool_()) if kind == "bool" else None
-    if numbers is None:
-        numbers = _cast(text, pa.float64())
-    if numbers is None:
-        trimmed = pc.utf8_trim_whitespace(text)
-        known = pc.if_else(pc.is_in(trimmed, value_set=NO_NUMBER), pa.scalar(None, pa.string()), trimmed)
-        numbers = _cast(known, pa.float64())
-    return text if numbers is None else numbers
-
-
-def _cast(column: pa.ChunkedArray, to: pa.DataType) -> pa.ChunkedArray | None:
-    try:
-        return column.cast(to)
-    except pa.ArrowInvalid:
-        return None
-
-
-def _digits_lost(given: pa.ChunkedArray, numbers: pa.ChunkedArray) -> str | None:
-    """Name the first integer that a floating point number cannot hold."""
-    beyond = digits_lost(given, numbers)
-    row = -1 if beyond is None else pc.index(beyond, True).as_py()
-    return None if row < 0 else f"{DIGITS_LOST} (row {row + 1}: {given[row]})"
-
-
-def digits_lost(given: pa.ChunkedArray, numbers: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Which integers a floating point number cannot hold, if there may be some; `given` is text, or numbers as well."""
-    is_text = pa.types.is_string(given.type) and pa.types.is_floating(numbers.type)
-    if not is_text and not pa.types.is_integer(given.type):
-        return None
-    extremes = pc.min_max(numbers).as_py()
-    if max(abs(extremes["min"] or 0), abs(extremes["max"] or 0)) < LARGEST_EXACT_INTEGER:
-        return None
-    whole = pc.match_substring_regex(given, r"^\s*[+-]?\d+\s*$") if is_text else pa.scalar(True)
-    if pa.types.is_unsigned_integer(numbers.type):  # which cannot be compared with a negative one
-        beyond = pc.greater_equal(numbers, pa.scalar(LARGEST_EXACT_INTEGER, numbers.type))
-    else:
-        beyond = pc.or_(pc.greater_equal(numbers, LARGEST_EXACT_INTEGER), pc.less_equal(numbers, -LARGEST_EXACT_INTEGER))
-    return pc.and_(beyond, whole)
-
-
-def to_frame(table: pa.Table, types: Mapping[str, str], as_text: Collection[str] = ()) -> pd.DataFrame:
-    """A table of Arrow as one of pandas that the validation can read.
-
-    Parameters
-    ----------
-    table : Table
-    types : mapping of str to str
-        Of `declared_types`.
-    as_text : collection of str
-        Columns that spell numbers and booleans as text, as a CSV does.
-
-    Raises
-    ------
-    DataError
-        Naming integers that a model could not hold.
-    """
-    columns, faults = {}, []
-    for name in table.column_names:
-        given, kind = table[name], types[name]
-        column = from_text(given, kind) if name in as_text and kind in ("float", "int", "bool") else given
-        lost = _digits_lost(given, column) if kind in ("float", "int") else None
-        if lost:
-            faults.append(f"{name}: {lost}")
-        columns[name] = for_pandas(column, kind)
-    if faults:
-        raise DataError(at_most(3, faults, "columns"))
-    return pa.table(columns).to_pandas()
+    return table, columns, notes_on_points(table, types)
 
 
 def with_target(
@@ -522,28 +286,6 @@ def with_target(
     if fault := target_fault(frame[target], task, classes):
         raise DataError(f"{target}: {fault}.\nThis is the target of {where}.")
     return frame if task == "multiclass" else frame.assign(**{target: convert_target(frame[target], task)})
-
-
-def for_pandas(column: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
-    """Spare pandas the types that it would hold as Python objects."""
-    if kind == "category" and _is_plain(column.type):
-        return column.cast(pa.string()).dictionary_encode()
-    if pa.types.is_decimal(column.type) or (pa.types.is_boolean(column.type) and column.null_count):
-        return column.cast(pa.float64())
-    if pa.types.is_date(column.type):
-        return column.cast(pa.timestamp("ms"))
-    return column
-
-
-def _is_plain(kind: pa.DataType) -> bool:
-    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    return is_text or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
-
-
-def one_line(error: object) -> str:
-    """A message as one line of at most 120 characters."""
-    text = " ".join(str(error).split())
-    return text if len(text) <= 120 else f"{text[:119]}…"
 
 
 def notes_on_others(what: str, columns: list[str], needed: Collection[str]) -> list[str]:

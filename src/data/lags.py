@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from src.config.use_case import Feature, Lag
+from src.config.feature import Feature, Lag
 from src.errors import DataError
 
 

@@ -18,11 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from src.config import secrets
-from src.config.use_case import Feature
+from src.config.feature import Feature
 from src.data import opening
+from src.data.arrow import LARGEST_EXACT_INTEGER, to_frame
 from src.data.dataset import Dataset
-from src.data.file import LARGEST_EXACT_INTEGER, check_columns, declared_types, notes_on_others, one_line, to_frame, with_target
+from src.data.file import check_columns, declared_types, notes_on_others, with_target
 from src.data.hashing import frame_sha256
+from src.data.signatures import one_line
 from src.errors import DataError, at_most
 
 if TYPE_CHECKING:

@@ -11,10 +11,11 @@ import pandas as pd
 
 from src.data.lags import add_lags, lag_features, naive_forecasts
 from src.data.validation import Validated, validate
-from src.metrics.intervals import Units, make_units
+from src.metrics.units import Units, make_units
 
 if TYPE_CHECKING:
-    from src.config.use_case import Feature, UseCase
+    from src.config.feature import Feature
+    from src.config.use_case import UseCase
     from src.data.dataset import Dataset
 
 FEWEST_PER_PERIOD = 5  # rows of one moment, on average, from which a metric is taken moment by moment

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +10,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from src.config.feature import Feature
 from src.config.rule import Rule
-from src.config.use_case import Feature
 from src.data import rules as rules_of_business
 from src.data.columns import (
     CONVERTERS,
@@ -25,17 +24,12 @@ from src.data.columns import (
     first_row,
     how_many,
 )
-from src.data.target import shorten
+from src.data.fault import Fault
+from src.data.repeats import note_on_repeats, repeated_rows
+from src.data.spelling import look_alikes, notes_on_spelling
 from src.errors import DataError, at_most
 
 FEWEST_ROWS_OF_A_TOTAL = 20
-LOOK_ALIKE = str.maketrans(
-    "АВЕЅІЈКМНОРСТХаеоѕіјрсухΑΒΕΖΗΙΚΜΝΟΡΤΥΧο‐‑‒–—−’‘",  # noqa: RUF001
-    "ABESIJKMHOPCTXaeosijpcyxABEZHIKMNOPTYXo------''",
-)
-"""Cyrillic and Greek letters, dashes and apostrophes, and the characters of a keyboard that look the same."""
-WORDS_FOR_NOTHING = {"NULL", "Null", "null", "None", "NaN", "nan", "N/A", "n/a", "<NA>", "NaT", "nil"}
-LOST = "\ufffd"  # stands where a letter was lost in a conversion
 
 
 @dataclass(frozen=True)
@@ -56,27 +50,6 @@ class Validated:
     frame: pd.DataFrame
     rows: np.ndarray
     notes: list[str]
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What is wrong with a column.
-
-    Attributes
-    ----------
-    column : str
-    said : str
-        How many values, and where the first one is.
-    bad : ndarray of bool of shape (n_rows,), optional
-        Which cells; None if it is the column as a whole.
-    what : str
-        What is wrong with one of them.
-    """
-
-    column: str
-    said: str
-    bad: np.ndarray | None = None
-    what: str = ""
 
 
 def validate(
@@ -144,12 +117,12 @@ def validate(
     table, found = _convert_all(given, converters)
     open_categories = [name for name, feature in features.items() if feature.type == "category" and not feature.categories]
     open_categories = [name for name in (*open_categories, *protected) if name in table]
-    found += [fault for name in open_categories for fault in _look_alikes(table[name])]
+    found += [fault for name in open_categories for fault in look_alikes(table[name])]
     found += [fault for name in features for fault in _total(table, name)]
     doubtful = [name for name in features if name in table and not _is_sound(table[name], features[name], of_table=True)]
     found += _schema_faults(table[doubtful], given, {name: _checks(table[name], features[name]) for name in doubtful})
     faults = {name: "; ".join(fault.said for fault in found if fault.column == name) for name in {f.column for f in found}}
-    repeats = np.zeros(len(table), dtype=bool) if faults else _repeats(table)
+    repeats = np.zeros(len(table), dtype=bool) if faults else repeated_rows(table)
     if duplicates == "refuse" and repeats.any():
         first = f"row {repeats.argmax() + 1} is the first"
         faults["rows"] = f"{repeats.sum():,} repeat an earlier row in every column ({first})"
@@ -162,8 +135,8 @@ def validate(
         raise DataError(at_most(3, broken, "rules"))
 
     notes = [*_notes_on_columns(frame, table, features, declared), *rules_of_business.notes(judged)]
-    notes += [*_note_on_repeats(repeats, duplicates, table, target)]
-    notes += [note for name in open_categories for note in _notes_on_spelling(table[name])]
+    notes += [*note_on_repeats(repeats, duplicates, table, target)]
+    notes += [note for name in open_categories for note in notes_on_spelling(table[name])]
     rows = np.arange(len(table)) if duplicates == "keep" else np.flatnonzero(~repeats)
     kept = table if len(rows) == len(table) else table.take(rows).reset_index(drop=True)
     wanted = {name: feature.categories for name, feature in features.items() if feature.type == "category"}
@@ -330,35 +303,6 @@ def _fault_of(error: Exception, column: pd.Series) -> Fault:
     return Fault(column.name, f"{how_many(bad)} {what} ({first_of(bad, column)})", bad, what)
 
 
-def _look_alikes(column: pd.Series) -> list[Fault]:
-    """Categories that a reader cannot tell apart, such as `DE` and `DE` with a blank behind it."""
-    first: dict[str, str] = {}
-    for level in column.cat.categories:
-        other = first.setdefault(_plain(level), level)
-        if other == level:
-            continue
-        rows = sorted((np.flatnonzero((column == one).to_numpy()) for one in (level, other)), key=len)
-        if len(rows[0]):
-            odd, usual = column.iloc[rows[0][0]], column.iloc[rows[1][0]]
-            said = (
-                f"{_in_ascii(odd)} (row {rows[0][0] + 1}) looks like {_in_ascii(usual)}, but is another value: write both alike"
-            )
-            return [Fault(column.name, said)]
-    return []
-
-
-def _plain(level: str) -> str:
-    """A category as a reader sees it."""
-    if not level.isascii():
-        level = unicodedata.normalize("NFKC", level).translate(LOOK_ALIKE)
-        level = "".join(character for character in level if unicodedata.category(character) != "Cf")
-    return " ".join(level.split())
-
-
-def _in_ascii(value: str) -> str:
-    return shorten(value) if value.isascii() else ascii(value)[:40]
-
-
 def _total(table: pd.DataFrame, name: str) -> list[Fault]:
     """The last value of a column of numbers, if it is far above the others and their sum."""
     values = table[name].to_numpy() if name in table and table[name].dtype.kind in "if" else np.zeros(0)
@@ -371,42 +315,6 @@ def _total(table: pd.DataFrame, name: str) -> list[Fault]:
     return []
 
 
-def _repeats(table: pd.DataFrame) -> np.ndarray:
-    """Which rows repeat an earlier one, as `table.duplicated()` says, but in a fraction of its time.
-
-    Only rows whose key over a few columns recurs, and then over all columns, are compared in full.
-    """
-    telling_first = sorted(table, key=lambda name: table[name].dtype.kind not in "fM")
-    candidates = np.arange(len(table))
-    for names in (telling_first[:4], telling_first):
-        keys = _row_keys(table, names, candidates)
-        candidates = candidates[pd.Series(keys).duplicated(keep=False).to_numpy()]
-    repeats = np.zeros(len(table), dtype=bool)
-    if len(candidates):
-        repeats[candidates] = table.take(candidates).duplicated().to_numpy()
-    return repeats
-
-
-def _row_keys(table: pd.DataFrame, names: list[str], rows: np.ndarray) -> np.ndarray:
-    """A 64-bit key per row; rows that are equal in `names` have equal keys."""
-    keys = np.zeros(len(rows), dtype="uint64")
-    for name in names:
-        keys = (keys ^ _bits(table[name], rows)) * np.uint64(0x9E3779B97F4A7C15)
-        keys ^= keys >> np.uint64(29)
-    return keys
-
-
-def _bits(column: pd.Series, rows: np.ndarray) -> np.ndarray:
-    values = column.cat.codes.to_numpy() if isinstance(column.dtype, pd.CategoricalDtype) else column.to_numpy()
-    values = values if len(rows) == len(values) else values[rows]
-    if values.dtype == object:
-        return pd.util.hash_array(values, categorize=False)
-    if values.dtype.kind == "f":
-        values = values + values.dtype.type(0)  # -0.0 equals 0.0
-        values[np.isnan(values)] = np.nan  # one NaN equals another
-    return values.view(f"u{values.dtype.itemsize}").astype("uint64", copy=False)
-
-
 def _notes_on_columns(
     frame: pd.DataFrame, table: pd.DataFrame, features: Mapping[str, Feature], declared: list[str]
 ) -> list[str]:
@@ -416,33 +324,6 @@ def _notes_on_columns(
         *([f"Columns that are not declared were left out: {', '.join(left_out)}."] if left_out else []),
         *([f"Features with one value in every row: {', '.join(constant)}."] if constant else []),
     ]
-
-
-def _notes_on_spelling(column: pd.Series) -> list[str]:
-    """What categories may mean that their spelling does not say."""
-    levels, first, notes = list(column.cat.remove_unused_categories().cat.categories), {}, []
-    pairs = [(level, other) for level in levels if (other := first.setdefault(level.casefold(), level)) != level]
-    if pairs:
-        level, other = pairs[0]
-        notes.append(f"{column.name} has values that differ in capitals only, such as {shorten(other)} and {shorten(level)}.")
-    if words := [level for level in levels if level in WORDS_FOR_NOTHING]:
-        notes.append(f"{column.name} has the value {shorten(words[0])}, as a category: only an empty cell is missing.")
-    if lost := [level for level in levels if LOST in level]:
-        notes.append(f"{column.name} has letters that were lost in a conversion, as in {shorten(lost[0])}.")
-    return notes
-
-
-def _note_on_repeats(repeats: np.ndarray, duplicates: str, table: pd.DataFrame, target: str | None) -> list[str]:
-    """How many rows are copies, what is done with them, and what that does to the rate of the target."""
-    if not repeats.any():
-        return []
-    done = "kept" if duplicates == "keep" else "dropped"
-    subject = "1 row that repeats" if repeats.sum() == 1 else f"{repeats.sum():,} rows that repeat"
-    rate = ""
-    if target is not None and table[target].dtype.kind in "biuf":
-        means = table[target].mean(), table.loc[~repeats, target].mean()
-        rate = f"; the mean of {target} is {means[0]:.4g} with them and {means[1]:.4g} without"
-    return [f"{subject} an earlier row in every column: {done}{rate}."]
 
 
 def _with_categories(table: pd.DataFrame, declared: Mapping[str, list[str] | None]) -> pd.DataFrame:

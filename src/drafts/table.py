@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from src.data import file, opening, parquet_check, table_files
+from src.data import csv_reader, file, opening, parquet_check, signatures, table_files
 from src.data.formats import is_text_table
 from src.data.reading import PLAIN, Reading
 from src.drafts import sniffing
@@ -91,18 +91,20 @@ def values_of(column: pa.ChunkedArray) -> Values:
 
 
 def _of_text(path: str) -> Opened:
-    raw = opening.read_bytes(Path(path), file.MEMORY_PER_BYTE)
-    pieces = list(file.pieces_of(path, raw))
+    raw = opening.read_bytes(Path(path), csv_reader.MEMORY_PER_BYTE)
+    pieces = list(csv_reader.pieces_of(path, raw))
     reading, said = sniffing.reading_of(b"".join(pieces[:1]) if len(pieces) == 1 else b"".join(pieces), path)
-    recoded = file.recoded(path, pieces, reading.recoder())
+    recoded = csv_reader.recoded(path, pieces, reading.recoder())
     first = next(recoded, b"")
-    found = file.header(path, first)
-    text = file.checked_text(path, found, first, recoded)
+    found = csv_reader.header(path, first)
+    text = csv_reader.checked_text(path, found, first, recoded)
     places = [f"c{i}" for i in range(len(found))]
     try:
         table = pa_csv.read_csv(
             pa.BufferReader(text),
-            pa_csv.ReadOptions(block_size=file.BLOCK_BYTES, use_threads=False, column_names=places, skip_rows_after_names=1),
+            pa_csv.ReadOptions(
+                block_size=csv_reader.BLOCK_BYTES, use_threads=False, column_names=places, skip_rows_after_names=1
+            ),
             pa_csv.ParseOptions(newlines_in_values=True),
             pa_csv.ConvertOptions(column_types=dict.fromkeys(places, pa.string()), null_values=[""], strings_can_be_null=True),
         )
@@ -110,7 +112,7 @@ def _of_text(path: str) -> Opened:
         raise opening.too_large(path) from error
     except pa.ArrowException as error:
         raise DataError(
-            file.ragged(path, text, found[:1]) or f"{path} cannot be read as CSV: {file.one_line(error)}"
+            csv_reader.ragged(path, text, found[:1]) or f"{path} cannot be read as CSV: {signatures.one_line(error)}"
         ) from error
     table, left_out = _named(table, reading.names(found))
     return Opened(reading.cells(table, {}), reading, said, left_out)

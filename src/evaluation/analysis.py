@@ -14,10 +14,10 @@ from src.evaluation import bias, cutoffs, fairness, forecast, performance, plot_
 from src.evaluation.explain import contributions, importance
 from src.evaluation.explain.usage import usage
 from src.metrics import threshold
-from src.metrics.intervals import Units
 from src.metrics.names import METRICS
 from src.metrics.scorer import Scorer
 from src.metrics.scores import Prediction, compute, decide, note_on_kupiec
+from src.metrics.units import Units
 from src.models.layers import take_apart
 from src.models.wrappers import predict_score
 

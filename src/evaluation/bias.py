@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 
-from src.metrics.intervals import Units, interval_of
+from src.metrics.intervals import interval_of
 from src.metrics.scores import statistic_of
+from src.metrics.units import Units
 from src.training.calibration import reliability
 
 N_STEPS = 50  # of Newton's method, which needs less than ten

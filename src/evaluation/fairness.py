@@ -11,7 +11,8 @@ from scipy.stats import t as student
 
 from src.errors import DataError
 from src.evaluation.requirements import FOUR_FIFTHS
-from src.metrics.intervals import CONFIDENCE, Units, spread
+from src.metrics.intervals import CONFIDENCE, spread
+from src.metrics.units import Units
 
 MIN_ROWS = 30  # of a group whose rates are compared: one person more or less moves a rate by 0.03
 NOT_STATED = "not stated"

@@ -13,7 +13,7 @@ from src.models.wrappers import predict_score
 if TYPE_CHECKING:
     import pandas as pd
 
-    from src.config.use_case import Feature
+    from src.config.feature import Feature
 
 
 TOLERANCE = 1e-6  # of a score: trees add up in float32

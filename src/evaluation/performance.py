@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from src.metrics import threshold
-from src.metrics.intervals import Units, estimate, gain, interval, interval_of
+from src.metrics.intervals import estimate, gain, interval, interval_of
 from src.metrics.names import METRICS, as_score
 from src.metrics.scorer import Scorer, likeliest
 from src.metrics.scores import Prediction, compute, confusion, decide, metrics_for
+from src.metrics.units import Units
 from src.training.calibration import reliability
 
 

@@ -12,10 +12,11 @@ import pandas as pd
 from scipy.stats import t as student
 
 from src.evaluation.fairness import NOT_STATED
-from src.metrics.intervals import Estimate, Spread, Units, estimate, interval, spread
+from src.metrics.intervals import Estimate, Spread, estimate, interval, spread
 from src.metrics.names import as_score
 from src.metrics.scorer import Scorer
 from src.metrics.scores import Prediction
+from src.metrics.units import Units
 
 MIN_ROWS = 100
 MIN_OF_CLASS = 10  # of each of two classes

@@ -18,7 +18,7 @@ from src.features.transformers.numbers import AsNumbers
 from src.features.transformers.texts import TextTerms
 
 if TYPE_CHECKING:
-    from src.config.use_case import Feature
+    from src.config.feature import Feature
 
 N_TEXT_COMPONENTS = 32
 

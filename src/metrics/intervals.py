@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from scipy.special import expit, logit
@@ -13,6 +12,7 @@ from scipy.stats import t as student
 from src.metrics.influence import RANKINGS, is_known, measure, value_of
 from src.metrics.names import METRICS, as_score
 from src.metrics.scores import Prediction
+from src.metrics.units import Units
 
 CONFIDENCE = 0.95
 FEWEST_UNITS = 2  # and rows of each of two classes: with fewer nothing is known of how they vary
@@ -23,33 +23,6 @@ LARGEST_AUTOCORRELATION = 0.97
 LARGEST_OF_BLOCKS = 0.8  # that is believed of a few blocks
 ROUNDING = 1e-9
 NEGLIGIBLE = 1e-12  # of a squared metric: nothing varies
-
-
-@dataclass(frozen=True)
-class Units:
-    """What came into the sample as a whole, when its rows did: each by itself, or those of an entity, of a moment, or both.
-
-    Attributes
-    ----------
-    entities, moments : ndarray of int of shape (n_rows,), optional
-        Codes of whom a row belongs to and of when it happened, these in the order of time.
-    horizon : int
-        How many moments a target looks ahead: those of fewer moments apart overlap.
-    """
-
-    entities: np.ndarray | None = None
-    moments: np.ndarray | None = None
-    horizon: int = 1
-
-    @cached_property
-    def pairs(self) -> np.ndarray:
-        """Codes of entity and moment together."""
-        both = self.entities.astype("int64") * (int(self.moments.max()) + 1) + self.moments
-        return np.unique(both, return_inverse=True)[1]
-
-    def take(self, rows) -> Units:
-        """The units of some rows."""
-        return make_units(*(None if codes is None else codes[rows] for codes in (self.entities, self.moments)), self.horizon)
 
 
 @dataclass(frozen=True)
@@ -99,12 +72,6 @@ class Gain:
     high: float
     p_value: float
     spread: Spread | None
-
-
-def make_units(entities=None, moments=None, horizon: int = 1) -> Units:
-    """Units of rows by whom they belong to and when they happened; values of any kind that can be sorted."""
-    codes = [None if values is None else np.unique(values, return_inverse=True)[1] for values in (entities, moments)]
-    return Units(*codes, horizon)
 
 
 def estimate(

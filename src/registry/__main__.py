@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import ConfigError, GateError, TrainingError
-from src.metrics.figures import figure
+from src.registry.comparison import better_version, verdict
 from src.runtime.table import print_table, printable
 from src.runtime.terminal import for_people
 
@@ -234,40 +234,14 @@ def _compare(args: argparse.Namespace) -> int:
         metrics = {name: [one, other] for name, one, other in rows}
         return _print_json({"a": a.name, "b": b.name, "metrics": metrics, "difference": difference and asdict(difference)})
     print_table(
-        [{"metric": name, a.name: one, b.name: other, "better": _better(name, one, other, a, b)} for name, one, other in rows],
+        [
+            {"metric": name, a.name: one, b.name: other, "better": better_version(name, one, other, a, b)}
+            for name, one, other in rows
+        ],
         ("why", "reason"),
     )
-    print(f"\n{_verdict(difference, a.version, b.version)}")
+    print(f"\n{verdict(difference, a.version, b.version)}")
     return 0
-
-
-def _better(name: str, one: float | None, other: float | None, a, b) -> str | None:
-    """Which version a metric speaks for; None where it points no way, or counts at thresholds that differ."""
-    from src.metrics.names import METRICS, as_score
-
-    if name not in METRICS or one is None or other is None:
-        return None
-    gain = as_score(name, one) - as_score(name, other)
-    return "equal" if gain == 0 else a.version if gain > 0 else b.version
-
-
-def _verdict(difference, a: str, b: str) -> str:
-    """What the test says, in a sentence."""
-    if difference is None:
-        return "No test: there are no test rows, or the metric is another one."
-    better, worse = (a, b) if difference.gain > 0 else (b, a)
-    ends = sorted(abs(end) for end in (difference.low, difference.high))
-    rows = "on different test rows" if difference.test == "unpaired" else "on the same test rows"
-    how = f"p = {difference.p_value:.2g}, {difference.test}, {rows}"
-    values = f"{difference.metric} is {figure(difference.a)} for {a} and {figure(difference.b)} for {b}"
-    if difference.is_better or difference.is_worse:
-        by = f"{figure(ends[0])} to {figure(ends[1])}"
-        return f"{values}. {better} is better than {worse}, by {by} with 95 % confidence ({how})."
-    worse_by, better_by = (max(0.0, end) for end in (-difference.low, difference.high))
-    return (
-        f"{values}. Neither is shown to be better: chance alone can make such a difference. {a} may be worse by "
-        f"{figure(worse_by)} or better by {figure(better_by)}, with 95 % confidence ({how})."
-    )
 
 
 def _promote(args: argparse.Namespace) -> int:

@@ -12,9 +12,10 @@ import pandas as pd
 
 from src.errors import IntegrityError
 from src.metrics.influence import value_of
-from src.metrics.intervals import CONFIDENCE, Estimate, Units, estimate, gain, make_units, spread
+from src.metrics.intervals import CONFIDENCE, Estimate, estimate, gain, spread
 from src.metrics.names import as_score
 from src.metrics.scores import Prediction
+from src.metrics.units import Units, make_units
 from src.runs import record
 from src.runs.record import RunRecord
 

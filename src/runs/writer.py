@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from src.data.split import Split
     from src.data.table import Table
     from src.evaluation.leakage import Suspect
-    from src.metrics.intervals import Units
     from src.metrics.scores import Prediction
+    from src.metrics.units import Units
     from src.training.fit import Fitted, Recipe
 
 

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.config.use_case import Feature, UseCase
+from src.config.feature import Feature
+from src.config.use_case import UseCase
 from src.data.lags import add_lags, lag_features
 from src.data.reading import PLAIN, SETTINGS, Reading, make_reading
 from src.errors import ConfigError, DataError, IntegrityError, TrainingError

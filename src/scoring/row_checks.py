@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from src.config.feature import Feature
 from src.config.rule import Rule
-from src.config.use_case import Feature, UseCase
+from src.config.use_case import UseCase
 from src.data.columns import as_time_in
+from src.data.fault import Fault
 from src.data.target import shorten
-from src.data.validation import Fault, check_rows
+from src.data.validation import check_rows
 from src.errors import DataError, at_most
 
 MakeFrame = Callable[[np.ndarray], tuple[pd.DataFrame, list[Fault]]]

@@ -13,7 +13,7 @@ from scipy.special import bdtrc
 from src.errors import DataError, at_most
 
 if TYPE_CHECKING:
-    from src.config.use_case import Feature
+    from src.config.feature import Feature
 
 BY_CHANCE = 0.001
 

@@ -20,7 +20,8 @@ from src.models.wrappers import TO_LEARN, OnTargetScale, on_target_scale
 from src.runtime.device import openmp_threads, threads_for
 
 if TYPE_CHECKING:
-    from src.config.use_case import Cost, Feature
+    from src.config.feature import Feature
+    from src.config.use_case import Cost
 
 
 @dataclass(frozen=True)

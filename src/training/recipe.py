@@ -13,8 +13,9 @@ from src.runtime.device import usable_cores
 from src.training.fit import Recipe
 
 if TYPE_CHECKING:
+    from src.config.feature import Feature
     from src.config.schema import Model, TrainingConfig
-    from src.config.use_case import Feature, UseCase
+    from src.config.use_case import UseCase
 
 
 def make_recipe(config: TrainingConfig, features: dict[str, Feature]) -> Recipe:

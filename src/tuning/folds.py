@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from src.features.preprocessing import make_features
-from src.metrics.intervals import Units
 from src.metrics.threshold import prices
+from src.metrics.units import Units
 from src.models.early_stopping import Matrix
 from src.training.cross_validation import inner_split
 from src.training.fit import Recipe, matrix_of

@@ -8,8 +8,9 @@ from src.config.simulation.feature import CALENDAR
 from src.config.simulation.order import check_order
 
 if TYPE_CHECKING:
+    from src.config.feature import Feature
     from src.config.simulation import Interaction
-    from src.config.use_case import Feature, UseCase
+    from src.config.use_case import UseCase
 
 FACT_OF_TASK = {
     "binary": "positive_rate",

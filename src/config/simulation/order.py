@@ -12,8 +12,9 @@ from src.config.simulation.source import DRAWN
 from src.config.simulation.world import Factor
 
 if TYPE_CHECKING:
+    from src.config.feature import Feature
     from src.config.simulation import Simulate, Simulation
-    from src.config.use_case import Feature, UseCase
+    from src.config.use_case import UseCase
 
 
 def read_by(drawn: Simulate, simulation: Simulation) -> list[str]:

@@ -10,11 +10,12 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
+from src.config.feature import Feature
 from src.config.simulation import Interaction, Simulate, Simulation
 from src.config.simulation.agreement import SUPERVISED, is_unordered
 from src.config.simulation.feature import CALENDAR
 from src.config.simulation.order import draw_order, read_by
-from src.config.use_case import Feature, UseCase
+from src.config.use_case import UseCase
 from src.data.dataset import Dataset
 from src.data.expressions import Value
 from src.data.simulated import classes

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri, pdtr
 
+from src.config.feature import Feature
 from src.config.simulation import Simulate, Simulation
 from src.config.simulation.feature import CALENDAR
-from src.config.use_case import Feature
 from src.data.simulated.margins import distribution_function, quantile
 from src.data.simulated.moments import HOUR_WEIGHTS, WEEKDAY_WEIGHTS, calendar
 from src.data.simulated.rows import Rows, stream

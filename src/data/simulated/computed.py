@@ -8,11 +8,11 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from src.config.expression import parse
+from src.config.feature import Feature
 from src.config.simulation import Simulate
 from src.config.simulation.feature import CALENDAR
 from src.config.simulation.margin import CONTINUOUS
 from src.config.simulation.source import DRAWN, Given
-from src.config.use_case import Feature
 from src.data.expressions import Text, Truth, Value, evaluate, holds
 from src.data.simulated.columns import Shown, limits, middle_score, table
 from src.data.simulated.margins import distribution_function, quantile

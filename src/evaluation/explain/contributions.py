@@ -12,7 +12,7 @@ from src.evaluation.explain.shapley import N_WALKS, make_explainer, method, n_le
 from src.models.layers import take_apart
 
 if TYPE_CHECKING:
-    from src.config.use_case import Feature
+    from src.config.feature import Feature
 
 MOST_FEATURES = 10
 MOST_ROWS = 200

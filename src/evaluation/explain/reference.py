@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 if TYPE_CHECKING:
-    from src.config.use_case import Feature
+    from src.config.feature import Feature
 
 
 def reference_row(train: pd.DataFrame, features: Mapping[str, Feature]) -> dict[str, Any]:
