@@ -237,7 +237,7 @@ MUTANTS = (
     ),
     Mutant(
         "NA is no country",
-        "data/file.py",
+        "data/csv_reader.py",
         'null_values=[""]',
         'null_values=["", "NA"]',
         "tables",
@@ -246,7 +246,7 @@ MUTANTS = (
     ),
     Mutant(
         "digits are lost",
-        "data/file.py",
+        "data/arrow.py",
         "LARGEST_EXACT_INTEGER = 2**53",
         "LARGEST_EXACT_INTEGER = 2**90",
         "tables",

@@ -14,7 +14,7 @@ from src.errors import ConfigError, DataError
 from src.metrics.scores import compute, decide, decide_held_out, halves
 from src.metrics.threshold import highest_f1
 from src.models.early_stopping import Patience
-from src.models.early_stopping.xgboost import explained
+from src.models.early_stopping.xgboost import explained, grows_one_by_one
 from src.models.wrappers import predict_score, with_threshold
 from src.training.cross_validation import (
     cross_validate,
@@ -122,12 +122,21 @@ def test_without_restoring_the_model_keeps_every_round_it_was_trained_for(model)
     np.testing.assert_array_equal(kept.model.predict_proba(FRAME), exact.model.predict_proba(FRAME))
 
 
-def test_a_wide_table_is_fitted_with_fewer_histograms_and_the_same_trees(monkeypatch):
+def test_a_wide_table_is_fitted_node_by_node_and_scores_the_same(monkeypatch):
     usual = fit_on(FIT, recipe("xgboost", n_estimators=20))
     monkeypatch.setattr("src.models.early_stopping.xgboost.MANY_COLUMNS", 2)
     thrifty = fit_on(FIT, recipe("xgboost", n_estimators=20))
     assert thrifty.model.predict_proba(FRAME).tobytes() == usual.model.predict_proba(FRAME).tobytes()
-    assert thrifty.pipeline[-1].__dict__.keys() == usual.pipeline[-1].__dict__.keys()
+    assert thrifty.pipeline[-1].get_params() == usual.pipeline[-1].get_params()
+
+
+@pytest.mark.parametrize(
+    ("params", "n_columns", "expected"),
+    [({}, 5000, True), ({}, 900, False), ({"grow_policy": "lossguide"}, 5000, False), ({"max_leaves": 31}, 5000, False),
+     ({"colsample_bynode": 0.5}, 5000, False), ({"colsample_bylevel": 1.0, "grow_policy": "depthwise"}, 5000, True)],
+)  # fmt: skip
+def test_nodes_are_split_one_by_one_only_where_no_choice_depends_on_their_order(params, n_columns, expected):
+    assert grows_one_by_one(params, n_columns) == expected
 
 
 def test_a_booster_names_no_metric_that_loading_would_have_to_make():

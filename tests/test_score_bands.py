@@ -4,8 +4,9 @@ from scipy.stats import binomtest, ks_2samp
 from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score, roc_auc_score
 
 from src.evaluation.cutoffs import cutoffs, gini, ks
-from src.evaluation.score_bands import LIMITS, deciles, score_bands, wilson
-from src.metrics.threshold import costs_of_rows
+from src.evaluation.score_bands import LIMITS, deciles, effective_rows, score_bands, wilson
+from src.metrics.threshold import NOBODY, cheapest, costs_of_rows
+from src.metrics.units import Units
 
 
 @pytest.fixture(params=["scores", "tied scores", "single precision"])
@@ -76,9 +77,35 @@ def test_every_cutoff_costs_what_its_mistakes_cost(drawn, missed):
         assert row.cost == pytest.approx(costs_of_rows(y, score, row.threshold, 2.0, missed).sum(), abs=0.01)
 
 
-def test_a_threshold_at_which_nobody_is_flagged_is_kept():
-    table = cutoffs(np.array([0, 1]), np.array([0.2, 1.0]), chosen=float(np.nextafter(1.0, 2.0)))
-    assert table.iloc[-1][["threshold", "true_positives", "flagged_rate"]].tolist() == [np.nextafter(1.0, 2.0), 0, 0]
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_threshold_at_which_nobody_is_flagged_is_kept_and_flags_no_certain_case_either(dtype):
+    score = np.array([0.2, 1.0], dtype=dtype)
+    at = cheapest(np.array([0, 0]), score, 5.0, 1.0)
+    assert at == NOBODY
+    assert not (score >= at).any()
+    table = cutoffs(np.array([0, 1]), score, chosen=NOBODY)
+    assert table.iloc[-1][["threshold", "true_positives", "flagged_rate"]].tolist() == [NOBODY, 0, 0]
+
+
+def test_intervals_of_rates_cover_the_rate_though_rows_of_a_customer_repeat_one_another():
+    rng, held, held_by_rows = np.random.default_rng(3), [], []
+    for _ in range(300):
+        chance = np.repeat(rng.beta(2, 6, 60), 20)  # 60 customers whose rows share a chance
+        y, customers = (rng.random(1200) < chance).astype(int), np.repeat(np.arange(60), 20)
+        for effective, found in ((effective_rows(y, Units(customers)), held), (1200, held_by_rows)):
+            low, high = wilson(y.mean() * effective, effective)
+            found.append(low <= 0.25 <= high)
+    assert 0.92 <= np.mean(held) <= 0.98
+    assert np.mean(held_by_rows) < 0.8
+
+
+def test_rows_that_depend_on_nothing_count_in_full_and_one_customer_gives_no_interval():
+    y = np.array([0, 1, 1, 0, 1, 0])
+    assert effective_rows(y, Units()) == 6
+    assert np.isnan(effective_rows(y, Units(np.zeros(6, dtype=int))))
+    assert effective_rows(np.zeros(6), Units(np.array([0, 0, 1, 1, 2, 2]))) == 3  # all alike: a unit is a row
+    table = deciles(np.tile([0, 1], 50), np.linspace(0, 1, 100), Units(np.zeros(100, dtype=int)))
+    assert table[["ci_low", "ci_high"]].isna().all(axis=None)
 
 
 def test_deciles_of_a_case_worked_by_hand():

@@ -1,4 +1,4 @@
-"""What may be asked of a run: its settings, use cases, data sets and simulations."""
+"""Configuration: settings, use cases, data sets and simulation facts."""
 
 from pathlib import Path
 

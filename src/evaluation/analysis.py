@@ -180,8 +180,8 @@ def _of_ranking(at: _At) -> tuple[dict[str, pd.DataFrame], dict[str, float]]:
         return {}, {}
     tables = {
         "thresholds": cutoffs.cutoffs(at.y, at.score, at.answers.threshold, threshold.prices(at.use_case.cost, at.frame)),
-        "deciles": score_bands.deciles(at.y, at.score),
-        "score_bands": score_bands.score_bands(at.y, at.score),
+        "deciles": score_bands.deciles(at.y, at.score, at.units),
+        "score_bands": score_bands.score_bands(at.y, at.score, at.units),
     }
     area = compute(["roc_auc"], at.y, at.answers.decided)["roc_auc"]
     return tables, {"test_ks": cutoffs.ks(at.y, at.score)[0], "test_gini": cutoffs.gini(area)}

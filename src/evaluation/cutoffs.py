@@ -1,4 +1,4 @@
-"""What every threshold of two classes would decide: counts, rates and cost, and the Kolmogorov-Smirnov distance (KS)."""
+"""Threshold table of two classes: confusion counts, rates, cost; Kolmogorov-Smirnov distance and Gini coefficient."""
 
 from __future__ import annotations
 

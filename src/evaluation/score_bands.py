@@ -1,16 +1,21 @@
-"""Test rows by what was predicted: ten equal parts with gains and lift, and bands of probability with fixed limits."""
+"""Deciles and score bands of test rows: observed rates, gains and lift."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t as student
 
+from src.metrics.intervals import spread
+from src.metrics.units import Units
+
+ROWS = Units()  # independent ones
 N_DECILES = 10
 LIMITS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)  # of probability, finer where most portfolios lie
 Z = 1.959963984540054  # of a 95 % interval
 
 
-def deciles(y_true, score) -> pd.DataFrame:
+def deciles(y_true, score, units: Units = ROWS) -> pd.DataFrame:
     """Gains, lift and calibration by tenth of the rows, from the highest scores to the lowest.
 
     Rows of one score stay in one tenth, so tenths may differ in size where scores are tied.
@@ -21,6 +26,8 @@ def deciles(y_true, score) -> pd.DataFrame:
         0 or 1, both of them there.
     score : ndarray of shape (n_rows,)
         Probability of 1.
+    units : Units
+        What came into the sample together; the intervals of rates go by it.
 
     Returns
     -------
@@ -33,7 +40,7 @@ def deciles(y_true, score) -> pd.DataFrame:
     _, codes, counts = np.unique(-score, return_inverse=True, return_counts=True)
     middle = np.cumsum(counts) - counts / 2  # of the ranks of equal scores
     tenth = (N_DECILES * middle / len(score)).astype(int)[codes]
-    table = _rates(y_true, score, tenth)
+    table = _rates(y_true, score, tenth, units)
     ends = pd.Series(score).groupby(tenth)
     n_rows, n_positive = table["n_rows"].cumsum(), table["n_positive"].cumsum()
     gain, taken = n_positive / n_positive.iloc[-1], (n_rows - n_positive) / (n_rows - n_positive).iloc[-1]
@@ -45,7 +52,7 @@ def deciles(y_true, score) -> pd.DataFrame:
     return _short(table)
 
 
-def score_bands(y_true, score) -> pd.DataFrame:
+def score_bands(y_true, score, units: Units = ROWS) -> pd.DataFrame:
     """How many rows fall into each band of probability, and how many of them are positive.
 
     Its limits never change, so a band means the same for tomorrow's rows and for another model.
@@ -56,6 +63,8 @@ def score_bands(y_true, score) -> pd.DataFrame:
         0 or 1.
     score : ndarray of shape (n_rows,)
         Probability of 1; a band holds its lower limit, and the last one 1.
+    units : Units
+        What came into the sample together; the intervals of rates go by it.
 
     Returns
     -------
@@ -63,7 +72,7 @@ def score_bands(y_true, score) -> pd.DataFrame:
         Of each band that has rows `from` and `to`, the columns of `_rates`, and `share` of all rows.
     """
     band = np.searchsorted(LIMITS[1:-1], np.asarray(score, dtype=float), side="right")
-    table = _rates(np.asarray(y_true), np.asarray(score, dtype=float), band)
+    table = _rates(np.asarray(y_true), np.asarray(score, dtype=float), band, units)
     group = table.pop("group").to_numpy()
     table.insert(0, "from", np.take(LIMITS, group))
     table.insert(1, "to", np.take(LIMITS, group + 1))
@@ -72,29 +81,64 @@ def score_bands(y_true, score) -> pd.DataFrame:
 
 
 def wilson(n_positive, n_rows) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of the 95 % interval of a rate, of rows that do not depend on one another.
+    """Ends of the 95 % interval of a rate.
+
+    Parameters
+    ----------
+    n_positive, n_rows : float or ndarray
+        Counts, or the effective ones of rows that depend on one another: see `effective_rows`.
 
     References
     ----------
     Wilson (1927), Probable inference, the law of succession, and statistical inference, JASA 22, 209-212.
     """
     n_rows = np.asarray(n_rows, dtype=float)
-    rate, shrunk = np.asarray(n_positive) / n_rows, Z**2 / n_rows
+    with np.errstate(invalid="ignore"):
+        rate, shrunk = np.asarray(n_positive) / n_rows, Z**2 / n_rows
     middle = (rate + shrunk / 2) / (1 + shrunk)
     half = Z * np.sqrt(rate * (1 - rate) / n_rows + shrunk / (4 * n_rows)) / (1 + shrunk)
     return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
 
 
-def _rates(y_true: np.ndarray, score: np.ndarray, group: np.ndarray) -> pd.DataFrame:
+def effective_rows(y_true: np.ndarray, units: Units) -> float:
+    """How many independent rows would tell a rate as well as these do; nan where units are too few to say.
+
+    Rows of one customer or one moment repeat one another: the variance of the rate by units, over that of as many independent
+    rows, is the design effect. Where all rows are alike, each unit counts as one row.
+
+    References
+    ----------
+    Korn & Graubard (1998), Confidence intervals for proportions with small expected number of positive counts estimated from
+    survey data, Survey Methodology 24, 193-201.
+    """
+    n, rate = len(y_true), y_true.mean()
+    if units.entities is None and units.moments is None:
+        return float(n)
+    n_units = min(len(np.unique(codes)) for codes in (units.entities, units.moments) if codes is not None)
+    if rate in (0, 1):
+        return float(n_units) if n_units > 1 else np.nan
+    found = spread((y_true - rate) / n, units, np.zeros(n, dtype="int64"))
+    if found is None or found.error == 0:
+        return np.nan
+    least_t = student.ppf(0.975, found.freedom) / Z  # few units: a wider interval
+    return float(min(n, rate * (1 - rate) / (found.error * least_t) ** 2))
+
+
+def _rates(y_true: np.ndarray, score: np.ndarray, group: np.ndarray, units: Units) -> pd.DataFrame:
     """Of each `group`: `n_rows`, `n_positive`, `observed_rate` with its interval, and `mean_predicted`."""
     of_group = pd.DataFrame({"y": y_true, "score": score}).groupby(group)
     n_rows, n_positive = of_group["y"].size(), of_group["y"].sum().astype(int)
-    low, high = wilson(n_positive, n_rows)
+    effective = [effective_rows(y_true[rows], units.take(rows)) for rows in map(np.flatnonzero, _masks(group, n_rows.index))]
+    low, high = wilson(n_positive / n_rows * effective, effective)
     columns = {
         "group": n_rows.index, "n_rows": n_rows, "n_positive": n_positive, "observed_rate": n_positive / n_rows,
         "ci_low": low, "ci_high": high, "mean_predicted": of_group["score"].mean(),
     }  # fmt: skip
     return pd.DataFrame(columns).reset_index(drop=True)
+
+
+def _masks(group: np.ndarray, names) -> list[np.ndarray]:
+    return [group == name for name in names]
 
 
 def _short(table: pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,8 @@ import numpy as np
 
 from src.errors import DataError
 
+NOBODY = float(np.nextafter(np.float32(1), np.float32(2)))  # a threshold above 1, in single precision too
+
 
 def cheapest_class(probability, costs) -> np.ndarray:
     """Code of the class of least expected cost, for each row; of equally cheap ones the first."""
@@ -65,7 +67,7 @@ def cheapest(y_true, y_score, false_positive, false_negative) -> float:
     Returns
     -------
     float
-        One of the scores, or a number just above 1 where no alert pays for itself.
+        One of the scores, or `NOBODY` where no alert pays for itself.
 
     References
     ----------
@@ -75,7 +77,7 @@ def cheapest(y_true, y_score, false_positive, false_negative) -> float:
     scores, saved, wasted = _at_each_score(y_true, y_score, false_negative, false_positive)
     gain = saved - wasted
     best = int(np.argmax(gain))
-    return float(scores[best]) if gain[best] > 0 else float(np.nextafter(1.0, 2.0))
+    return float(scores[best]) if gain[best] > 0 else NOBODY
 
 
 def costs_of_rows(y_true, y_score, threshold: float, false_positive, false_negative) -> np.ndarray:

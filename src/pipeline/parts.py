@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from src.data.split import Split, overlap, row_keys, split
-from src.evaluation import drift, leakage, validity
+from src.evaluation import drift, leakage, looks, validity
 from src.runs import writer
 
 if TYPE_CHECKING:
@@ -78,3 +78,12 @@ def split_table(config: TrainingConfig, table: Table, declared_seed: int | None)
     for warning in parts.warnings:
         log.warning(warning)
     return parts
+
+
+def announce(parts: Parts, facts: dict[str, Any]) -> None:
+    """Print the notes of a run that were not shown before the fit, and how often its test rows were looked at."""
+    for note in facts["notes"]:
+        if note not in parts.warnings:
+            log.info(note)
+    if said := looks.said(facts["looks"]):
+        log.info(said)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import pandas as pd
 
 from src.data import load
 from src.data.table import make_table
-from src.evaluation import analysis, drift, looks, performance, plot_tables
+from src.evaluation import analysis, drift, performance, plot_tables
 from src.evaluation.baselines import baseline_scores, best_first
 from src.evaluation.benchmarks import benchmark_scores
 from src.evaluation.explain.reference import as_table, reference_row
@@ -24,7 +23,7 @@ from src.metrics.scores import Prediction, decide
 from src.models.wrappers import CheapestClass, predict_score, with_threshold
 from src.pipeline import documents
 from src.pipeline.folds import score_folds, scoring_of
-from src.pipeline.parts import Parts, split_table
+from src.pipeline.parts import Parts, announce, split_table
 from src.registry.looks import facts_of_looks
 from src.runs import writer
 from src.runs.fingerprint import code_sha256
@@ -43,8 +42,6 @@ if TYPE_CHECKING:
     from src.evaluation.baselines import Baseline
     from src.metrics.scorer import Scorer
     from src.tuning.tune import SearchResult
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -161,10 +158,7 @@ def train(
             baseline = next(iter(decided.baselines))
             facts = writer.metadata(config, recipe, data, table, fitted, parts.suspects, broken, baseline, steps.durations_s)
             facts |= _facts(config, recipe, data, table, parts, tested, registry, facts["data"]["frame_sha256"])
-            facts["cross_validation"] = writer.how_folds_were_drawn(cv_results)
-            facts["environment"]["code_sha256"] = code_sha256()
-            facts["tuning"] = search and search.facts
-            facts["notes"] += [*parts.of_split, *tested.found.notes, *(search.notes if search else [])]
+            _complete(facts, cv_results, search, parts, tested)
             writer.write(folder, decided.model, fitted, tested.metrics, tables, parts.split, facts, hydra_files)
             _write_test(folder, tested, table, parts)
             documents.write(folder, registry)
@@ -261,6 +255,16 @@ def _facts(
     }
 
 
+def _complete(
+    facts: dict[str, Any], cv_results: pd.DataFrame, search: SearchResult | None, parts: Parts, tested: Tested
+) -> None:
+    """Add to the record what the folds, the search and the notes say."""
+    facts["cross_validation"] = writer.how_folds_were_drawn(cv_results)
+    facts["environment"]["code_sha256"] = code_sha256()
+    facts["tuning"] = search and search.facts
+    facts["notes"] += [*parts.of_split, *tested.found.notes, *(search.notes if search else [])]
+
+
 def _write_test(folder: Path, tested: Tested, table: Table, parts: Parts) -> None:
     rows = parts.split.test
     about = table.units(rows), table.periods(rows)
@@ -277,11 +281,7 @@ def _announce(
     run_dir: Path,
 ) -> None:
     """Print the notes that were not shown yet, the parameters that were saved, the score and the folder."""
-    for note in facts["notes"]:
-        if note not in parts.warnings:
-            log.info(note)
-    if said := looks.said(facts["looks"]):
-        log.info(said)
+    announce(parts, facts)
     if config.save_tuned:
         from src.pipeline.search import save_tuned
 

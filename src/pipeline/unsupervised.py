@@ -93,8 +93,7 @@ def find_anomalies(
     It is fitted on the train rows without their labels. Labels only judge how it ranks rows that it has not seen.
     `split_seed` is the one by which the use case's own options split the rows.
     """
-    from src.evaluation import looks
-    from src.pipeline.parts import split_table
+    from src.pipeline.parts import announce, split_table
     from src.registry.looks import facts_of_looks
 
     use_case = config.use_case
@@ -114,30 +113,33 @@ def find_anomalies(
             tested = _test_anomalies(config, scorer, model, table, parts)
         with steps.step("write"), folders.published(run_dir) as folder:
             facts = writer.facts_of_rows(config, recipe, data, table, steps.durations_s)
-            facts["notes"] += parts.warnings
-            facts["leaks"] = [suspect.as_dict() for suspect in parts.suspects]
-            facts["baseline"] = tested.baseline
-            facts["split"] = parts.facts(table, tested.drift)
-            facts["interval_of"] = writer.what_is_drawn(use_case, table.units(rows), table.y[rows], tested.metrics)
-            facts["params"] = _params(recipe, model)
             facts["environment"]["code_sha256"] = code_sha256()
+            facts["notes"] += parts.warnings
+            facts |= {
+                "leaks": [suspect.as_dict() for suspect in parts.suspects],
+                "baseline": tested.baseline,
+                "split": parts.facts(table, tested.drift),
+                "interval_of": writer.what_is_drawn(use_case, table.units(rows), table.y[rows], tested.metrics),
+                "params": _params(recipe, model),
+            }
             about = data, table, rows, tested.predictions, tested.metrics, registry
             facts |= facts_of_looks(config, facts["data"]["frame_sha256"], *about)
             tables = {**tested.tables, "resources": steps.monitor.table()}
             writer.write_model(folder, model, model, tested.metrics, tables, facts, hydra_files)
-            writer.write_split(folder / "split.parquet", parts.split)
-            scores = rows, table.y[rows], tested.predictions, table.units(rows)
-            writer.write_test_scores(folder / "test_scores.parquet", *scores)
-            writing.write_json(folder / "drift_reference.json", tested.drift)
+            _write_test(folder, tested, table, parts)
             documents.write(folder, registry)
-    for note in facts["notes"]:
-        if note not in parts.warnings:
-            log.info(note)
-    if said := looks.said(facts["looks"]):
-        log.info(said)
+    announce(parts, facts)
     print(writer.closing_line(facts, tested.metrics))
     print(os.path.relpath(run_dir))
     return tested.metrics["val_score"]
+
+
+def _write_test(folder: Path, tested: TestedDetector, table: Table, parts: Parts) -> None:
+    rows = parts.split.test
+    writer.write_split(folder / "split.parquet", parts.split)
+    scores = rows, table.y[rows], tested.predictions, table.units(rows)
+    writer.write_test_scores(folder / "test_scores.parquet", *scores)
+    writing.write_json(folder / "drift_reference.json", tested.drift)
 
 
 @dataclass(frozen=True)

@@ -237,8 +237,7 @@ def _compare(args: argparse.Namespace) -> int:
         [
             {"metric": name, a.name: one, b.name: other, "better": better_version(name, one, other, a, b)}
             for name, one, other in rows
-        ],
-        ("why", "reason"),
+        ]
     )
     print(f"\n{verdict(difference, a.version, b.version)}")
     return 0

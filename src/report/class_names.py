@@ -1,4 +1,4 @@
-"""What the two classes of a target are called."""
+"""Names of the two classes of a target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What using the model means for the business: cases flagged, missed and their cost; the typical error; the naive forecast."""
+"""Verdict in business terms: cases flagged and missed, their cost; typical error; comparison with the naive forecast."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a bank reads of a score: gains and lift by tenth, score bands, and whether predicted rates come true."""
+"""Scorecard tables: gains and lift by decile, score bands, calibration by decile."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def scorecard(run: Run) -> list:
     blocks = [Heading("Score by tenths and bands"), Figures(_summary(run)), _calibration(deciles, positive)]
     blocks += [_by_decile(deciles, positive), _by_band(bands, positive)]
     if "rows" not in units and units:
-        said = f"Intervals of rates take rows as independent. Rows that share {' or '.join(units)} make them too narrow."
+        said = f"Rows that share {' or '.join(units)} repeat one another: the intervals of rates go by that."
         blocks.append(Text(said, is_remark=True))
     return blocks
 
@@ -36,6 +36,7 @@ def _summary(run: Run) -> list:
 
 def _calibration(table, positive: str) -> Chart:
     labels = [str(code) for code in table["decile"]]
+    n_known = int(table["ci_low"].notna().sum())
     inside = int(((table["ci_low"] <= table["mean_predicted"]) & (table["mean_predicted"] <= table["ci_high"])).sum())
     drawn = [
         series.spans("95 % interval of the rate", table["ci_low"], table["ci_high"]),
@@ -43,7 +44,7 @@ def _calibration(table, positive: str) -> Chart:
         series.dots("mean prediction", table["mean_predicted"], 2),
     ]
     said = (
-        f"Rate of {positive} by tenth of the score; 1 has the highest scores. In {inside} of {len(table)} tenths the mean "
+        f"Rate of {positive} by tenth of the score; 1 has the highest scores. In {inside} of {n_known} tenths the mean "
         "prediction lies within the interval of the observed rate."
     )
     axes = {"label": "tenth of the score", "labels": labels}, {"label": "rate", "min": 0}

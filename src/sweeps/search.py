@@ -1,4 +1,4 @@
-"""What a sweep of `hydra/sweeper=optuna` may search: whatever leaves the scores of its trials comparable."""
+"""Search space of `hydra/sweeper=optuna`: only what leaves the scores of its trials comparable."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def _fit_xgboost(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep)
     import xgboost
     from xgboost.callback import EarlyStopping, TrainingCallback
 
-    from src.models.early_stopping.xgboost import LOSSES, explained
+    from src.models.early_stopping.xgboost import LOSSES, explained, grows_one_by_one
 
     estimator = make_estimator(
         recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads, recipe.quantile, recipe.device
@@ -93,6 +93,8 @@ def _fit_xgboost(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep)
     monotone = tuple(fold.matrix.monotone) if any(fold.matrix.monotone) else None
     params = estimator.set_params(monotone_constraints=monotone).get_xgb_params()
     params["eval_metric"] = LOSSES[recipe.loss]
+    if grows_one_by_one(params, fold.X.shape[1]):
+        params["grow_policy"] = "lossguide"
     if recipe.quantile is None:
         params["objective"] = _XGBOOST_OBJECTIVES[recipe.task]
     if recipe.task == "multiclass":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -111,10 +112,7 @@ def simulate(use_case: UseCase, n_rows: int, seed: int) -> Dataset:
             seen[name] = as_value(columns[name], feature)
         columns[name] = replace(columns[name], score=None)
 
-    for interaction in simulation.interactions:
-        first, second = (interaction_score(features[name].simulate, kept[name]) for name in interaction.features)
-        for output, effect in _effects(interaction).items():
-            index[output] += effect * first * second
+    _add_interactions(index, simulation, features, kept)
     for output, total in index.items():
         _add_time_and_entity(total, output, simulation, rows, seed)
 
@@ -122,18 +120,31 @@ def simulate(use_case: UseCase, n_rows: int, seed: int) -> Dataset:
     for name, feature in features.items():
         hidden = _hidden(feature.simulate, kept, n_rows, stream(seed, "missing", name))
         columns[name] = as_column(columns[name], feature, hidden)
+    return Dataset(
+        frame=_frame(use_case, columns, rows, target),
+        provenance={"kind": "simulated", "source": "simulated", "seed": seed, "rows": n_rows},
+        true_score=true_score,
+        true_groups=latents.groups if use_case.task == "clustering" else None,
+    )
+
+
+def _add_interactions(index: dict, simulation: Simulation, features: Mapping[str, Feature], kept: Mapping[str, Shown]) -> None:
+    """Add the products of the scores of two features to the index of each output."""
+    for interaction in simulation.interactions:
+        first, second = (interaction_score(features[name].simulate, kept[name]) for name in interaction.features)
+        for output, effect in _effects(interaction).items():
+            index[output] += effect * first * second
+
+
+def _frame(use_case: UseCase, columns: dict[str, Any], rows: Rows, target) -> pd.DataFrame:
+    """The features with timestamps, entities and the target."""
     if use_case.time_column is not None:
         columns[use_case.time_column] = rows.times
     if use_case.group_column is not None:
         columns[use_case.group_column] = pd.Categorical.from_codes(rows.entities, _entity_names(use_case, rows))
     if target is not None:
         columns[use_case.target] = target
-    return Dataset(
-        frame=pd.DataFrame(columns),
-        provenance={"kind": "simulated", "source": "simulated", "seed": seed, "rows": n_rows},
-        true_score=true_score,
-        true_groups=latents.groups if use_case.task == "clustering" else None,
-    )
+    return pd.DataFrame(columns)
 
 
 def _check(use_case: UseCase, n_rows: int, seed: int) -> None:
