@@ -128,6 +128,9 @@ def test_a_wide_table_is_fitted_node_by_node_and_scores_the_same(monkeypatch):
     thrifty = fit_on(FIT, recipe("xgboost", n_estimators=20))
     assert thrifty.model.predict_proba(FRAME).tobytes() == usual.model.predict_proba(FRAME).tobytes()
     assert thrifty.pipeline[-1].get_params() == usual.pipeline[-1].get_params()
+    assert thrifty.pipeline[-1].__dict__.keys() == usual.pipeline[-1].__dict__.keys()
+    own = fit_on(FIT, recipe("xgboost", n_estimators=20, refresh_leaf=True))  # a parameter of the library's
+    assert own.pipeline[-1].kwargs == {"refresh_leaf": True}
 
 
 @pytest.mark.parametrize(

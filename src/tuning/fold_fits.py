@@ -85,7 +85,7 @@ def _fit_xgboost(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep)
     import xgboost
     from xgboost.callback import EarlyStopping, TrainingCallback
 
-    from src.models.early_stopping.xgboost import LOSSES, explained, grows_one_by_one
+    from src.models.early_stopping.xgboost import LOSSES, ONE_BY_ONE, explained, grows_one_by_one
 
     estimator = make_estimator(
         recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads, recipe.quantile, recipe.device
@@ -94,7 +94,7 @@ def _fit_xgboost(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep)
     params = estimator.set_params(monotone_constraints=monotone).get_xgb_params()
     params["eval_metric"] = LOSSES[recipe.loss]
     if grows_one_by_one(params, fold.X.shape[1]):
-        params["grow_policy"] = "lossguide"
+        params |= ONE_BY_ONE
     if recipe.quantile is None:
         params["objective"] = _XGBOOST_OBJECTIVES[recipe.task]
     if recipe.task == "multiclass":

@@ -11,6 +11,7 @@ from src.errors import ConfigError
 from src.models.early_stopping import Matrix, OnRound, Part, Patience
 
 MANY_COLUMNS = 1_000
+ONE_BY_ONE = {"grow_policy": "lossguide", "max_cached_hist_node": 8}
 LOSSES = {"log_loss": "logloss", "multiclass_log_loss": "mlogloss", "rmse": "rmse", "pinball_loss": "quantile"}
 
 
@@ -40,7 +41,8 @@ def grows_one_by_one(params: Mapping[str, Any], n_columns: int) -> bool:
     """Whether to split one node at a time, because a histogram of a wide table takes megabytes.
 
     `depthwise` builds the histograms of all nodes of a level at once, for each thread: 430 MB of 5,000 columns. `lossguide`
-    finds the same splits in another order, as long as neither the number of leaves nor columns drawn by node depend on it.
+    finds the same splits in another order, as long as neither the number of leaves nor columns drawn by node depend on it. It would keep every node's histogram, so
+    few are kept.
     """
     is_free = params.get("grow_policy") in (None, "depthwise") and not params.get("max_leaves")
     draws_by_node = any(params.get(name) not in (None, 1) for name in ("colsample_bynode", "colsample_bylevel"))
@@ -50,11 +52,16 @@ def grows_one_by_one(params: Mapping[str, Any], n_columns: int) -> bool:
 @contextmanager
 def _one_by_one(estimator, n_columns: int) -> Iterator[None]:
     """Let a fit split one node at a time where that saves memory; the estimator does not keep it."""
-    own = estimator.grow_policy
-    if grows_one_by_one(estimator.get_params(), n_columns):
-        estimator.set_params(grow_policy="lossguide")
+    if not grows_one_by_one(estimator.get_params(), n_columns):
+        yield
+        return
+    policy, others = estimator.grow_policy, dict(getattr(estimator, "kwargs", None) or {})
+    estimator.set_params(**ONE_BY_ONE)
     yield
-    estimator.set_params(grow_policy=own)
+    estimator.set_params(grow_policy=policy)
+    del estimator.kwargs
+    if others:
+        estimator.kwargs = others
 
 
 def train(estimator, loss, rows: Part, parts, patience: Patience | None, matrix: Matrix, on_round: OnRound | None):
