@@ -41,8 +41,8 @@ def grows_one_by_one(params: Mapping[str, Any], n_columns: int) -> bool:
     """Whether to split one node at a time, because a histogram of a wide table takes megabytes.
 
     `depthwise` builds the histograms of all nodes of a level at once, for each thread: 430 MB of 5,000 columns. `lossguide`
-    finds the same splits in another order, as long as neither the number of leaves nor columns drawn by node depend on it. It would keep every node's histogram, so
-    few are kept.
+    finds the same splits in another order, as long as neither the number of leaves nor columns drawn by node depend on it.
+    It would keep every node's histogram, so few are kept.
     """
     is_free = params.get("grow_policy") in (None, "depthwise") and not params.get("max_leaves")
     draws_by_node = any(params.get(name) not in (None, 1) for name in ("colsample_bynode", "colsample_bylevel"))
