@@ -132,6 +132,15 @@ def test_the_specifications_min_samples_is_answered_with_the_two_settings_it_may
     assert str(refused.value) == f"model.params.min_samples is not known. Did you mean {meant}?"
 
 
+def test_a_plus_before_a_setting_that_there_is_is_said_to_be_too_much():
+    from src.command_line import CONF
+    from src.config.compose import compose_job, composer
+
+    with composer([CONF]) as compose, pytest.raises(ConfigError) as refused:
+        compose_job(compose, ["model=xgboost", "+model.params.max_bin=64"], [CONF])
+    assert str(refused.value) == "model.params.max_bin is a setting already. Type it without a plus: model.params.max_bin=…"
+
+
 def test_a_parameter_that_no_file_lists_reaches_the_library(compose):
     config = compose("use_case=credit_scoring", "model=xgboost", "+model.params.scale_pos_weight=3")
     assert make_estimator("XGBClassifier", config.model.params, 0, 1).get_params()["scale_pos_weight"] == 3

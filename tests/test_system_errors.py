@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from conftest import ROOT
 
-from src.errors import DataError, IntegrityError, TrainingError, UserError
+from src.errors import ConfigError, DataError, IntegrityError, TrainingError, UserError
 from src.runtime import git
 from src.runtime.system_errors import explained
 from src.sweeps.job import said
@@ -194,3 +194,21 @@ def test_git_runs_nothing_that_a_repository_or_the_path_names(tmp_path, monkeypa
         assert (len(found["revision"]), found["is_edited"]) == (40, is_edited)
     assert git.ask(repository, "cat-file", "blob", "HEAD:rows.txt").stdout == b"1\n"
     assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "value", "said"),
+    [
+        ("xgboost", {"max_leaves": -1}, "value -1 for Parameter max_leaves should be greater equal to 0"),
+        ("xgboost", {"grow_policy": "abc"}, "Invalid Input: 'abc', valid values are: {'depthwise', 'lossguide'}"),
+        ("lightgbm", {"num_leaves": 1}, "Check failed: (num_leaves) >"),
+    ],
+)
+def test_a_value_that_a_booster_refuses_is_a_setting_that_cannot_be_used(model, value, said):
+    name = {"xgboost": "XGBClassifier", "lightgbm": "LGBMClassifier"}[model]
+    estimator = getattr(pytest.importorskip(model), name)(n_estimators=1, **value)
+    with pytest.raises(Exception) as refused:  # noqa: PT011  each library has an exception of its own
+        estimator.fit(np.arange(20.0).reshape(10, 2), [0, 1] * 5)
+    told = explained(refused.value)
+    assert isinstance(told, ConfigError)
+    assert str(told).startswith(f"The library refuses a value of model.params: {said}")

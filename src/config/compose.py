@@ -288,6 +288,8 @@ def _explain(error: Exception, compose: Callable, overrides: list[str], config_d
             known = [place for place, _ in _leaves(compose(chosen)) if not place.startswith("hydra.")]
         except HydraException:
             known = []
+        if key[1] in known:
+            return f"{key[1]} is a setting already. Type it without a plus: {key[1]}=…"
         starting = [place for place in known if place.startswith(f"{key[1]}_")]
         if key[1].startswith("model.params.") and starting:  # such as min_samples, the specification's word for two
             return f"{key[1]} is not known. Did you mean {' or '.join(starting)}?"

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from src.errors import DataError, TrainingError, UserError
+from src.errors import ConfigError, DataError, TrainingError, UserError
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 EXHAUSTED = (*NO_ROOM, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # whatever was being read or written
@@ -38,6 +38,8 @@ OUT_OF_MEMORY = re.compile(
     r"malloc of size|failed to map segment",
     re.IGNORECASE,
 )
+OF_A_BOOSTER = ("XGBoostError", "LightGBMError")
+REFUSED_VALUE = re.compile(r"value \S+ for Parameter [^\n]+|Invalid Input: [^\n]+|Check failed: [^\n]+?(?= at /)", re.IGNORECASE)
 DATABASE = "the database"
 NO_THREAD = "can't start new thread"
 LIBRARY = "scipy.linalg"
@@ -120,6 +122,8 @@ def _explained(error: BaseException, named: list[str]) -> TrainingError | None:
         return TrainingError("/proc, where the system tells of its processes, is not there. Mount it: mount -t proc proc /proc")
     if isinstance(error, OSError):
         return _of_os(error, named)
+    if type(error).__name__ in OF_A_BOOSTER and (refused := REFUSED_VALUE.search(str(error))):
+        return ConfigError(f"The library refuses a value of model.params: {refused[0]}")
     number = next((number for text, number in OF_SQLITE.items() if text in str(error)), None)
     return None if number is None else _of_os(OSError(number, os.strerror(number), DATABASE), named)
 
