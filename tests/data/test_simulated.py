@@ -15,7 +15,7 @@ from src.config.use_case import UseCase
 from src.data.simulated import simulate
 from src.errors import ConfigError, DataError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 REQUIRED_CREDIT_FEATURES = {
     "age", "income", "employment_status", "credit_score", "debt_to_income", "loan_amount", "loan_purpose",
     "credit_history_length", "num_credit_accounts", "payment_history", "utilization_ratio",

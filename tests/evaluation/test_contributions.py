@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import KINDS, run_warm
+from html_page import Page
 from test_reasons import NEW, PAIRS, scoring_model
-from test_report import Page
 
 from src import report
 from src.config.use_case import UseCase

@@ -20,7 +20,7 @@ from src.data.table import make_table
 from src.data.validation import validate
 from src.errors import DataError, IntegrityError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf" / "use_case"
 USE_CASES = [
     "default_prediction", "credit_scoring", "account_opening", "market_risk_var", "loan_approval", "fair_lending", "cross_sell",

@@ -16,7 +16,7 @@ from src.runs.model_checks.moved import MOVED, OF_PACKAGE, rename
 from src.runs.model_file import TRUSTED, dump
 
 SAVED = zipfile.ZipFile(
-    Path(__file__).with_name("models_of_earlier_layout.zip")
+    Path(__file__).resolve().parents[1] / "models_of_earlier_layout.zip"
 )  # one of each class, 120 rows and their scores
 EXPECTED = json.loads(SAVED.read("scores.json"))
 ROWS = pd.read_parquet(io.BytesIO(SAVED.read("rows.parquet")))
