@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 
 from src.errors import ConfigError
 from src.features.preprocessing import make_features, matrix_facts
-from src.models.early_stopping import NO_ROUNDS, Matrix, OnRound, Patience, fit_rounds
+from src.models.early_stopping import NO_ROUNDS, Matrix, Monitoring, OnRound, Patience, fit_rounds, make_part
 from src.models.estimators import ESTIMATORS, make_estimator
 from src.models.wrappers import TO_LEARN, OnTargetScale, on_target_scale
 from src.runtime.device import openmp_threads, threads_for
@@ -245,10 +245,10 @@ def fit_estimator(recipe: Recipe, X, y, stop, matrix: Matrix, with_train_loss: b
     history, best_iteration = NO_ROUNDS, None
     weight = class_weights(y) if recipe.class_weight == "balanced" else None
     if algorithm.rounds:
+        train, val = make_part("train", X, y, weight), make_part("val", *stop, weight) if stop else None
+        monitoring = Monitoring(recipe.patience, with_train_loss, on_round)
         with openmp_threads(n_threads) if not algorithm.is_threaded else nullcontext():
-            history, best_iteration = fit_rounds(
-                estimator, algorithm.rounds, recipe.loss, X, y, stop, recipe.patience, with_train_loss, matrix, weight, on_round
-            )
+            history, best_iteration = fit_rounds(estimator, algorithm.rounds, recipe.loss, train, val, matrix, monitoring)
     else:
         estimator.fit(X, y, **({} if weight is None else {"sample_weight": weight[y]}))
     if algorithm.scores_in_one_thread:

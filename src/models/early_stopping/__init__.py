@@ -49,10 +49,30 @@ class Matrix:
     monotone: list[int]
 
 
-HISTORY = ["round", "train_loss", "val_loss", "learning_rate"]
-NO_ROUNDS = pd.DataFrame(columns=HISTORY)
 OnRound = Callable[[Mapping[str, float]], None]
 """What to do after each round with the losses that are recorded: `train`, `val`, or both."""
+
+
+@dataclass(frozen=True)
+class Monitoring:
+    """What is watched while a model trains round by round.
+
+    Attributes
+    ----------
+    patience : Patience, optional
+        None, or no rows to watch, trains every round.
+    with_train_loss : bool
+        Record the loss on the training rows too.
+    on_round : callable, optional
+    """
+
+    patience: Patience | None = None
+    with_train_loss: bool = False
+    on_round: OnRound | None = None
+
+
+HISTORY = ["round", "train_loss", "val_loss", "learning_rate"]
+NO_ROUNDS = pd.DataFrame(columns=HISTORY)
 
 
 class Part(NamedTuple):
@@ -64,18 +84,13 @@ class Part(NamedTuple):
     weight: np.ndarray | None
 
 
+def make_part(name: str, X, y, class_weight: np.ndarray | None) -> Part:
+    """Rows with the weight of their class, if classes have one."""
+    return Part(name, X, y, None if class_weight is None else class_weight[y])
+
+
 def fit_rounds(
-    estimator,
-    library: str,
-    loss: str,
-    X,
-    y,
-    stop,
-    patience: Patience | None,
-    with_train_loss: bool,
-    matrix: Matrix,
-    class_weight=None,
-    on_round: OnRound | None = None,
+    estimator, library: str, loss: str, train: Part, stop: Part | None, matrix: Matrix, monitoring: Monitoring
 ) -> tuple[pd.DataFrame, int]:
     """Fit an estimator in place.
 
@@ -87,17 +102,12 @@ def fit_rounds(
         The module beside this one that trains it.
     loss : {"log_loss", "multiclass_log_loss", "rmse", "pinball_loss"}
         What is watched.
-    X : ndarray of float32 of shape (n_rows, n_columns)
-    y : ndarray of shape (n_rows,)
-    stop : tuple of (ndarray, ndarray), optional
-        Matrix and target of the rows whose loss is watched.
-    patience : Patience or None
-        None, or no `stop`, trains every round.
-    with_train_loss : bool
+    train : Part
+        Rows to fit, of a float32 matrix; their weights count in fitting and in the watched loss.
+    stop : Part, optional
+        Rows named `val`, whose loss is watched.
     matrix : Matrix
-    class_weight : ndarray of shape (n_classes,), optional
-        Weight of each class, in fitting and in the watched loss.
-    on_round : callable, optional
+    monitoring : Monitoring
 
     Returns
     -------
@@ -106,12 +116,11 @@ def fit_rounds(
     n_rounds : int
         Rounds the fitted model holds: with `restore_best_weights`, exactly the best number.
     """
-    train = Part("train", X, y, None if class_weight is None else class_weight[y])
-    parts = [train] if with_train_loss else []
-    if stop:
-        parts.append(Part("val", *stop, None if class_weight is None else class_weight[stop[1]]))
+    parts = [train] if monitoring.with_train_loss else []
+    parts += [stop] if stop else []
     trainer = import_module(f"src.models.early_stopping.{library}")
-    losses, n_rounds = trainer.train(estimator, loss, train, parts, patience if stop else None, matrix, on_round)
+    patience = monitoring.patience if stop else None
+    losses, n_rounds = trainer.train(estimator, loss, train, parts, patience, matrix, monitoring.on_round)
     n_trained = max((len(values) for values in losses.values()), default=0)
     history = pd.DataFrame(
         {

@@ -13,12 +13,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from src.errors import ConfigError
+from src.models.early_stopping import Monitoring
 from src.models.estimators import check_arguments
+from src.models.neural import Arrays, Objective, Optimisation
 
 EMBEDDINGS = ("piecewise_linear", "periodic", "none")
 SCHEDULES = ("none", "cosine", "plateau")
 ARCHITECTURE = ("layers", "neurons", "dropout", "embedding", "embedding_size", "bins", "frequency_std")
-TRAINING = ("learning_rate", "schedule", "schedule_epochs", "weight_decay", "max_epochs")
+OPTIMISATION = ("learning_rate", "schedule", "schedule_epochs", "weight_decay", "max_epochs")
 BATCHES = 100  # an epoch has about this many when batch_size is None …
 LEAST_BATCH, MOST_BATCH = 256, 1024  # … as far as a batch stays within these …
 FEWEST_BATCHES, SMALLEST_BATCH = 20, 32  # … or few rows would make an epoch of a step or two
@@ -137,12 +139,10 @@ class _NeuralNetwork(BaseEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def _fit(self, X, target, stop, patience, with_train_loss, weight, is_category, on_round, start, loss, unit):
+    def _fit(self, X, target, weight, is_category, stop, objective: Objective, monitoring: Monitoring):
         """Train on a target the network can be compared with; `stop` is (matrix, target[, weight]) likewise."""
         network = _network(self.device)
-        for name, valid in (("embedding", EMBEDDINGS), ("schedule", SCHEDULES)):
-            if getattr(self, name) not in valid:
-                raise ConfigError(f"model.params.{name}={getattr(self, name)} is not known: choose one of {', '.join(valid)}")
+        self._check_options()
         X = _matrix(X)
         self.n_features_in_ = X.shape[1]
         self.is_category_ = [bool(flag) for flag in ([False] * X.shape[1] if is_category is None else is_category)]
@@ -151,30 +151,34 @@ class _NeuralNetwork(BaseEstimator):
         self.architecture_ = {
             "n_numeric": X.shape[1] - sum(self.is_category_),
             "cardinalities": [max(int(codes.max()), -1) + 1 for codes in X.T[self.is_category_]],
-            "n_outputs": len(start),
+            "n_outputs": len(objective.start),
             **{name: getattr(self, name) for name in ARCHITECTURE},
         }
+        rows = self._arrays(X, target, weight)
+        watched = stop and self._arrays(_matrix(stop[0]), *stop[1:])
+        how = objective, self._optimisation(len(X)), monitoring
         self.state_, self.history_, self.best_iteration_ = network.train(
-            self.architecture_,
-            (*self._inputs(X), target, _of_mean_1((weight,), len(X))),
-            stop and (*self._inputs(_matrix(stop[0])), stop[1], _of_mean_1(stop[2:], len(stop[1]))),
-            start.astype(np.float32),
-            loss,
-            unit,
-            patience,
-            with_train_loss,
-            {name: getattr(self, name) for name in TRAINING} | {"batch_size": self._batch_size(len(X))},
-            int(check_random_state(self.random_state).randint(2**31 - 1)),
-            self.device,
-            self.n_jobs,
-            on_round,
+            self.architecture_, rows, watched, *how, self.device, self.n_jobs
         )
+        self._check_weights()
+        return self
+
+    def _check_options(self) -> None:
+        for name, valid in (("embedding", EMBEDDINGS), ("schedule", SCHEDULES)):
+            if getattr(self, name) not in valid:
+                raise ConfigError(f"model.params.{name}={getattr(self, name)} is not known: choose one of {', '.join(valid)}")
+
+    def _check_weights(self) -> None:
         if not all(np.isfinite(values).all() for values in self.state_.values()):
             raise ConfigError(
                 f"The network diverged at model.params.learning_rate={self.learning_rate}: its weights are no longer numbers.\n"
                 "Choose a smaller learning rate."
             )
-        return self
+
+    def _optimisation(self, n_rows: int) -> Optimisation:
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        given = {name: getattr(self, name) for name in OPTIMISATION}
+        return Optimisation(**given, batch_size=self._batch_size(n_rows), seed=seed)
 
     def _batch_size(self, n_rows: int) -> int:
         usual = int(np.clip(n_rows // BATCHES, LEAST_BATCH, MOST_BATCH))
@@ -187,6 +191,11 @@ class _NeuralNetwork(BaseEstimator):
         known = (codes >= 0) & (codes < np.array(self.architecture_["cardinalities"], dtype=np.int64))
         return np.ascontiguousarray(X[:, ~is_category]), np.where(known, codes + 1, 0)
 
+    def _arrays(self, X, target, weight=None) -> Arrays:
+        """Rows with weights in proportion, if there are any."""
+        given = np.ones(len(X)) if weight is None else np.asarray(weight, dtype=float)
+        return Arrays(*self._inputs(X), target, (given / given.mean()).astype(np.float32))
+
     def _outputs(self, X) -> np.ndarray:
         check_is_fitted(self)
         X = _matrix(X)
@@ -194,12 +203,6 @@ class _NeuralNetwork(BaseEstimator):
             raise ValueError(f"X has {X.shape[1]} columns, but the network was fitted on {self.n_features_in_}")
         network = _network("cpu")
         return network.outputs(self.architecture_, self.state_, *self._inputs(X), self.n_jobs)
-
-
-def _of_mean_1(weight: tuple, n_rows: int) -> np.ndarray:
-    """Weights, if there are any, in proportion."""
-    given = next((np.asarray(values, dtype=float) for values in weight if values is not None), np.ones(n_rows))
-    return (given / given.mean()).astype(np.float32)
 
 
 def _matrix(X) -> np.ndarray:
@@ -254,20 +257,9 @@ class NeuralNetworkClassifier(ClassifierMixin, _NeuralNetwork):
             stop = (stop[0], self._codes(stop[1]), *stop[2:])
         weight = np.ones(len(codes)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
         shares = np.bincount(codes, weight) / weight.sum()
-        start = np.log(np.maximum(shares, 1e-12))
-        return self._fit(
-            X,
-            codes.astype(np.int64),
-            stop,
-            patience,
-            with_train_loss,
-            sample_weight,
-            is_category,
-            on_round,
-            start,
-            ("log_loss", None),
-            1.0,
-        )
+        objective = Objective("log_loss", np.log(np.maximum(shares, 1e-12)).astype(np.float32))
+        monitoring = Monitoring(patience, with_train_loss, on_round)
+        return self._fit(X, codes.astype(np.int64), sample_weight, is_category, stop, objective, monitoring)
 
     def _codes(self, y) -> np.ndarray:
         codes = np.searchsorted(self.classes_, np.asarray(y)).clip(max=len(self.classes_) - 1)
@@ -341,11 +333,12 @@ class NeuralNetworkRegressor(RegressorMixin, _NeuralNetwork):
         target = self._standardise(y)
         if stop is not None:
             stop = (stop[0], self._standardise(stop[1]), *stop[2:])
-        is_quantile = self.loss == "quantile"
-        start = np.array([np.quantile(target, self.quantile) if is_quantile else 0.0])
-        loss = (self.loss, self.quantile if is_quantile else None)
-        watched = stop, patience, with_train_loss
-        return self._fit(X, target, *watched, sample_weight, is_category, on_round, start, loss, self.y_std_)
+        quantile = self.quantile if self.loss == "quantile" else None
+        start = np.array([0.0 if quantile is None else np.quantile(target, quantile)], dtype=np.float32)
+        objective = Objective(self.loss, start, quantile, self.y_std_)
+        return self._fit(
+            X, target, sample_weight, is_category, stop, objective, Monitoring(patience, with_train_loss, on_round)
+        )
 
     def _standardise(self, y) -> np.ndarray:
         return ((np.asarray(y, dtype=float) - self.y_mean_) / self.y_std_).astype(np.float32)

@@ -17,7 +17,8 @@ from skorch.helper import predefined_split
 from torch import nn
 from torch.utils.data import Dataset
 
-from src.models.early_stopping import OnRound, Patience
+from src.models.early_stopping import Monitoring
+from src.models.neural import Arrays, Objective, Optimisation
 
 ROWS_AT_ONCE = 4096  # scored in one go: bounds memory
 BLOCK = 16  # fewer rows would be multiplied in another order: their scores would depend on their company
@@ -131,9 +132,9 @@ def quantile_bins(numbers: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarra
 class Rows(Dataset):
     """Rows as tensors on the device, taken many at a time."""
 
-    def __init__(self, numbers, codes, y, weight, device: str):
-        self.inputs = {"numbers": torch.from_numpy(numbers).to(device), "codes": torch.from_numpy(codes).to(device)}
-        self.y, self.weight = torch.from_numpy(y).to(device), torch.from_numpy(weight).to(device)
+    def __init__(self, arrays: Arrays, device: str):
+        numbers, codes, self.y, self.weight = (torch.from_numpy(each).to(device) for each in arrays)
+        self.inputs = {"numbers": numbers, "codes": codes}
 
     def __len__(self):
         return len(self.y)
@@ -167,9 +168,9 @@ class Batches:
 class Loss(nn.Module):
     """Mean over rows of weight times log loss, squared error or pinball loss."""
 
-    def __init__(self, kind: str, quantile: float | None):
+    def __init__(self, objective: Objective):
         super().__init__()
-        self.kind, self.quantile = kind, quantile
+        self.kind, self.quantile = objective.loss, objective.quantile
 
     def forward(self, output, target):
         y, weight = target
@@ -191,8 +192,10 @@ class _Follow(Callback):
     A squared error becomes its root, so that `unit`, the standard deviation of the target, makes every loss natural.
     """
 
-    def __init__(self, train: Rows | None, patience: Patience | None, unit: float, on_round: OnRound | None):
-        self.train, self.patience, self.unit, self.on_round = train, patience, unit, on_round
+    def __init__(self, train: Rows, monitoring: Monitoring, is_watched: bool, unit: float):
+        self.train = train if monitoring.with_train_loss else None
+        self.patience, self.on_round = monitoring.patience if is_watched else None, monitoring.on_round
+        self.unit = unit
 
     def _natural(self, net, loss: float) -> float:
         return self.unit * (math.sqrt(loss) if net.criterion_.kind == "squared_error" else loss)
@@ -234,34 +237,29 @@ def _loss(net: NeuralNet, rows: Rows) -> float:
     return total / len(rows)
 
 
-def _scheduler(schedule: str, schedule_epochs: int) -> list[tuple[str, Callback]]:
+def _scheduler(optimisation: Optimisation) -> list[tuple[str, Callback]]:
     """A schedule that never sees the rows that decide when to stop, so that stopping is all they do."""
-    if schedule == "none":
+    if optimisation.schedule == "none":
         return []
-    if schedule == "plateau":
+    if optimisation.schedule == "plateau":
         policy = torch.optim.lr_scheduler.ReduceLROnPlateau
         return [("schedule", LRScheduler(policy, monitor="train_loss", factor=0.3, patience=2, threshold=1e-3))]
 
     def share(epoch: int) -> float:
-        return LEAST_RATE + (1 - LEAST_RATE) * (1 + math.cos(math.pi * min(epoch / schedule_epochs, 1))) / 2
+        return LEAST_RATE + (1 - LEAST_RATE) * (1 + math.cos(math.pi * min(epoch / optimisation.schedule_epochs, 1))) / 2
 
     return [("schedule", LRScheduler(torch.optim.lr_scheduler.LambdaLR, lr_lambda=share))]
 
 
 def train(
     architecture: Mapping[str, Any],
-    rows: tuple[np.ndarray, ...],
-    stop: tuple[np.ndarray, ...] | None,
-    start: np.ndarray,
-    loss: tuple[str, float | None],
-    unit: float,
-    patience: Patience | None,
-    with_train_loss: bool,
-    training: Mapping[str, Any],
-    seed: int,
+    rows: Arrays,
+    stop: Arrays | None,
+    objective: Objective,
+    optimisation: Optimisation,
+    monitoring: Monitoring,
     device: str,
     n_threads: int | None,
-    on_round: OnRound | None = None,
 ) -> tuple[dict[str, np.ndarray], dict[str, list[float]], int]:
     """Train a network.
 
@@ -269,23 +267,14 @@ def train(
     ----------
     architecture : mapping
         Arguments of `Network`.
-    rows, stop : tuple of ndarrays
-        Numbers (float32), codes (int64, 0 for unknown), target (int64 for classes, else float32), weights (float32, of
-        mean 1). `stop` is watched and teaches nothing.
-    start : ndarray of float32 of shape (n_outputs,)
-        Outputs to begin with.
-    loss : tuple of (str, float or None)
-        Arguments of `Loss`.
-    unit : float
-        Standard deviation of the target before it was standardised; 1 for classes.
-    patience : Patience, optional
-    with_train_loss : bool
-    training : mapping
-        `learning_rate`, `schedule`, `schedule_epochs`, `weight_decay`, `batch_size`, `max_epochs`.
-    seed : int
+    rows : Arrays
+    stop : Arrays, optional
+        Rows whose loss is watched; they teach nothing.
+    objective : Objective
+    optimisation : Optimisation
+    monitoring : Monitoring
     device : {"cpu", "cuda"}
     n_threads : int, optional
-    on_round : callable, optional
 
     Returns
     -------
@@ -294,31 +283,12 @@ def train(
     best_iteration : int
         Epochs in the model, from 1.
     """
-    with settings(device, n_threads, seed):
+    with settings(device, n_threads, optimisation.seed):
         module = Network(**architecture)
-        module.prepare(rows[0], start)
-        train_rows = Rows(*rows, device)
-        follow = _Follow(train_rows if with_train_loss else None, patience if stop else None, unit, on_round)
-        net = NeuralNet(
-            module,
-            criterion=Loss(*loss),
-            optimizer=torch.optim.AdamW,
-            optimizer__param_groups=[("*bias", {"weight_decay": 0.0})],
-            optimizer__weight_decay=training["weight_decay"],
-            optimizer__foreach=True,
-            lr=training["learning_rate"],
-            max_epochs=training["max_epochs"],
-            batch_size=training["batch_size"],
-            iterator_train=Batches,
-            iterator_train__generator=torch.Generator().manual_seed(seed),
-            iterator_valid=Batches,
-            iterator_valid__batch_size=ROWS_AT_ONCE,
-            train_split=predefined_split(Rows(*stop, device)) if stop else None,
-            callbacks=[*_scheduler(training["schedule"], training["schedule_epochs"]), ("follow", follow)],
-            callbacks__print_log=None,
-            device=device,
-            verbose=0,
-        ).initialize()
+        module.prepare(rows.numbers, objective.start)
+        train_rows = Rows(rows, device)
+        follow = _Follow(train_rows, monitoring, stop is not None, objective.unit)
+        net = _make_net(module, objective, optimisation, stop and Rows(stop, device), follow, device)
         net.notify("on_train_begin", X=train_rows, y=None)
         with suppress(_Stopped):
             net.fit_loop(train_rows)
@@ -328,6 +298,32 @@ def train(
     return state, {name: [epoch[name] for epoch in follow.history] for name in follow.history[0]}, follow.best_epoch
 
 
+def _make_net(
+    module: Network, objective: Objective, optimisation: Optimisation, stop: Rows | None, follow: _Follow, device: str
+) -> NeuralNet:
+    """skorch's training loop around a network."""
+    return NeuralNet(
+        module,
+        criterion=Loss(objective),
+        optimizer=torch.optim.AdamW,
+        optimizer__param_groups=[("*bias", {"weight_decay": 0.0})],
+        optimizer__weight_decay=optimisation.weight_decay,
+        optimizer__foreach=True,
+        lr=optimisation.learning_rate,
+        max_epochs=optimisation.max_epochs,
+        batch_size=optimisation.batch_size,
+        iterator_train=Batches,
+        iterator_train__generator=torch.Generator().manual_seed(optimisation.seed),
+        iterator_valid=Batches,
+        iterator_valid__batch_size=ROWS_AT_ONCE,
+        train_split=None if stop is None else predefined_split(stop),
+        callbacks=[*_scheduler(optimisation), ("follow", follow)],
+        callbacks__print_log=None,
+        device=device,
+        verbose=0,
+    ).initialize()
+
+
 def outputs(
     architecture: Mapping[str, Any],
     state: Mapping[str, np.ndarray],
@@ -335,8 +331,8 @@ def outputs(
     codes: np.ndarray,
     n_threads: int | None,
 ) -> np.ndarray:
-    """What a trained network answers to each row on the CPU, as float64 of shape (n_rows, n_outputs)."""
-    answers = np.empty((len(numbers), architecture["n_outputs"]))
+    """Predictions of a trained network for each row, on the CPU, as float64 of shape (n_rows, n_outputs)."""
+    predictions = np.empty((len(numbers), architecture["n_outputs"]))
     with settings("cpu", n_threads), torch.inference_mode():
         with torch.device("meta"):
             module = Network(**architecture).eval()
@@ -346,8 +342,8 @@ def outputs(
             inputs = [torch.from_numpy(part[rows]) for part in (numbers, codes)]
             n_rows = len(inputs[0])
             padded = (nn.functional.pad(part, (0, 0, 0, -n_rows % BLOCK)) for part in inputs)
-            answers[rows] = module(*padded)[:n_rows].numpy()
-    return answers
+            predictions[rows] = module(*padded)[:n_rows].numpy()
+    return predictions
 
 
 @contextmanager
