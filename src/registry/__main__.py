@@ -246,8 +246,8 @@ def _compare(args: argparse.Namespace) -> int:
 def _promote(args: argparse.Namespace) -> int:
     from src.evaluation import looks
     from src.registry.looks import n_looks
+    from src.registry.model_version import command
     from src.registry.promotion import judge
-    from src.registry.store import command
 
     use_case, number = _read(args.version)
     registry = _open(args)

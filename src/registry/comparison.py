@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from src.metrics.figures import figure
 from src.registry.entry import NAMES
-from src.registry.store import Version
+from src.registry.model_version import Version
 from src.runs.comparison import SCORES, Difference, Results, difference, read_scores
 
 

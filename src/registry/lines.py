@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, Vali
 
 from src.config.strict_model import Name, StrictModel
 from src.errors import IntegrityError
-from src.registry.versions import parse
+from src.registry.versions import newest, parse
 
 Line = dict[str, Any]
 Count = Annotated[int, Field(ge=0, le=2**53)]
@@ -146,14 +146,14 @@ def check_order(lines: Sequence[Line], path: str) -> None:
     IntegrityError
     """
     status: dict[str, str] = {}
-    newest, production = (0, 0, 0), None
+    highest, production = (0, 0, 0), None
     for number, line in enumerate(lines, start=1):
         version, action = line["version"], line["action"]
-        follows = parse(version) > newest if action == "register" else version in status
+        follows = parse(version) > highest if action == "register" else version in status
         if not follows or ("replaces" in line and line["replaces"] != production):
             raise IntegrityError(f"{path}, line {number}: {action} {version} cannot follow on the lines before it.")
         _apply(line, status)
-        newest = parse(version) if action == "register" else newest
+        highest = parse(version) if action == "register" else highest
         production = version if status[version] == "production" else None if production == version else production
 
 
@@ -185,3 +185,21 @@ def until(lines: Sequence[Line], moment: str) -> list[Line]:
 def set_back(lines: Sequence[Line]) -> list[Line]:
     """Lines whose time is before that of the line before them."""
     return [line for before, line in pairwise(lines) if line["at"] < before["at"]]
+
+
+def newest_registered(lines: Sequence[Line]) -> Line | None:
+    """The line of the highest version."""
+    registered = {line["version"]: line for line in lines if line["action"] == "register"}
+    version = newest(registered)
+    return version and registered[version]
+
+
+def before_in_production(lines: Sequence[Line]) -> str | None:
+    """The version to go back to: each rollback takes one promotion back."""
+    stack: list[str] = []
+    for line in lines:
+        if line["action"] == "promote":
+            stack.append(line["version"])
+        elif line["action"] == "rollback" and stack:
+            stack.pop()
+    return stack[-2] if len(stack) > 1 else None

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from src.errors import TrainingError
 from src.evaluation import looks
+from src.registry.model_version import Version
 from src.registry.run import Look
-from src.registry.store import Version, open_registry
+from src.registry.store import open_registry
 from src.runs import experiments as kept
 from src.runs.fingerprint import code_sha256, fingerprint
 

@@ -17,7 +17,8 @@ from src.files import writing
 from src.metrics.figures import change, figure
 from src.metrics.names import as_score
 from src.registry.comparison import of_version
-from src.registry.store import Version, open_registry
+from src.registry.model_version import Version
+from src.registry.store import open_registry
 from src.runs.comparison import Difference, Results, by_chance, difference, of_folder
 
 log = logging.getLogger(__name__)

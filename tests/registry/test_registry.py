@@ -203,7 +203,7 @@ def test_a_registration_that_died_between_two_steps_is_taken_back_or_finished(re
     def die(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("src.registry.store._publish" if stage == "line" else "src.registry.ledger.Ledger._write_head", die)
+    monkeypatch.setattr("src.registry.staging.publish" if stage == "line" else "src.registry.ledger.Ledger._write_head", die)
     with pytest.raises(KeyboardInterrupt):
         registry.register(trained)
     monkeypatch.undo()
@@ -781,7 +781,7 @@ def test_a_first_registration_that_died_is_taken_back_or_finished(registry, trai
         if step == "folder":  # the first head says that there are no lines yet
             dying.setattr(ledgers.Ledger, "_write_head", lambda *a: die() if heads else heads.append(write_head(*a)))
         else:
-            dying.setattr(f"src.registry.store.{'_copy' if step == 'staging' else '_publish'}", die)
+            dying.setattr(f"src.registry.staging.{'copy' if step == 'staging' else 'publish'}", die)
         with pytest.raises(KeyboardInterrupt):
             registry.register(trained)
     assert registry.versions("credit_scoring") == []
