@@ -34,13 +34,14 @@ def measure(model: str, device: str, path: str, threads: int) -> dict:
     import pandas as pd
     from sklearn.metrics import roc_auc_score
 
+    from src.data.table_schema import TableSchema
     from src.data.validation import validate
     from src.models.wrappers import predict_score
     from src.runtime.monitor import Monitor
     from src.training.fit import fit
 
     facts = models.use_case()
-    frame = validate(pd.read_parquet(path), facts.features, facts.target).frame
+    frame = validate(pd.read_parquet(path), TableSchema(facts.features, facts.target)).frame
     y, n_held_out = frame.pop(facts.target).to_numpy(), len(frame) // 10
     test, stop, train = (slice(n_held_out), slice(n_held_out, 2 * n_held_out), slice(2 * n_held_out, None))
     recipe = replace(models.recipe_of(model, facts.features, threads), device=device)

@@ -105,10 +105,11 @@ def measure(kind: str, model: str, path: str, threads: int, epochs: int | None) 
     import numpy as np
     import pandas as pd
 
+    from src.data.table_schema import TableSchema
     from src.data.validation import validate
 
     facts = use_case()
-    frame = validate(pd.read_parquet(path), facts.features, facts.target).frame
+    frame = validate(pd.read_parquet(path), TableSchema(facts.features, facts.target)).frame
     y = frame.pop(facts.target).to_numpy()
     n_val = len(frame) // 10
     train, y_train, val, y_val = frame.iloc[n_val:], y[n_val:], frame.iloc[:n_val], y[:n_val]

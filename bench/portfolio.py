@@ -48,6 +48,7 @@ def bare_seconds(run_dir: Path) -> float:
     from src.data import load
     from src.data.lags import add_lags, lag_features
     from src.data.split import row_keys, split
+    from src.data.table_schema import schema_of
     from src.data.validation import validate
     from src.models.wrappers import predict_score
     from src.training.fit import fit, fit_unsupervised
@@ -57,9 +58,7 @@ def bare_seconds(run_dir: Path) -> float:
     config = TrainingConfig.model_validate_json(json.dumps(facts["config"]))
     use_case = config.use_case
     data = load.load(use_case=use_case, **config.data_source.model_dump())
-    task = {"anomaly": "binary"}.get(use_case.task, use_case.task)
-    columns = use_case.target, use_case.time_column, use_case.duplicates, task, use_case.classes, use_case.group_column
-    frame = validate(data.frame, use_case.features, *columns).frame
+    frame = validate(data.frame, schema_of(use_case), use_case.duplicates).frame
     features = {**use_case.features, **lag_features(use_case.lags)}
     frame = add_lags(frame, use_case.lags, use_case.time_column) if use_case.lags else frame
     recipe = replace(make_recipe(config, features), n_threads=1, patience=None, smears=False)

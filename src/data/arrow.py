@@ -66,7 +66,7 @@ def to_frame(table: pa.Table, types: Mapping[str, str], as_text: Collection[str]
     ----------
     table : Table
     types : mapping of str to str
-        Of `declared_types`.
+        Of `src.data.table_schema.TableSchema.types`.
     as_text : collection of str
         Columns that spell numbers and booleans as text, as a CSV does.
 

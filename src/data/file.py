@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from src.config.feature import Feature
 from src.data import opening, parquet_check, table_files
 from src.data.arrow import to_frame
 from src.data.csv_reader import (
@@ -32,27 +31,15 @@ from src.data.dataset import Dataset
 from src.data.formats import ENDINGS, is_text_table, listed
 from src.data.reading import PLAIN, Reading
 from src.data.signatures import looks_like, one_line
+from src.data.table_schema import TableSchema
 from src.data.target import as_zero_and_one, convert_target, target_fault
 from src.errors import DataError, at_most
 
-TARGET_TYPES = {"binary": "bool", "multiclass": "category", "regression": "float"}
 MEMORY_PER_CELL = 20
 SAMPLE_BYTES = 1 << 20
 
 
-def load(
-    path: str,
-    features: Mapping[str, Feature],
-    target: str | None,
-    time_column: str | None = None,
-    task: str = "binary",
-    classes: Sequence[str] | None = None,
-    group_column: str | None = None,
-    protected: Sequence[str] = (),
-    reading: Reading = PLAIN,
-    positive: str | None = None,
-    unlabelled: str | None = None,
-) -> Dataset:
+def load(path: str, schema: TableSchema, reading: Reading = PLAIN, unlabelled: str | None = None) -> Dataset:
     """Read a table from a file; its rows are not compared with the declaration yet, `validate` does that.
 
     Parameters
@@ -60,22 +47,12 @@ def load(
     path : str
         A file whose name ends as `src.data.formats` lists, a link to one, or a folder of Parquet files. CSV: one header line,
         a line end after every row; UTF-8, comma and decimal point unless `reading` says otherwise.
-    features : mapping of str to Feature
+    schema : TableSchema
         Columns to read. In a CSV, only an empty cell of a category, text or date is missing ("NA" is a country); numbers
         may also be missing as `NA`, `NaN`, `NULL` and the like. A column of numbers with other text stays text, as
         dates do.
-    target : str
-        Column without gaps: of 0 and 1 or booleans, of the declared classes, or of numbers.
-    time_column, group_column : str, optional
-    task : {"binary", "multiclass", "regression"}
-    classes : sequence of str, optional
-        Of a multiclass target.
-    protected : sequence of str
-        Columns for figures on fairness; read as categories.
     reading : Reading
         How the file spells the table.
-    positive : str, optional
-        The target's value that becomes 1 of two classes; without it the target is 0 and 1 already.
     unlabelled : {"drop"}, optional
         Leave rows out whose target is missing; without it they are refused.
 
@@ -91,16 +68,15 @@ def load(
         missing. At most three lines.
     """
     check_path(Path(path))
-    types = declared_types(features, target, time_column, task, group_column, protected)
-    types |= {target: "category"} if target and positive is not None else {}
+    types = schema.types()
     try:
         table, columns, notes, sha256 = _read(path, types, reading)
         if table.num_rows == 0:
             raise DataError(f"{path} has a header but no rows.")
         spelled = () if path.lower().endswith(".parquet") else [name for name in types if pa.types.is_string(table[name].type)]
         frame = to_frame(table.select(list(types)), types, as_text=spelled)
-        frame, more = _labelled(frame, target, unlabelled)
-        frame = with_target(frame, path, target, task, classes, positive)
+        frame, more = _labelled(frame, schema.target, unlabelled)
+        frame = with_target(frame, path, schema)
     except MemoryError as error:
         raise opening.too_large(path) from error
     provenance = {"kind": "file", "source": Path(path).name, "sha256": sha256, "rows": len(frame)}
@@ -126,21 +102,6 @@ def _labelled(frame: pd.DataFrame, target: str | None, unlabelled: str | None) -
         return frame, []
     kept = frame[frame[target].notna()].reset_index(drop=True)
     return kept, [f"{len(frame) - len(kept):,} of {len(frame):,} rows have no {target}: left out."]
-
-
-def declared_types(
-    features: Mapping[str, Feature],
-    target: str | None,
-    time_column: str | None,
-    task: str,
-    group_column: str | None,
-    protected: Sequence[str],
-) -> dict[str, str]:
-    """What to read a use case's columns as, in the order of its table; the time column as it comes (`time`)."""
-    types = {name: feature.type for name, feature in features.items()}
-    types |= {target: TARGET_TYPES.get(task, "bool")} if target else {}
-    types |= {time_column: types.get(time_column, "time")} if time_column else {}
-    return types | dict.fromkeys([name for name in (group_column, *protected) if name], "category")
 
 
 def check_path(path: Path) -> None:
@@ -270,20 +231,14 @@ def _read_csv(path: str, raw: bytes, types: Mapping[str, str], reading: Reading)
     return table, columns, notes_on_points(table, types)
 
 
-def with_target(
-    frame: pd.DataFrame,
-    where: str,
-    target: str | None,
-    task: str,
-    classes: Sequence[str] | None,
-    positive: str | None = None,
-) -> pd.DataFrame:
+def with_target(frame: pd.DataFrame, where: str, schema: TableSchema) -> pd.DataFrame:
     """The frame with its target in the final type, or of several classes as it is: validation turns them into codes."""
+    target, task = schema.target, schema.task
     if not target:
         return frame
-    if positive is not None:
-        frame = frame.assign(**{target: as_zero_and_one(frame[target], positive, where)})
-    if fault := target_fault(frame[target], task, classes):
+    if schema.positive is not None:
+        frame = frame.assign(**{target: as_zero_and_one(frame[target], schema.positive, where)})
+    if fault := target_fault(frame[target], task, schema.classes):
         raise DataError(f"{target}: {fault}.\nThis is the target of {where}.")
     return frame if task == "multiclass" else frame.assign(**{target: convert_target(frame[target], task)})
 

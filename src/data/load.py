@@ -59,20 +59,13 @@ def load(
         from src.data.simulated import simulate
 
         return simulate(use_case, rows, seed)
-    declared = (
-        use_case.features,
-        use_case.target,
-        use_case.time_column,
-        use_case.task,
-        use_case.classes,
-        use_case.group_column,
-        use_case.protected,
-    )
+    from src.data.table_schema import schema_of
+
     if kind == "sql":
         from src.data import sql
 
-        return sql.load(query, url_env, *declared, order_by or (), use_case.positive)
+        return sql.load(query, url_env, schema_of(use_case), order_by or ())
     from src.data import file
     from src.data.reading import make_reading
 
-    return file.load(path, *declared, make_reading(path, **spelling), use_case.positive, use_case.unlabelled)
+    return file.load(path, schema_of(use_case), make_reading(path, **spelling), use_case.unlabelled)

@@ -18,13 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from src.config import secrets
-from src.config.feature import Feature
 from src.data import opening
 from src.data.arrow import LARGEST_EXACT_INTEGER, to_frame
 from src.data.dataset import Dataset
-from src.data.file import check_columns, declared_types, notes_on_others, with_target
+from src.data.file import check_columns, notes_on_others, with_target
 from src.data.hashing import frame_sha256
 from src.data.signatures import one_line
+from src.data.table_schema import TableSchema
 from src.errors import DataError, at_most
 
 if TYPE_CHECKING:
@@ -43,19 +43,7 @@ NO_ORDER = (
 )
 
 
-def load(
-    query: str,
-    url_env: str,
-    features: Mapping[str, Feature],
-    target: str | None,
-    time_column: str | None = None,
-    task: str = "binary",
-    classes: Sequence[str] | None = None,
-    group_column: str | None = None,
-    protected: Sequence[str] = (),
-    order_by: Sequence[str] = (),
-    positive: str | None = None,
-) -> Dataset:
+def load(query: str, url_env: str, schema: TableSchema, order_by: Sequence[str] = ()) -> Dataset:
     """Read the rows of a query; they are not compared with the declaration yet, `validate` does that.
 
     The database is only read: a query that would change something is refused by it. Rows are sorted, because the same query
@@ -68,7 +56,7 @@ def load(
         One SELECT, or the path of a `.sql` file that holds one.
     url_env : str
         Environment variable that holds the address: ``sqlite:///folder/file.db``, ``postgresql://user:password@host/database``.
-    features, target, time_column, task, classes, group_column, protected, positive
+    schema : TableSchema
         As for `src.data.file.load`.
     order_by : sequence of str
         Columns of the query; they need not be declared ones. Missing values come last.
@@ -84,8 +72,7 @@ def load(
     """
     text, url = _text_of(query), secrets.read("data_source.url_env", url_env)
     kind, name = _database(url, url_env)
-    types = declared_types(features, target, time_column, task, group_column, protected)
-    types |= {target: "category"} if target and positive is not None else {}
+    types = schema.types()
     table = _fetch(kind, url, url_env, text, types)
     columns, needed = table.column_names, list(dict.fromkeys([*types, *order_by]))
     if table.num_rows == 0:
@@ -94,7 +81,7 @@ def load(
     plain, spelled = _plain(table.select(needed))
     frame = to_frame(plain.select(list(types)), types, as_text=spelled)
     frame = _sorted_categories(frame.take(_order(frame, plain, order_by, spelled)).reset_index(drop=True))
-    frame = with_target(frame, HERE, target, task, classes, positive)
+    frame = with_target(frame, HERE, schema)
     provenance = {
         "kind": "sql",
         "source": f"{DRIVERS[kind]} database {name}",

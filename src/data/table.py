@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from src.data.lags import add_lags, lag_features, naive_forecasts
+from src.data.table_schema import schema_of
 from src.data.validation import Validated, validate
 from src.metrics.units import Units, make_units
 
@@ -79,19 +80,7 @@ def make_table(data: Dataset, use_case: UseCase) -> Table:
     DataError
         If the rows are not what the use case declares.
     """
-    valid = validate(
-        data.frame,
-        use_case.features,
-        use_case.target,
-        use_case.time_column,
-        use_case.duplicates,
-        "binary" if use_case.task == "anomaly" else use_case.task,  # what its labels look like
-        use_case.classes,
-        use_case.group_column,
-        use_case.protected,
-        use_case.time_format,
-        use_case.rules,
-    )
+    valid = validate(data.frame, schema_of(use_case), use_case.duplicates, use_case.rules)
     frame, time_column, series = valid.frame, use_case.time_column, use_case.series
     forecasts = naive_forecasts(frame, use_case.target, time_column, **series.model_dump()) if series else {}
     with_lags = add_lags(frame, use_case.lags, time_column) if use_case.lags else frame

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,6 +27,7 @@ from src.data.columns import (
 from src.data.fault import Fault
 from src.data.repeats import note_on_repeats, repeated_rows
 from src.data.spelling import look_alikes, notes_on_spelling
+from src.data.table_schema import TableSchema
 from src.errors import DataError, at_most
 
 FEWEST_ROWS_OF_A_TOTAL = 20
@@ -54,15 +55,8 @@ class Validated:
 
 def validate(
     frame: pd.DataFrame,
-    features: Mapping[str, Feature],
-    target: str | None,
-    time_column: str | None = None,
+    schema: TableSchema,
     duplicates: Literal["drop", "keep", "refuse"] = "keep",
-    task: str = "binary",
-    classes: Sequence[str] | None = None,
-    group_column: str | None = None,
-    protected: Sequence[str] = (),
-    time_format: str | None = None,
     rules: Mapping[str, Rule] | None = None,
 ) -> Validated:
     """Check the rows of any source and give each column the type that models are fed with.
@@ -72,27 +66,13 @@ def validate(
     frame : DataFrame of shape (n_rows, n_columns)
         At least the declared columns; others are left out. It is not changed, and columns that already have the right
         type share their memory with the result.
-    features : mapping of str to Feature
-        Columns in the order that models see. float becomes float32. int becomes int32, or int64 beyond its range; with
-        missing values float32, or float64 above 2**24. bool stays bool, or becomes float32 with missing values.
-        category becomes a Categorical over the declared categories in their order, or over the sorted values found.
-        text becomes pandas' str; date (dates, or ISO 8601 text) becomes datetime64[s], in UTC where it has an offset.
-    target : str, optional
-        Column without gaps; see `src.data.target`.
-    time_column : str, optional
-        Dates or ISO 8601 text without gaps; times with an offset become UTC.
+    schema : TableSchema
+        float becomes float32. int becomes int32, or int64 beyond its range; with missing values float32, or float64 above
+        2**24. bool stays bool, or becomes float32 with missing values. category becomes a Categorical over the declared
+        categories in their order, or over the sorted values found, as protected columns do. text becomes pandas' str; date
+        (dates, or ISO 8601 text) becomes datetime64[s], in UTC where it has an offset.
     duplicates : {"drop", "keep", "refuse"}
         What to do with rows that repeat an earlier row in every declared column.
-    task : {"binary", "multiclass", "regression"}
-    classes : sequence of str, optional
-        Of a multiclass target.
-    group_column : str, optional
-        Whom a row belongs to; without gaps.
-    protected : sequence of str
-        Columns for figures on fairness, no features; they become a Categorical over the sorted values found, and a value
-        may be missing where somebody did not say.
-    time_format : str, optional
-        Of `strptime`, for the time column; None is ISO 8601.
     rules : mapping of str to Rule, optional
         Of the business. A row that breaks an exact one is a fault; how many keep another is noted.
 
@@ -105,42 +85,62 @@ def validate(
     DataError
         With up to three faults, one a line, and a count of the others. The first row of the data is row 1.
     """
-    others = ((target, as_target(task, classes)), (time_column, as_time_in(time_format)), (group_column, as_group))
-    converters = {name: converter_of(feature) for name, feature in features.items()}
-    converters |= {name: convert for name, convert in others if name}
-    if used := [name for name in protected if name in converters]:
-        raise DataError(f"{used[0]} is protected, so it cannot be a feature, the target, the time or the group column.")
-    converters |= {name: CONVERTERS["category"] for name in protected}
-    declared = list(converters)
-    _check_columns(frame, features, declared)
+    features, converters = schema.features, _converters(schema)
+    _check_columns(frame, features, list(converters))
     given = frame.set_axis(pd.RangeIndex(len(frame)))
     table, found = _convert_all(given, converters)
-    open_categories = [name for name, feature in features.items() if feature.type == "category" and not feature.categories]
-    open_categories = [name for name in (*open_categories, *protected) if name in table]
-    found += [fault for name in open_categories for fault in look_alikes(table[name])]
-    found += [fault for name in features for fault in _total(table, name)]
-    doubtful = [name for name in features if name in table and not _is_sound(table[name], features[name], of_table=True)]
-    found += _schema_faults(table[doubtful], given, {name: _checks(table[name], features[name]) for name in doubtful})
+    open_categories = _open_categories(schema, table)
+    found += _faults_of_table(table, given, features, open_categories)
     faults = {name: "; ".join(fault.said for fault in found if fault.column == name) for name in {f.column for f in found}}
     repeats = np.zeros(len(table), dtype=bool) if faults else repeated_rows(table)
     if duplicates == "refuse" and repeats.any():
         first = f"row {repeats.argmax() + 1} is the first"
         faults["rows"] = f"{repeats.sum():,} repeat an earlier row in every column ({first})"
     if faults:
-        ordered = [f"{name}: {faults[name]}" for name in [*declared, "rows"] if name in faults]
+        ordered = [f"{name}: {faults[name]}" for name in [*converters, "rows"] if name in faults]
         raise DataError(at_most(3, ordered, "columns"))
 
     judged = rules_of_business.judge(rules or {}, table)
     if broken := [f"rule {one.name}: {one.fault()[0]}" for one in judged if one.rule.is_exact and one.is_below]:
         raise DataError(at_most(3, broken, "rules"))
 
-    notes = [*_notes_on_columns(frame, table, features, declared), *rules_of_business.notes(judged)]
-    notes += [*note_on_repeats(repeats, duplicates, table, target)]
+    notes = [*_notes_on_columns(frame, table, features, list(converters)), *rules_of_business.notes(judged)]
+    notes += [*note_on_repeats(repeats, duplicates, table, schema.target)]
     notes += [note for name in open_categories for note in notes_on_spelling(table[name])]
     rows = np.arange(len(table)) if duplicates == "keep" else np.flatnonzero(~repeats)
     kept = table if len(rows) == len(table) else table.take(rows).reset_index(drop=True)
     wanted = {name: feature.categories for name, feature in features.items() if feature.type == "category"}
-    return Validated(_with_categories(kept, wanted | dict.fromkeys(protected)), rows, notes)
+    return Validated(_with_categories(kept, wanted | dict.fromkeys(schema.protected)), rows, notes)
+
+
+def _converters(schema: TableSchema) -> dict[str, Callable]:
+    """What converts each declared column, in the order of the table."""
+    others = (
+        (schema.target, as_target(schema.task, schema.classes)),
+        (schema.time_column, as_time_in(schema.time_format)),
+        (schema.group_column, as_group),
+    )
+    converters = {name: converter_of(feature) for name, feature in schema.features.items()}
+    converters |= {name: convert for name, convert in others if name}
+    if used := [name for name in schema.protected if name in converters]:
+        raise DataError(f"{used[0]} is protected, so it cannot be a feature, the target, the time or the group column.")
+    return converters | {name: CONVERTERS["category"] for name in schema.protected}
+
+
+def _open_categories(schema: TableSchema, table: pd.DataFrame) -> list[str]:
+    """Columns of categories that nobody listed, as far as they could be converted."""
+    of_features = [name for name, one in schema.features.items() if one.type == "category" and not one.categories]
+    return [name for name in (*of_features, *schema.protected) if name in table]
+
+
+def _faults_of_table(
+    table: pd.DataFrame, given: pd.DataFrame, features: Mapping[str, Feature], open_categories: list[str]
+) -> list[Fault]:
+    """Faults of columns that could be converted."""
+    found = [fault for name in open_categories for fault in look_alikes(table[name])]
+    found += [fault for name in features for fault in _total(table, name)]
+    doubtful = [name for name in features if name in table and not _is_sound(table[name], features[name], of_table=True)]
+    return found + _schema_faults(table[doubtful], given, {name: _checks(table[name], features[name]) for name in doubtful})
 
 
 def check_rows(

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from src.config.use_case import UseCase
 from src.data import file
 from src.data.dataset import Dataset
+from src.data.table_schema import schema_of
 from src.data.target import as_zero_and_one
 from src.data.validation import Validated, validate
 from src.errors import DataError
@@ -64,10 +65,7 @@ def _load(use_case: UseCase, source: Any, opened: Opened) -> Dataset:
         if use_case.positive is not None:
             frame = frame.assign(**{use_case.target: as_zero_and_one(frame[use_case.target], use_case.positive, "the frame")})
         return Dataset(frame, {})
-    return file.load(
-        str(source), use_case.features, use_case.target, use_case.time_column, use_case.task, use_case.classes,
-        use_case.group_column, use_case.protected, opened.reading, use_case.positive, use_case.unlabelled,
-    )  # fmt: skip
+    return file.load(str(source), schema_of(use_case), opened.reading, use_case.unlabelled)
 
 
 def _valid(use_case: UseCase, draft: Draft, data: Dataset) -> tuple[UseCase, Draft, Validated]:
@@ -98,10 +96,7 @@ def _fault(use_case: UseCase, data: Dataset, name: str) -> str:
 
 
 def _validated(use_case: UseCase, data: Dataset, names: list[str]) -> Validated:
-    return validate(
-        data.frame, {name: use_case.features[name] for name in names}, use_case.target, use_case.time_column, "keep",
-        use_case.task, use_case.classes, use_case.group_column, use_case.protected, use_case.time_format,
-    )  # fmt: skip
+    return validate(data.frame, replace(schema_of(use_case), features={name: use_case.features[name] for name in names}))
 
 
 def _directions(use_case: UseCase, frame: pd.DataFrame, y: np.ndarray) -> dict[str, str]:

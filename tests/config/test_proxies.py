@@ -5,6 +5,7 @@ from conftest import ROOT, options
 from src.config import datasets
 from src.config.use_case import UseCase
 from src.data import load
+from src.data.table_schema import schema_of
 from src.data.validation import validate
 from src.errors import ConfigError, DataError
 
@@ -18,8 +19,7 @@ PAIRS = [(name, proxy) for name, facts in USE_CASES.items() if facts for proxy i
 def test_every_proxy_of_every_use_case_holds_on_every_row(name, proxy):
     use_case = UseCase(**UseCase(**USE_CASES[name]).model_dump() | {"cost": None} | datasets.facts_of_proxy(proxy))
     data = load.load("packaged", use_case, proxy, None, None, None)
-    about = {"task": use_case.task, "classes": use_case.classes, "protected": use_case.protected}
-    kept = validate(data.frame, use_case.features, use_case.target, use_case.time_column, use_case.duplicates, **about)
+    kept = validate(data.frame, schema_of(use_case), use_case.duplicates)
     times = [use_case.time_column] if use_case.time_column else []
     assert list(kept.frame) == [*use_case.features, use_case.target, *times, *use_case.protected]
     assert not [note for note in kept.notes if "not declared" in note]

@@ -14,6 +14,7 @@ from sklearn.metrics import roc_auc_score
 from src.config import datasets
 from src.config.use_case import UseCase
 from src.data import packaged
+from src.data.table_schema import schema_of
 from src.data.validation import validate
 from src.errors import IntegrityError
 
@@ -39,9 +40,7 @@ def test_a_use_case_declares_every_column_of_its_set_and_holds_on_every_row(name
     frame = packaged.load(use_case.packaged, use_case.target).frame
     columns = [*use_case.features, use_case.target, use_case.time_column, use_case.group_column]
     assert set(frame) == {column for column in columns if column}
-    kept = validate(
-        frame, use_case.features, use_case.target, use_case.time_column, "refuse", use_case.task, None, use_case.group_column
-    )
+    kept = validate(frame, schema_of(use_case), "refuse")
     assert len(kept.frame) == len(frame)
     assert len(use_case.features) >= 12
 

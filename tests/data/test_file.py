@@ -19,6 +19,7 @@ from src.config.feature import Feature
 from src.data import csv_check, opening
 from src.data.batches import read_batches
 from src.data.file import load
+from src.data.table_schema import TableSchema
 from src.data.validation import validate
 from src.errors import DataError
 
@@ -29,6 +30,7 @@ FEATURES = {
     "country": Feature(type="category", max_missing=0.5),
     "code": Feature(type="category", max_missing=0.5),
 }
+SCHEMA = TableSchema(FEATURES, "default")
 CSV = """paid_at,code,country,is_new,n_late,amount_eur,default,customer
 2024-01-01,00012,NA,true,3,1.5,0,Ann
 2024-01-02,12,,FALSE,,2.5e1,1,"Bo, ""B"" C"
@@ -62,12 +64,12 @@ def write_parquet(tmp_path, columns, **options):
 
 def refusal_of(path, match, features=SMALL):
     with pytest.raises(DataError, match=match) as refusal:
-        load(path, features, "default")
+        load(path, TableSchema(features, "default"))
     assert len(str(refusal.value).splitlines()) <= 3
 
 
 def check_frame(frame):
-    kept = validate(frame, FEATURES, "default").frame
+    kept = validate(frame, SCHEMA).frame
     assert list(kept) == list(FRAME)
     for name in FRAME:
         assert kept[name].astype(object).where(kept[name].notna(), None).tolist() == [
@@ -82,7 +84,7 @@ def check_frame(frame):
 )
 def test_a_csv_keeps_its_texts_and_its_source_is_recorded(tmp_path, raw):
     path = write(tmp_path, "rows.csv", raw)
-    dataset = load(path, FEATURES, "default")
+    dataset = load(path, SCHEMA)
     check_frame(dataset.frame)
     assert dataset.notes == ["Columns of the file that the use case does not name were left out: paid_at, customer."]
     assert dataset.provenance == {
@@ -95,12 +97,12 @@ def test_a_csv_keeps_its_texts_and_its_source_is_recorded(tmp_path, raw):
 
 def test_a_gzipped_csv_reads_like_a_plain_one(tmp_path):
     path = write(tmp_path, "rows.csv.gz", gzip.compress(CSV.encode()))
-    check_frame(load(path, FEATURES, "default").frame)
+    check_frame(load(path, SCHEMA).frame)
 
 
 def test_the_time_column_comes_along(tmp_path):
-    frame = load(write(tmp_path, "rows.csv", CSV), FEATURES, "default", "paid_at").frame
-    kept = validate(frame, FEATURES, "default", "paid_at").frame
+    frame = load(write(tmp_path, "rows.csv", CSV), TableSchema(FEATURES, "default", "paid_at")).frame
+    kept = validate(frame, TableSchema(FEATURES, "default", "paid_at")).frame
     assert kept["paid_at"].tolist() == list(pd.date_range("2024-01-01", periods=3))
 
 
@@ -122,8 +124,8 @@ def test_parquet_and_csv_of_the_same_rows_are_the_same_data(tmp_path, seed):
     )
     frame.to_parquet(tmp_path / "rows.parquet")
     frame.to_csv(tmp_path / "rows.csv", index=False)
-    first, second = (load(str(tmp_path / f"rows.{ending}"), FEATURES, "default") for ending in ("parquet", "csv"))
-    first, second = (validate(dataset.frame, FEATURES, "default", duplicates="keep") for dataset in (first, second))
+    first, second = (load(str(tmp_path / f"rows.{ending}"), SCHEMA) for ending in ("parquet", "csv"))
+    first, second = (validate(dataset.frame, SCHEMA) for dataset in (first, second))
     pd.testing.assert_frame_equal(first.frame, second.frame)
     np.testing.assert_array_equal(first.frame["amount_eur"], frame["amount_eur"].astype("float32"))
     assert first.frame["country"].tolist() == frame["country"].tolist()
@@ -139,8 +141,8 @@ def test_a_parquet_file_may_hold_decimals_dates_dictionaries_and_codes(tmp_path)
         "default": [False, True, False],
         "paid_at": [date(2024, 1, 1)] * 3,
     }
-    frame = load(write_parquet(tmp_path, columns), FEATURES, "default", "paid_at").frame
-    kept = validate(frame, FEATURES, "default", "paid_at").frame
+    frame = load(write_parquet(tmp_path, columns), TableSchema(FEATURES, "default", "paid_at")).frame
+    kept = validate(frame, TableSchema(FEATURES, "default", "paid_at")).frame
     assert kept["amount_eur"].tolist()[:2] == [1.5, 25.0]
     assert kept["code"].tolist()[::2] == ["12", "7"]
     assert kept["is_new"].dtype == "float32"
@@ -151,7 +153,7 @@ def test_a_parquet_file_may_hold_decimals_dates_dictionaries_and_codes(tmp_path)
 @pytest.mark.parametrize("spelling", ["NA", "NaN", "", " NULL ", "n/a", "None"])
 def test_numbers_may_be_missing_in_many_spellings(tmp_path, spelling):
     path = write(tmp_path, "rows.csv", f"amount_eur,country,default\n 1.5,DE,0\n{spelling},{spelling},1\n")
-    frame = load(path, SMALL, "default").frame
+    frame = load(path, TableSchema(SMALL, "default")).frame
     assert frame["amount_eur"].isna().tolist() == [False, True]
     assert frame["country"].isna().tolist() == [False, spelling == ""]
 
@@ -159,7 +161,8 @@ def test_numbers_may_be_missing_in_many_spellings(tmp_path, spelling):
 @pytest.mark.parametrize("cells", ["0 1 0", "true false true", "TRUE 0 1", "0.0 1.0 0.0", "False True True"])
 def test_a_target_of_zeros_and_ones_or_booleans_becomes_int8(tmp_path, cells):
     rows = "".join(f"1,DE,{cell}\n" for cell in cells.split())
-    labels = load(write(tmp_path, "rows.csv", f"amount_eur,country,default\n{rows}"), SMALL, "default").frame["default"]
+    path = write(tmp_path, "rows.csv", f"amount_eur,country,default\n{rows}")
+    labels = load(path, TableSchema(SMALL, "default")).frame["default"]
     expected = [int(cell.lower() in ("1", "1.0", "true")) for cell in cells.split()]
     assert (labels.dtype, labels.tolist()) == ("int8", expected)
 
@@ -234,13 +237,13 @@ def test_a_folder_is_not_a_file(tmp_path):
 
 def test_large_numbers_with_a_fraction_or_exponent_are_numbers(tmp_path):
     path = write(tmp_path, "rows.csv", HEADER + "1e20,DE,0\n-9007199254740993.5,FR,1\n")
-    assert load(path, SMALL, "default").frame["amount_eur"].tolist() == [1e20, -9007199254740993.5]
+    assert load(path, TableSchema(SMALL, "default")).frame["amount_eur"].tolist() == [1e20, -9007199254740993.5]
 
 
 def test_a_cell_of_blanks_in_a_column_of_numbers_is_missing(tmp_path):
     features = SMALL | {"amount_eur": Feature(type="float", max_missing=0.5)}
     path = write(tmp_path, "rows.csv", HEADER + "1.5,DE,0\n  ,FR,1\n2.5,DE,0\n")
-    values = load(path, features, "default").frame["amount_eur"]
+    values = load(path, TableSchema(features, "default")).frame["amount_eur"]
     assert values.isna().tolist() == [False, True, False]
     assert values.dtype == "float64"
 
@@ -275,9 +278,9 @@ def test_a_flipped_bit_in_a_page_of_parquet_is_detected(tmp_path):
 
 
 def test_text_in_a_column_of_numbers_reaches_the_validation_with_its_row(tmp_path):
-    frame = load(write(tmp_path, "rows.csv", HEADER + '1,DE,0\n"1,234",FR,1\n'), SMALL, "default").frame
+    frame = load(write(tmp_path, "rows.csv", HEADER + '1,DE,0\n"1,234",FR,1\n'), TableSchema(SMALL, "default")).frame
     with pytest.raises(DataError, match=r"^amount_eur: 1 value is not a number \(row 2: '1,234'\)"):
-        validate(frame, SMALL, "default")
+        validate(frame, TableSchema(SMALL, "default"))
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -285,8 +288,8 @@ def test_protected_columns_are_read_and_codes_keep_their_zeros(tmp_path, ending)
     path = tmp_path / f"loans.{ending}"
     table = FRAME.assign(nationality=["007", None, "7"])
     table.to_csv(path, index=False) if ending == "csv" else table.to_parquet(path)
-    dataset = load(str(path), FEATURES, "default", protected=["nationality"])
-    kept = validate(dataset.frame, FEATURES, "default", protected=["nationality"]).frame
+    dataset = load(str(path), TableSchema(FEATURES, "default", protected=["nationality"]))
+    kept = validate(dataset.frame, TableSchema(FEATURES, "default", protected=["nationality"])).frame
     assert list(kept) == [*FEATURES, "default", "nationality"]
     assert kept["nationality"].cat.categories.tolist() == ["007", "7"]
     assert kept["nationality"].isna().tolist() == [False, True, False]
@@ -297,8 +300,8 @@ def test_protected_columns_are_read_and_codes_keep_their_zeros(tmp_path, ending)
 
 def read(path):
     """What a run makes of a file, with its notes."""
-    dataset = load(str(path), OF_SOUND, TARGET)
-    valid = validate(dataset.frame, OF_SOUND, TARGET)
+    dataset = load(str(path), TableSchema(OF_SOUND, TARGET))
+    valid = validate(dataset.frame, TableSchema(OF_SOUND, TARGET))
     return valid.frame, [*dataset.notes, *valid.notes]
 
 
@@ -315,7 +318,7 @@ def test_a_broken_table_is_refused_or_noted_or_the_same_data(tmp_path, name):
     if case.noted:
         assert re.search(case.noted, "\n".join(notes))
     else:
-        pd.testing.assert_frame_equal(frame, validate(sound(), OF_SOUND, TARGET).frame)
+        pd.testing.assert_frame_equal(frame, validate(sound(), TableSchema(OF_SOUND, TARGET)).frame)
         assert notes == ["Columns of the file that the use case does not name were left out: loan, comment, branch."]
 
 
@@ -361,7 +364,7 @@ def test_legal_texts_are_read_as_they_were_written_wherever_the_bytes_are_cut(tm
     features = {"before": Feature(type="int"), "remark": Feature(type="text", max_missing=1), "rate": Feature(type="float")}
     frame = pd.DataFrame({"before": range(60), "remark": random_texts(rng, 60), "rate": rng.random(60), "default": [0, 1] * 30})
     frame.to_csv(tmp_path / "rows.csv", index=False, lineterminator=rng.choice(["\n", "\r\n"]))
-    found = load(str(tmp_path / "rows.csv"), features, "default").frame
+    found = load(str(tmp_path / "rows.csv"), TableSchema(features, "default")).frame
     assert found["remark"].fillna("").tolist() == frame["remark"].tolist()
 
 
@@ -376,13 +379,13 @@ def test_two_stray_quotes_are_found_wherever_they_stand(tmp_path, monkeypatch, s
         broken[last][column] += '"'
         path = write(tmp_path, "rows.csv", "\n".join(map(",".join, broken)) + "\n")
         with pytest.raises(DataError, match=f"line {first + 1}, column {rows[0][column]}"):
-            load(path, OF_SOUND, TARGET)
+            load(path, TableSchema(OF_SOUND, TARGET))
 
 
 def test_a_table_of_two_columns_may_have_letters_in_quotes(tmp_path):
     letters = ["Dear Sir,\nI paid", "Hello,\nplease call", "no comma\nhere"] * 20
     pd.DataFrame({"letter": letters, "default": [0, 1, 0] * 20}).to_csv(tmp_path / "rows.csv", index=False)
-    assert len(load(str(tmp_path / "rows.csv"), {"letter": Feature(type="text")}, "default").frame) == 60
+    assert len(load(str(tmp_path / "rows.csv"), TableSchema({"letter": Feature(type="text")}, "default")).frame) == 60
 
 
 @pytest.mark.parametrize("by", ["rows of zeros", "one long line"])
@@ -411,7 +414,7 @@ def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path, monkeypatch):
 def refusal_with(path: str, limit: int) -> str:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     try:
-        load(path, SMALL, "default")
+        load(path, TableSchema(SMALL, "default"))
     except DataError as error:
         return str(error)
     return "read"
@@ -450,7 +453,7 @@ def test_the_smallest_and_largest_values_of_all_types_are_those_that_the_file_na
     features = {name: Feature(type="category", max_missing=1) for name in columns if name != "default"}
     for page_bytes in (64, 1 << 20):
         path = write_parquet(tmp_path, columns, row_group_size=77, data_page_size=page_bytes)
-        assert len(load(path, features, "default").frame) == n_rows
+        assert len(load(path, TableSchema(features, "default")).frame) == n_rows
         batches = read_batches(path, dict.fromkeys(columns, "category"), 50)
         assert sum(len(batch.rows) for batch in batches) == n_rows
 

@@ -17,6 +17,7 @@ from src.config.use_case import UseCase
 from src.data import packaged
 from src.data.split import overlap, split
 from src.data.table import make_table
+from src.data.table_schema import TableSchema, schema_of
 from src.data.validation import validate
 from src.errors import DataError, IntegrityError
 
@@ -141,7 +142,7 @@ def test_codes_for_unknown_in_give_me_some_credit_are_missing_values(borrowers):
 
 def test_give_me_some_credit_has_609_repeated_rows(borrowers):
     use_case = read_use_case("default_prediction")
-    kept = validate(borrowers.frame, use_case.features, "default", None, "drop")
+    kept = validate(borrowers.frame, TableSchema(use_case.features, "default"), duplicates="drop")
     assert len(kept.frame) == 150_000 - 609
 
 
@@ -150,8 +151,7 @@ def test_the_use_case_of_a_real_set_declares_its_columns_in_order_and_holds_on_e
     use_case = read_use_case(name)
     dataset = packaged.load(use_case.packaged, use_case.target)
     time = use_case.time_column
-    about = {"task": use_case.task, "classes": use_case.classes, "protected": use_case.protected}
-    kept = validate(dataset.frame, use_case.features, use_case.target, time, "keep", **about)
+    kept = validate(dataset.frame, schema_of(use_case))
     assert list(kept.frame) == [*use_case.features, *filter(None, [use_case.target, time]), *use_case.protected]
     assert set(dataset.frame) == set(kept.frame)
     assert use_case.protected or list(dataset.frame) == list(kept.frame)
@@ -385,7 +385,7 @@ def test_who_applied_is_kept_and_is_no_feature_of_a_decision_on_a_loan(mortgages
     use_case = read_use_case(name)
     protected = ["is_black", "is_hispanic", "is_male", "is_married", "is_older_than_median"]
     assert use_case.protected == protected
-    kept = validate(mortgages.frame, use_case.features, "approved", protected=protected).frame
+    kept = validate(mortgages.frame, TableSchema(use_case.features, "approved", protected=protected)).frame
     rates = {column: kept.groupby(column, observed=True)["approved"].mean().round(2).tolist() for column in protected[:2]}
     assert rates == {"is_black": [0.90, 0.68], "is_hispanic": [0.88, 0.77]}
     assert kept["is_male"].isna().sum() == 15
@@ -419,7 +419,7 @@ def test_rows_that_repeat_another_one_stay_and_cannot_stand_in_train_and_in_test
 
 def test_phishing_has_587_repeated_rows_and_38_patterns_with_both_labels():
     frame, facts = packaged.load("phishing", "is_fraud").frame, datasets.facts_of_proxy("phishing")
-    kept = validate(frame, facts["features"], "is_fraud", None, facts["duplicates"]).frame
+    kept = validate(frame, TableSchema(facts["features"], "is_fraud"), duplicates=facts["duplicates"]).frame
     assert (len(kept), kept.duplicated().sum()) == (1_250, 587)
     assert (kept.groupby(list(facts["features"]))["is_fraud"].nunique() == 2).sum() == 38
 

@@ -12,6 +12,7 @@ from src.data import arrow, file
 from src.data.batches import read_batches, to_frame
 from src.data.reading import PLAIN, Reading, make_reading, settings_of
 from src.data.table_files import parts_of
+from src.data.table_schema import TableSchema
 from src.data.validation import check_rows, validate
 from src.drafts.writer import scalar
 from src.errors import DataError
@@ -48,8 +49,8 @@ def by_hand() -> pd.DataFrame:
 
 
 def test_an_odd_file_read_by_hand(path):
-    data = file.load(path, FEATURES, "Ziel", reading=ODD, positive="gut")
-    frame = validate(data.frame, FEATURES, "Ziel").frame
+    data = file.load(path, TableSchema(FEATURES, "Ziel", positive="gut"), reading=ODD)
+    frame = validate(data.frame, TableSchema(FEATURES, "Ziel")).frame
     assert frame["Ziel"].tolist() == [1, 0, 1]
     for name, expected in by_hand().items():
         got = frame[name].astype(object).where(frame[name].notna(), None).tolist()
@@ -58,7 +59,8 @@ def test_an_odd_file_read_by_hand(path):
 
 @pytest.mark.parametrize("batch_rows", [1, 2, 100])
 def test_scoring_reads_an_odd_file_as_training_does(path, batch_rows):
-    trained = validate(file.load(path, FEATURES, "Ziel", reading=ODD, positive="gut").frame, FEATURES, "Ziel").frame
+    schema = TableSchema(FEATURES, "Ziel", positive="gut")
+    trained = validate(file.load(path, schema, reading=ODD).frame, schema).frame
     parts = []
     for batch in read_batches(path, KINDS, batch_rows, ODD):
         table, faults = check_rows(to_frame(batch.cells, batch.rows, KINDS)[0], FEATURES)
@@ -115,21 +117,22 @@ def test_settings_make_the_reading_that_they_came_from():
 
 def test_text_in_another_encoding_than_named_is_refused_with_what_to_type(tmp_path):
     (tmp_path / "rows.csv").write_bytes("a,y\nö,1\nx,0\n".encode("cp1252"))
+    schema = TableSchema({"a": Feature(type="category")}, "y")
     with pytest.raises(DataError, match=r"is not text in ascii: .*\nName its encoding: data_source.encoding=cp1252"):
-        file.load(str(tmp_path / "rows.csv"), {"a": Feature(type="category")}, "y", reading=Reading(encoding="ascii"))
+        file.load(str(tmp_path / "rows.csv"), schema, Reading(encoding="ascii"))
 
 
 def test_a_positive_class_that_no_row_has_is_refused(tmp_path):
     (tmp_path / "rows.csv").write_text("a,y\n1,good\n2,bad\n")
     with pytest.raises(DataError, match=r"y: positive='Bad', but no row has it: the target of .* has 'bad', 'good'"):
-        file.load(str(tmp_path / "rows.csv"), {"a": Feature(type="int")}, "y", positive="Bad")
+        file.load(str(tmp_path / "rows.csv"), TableSchema({"a": Feature(type="int")}, "y", positive="Bad"))
 
 
 def test_a_date_in_another_format_than_declared_is_refused_with_its_row():
     frame = pd.DataFrame({"day": ["31.12.2023", "2024-01-01"], "y": [0, 1]})
     feature = {"day": Feature(type="date", format="%d.%m.%Y")}
     with pytest.raises(DataError, match=r"day: 1 value is not in the format %d.%m.%Y \(row 2: '2024-01-01'\)"):
-        validate(frame, feature, "y")
+        validate(frame, TableSchema(feature, "y"))
 
 
 def test_classes_that_are_whole_numbers_need_no_quotes():

@@ -12,6 +12,7 @@ from src.config.use_case import UseCase
 from src.data.rules import judge
 from src.data.simulated import simulate
 from src.data.table import make_table
+from src.data.table_schema import TableSchema
 from src.data.validation import check_rows, validate
 from src.errors import DataError
 from src.scoring.row_checks import check
@@ -77,18 +78,18 @@ def test_training_rows_that_break_an_exact_rule_are_refused():
     with pytest.raises(
         DataError, match=r"rule retired: 1 row breaks it \(row 3 is the first\): where status == 'retired': age >= 60"
     ):
-        validate(ROWS, FEATURES, "y", rules={"retired": RETIRED})
+        validate(ROWS, TableSchema(FEATURES, "y"), rules={"retired": RETIRED})
 
 
 def test_training_rows_that_keep_a_rule_are_noted():
-    notes = validate(ROWS[:2], FEATURES, "y", rules={"retired": RETIRED}).notes
+    notes = validate(ROWS[:2], TableSchema(FEATURES, "y"), rules={"retired": RETIRED}).notes
     assert notes == ["The rows keep every exact rule of the business (1)."]
 
 
 @pytest.mark.parametrize(("share", "said"), [(0.4, "stated are 40.00%"), (0.9999, "it should be 99.99%")])
 def test_how_many_rows_keep_a_rule_of_a_stated_share_is_noted(share, said):
     rule = RETIRED.model_copy(update={"share": share})
-    notes = validate(ROWS, FEATURES, "y", rules={"retired": rule}).notes
+    notes = validate(ROWS, TableSchema(FEATURES, "y"), rules={"retired": rule}).notes
     assert notes == [f"Rule retired is kept by 50.00% of 2 rows; {said} at least."]
 
 

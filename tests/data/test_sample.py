@@ -6,6 +6,7 @@ import pytest
 from src import use_cases
 from src.data import file, sample, simulate
 from src.data.table import make_table
+from src.data.table_schema import schema_of
 from src.errors import ConfigError, DataError
 
 
@@ -30,7 +31,7 @@ def test_a_file_of_rows_is_one_that_the_use_case_trains_on(tmp_path, capsys, suf
     assert use_cases.main(["sample", "mortgage_risk", "rows=2000", "seed=3", f"out={path}"]) == 0
     assert capsys.readouterr().out.startswith(f"{path} · 2,000 simulated rows of mortgage_risk, seed 3: One mortgage")
     use_case = sample.find("mortgage_risk")
-    table = make_table(file.load(str(path), use_case.features, use_case.target, None, use_case.task, None, None, []), use_case)
+    table = make_table(file.load(str(path), schema_of(use_case)), use_case)
     assert len(table.frame) == 2000
 
 

@@ -27,6 +27,7 @@ from conftest import ROOT, elsewhere, run_warm
 from src.config import compose, secrets
 from src.config.feature import Feature
 from src.data import file, packaged, sql
+from src.data.table_schema import TableSchema
 from src.data.validation import validate
 from src.errors import ConfigError, ForbiddenError, UserError
 from src.runs import fingerprint
@@ -154,9 +155,9 @@ def database(request):
 def load(monkeypatch):
     """Read a query of a database: load(database, "SELECT …")."""
 
-    def read(database, query, features=SMALL, target=None, **options):
+    def read(database, query, features=SMALL, order_by=(), **columns):
         monkeypatch.setenv("BANK_URL", database.url if isinstance(database, Database) else database)
-        return sql.load(query, "BANK_URL", features, target, **options)
+        return sql.load(query, "BANK_URL", TableSchema(features, **columns), order_by)
 
     return read
 
@@ -186,10 +187,10 @@ def loans(database):
 
 def test_the_rows_of_a_query_are_those_of_a_file(database, load, tmp_path):
     (tmp_path / "loans.csv").write_text(CSV)
-    declared = FEATURES, "default"
-    from_file = file.load(str(tmp_path / "loans.csv"), *declared, time_column="paid_at")
-    from_query = load(loans(database), "SELECT * FROM loans", *declared, time_column="paid_at", order_by=["row"])
-    expected, found = (validate(data.frame, *declared, "paid_at").frame for data in (from_file, from_query))
+    schema = TableSchema(FEATURES, "default", "paid_at")
+    from_file = file.load(str(tmp_path / "loans.csv"), schema)
+    from_query = load(loans(database), "SELECT * FROM loans", FEATURES, ["row"], target="default", time_column="paid_at")
+    expected, found = (validate(data.frame, schema).frame for data in (from_file, from_query))
     pd.testing.assert_frame_equal(found, expected)
     assert from_query.notes == []
 
@@ -197,7 +198,7 @@ def test_the_rows_of_a_query_are_those_of_a_file(database, load, tmp_path):
 def test_what_was_asked_and_what_came_is_recorded_without_the_address(database, load):
     query = 'SELECT amount_eur, country, "default" AS is_bad, row FROM loans'
     features = {name: FEATURES[name] for name in ("amount_eur", "country")}
-    data = load(loans(database), f"{query} ;\n", features, "is_bad")
+    data = load(loans(database), f"{query} ;\n", features, target="is_bad")
     name = "bank.db" if database.kind == "sqlite" else database.url.rpartition("/")[2]
     assert data.provenance == {
         "kind": "sql",
@@ -262,7 +263,7 @@ def peak_of(url: str, limit: int | None) -> tuple[list, int]:
     if limit:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     os.environ["BANK_URL"] = url
-    frame = sql.load("SELECT * FROM t", "BANK_URL", SMALL, None, order_by=["x"]).frame
+    frame = sql.load("SELECT * FROM t", "BANK_URL", TableSchema(SMALL), order_by=["x"]).frame
     peak = next(
         line for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines() if line.startswith("VmPeak")
     )

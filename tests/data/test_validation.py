@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from src.config.feature import Feature
+from src.data.table_schema import TableSchema
 from src.data.validation import validate
 from src.errors import DataError
 
@@ -12,6 +13,7 @@ FEATURES = {
     "is_new": Feature(type="bool", max_missing=0.25),
     "country": Feature(type="category", categories=["NA", "DE", "FR"], max_missing=0.25),
 }
+SCHEMA = TableSchema(FEATURES, "default")
 GOOD = pd.DataFrame(
     {
         "amount_eur": [1.5, 2.5, 3.5, 4.5],
@@ -30,15 +32,15 @@ def with_value(column, row, value):
     return frame
 
 
-def refusal_of(frame, match, features=FEATURES, **options):
+def refusal_of(frame, match, features=FEATURES, duplicates="keep", **columns):
     with pytest.raises(DataError, match=match) as refusal:
-        validate(frame, features, "default", **options)
+        validate(frame, TableSchema(features, "default", **columns), duplicates)
     assert len(str(refusal.value).splitlines()) <= 3
     return str(refusal.value)
 
 
 def test_columns_get_their_types_and_the_declared_order():
-    kept = validate(GOOD[GOOD.columns[::-1]], FEATURES, "default")
+    kept = validate(GOOD[GOOD.columns[::-1]], SCHEMA)
     assert list(kept.frame) == [*FEATURES, "default"]
     assert [str(dtype) for dtype in kept.frame.dtypes] == ["float32", "int32", "bool", "category", "int8"]
     assert kept.frame["country"].cat.categories.tolist() == ["NA", "DE", "FR"]
@@ -48,7 +50,7 @@ def test_columns_get_their_types_and_the_declared_order():
 
 def test_a_missing_value_turns_integers_and_booleans_into_float32():
     frame = GOOD.assign(n_late=[0, None, 2, 3], is_new=[True, None, True, False], country=["DE", None, "DE", "DE"])
-    kept = validate(frame, FEATURES, "default").frame
+    kept = validate(frame, SCHEMA).frame
     assert (kept["n_late"].dtype, kept["is_new"].dtype) == ("float32", "float32")
     assert kept["is_new"].tolist()[2:] == [1.0, 0.0]
     assert kept.isna().sum().tolist() == [0, 1, 1, 1, 0]
@@ -66,7 +68,8 @@ def test_a_missing_value_turns_integers_and_booleans_into_float32():
 )
 def test_integers_keep_every_digit_in_the_smallest_type(values, dtype):
     features = {"account": Feature(type="int", max_missing=0.5)}
-    kept = validate(pd.DataFrame({"account": values, "default": [0, 1, 0, 1]}), features, "default").frame["account"]
+    frame = pd.DataFrame({"account": values, "default": [0, 1, 0, 1]})
+    kept = validate(frame, TableSchema(features, "default")).frame["account"]
     assert kept.dtype == dtype
     np.testing.assert_array_equal(kept, values)
 
@@ -74,21 +77,21 @@ def test_integers_keep_every_digit_in_the_smallest_type(values, dtype):
 def test_a_category_without_a_list_has_its_values_sorted_and_numbers_spelled_out():
     features = {"branch": Feature(type="category", max_missing=0.5), "code": Feature(type="category")}
     frame = pd.DataFrame({"branch": [7, np.nan, 12, 7], "code": ["00012", "12", "NA", "b"], "default": [0, 1, 0, 1]})
-    kept = validate(frame, features, "default").frame
+    kept = validate(frame, TableSchema(features, "default")).frame
     assert kept["branch"].cat.categories.tolist() == ["12", "7"]
     assert kept["code"].tolist() == ["00012", "12", "NA", "b"]
 
 
 def test_columns_of_the_right_type_are_not_copied():
     frame = GOOD.astype({"amount_eur": "float32", "n_late": "int32"})
-    kept = validate(frame, FEATURES, "default").frame
+    kept = validate(frame, SCHEMA).frame
     assert np.shares_memory(kept["amount_eur"].to_numpy(), frame["amount_eur"].to_numpy())
     assert np.shares_memory(kept["n_late"].to_numpy(), frame["n_late"].to_numpy())
 
 
 def test_a_change_of_the_result_leaves_the_given_frame_alone():
     frame = GOOD.astype({"amount_eur": "float32"})
-    kept = validate(frame, FEATURES, "default").frame
+    kept = validate(frame, SCHEMA).frame
     kept.loc[0, "amount_eur"] = 99
     assert frame.loc[0, "amount_eur"] == 1.5
 
@@ -135,7 +138,7 @@ def test_a_category_that_cannot_be_meant_is_named_with_its_row(value, said, prot
 
 def test_spellings_that_may_be_meant_are_noted():
     features = {"country": Feature(type="category")}
-    kept = validate(GOOD.assign(country=["de", "DE", "NULL", "\ufffd"]), features, "default")
+    kept = validate(GOOD.assign(country=["de", "DE", "NULL", "\ufffd"]), TableSchema(features, "default"))
     assert kept.frame["country"].tolist() == ["de", "DE", "NULL", "\ufffd"]
     assert [note.partition(" has ")[2][:30] for note in kept.notes if note.startswith("country")] == [
         "values that differ in capitals",
@@ -151,7 +154,7 @@ def test_a_last_row_that_is_the_sum_of_all_others_is_refused(last, is_total):
     if is_total:
         refusal_of(frame, r"^amount_eur: the last value is the sum of all others \(row 21: 190\)", features)
     else:
-        assert len(validate(frame, features, "default").frame) == 21
+        assert len(validate(frame, TableSchema(features, "default")).frame) == 21
 
 
 def test_numbers_stored_as_text_are_named():
@@ -190,11 +193,11 @@ def test_a_target_of_one_class_cannot_be_learned():
 def test_the_largest_missing_share_and_the_ends_of_a_range_are_allowed():
     features = {"share": Feature(type="float", min=0.1, max=0.7, max_missing=0.25)}
     frame = pd.DataFrame({"share": [0.1, 0.7, None, 0.3], "default": [0, 1, 0, 1]})
-    assert len(validate(frame, features, "default").frame) == 4
+    assert len(validate(frame, TableSchema(features, "default")).frame) == 4
 
 
 def test_a_feature_with_one_value_is_a_note():
-    kept = validate(GOOD.assign(n_late=7, other=1), FEATURES, "default")
+    kept = validate(GOOD.assign(n_late=7, other=1), SCHEMA)
     assert kept.notes == [
         "Columns that are not declared were left out: other.",
         "Features with one value in every row: n_late.",
@@ -206,7 +209,7 @@ REPEATED = GOOD.iloc[[0, 1, 0, 2, 1, 3]]
 
 @pytest.mark.parametrize(("duplicates", "rows"), [("drop", [0, 1, 3, 5]), ("keep", [0, 1, 2, 3, 4, 5])])
 def test_repeated_rows_are_treated_as_asked_and_noted(duplicates, rows):
-    kept = validate(REPEATED, FEATURES, "default", duplicates=duplicates)
+    kept = validate(REPEATED, SCHEMA, duplicates=duplicates)
     assert kept.rows.tolist() == rows
     assert kept.frame.index.equals(pd.RangeIndex(len(rows)))
     assert kept.frame["amount_eur"].tolist() == REPEATED["amount_eur"].iloc[rows].tolist()
@@ -239,20 +242,20 @@ def test_the_same_rows_repeat_as_pandas_says(seed):
         }
     )
     frame.loc[:1, ["a", "c", "default"]] = [[1.5, "x", 0], [1.5, "x", 1]]
-    kept = validate(frame, features, "default", duplicates="drop")
+    kept = validate(frame, TableSchema(features, "default"), duplicates="drop")
     assert kept.rows.tolist() == np.flatnonzero(~frame.duplicated()).tolist()
 
 
 def test_rows_at_different_times_are_not_repeats():
     times = pd.date_range("2024-01-01", periods=6, freq="h")
-    kept = validate(REPEATED.assign(paid_at=times), FEATURES, "default", "paid_at")
+    kept = validate(REPEATED.assign(paid_at=times), TableSchema(FEATURES, "default", "paid_at"))
     assert len(kept.frame) == 6
     assert kept.frame["paid_at"].tolist() == times.tolist()
 
 
 def test_times_may_be_iso_text_and_become_utc():
     text = ["2024-01-01", "2024-01-01T12:00:00", "2024-01-01T12:00:00+02:00", "2024-12-31 23:59:59.5Z"]
-    kept = validate(GOOD.assign(paid_at=text), FEATURES, "default", "paid_at").frame["paid_at"]
+    kept = validate(GOOD.assign(paid_at=text), TableSchema(FEATURES, "default", "paid_at")).frame["paid_at"]
     assert kept.dtype.kind == "M"
     assert [str(time) for time in kept] == [
         "2024-01-01 00:00:00",
@@ -280,14 +283,14 @@ def test_times_that_could_be_misread_are_refused(times, said):
 
 @pytest.mark.parametrize("dtype", ["Int64", "int64[pyarrow]", "Float64", "int8", "uint64", "bool", "boolean", "object"])
 def test_a_target_of_any_type_of_zeros_and_ones_becomes_int8(dtype):
-    kept = validate(GOOD.astype({"default": dtype}), FEATURES, "default").frame["default"]
+    kept = validate(GOOD.astype({"default": dtype}), SCHEMA).frame["default"]
     assert (kept.dtype, kept.tolist()) == ("int8", [0, 1, 0, 1])
 
 
 @pytest.mark.parametrize("dtype", ["Int64", "Float32", "int64[pyarrow]", "object", "float64"])
 def test_a_feature_of_any_numeric_type_becomes_float32(dtype):
     frame = GOOD.assign(amount_eur=pd.Series([1, None, 3, 4], dtype=dtype))
-    np.testing.assert_array_equal(validate(frame, FEATURES, "default").frame["amount_eur"], np.float32([1, np.nan, 3, 4]))
+    np.testing.assert_array_equal(validate(frame, SCHEMA).frame["amount_eur"], np.float32([1, np.nan, 3, 4]))
 
 
 def test_an_integer_beside_a_gap_does_not_lose_digits_unseen():
@@ -296,7 +299,8 @@ def test_an_integer_beside_a_gap_does_not_lose_digits_unseen():
 
 
 def test_a_protected_column_is_kept_as_a_category_and_may_have_gaps():
-    kept = validate(GOOD.assign(sex=["m", "f", None, "f"], race=[1, 0, 0, 1]), FEATURES, "default", protected=["sex", "race"])
+    frame = GOOD.assign(sex=["m", "f", None, "f"], race=[1, 0, 0, 1])
+    kept = validate(frame, TableSchema(FEATURES, "default", protected=["sex", "race"]))
     assert list(kept.frame) == [*FEATURES, "default", "sex", "race"]
     assert kept.frame["sex"].tolist()[:2] == ["m", "f"]
     assert kept.frame["sex"].isna().tolist() == [False, False, True, False]
@@ -305,7 +309,7 @@ def test_a_protected_column_is_kept_as_a_category_and_may_have_gaps():
 
 def test_rows_that_differ_in_a_protected_column_only_are_no_duplicates():
     twice = pd.concat([GOOD, GOOD]).assign(sex=["f"] * 4 + ["m"] * 4)
-    assert len(validate(twice, FEATURES, "default", protected=["sex"]).frame) == 8
+    assert len(validate(twice, TableSchema(FEATURES, "default", protected=["sex"])).frame) == 8
 
 
 def test_a_missing_protected_column_is_named():

@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from src.config.feature import Feature
 from src.data import file
+from src.data.table_schema import TableSchema
 from src.data.validation import validate
 from src.errors import DataError
 from src.features.preprocessing import make_features, matrix_columns, matrix_facts
@@ -327,7 +328,8 @@ paid NA,2024-02-29,0
 def test_text_and_dates_of_a_csv_keep_every_word_and_day(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text(CSV)
-    frame = validate(file.load(str(path), TEXT_AND_DATE, "default").frame, TEXT_AND_DATE, "default").frame
+    schema = TableSchema(TEXT_AND_DATE, "default")
+    frame = validate(file.load(str(path), schema).frame, schema).frame
     assert [str(dtype) for dtype in frame.dtypes] == ["str", "datetime64[s]", "int8"]
     assert frame.note.fillna("missing").tolist() == ["paid NA", "missing", "late, twice"]
     assert frame.opened_on.astype("str").fillna("missing").tolist() == ["2024-02-29 00:00:00", "9999-12-30 22:00:00", "missing"]
@@ -344,14 +346,14 @@ def test_text_and_dates_of_a_parquet_file_equal_those_of_a_csv(tmp_path):
     tables = []
     for ending, write in {"parquet": given.to_parquet, "csv": lambda path: given.to_csv(path, index=False)}.items():
         write(tmp_path / f"table.{ending}")
-        loaded = file.load(str(tmp_path / f"table.{ending}"), TEXT_AND_DATE, "default").frame
-        tables.append(validate(loaded, TEXT_AND_DATE, "default").frame)
+        loaded = file.load(str(tmp_path / f"table.{ending}"), TableSchema(TEXT_AND_DATE, "default")).frame
+        tables.append(validate(loaded, TableSchema(TEXT_AND_DATE, "default")).frame)
     pd.testing.assert_frame_equal(*tables)
 
 
 def test_rows_that_repeat_a_text_and_a_date_are_found():
     frame = pd.DataFrame({"note": ["a", "b", "a", None, None], "opened_on": ["2024-01-01"] * 5, "default": [0, 1, 0, 0, 0]})
-    assert validate(frame, TEXT_AND_DATE, "default", duplicates="drop").rows.tolist() == [0, 1, 3]
+    assert validate(frame, TableSchema(TEXT_AND_DATE, "default"), duplicates="drop").rows.tolist() == [0, 1, 3]
 
 
 @pytest.mark.parametrize(
@@ -368,7 +370,7 @@ def test_rows_that_repeat_a_text_and_a_date_are_found():
 def test_what_is_not_a_text_or_a_date_is_named_with_its_row(column, values, match):
     good = {"note": ["a", "b", "c"], "opened_on": ["2024-01-01", "2024-01-02", None], "default": [0, 1, 0]}
     with pytest.raises(DataError, match=match):
-        validate(pd.DataFrame(good | {column: values}), TEXT_AND_DATE, "default")
+        validate(pd.DataFrame(good | {column: values}), TableSchema(TEXT_AND_DATE, "default"))
 
 
 def test_category_codes_are_those_of_scikit_learns_ordinal_encoder():

@@ -40,13 +40,14 @@ IN_A_QUERY = """
 import sqlite3, tempfile, threading
 from src.config.feature import Feature
 from src.data import sql
+from src.data.table_schema import TableSchema
 path = tempfile.mkdtemp() + "/bank.db"
 sqlite3.connect(path).execute("VACUUM")
 os.environ["BANK_URL"] = f"sqlite:///{path}"
 endless = "WITH RECURSIVE x(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM x) SELECT count(*) AS n FROM x"
 with answering(leave):
     threading.Timer(2, say_ready).start()  # the query runs by then
-    sql.load(endless, "BANK_URL", {"n": Feature(type="int")}, None)
+    sql.load(endless, "BANK_URL", TableSchema({"n": Feature(type="int")}))
 """
 IN_AN_ANSWER_THAT_HANGS = """
 def leave(number):
