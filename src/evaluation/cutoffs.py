@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from src.metrics.figures import six_digits
+
 N_QUANTILES = 121
 N_EVEN = 81
 N_DIGITS = 4  # of a threshold that a person reads and types
@@ -51,7 +53,7 @@ def cutoffs(y_true, score, chosen: float | None = None, prices=None) -> pd.DataF
             "f1": 2 * found / (flagged + n_positive),
         }
     )
-    table.iloc[:, 5:] = table.iloc[:, 5:].map(lambda value: float(f"{value:.6g}"))
+    table.iloc[:, 5:] = table.iloc[:, 5:].map(six_digits)
     if prices is not None:
         wrong, missed = prices
         total = float(np.sum(np.where(y_true == 1, missed, 0.0)))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from src.metrics import threshold
-from src.metrics.intervals import estimate, gain, interval, interval_of
+from src.metrics.intervals import gain, interval, interval_of
 from src.metrics.names import METRICS, as_score
 from src.metrics.scorer import Scorer, likeliest
 from src.metrics.scores import Prediction, compute, confusion, decide, metrics_for
@@ -63,8 +63,7 @@ def evaluate(
         best = compute(reached, y_true, likeliest(scorer, true_score), quantile, periods)
         values |= {f"ceiling_{name}": value for name, value in best.items()}
     to_beat = next(iter(baselines.values()))
-    about = scorer.n_classes, units, quantile, periods
-    mine, theirs = (estimate(metric, y_true, answer, *about) for answer in (prediction, to_beat))
+    mine, theirs = (scorer.estimate(y_true, each, units, periods) for each in (prediction, to_beat))
     if (ends := interval(mine)) is not None:
         values |= {f"test_{metric}_ci_low": ends[0], f"test_{metric}_ci_high": ends[1]}
     better = gain(mine, theirs)

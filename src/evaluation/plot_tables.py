@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
+from src.metrics.figures import six_digits
 from src.metrics.scores import Prediction
 
 MOST_POINTS = 200
@@ -50,7 +51,7 @@ def of_history(history: pd.DataFrame) -> dict[str, pd.DataFrame]:
     if history.empty:
         return {}
     rows = np.unique(np.linspace(0, len(history) - 1, MOST_POINTS).round().astype(int))
-    return _placed({"learning_curve": history.iloc[rows][["round", "train_loss", "val_loss"]].map(_six_digits)})
+    return _placed({"learning_curve": history.iloc[rows][["round", "train_loss", "val_loss"]].map(six_digits)})
 
 
 def of_clusters(profiles: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -62,14 +63,14 @@ def roc(y_true, score) -> pd.DataFrame:
     """Share of positives found against share of negatives alerted on."""
     false, true, _ = roc_curve(y_true, score)
     kept = thinned(false, true)
-    return pd.DataFrame({"false_positive_rate": false[kept], "true_positive_rate": true[kept]}).map(_six_digits)
+    return pd.DataFrame({"false_positive_rate": false[kept], "true_positive_rate": true[kept]}).map(six_digits)
 
 
 def precision_recall(y_true, score) -> pd.DataFrame:
     """Share of alerts that are right against share of positives found."""
     precision, recall, _ = precision_recall_curve(y_true, score)
     kept = thinned(recall, precision)
-    return pd.DataFrame({"recall": recall[kept], "precision": precision[kept]}).map(_six_digits)
+    return pd.DataFrame({"recall": recall[kept], "precision": precision[kept]}).map(six_digits)
 
 
 def confusion(y_true, decision, class_names: list[str]) -> pd.DataFrame:
@@ -84,7 +85,7 @@ def predictions(y_true, value, seed: int) -> pd.DataFrame:
     """Predicted and actual value of at most 500 rows, in order."""
     n_rows = len(y_true)
     rows = np.sort(np.random.default_rng(seed).choice(n_rows, min(n_rows, MOST_ROWS), replace=False))
-    return pd.DataFrame({"predicted": value[rows], "actual": y_true[rows]}).map(_six_digits)
+    return pd.DataFrame({"predicted": value[rows], "actual": y_true[rows]}).map(six_digits)
 
 
 def residuals(y_true, value) -> pd.DataFrame:
@@ -92,7 +93,7 @@ def residuals(y_true, value) -> pd.DataFrame:
     bins = np.array_split(np.argsort(value, kind="stable"), min(N_BINS, len(value)))
     left = y_true - value
     rows = [(i + 1, value[rows].mean(), *np.quantile(left[rows], [0.1, 0.5, 0.9])) for i, rows in enumerate(bins)]
-    return pd.DataFrame(rows, columns=["bin", "mean_predicted", "low", "median", "high"]).map(_six_digits)
+    return pd.DataFrame(rows, columns=["bin", "mean_predicted", "low", "median", "high"]).map(six_digits)
 
 
 def thinned(x, y, most: int = MOST_POINTS) -> np.ndarray:
@@ -106,7 +107,3 @@ def thinned(x, y, most: int = MOST_POINTS) -> np.ndarray:
 
 def _placed(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     return {f"plots/{name}": table for name, table in tables.items()}
-
-
-def _six_digits(value):
-    return float(f"{value:.6g}") if isinstance(value, float) else value

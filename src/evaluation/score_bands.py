@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
+from src.metrics.figures import six_digits
 from src.metrics.intervals import spread
 from src.metrics.units import Units
 
@@ -49,7 +50,7 @@ def deciles(y_true, score, units: Units = ROWS) -> pd.DataFrame:
     table.insert(2, "lowest_score", ends.min().to_numpy())
     table["lift"] = table["observed_rate"] / y_true.mean()
     table["cumulative_rate"], table["gain"], table["ks"] = n_positive / n_rows, gain, gain - taken
-    return _short(table)
+    return table.map(six_digits)
 
 
 def score_bands(y_true, score, units: Units = ROWS) -> pd.DataFrame:
@@ -77,7 +78,7 @@ def score_bands(y_true, score, units: Units = ROWS) -> pd.DataFrame:
     table.insert(0, "from", np.take(LIMITS, group))
     table.insert(1, "to", np.take(LIMITS, group + 1))
     table["share"] = table["n_rows"] / len(band)
-    return _short(table)
+    return table.map(six_digits)
 
 
 def wilson(n_positive, n_rows) -> tuple[np.ndarray, np.ndarray]:
@@ -139,7 +140,3 @@ def _rates(y_true: np.ndarray, score: np.ndarray, group: np.ndarray, units: Unit
 
 def _masks(group: np.ndarray, names) -> list[np.ndarray]:
     return [group == name for name in names]
-
-
-def _short(table: pd.DataFrame) -> pd.DataFrame:
-    return table.map(lambda value: float(f"{value:.6g}") if isinstance(value, float) else value)

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.stats import t as student
 
 from src.evaluation.fairness import NOT_STATED
-from src.metrics.intervals import Estimate, Spread, estimate, interval, spread
+from src.metrics.intervals import Estimate, Spread, interval, spread
 from src.metrics.names import as_score
 from src.metrics.scorer import Scorer
 from src.metrics.scores import Prediction
@@ -97,8 +97,7 @@ def compare(
     looked_at = _chosen(cuts, columns, prediction)
     slices = [(cut, name, np.flatnonzero(cut.codes == code)) for cut in looked_at for code, name in enumerate(cut.names)]
     groups = [np.arange(len(y_true)), *(rows for _, _, rows in slices)]
-    about = scorer.n_classes, units, scorer.quantile, periods
-    found = [estimate(scorer.metric, y_true, prediction, *about, rows) for rows in groups]
+    found = [scorer.estimate(y_true, prediction, units, periods, rows) for rows in groups]
     table = pd.DataFrame(
         {
             "column": ["", *(cut.column for cut, _, _ in slices)],

@@ -16,3 +16,8 @@ def _written(value: float, sign: str) -> str:
         return f"{value:{sign},.0f}"
     text = f"{value:{sign}.4g}"
     return text if "e" not in text or abs(value) < 1e-6 else f"{value:{sign}.6f}".rstrip("0")
+
+
+def six_digits(value: object) -> object:
+    """A float as tables keep it, with six significant digits; anything else as it is."""
+    return float(f"{value:.6g}") if isinstance(value, float) else value

@@ -30,8 +30,8 @@ class Metric:
     takes : {"quantile", "periods"}, optional
         Third argument of its function.
     optimum : {"probability", "mean", "median", "mean_of_logs", "quantile"}, optional
-        What of the truth no other answer beats in the long run, so that its value is a ceiling. None where there is no such
-        answer: F1, kappa and macro averages depend on a threshold that only the outcomes show, precision and recall are
+        What of the truth no other prediction beats in the long run, so that its value is a ceiling. None where there is no
+        such one: F1, kappa and macro averages depend on a threshold that only the outcomes show, precision and recall are
         perfect for somebody who alerts on one row or on all, the rank of an outcome is not ranked best by its mean, the middle
         error is smallest at no single statistic, and an unbiased rate has no calibration error whether it ranks or not.
     title : str
@@ -203,7 +203,7 @@ METRICS: dict[str, Metric] = {
         best=0,
         optimum="median",
         title="Mean absolute error",
-        sentence="Its answers are off by {value} {unit} on average.",
+        sentence="Its predictions are off by {value} {unit} on average.",
     ),
     "rmse": Metric(
         NUMBERS,
@@ -212,14 +212,14 @@ METRICS: dict[str, Metric] = {
         best=0,
         optimum="mean",
         title="Root mean squared error",
-        sentence="Its answers are off by {value} {unit} (root mean square, in which large errors weigh more).",
+        sentence="Its predictions are off by {value} {unit} (root mean square, in which large errors weigh more).",
     ),
     "median_absolute_error": Metric(
         NUMBERS,
         "score",
         is_loss=True,
         best=0,
-        sentence="Half of its answers are off by less than {value} {unit}.",
+        sentence="Half of its predictions are off by less than {value} {unit}.",
     ),
     "r2": Metric(
         NUMBERS,
@@ -234,7 +234,7 @@ METRICS: dict[str, Metric] = {
         "score",
         best=1,
         takes="periods",
-        sentence="Within a moment, its ranking and the outcomes correlate with {value}; 0 is guessing.",
+        sentence="Within each period, its ranking and the outcomes correlate with {value}; 0 is guessing.",
     ),
     "rmsle": Metric(
         NUMBERS,
@@ -244,7 +244,7 @@ METRICS: dict[str, Metric] = {
         needs="non_negative",
         optimum="mean_of_logs",
         title="Root mean squared logarithmic error",
-        sentence="Its answers are off by about {share} in relative terms (root mean squared logarithmic error).",
+        sentence="Its predictions are off by about {share} in relative terms (root mean squared logarithmic error).",
     ),
     "pinball_loss": Metric(
         NUMBERS,

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from src.metrics.influence import value_of
+from src.metrics.intervals import Estimate, estimate
 from src.metrics.names import as_score
 from src.metrics.scores import Prediction, compute, decide, statistic_of
-
-if TYPE_CHECKING:
-    pass
+from src.metrics.units import Units
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """How the answers to a use case are measured.
+    """How the predictions for a use case are measured.
 
     Attributes
     ----------
@@ -50,6 +49,14 @@ class Scorer:
     def score(self, y_true, prediction: Prediction, periods=None) -> float:
         """The primary metric, higher is better."""
         return as_score(self.metric, compute([self.metric], y_true, prediction, self.quantile, periods)[self.metric])
+
+    def value(self, y_true, prediction: Prediction, periods=None) -> float:
+        """The primary metric in its own sign."""
+        return value_of(self.metric, y_true, prediction, self.n_classes, self.quantile, periods)
+
+    def estimate(self, y_true, prediction: Prediction, units: Units, periods=None, rows=None) -> Estimate:
+        """The primary metric and by how much each row moves it: see `src.metrics.intervals.estimate`."""
+        return estimate(self.metric, y_true, prediction, self.n_classes, units, self.quantile, periods, rows)
 
 
 def make_scorer(

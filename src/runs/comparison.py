@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from src.errors import IntegrityError
-from src.metrics.influence import value_of
-from src.metrics.intervals import CONFIDENCE, Estimate, estimate, gain, spread
+from src.metrics.intervals import CONFIDENCE, Estimate, gain, spread
 from src.metrics.names import as_score
+from src.metrics.scorer import Scorer
 from src.metrics.scores import Prediction
 from src.metrics.units import Units, make_units
 from src.runs import record
@@ -54,7 +54,7 @@ class Difference:
     test: str
 
     def is_not_inferior(self, margin: float) -> bool:
-        """Whether `a` is worse by less than a margin, beyond chance; answers that never differ are as good."""
+        """Whether `a` is worse by less than a margin, beyond chance; predictions that never differ are as good."""
         return (self.gain == 0 and self.p_value == 1) or self.low >= -margin
 
     @property
@@ -101,7 +101,7 @@ def difference(a: Results, b: Results, metric: str | None = None, confidence: fl
     Returns
     -------
     Difference or None
-        None if there is nothing to compare: no answers to test rows, or another metric.
+        None if there is nothing to compare: no predictions for test rows, or another metric.
     """
     metric, one, other = metric or a.facts["metric"], a.scores, b.scores
     if f"test_{metric}" not in a.metrics or f"test_{metric}" not in b.metrics:
@@ -118,10 +118,10 @@ def difference(a: Results, b: Results, metric: str | None = None, confidence: fl
 
 
 def by_chance(results: Results) -> float | None:
-    """p-value of a score that owes nothing to which row was answered how: a permutation test of the primary metric.
+    """p-value of a score that owes nothing to which row got which prediction: a permutation test of the primary metric.
 
-    The answers are dealt anew to the test rows, at most 10,000 of them. An interval cannot tell that where decisions alone earn
-    a score (every row called positive has an F1), or where the few rows of a class happen to share one score.
+    The predictions are dealt anew to the test rows, at most 10,000 of them. An interval cannot tell that where decisions alone
+    earn a score (every row called positive has an F1), or where the few rows of a class happen to share one score.
 
     Returns
     -------
@@ -134,31 +134,34 @@ def by_chance(results: Results) -> float | None:
     """
     if results.scores is None or results.score_name not in results.metrics:
         return None
-    rng, metric, use_case = np.random.default_rng(0), results.facts["metric"], results.facts["config"]["use_case"]
-    scores = results.scores
+    rng, scorer, scores = np.random.default_rng(0), _scorer(results, results.metric), results.scores
     if len(scores) > ROWS_OF_DEAL:
         scores = scores.iloc[np.sort(rng.choice(len(scores), ROWS_OF_DEAL, replace=False))]
-    y_true, given = scores["y_true"].to_numpy(), _prediction(scores)
-    about = _n_classes(use_case), use_case["quantile"], scores["period"].to_numpy() if "period" in scores else None
+    y_true, given, periods = scores["y_true"].to_numpy(), _prediction(scores), _periods(scores)
 
     def worth(rows) -> float:
-        return as_score(metric, value_of(metric, y_true, Prediction(given.score[rows], given.decision[rows]), *about))
+        dealt = Prediction(given.score[rows], given.decision[rows])
+        return as_score(scorer.metric, scorer.value(y_true, dealt, periods))
 
     mine, dealt = worth(np.arange(len(y_true))), [worth(rng.permutation(len(y_true))) for _ in range(N_DEALS)]
     return float((1 + np.sum(np.array(dealt) > mine - SAME)) / (1 + N_DEALS))
 
 
-def _n_classes(use_case: dict[str, Any]) -> int:
-    return {"regression": 0, "multiclass": len(use_case["classes"] or ())}.get(use_case["task"], 2)
+def _scorer(results: Results, metric: str) -> Scorer:
+    about = results.facts["config"]["use_case"]
+    return Scorer(metric, about["task"], quantile=about["quantile"], classes=tuple(about["classes"] or ()))
+
+
+def _periods(scores: pd.DataFrame) -> np.ndarray | None:
+    return scores["period"].to_numpy() if "period" in scores else None
 
 
 def _estimate(metric: str, results: Results) -> Estimate:
-    scores, use_case = results.scores, results.facts["config"]["use_case"]
-    n_classes, periods = _n_classes(use_case), scores["period"].to_numpy() if "period" in scores else None
-    if n_classes and not np.isin(scores[["y_true", "decision"]], range(n_classes)).all():
+    scores, scorer = results.scores, _scorer(results, metric)
+    if scorer.n_classes and not np.isin(scores[["y_true", "decision"]], range(scorer.n_classes)).all():
         raise IntegrityError(f"{SCORES} of {results.version or 'the run'} has a class that the use case does not have.")
-    about = n_classes, _units(scores, results.facts), use_case["quantile"], periods
-    return estimate(metric, scores["y_true"].to_numpy(), _prediction(scores), *about)
+    units = _units(scores, results.facts)
+    return scorer.estimate(scores["y_true"].to_numpy(), _prediction(scores), units, _periods(scores))
 
 
 def _unpaired(metric: str, values: tuple[float, float], mine: Estimate, theirs: Estimate, confidence: float) -> Difference:

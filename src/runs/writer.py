@@ -213,7 +213,7 @@ def write_split(path: Path, parts: Split) -> None:
 
 
 def write_test_scores(path: Path, rows: np.ndarray, y_true, decided: Prediction, units: Units, periods=None) -> None:
-    """Save what was answered for the test rows, by which a later version can be compared with this one, row by row.
+    """Save the predictions for the test rows, by which a later version can be compared with this one, row by row.
 
     Columns `row` (position among the valid rows), `y_true`, `decision`, `score` or `score_0`, `score_1`, … of each class, and
     codes of the `cluster` and the `period` of a row where there are some.

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from src.evaluation.explain.shapley import N_WALKS, make_explainer, method, n_leaves, texts, walked
+from src.metrics.figures import six_digits
 from src.models.layers import take_apart
 
 if TYPE_CHECKING:
@@ -118,4 +119,4 @@ def ranks(column: pd.Series, kind: str) -> np.ndarray:
 
 
 def _six_digits(values: np.ndarray) -> np.ndarray:
-    return np.array([float(f"{value:.6g}") for value in values])
+    return np.array([six_digits(float(value)) for value in values])
