@@ -107,8 +107,10 @@ def write_matrix(name: str, folder: Path, n_points: int | None) -> None:
 def measure_ours(name: str, method: str, n_points: int | None, n_iter: int) -> dict:
     from src.metrics.scorer import make_scorer
     from src.tuning import workers
+    from src.tuning.folds import SearchRows
+    from src.tuning.search import Budget
     from src.tuning.space import Space, distributions
-    from src.tuning.tune import find
+    from src.tuning.tune import run_search
 
     workers.warm_up()  # as a run does, while it reads its rows
     settings, recipe, table, train, _ = load(name)
@@ -117,12 +119,9 @@ def measure_ours(name: str, method: str, n_points: int | None, n_iter: int) -> d
     spaces = {"xgboost": Space(recipe, grid_facts(settings), distributions(model.search_space), model.starting_points)}
     scorer = make_scorer("roc_auc", "binary", y)
     start = time.perf_counter()
-    found = find(
-        spaces, frame, y, folds_of(y), scorer, method=method,
-        n_iter={"grid_search": n_points, "halving": 81}.get(method, n_iter), n_workers=None, timeout_s=None, storage=None,
-        max_concurrent_trials={"grid_search": 64, "halving": 27, "random_search": 8, "bayesian": 4}[method], study="bench",
-        advance=lambda *told: None,
-    )  # fmt: skip
+    n_concurrent = {"grid_search": 64, "halving": 27, "random_search": 8, "bayesian": 4}[method]
+    budget = Budget({"grid_search": n_points, "halving": 81}.get(method, n_iter), n_concurrent)
+    found = run_search(spaces, SearchRows(frame, y, folds_of(y)), scorer, method, budget, advance=lambda *progress: None)
     seconds = time.perf_counter() - start
     fits = int(found.table.drop_duplicates([c for c in settings.model.search_space if c in found.table] + ["share"])[
         ["fold_1", "fold_2", "fold_3"]].notna().sum().sum())  # fmt: skip

@@ -15,6 +15,8 @@ from src.files import writing
 from src.pipeline.folds import draw
 from src.runs.fingerprint import code_sha256, fingerprint
 from src.training.ensemble import inner_folds
+from src.tuning.folds import SearchRows
+from src.tuning.search import Budget
 from src.tuning.space import Space, distributions
 from src.tuning.tune import SearchResult, run_search
 
@@ -44,19 +46,10 @@ def tune(
         name: Space(recipes[name], model.grid, distributions(model.search_space), model.starting_points)
         for name, model in models.items()
     }
-    return run_search(
-        spaces,
-        *table.rows(train),
-        folds,
-        scorer,
-        is_ordered=is_ordered,
-        groups=groups,
-        periods=table.periods(train),
-        units=table.units(train),
-        **tuning.model_dump(exclude={"cv"}),
-        study=fingerprint(settings, code_sha256(), rows=frame_sha256(table.frame)),
-        advance=advance,
-    )
+    rows = SearchRows(*table.rows(train), folds, is_ordered, groups, table.periods(train), table.units(train))
+    budget = Budget(tuning.n_iter, tuning.max_concurrent_trials, tuning.n_workers, tuning.timeout_s)
+    study = fingerprint(settings, code_sha256(), rows=frame_sha256(table.frame))
+    return run_search(spaces, rows, scorer, tuning.method, budget, advance, tuning.storage, study)
 
 
 def save_tuned(use_case: str, model: str, params: Mapping[str, Any]) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -29,29 +30,28 @@ LENGTHS = {  # the parameter that says how many trees or rounds: a longer fit ho
     "HistGradientBoostingRegressor": "max_iter",
 }
 Scores = dict[int | None, np.ndarray]
-Ask = Callable[[], np.ndarray]
-Keep = Callable[[int | None, np.ndarray, Ask], bool]  # takes an answer and how to ask for that to stop; says whether to give up
+GiveUp = Callable[[Scores], bool]
+Predict = Callable[[], np.ndarray]
+Keep = Callable[[int | None, np.ndarray, Predict], bool]
+"""Takes the length, predictions for the held-out rows and how to predict those that stop; says whether to give up."""
 
 
 def length_parameter(estimator: str) -> str | None:
-    """The parameter whose shorter values a longer fit answers for, if the estimator has one."""
+    """The parameter whose shorter values a longer fit holds, if the estimator has one."""
     return LENGTHS.get(estimator)
-
-
-GiveUp = Callable[[Scores], bool]
 
 
 def fit_and_score(
     recipe: Recipe, fold: Fold, lengths: Sequence[int] = (), give_up: GiveUp | None = None
 ) -> tuple[Scores, int | None]:
-    """Fit on a fold's training rows and answer for its held-out rows.
+    """Fit on a fold's training rows and predict its held-out rows.
 
     Parameters
     ----------
     recipe : Recipe
     fold : Fold
     lengths : sequence of int, optional
-        Rounds or trees to answer with, ascending; without, what the recipe says, stopped early if it says so.
+        Rounds or trees to predict with, ascending; without, what the recipe says, stopped early if it says so.
     give_up : callable, optional
         Takes the scores by length so far, after each length; boosters end their training when it says so.
 
@@ -67,25 +67,58 @@ def fit_and_score(
         recipe = replace(recipe, params={**recipe.params, LENGTHS[recipe.estimator]: lengths[-1]})
     scores: Scores = {}
 
-    def keep(length: int | None, answer, ask_stop: Ask) -> bool:
-        scores[length] = _as_score(recipe, answer, smearing(fold.stop[1], ask_stop()) if recipe.smears else 0.0)
+    def keep(length: int | None, predicted, predict_stop: Predict) -> bool:
+        scores[length] = _as_score(recipe, predicted, smearing(fold.stop[1], predict_stop()) if recipe.smears else 0.0)
         return give_up is not None and give_up(scores)
 
     fit = _FITS.get(ESTIMATORS[recipe.estimator].rounds, _fit_any)
     return scores, fit(recipe, fold, lengths, keep)
 
 
-def _as_score(recipe: Recipe, answer, smeared: float) -> np.ndarray:
+def _as_score(recipe: Recipe, predicted, smeared: float) -> np.ndarray:
     if recipe.task == "regression":
-        return recipe.from_learnt(answer, smeared)
-    return answer[:, 1] if recipe.task == "binary" and answer.ndim == 2 else answer
+        return recipe.from_learnt(predicted, smeared)
+    return predicted[:, 1] if recipe.task == "binary" and predicted.ndim == 2 else predicted
 
 
 def _fit_xgboost(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep) -> int:
     import xgboost
     from xgboost.callback import EarlyStopping, TrainingCallback
 
-    from src.models.early_stopping.xgboost import LOSSES, ONE_BY_ONE, explained, grows_one_by_one
+    from src.models.early_stopping.xgboost import explained
+
+    train, stop, held_out = _xgboost_bins(recipe, fold)
+
+    class AtLengths(TrainingCallback):
+        def after_iteration(self, model, epoch: int, evals_log) -> bool:
+            return epoch + 1 in lengths and keep_after(model, epoch + 1)
+
+    def keep_after(booster, n_rounds: int) -> bool:
+        predict = lambda rows: booster.predict(rows, iteration_range=(0, n_rounds))  # noqa: E731
+        return keep(n_rounds if lengths else None, predict(held_out), lambda: predict(stop))
+
+    callbacks, patience = [AtLengths()] if lengths else [], recipe.patience
+    if patience is not None:
+        callbacks.append(
+            EarlyStopping(rounds=patience.rounds, min_delta=patience.min_delta, save_best=patience.restore_best_weights)
+        )
+    with explained():
+        booster = xgboost.train(
+            _xgboost_params(recipe, fold),
+            train,
+            num_boost_round=recipe.params["n_estimators"],
+            evals=[(stop, "stop")] if patience is not None else [],
+            callbacks=callbacks,
+            verbose_eval=False,
+        )
+    n_rounds = booster.num_boosted_rounds()
+    if not lengths:
+        keep_after(booster, n_rounds)
+    return n_rounds
+
+
+def _xgboost_params(recipe: Recipe, fold: Fold) -> dict[str, Any]:
+    from src.models.early_stopping.xgboost import LOSSES, ONE_BY_ONE, grows_one_by_one
 
     estimator = make_estimator(
         recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads, recipe.quantile, recipe.device
@@ -99,34 +132,7 @@ def _fit_xgboost(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep)
         params["objective"] = _XGBOOST_OBJECTIVES[recipe.task]
     if recipe.task == "multiclass":
         params["num_class"] = int(fold.y.max()) + 1
-    train, stop, held_out = _xgboost_bins(recipe, fold)
-
-    class AtLengths(TrainingCallback):
-        def after_iteration(self, model, epoch: int, evals_log) -> bool:
-            return epoch + 1 in lengths and answer(model, epoch + 1)
-
-    def answer(booster, n_rounds: int) -> bool:
-        ask = lambda rows: booster.predict(rows, iteration_range=(0, n_rounds))  # noqa: E731
-        return keep(n_rounds if lengths else None, ask(held_out), lambda: ask(stop))
-
-    callbacks, patience = [AtLengths()] if lengths else [], recipe.patience
-    if patience is not None:
-        callbacks.append(
-            EarlyStopping(rounds=patience.rounds, min_delta=patience.min_delta, save_best=patience.restore_best_weights)
-        )
-    with explained():
-        booster = xgboost.train(
-            params,
-            train,
-            num_boost_round=recipe.params["n_estimators"],
-            evals=[(stop, "stop")] if patience is not None else [],
-            callbacks=callbacks,
-            verbose_eval=False,
-        )
-    n_rounds = booster.num_boosted_rounds()
-    if not lengths:
-        answer(booster, n_rounds)
-    return n_rounds
+    return params
 
 
 _XGBOOST_OBJECTIVES = {"binary": "binary:logistic", "multiclass": "multi:softprob", "regression": "reg:squarederror"}
@@ -156,22 +162,15 @@ def _fit_lightgbm(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep
     import lightgbm
     from lightgbm.callback import EarlyStopException
 
-    from src.models.early_stopping.lightgbm import LOSSES
-
-    estimator = make_estimator(recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads, recipe.quantile)
-    params = {name: value for name, value in estimator.get_params().items() if name not in _NOT_OF_LIGHTGBM}
-    params |= {"objective": params["objective"] or _LIGHTGBM_OBJECTIVES[recipe.task], "metric": LOSSES[recipe.loss]}
-    params |= {"monotone_constraints": fold.matrix.monotone} if any(fold.matrix.monotone) else {}
-    if recipe.task == "multiclass":
-        params["num_class"] = int(fold.y.max()) + 1
+    params = _lightgbm_params(recipe, fold)
     train, stop = _lightgbm_bins(recipe, fold, params)
 
-    def answer(booster, n_rounds: int) -> bool:
-        ask = lambda X: booster.predict(X, num_iteration=n_rounds)  # noqa: E731
-        return keep(n_rounds if lengths else None, ask(fold.X_held_out), lambda: ask(fold.stop[0]))
+    def keep_after(booster, n_rounds: int) -> bool:
+        predict = lambda X: booster.predict(X, num_iteration=n_rounds)  # noqa: E731
+        return keep(n_rounds if lengths else None, predict(fold.X_held_out), lambda: predict(fold.stop[0]))
 
     def at_lengths(env) -> None:
-        if env.iteration + 1 in lengths and answer(env.model, env.iteration + 1):
+        if env.iteration + 1 in lengths and keep_after(env.model, env.iteration + 1):
             raise EarlyStopException(env.iteration, [])
 
     callbacks, patience = [at_lengths] if lengths else [], recipe.patience
@@ -187,8 +186,20 @@ def _fit_lightgbm(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep
     keeps_best = patience is not None and patience.restore_best_weights and booster.best_iteration > 0
     n_rounds = booster.best_iteration if keeps_best else booster.current_iteration()
     if not lengths:
-        answer(booster, n_rounds)
+        keep_after(booster, n_rounds)
     return n_rounds
+
+
+def _lightgbm_params(recipe: Recipe, fold: Fold) -> dict[str, Any]:
+    from src.models.early_stopping.lightgbm import LOSSES
+
+    estimator = make_estimator(recipe.estimator, recipe.params, recipe.random_state, recipe.n_threads, recipe.quantile)
+    params = {name: value for name, value in estimator.get_params().items() if name not in _NOT_OF_LIGHTGBM}
+    params |= {"objective": params["objective"] or _LIGHTGBM_OBJECTIVES[recipe.task], "metric": LOSSES[recipe.loss]}
+    params |= {"monotone_constraints": fold.matrix.monotone} if any(fold.matrix.monotone) else {}
+    if recipe.task == "multiclass":
+        params["num_class"] = int(fold.y.max()) + 1
+    return params
 
 
 _NOT_OF_LIGHTGBM = ("n_estimators", "class_weight", "importance_type")
@@ -219,25 +230,25 @@ def _weigh(recipe: Recipe, fold: Fold) -> Callable:
 
 def _fit_any(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep) -> int | None:
     estimator, _, best_iteration = fit_estimator(recipe, fold.X, fold.y, fold.stop, fold.matrix)
-    ask, X = "predict" if recipe.task == "regression" else "predict_proba", fold.X_held_out
+    method, X = "predict" if recipe.task == "regression" else "predict_proba", fold.X_held_out
     if not lengths:
-        keep(None, getattr(estimator, ask)(X), lambda: estimator.predict(fold.stop[0]))
+        keep(None, getattr(estimator, method)(X), lambda: estimator.predict(fold.stop[0]))
         return best_iteration
-    on_stop = _answers(estimator, ask, fold.stop[0]) if recipe.smears else itertools.repeat(None)
-    for length, (answer, of_stop) in enumerate(zip(_answers(estimator, ask, X), on_stop, strict=False), start=1):
+    on_stop = _staged(estimator, method, fold.stop[0]) if recipe.smears else itertools.repeat(None)
+    for length, (predicted, of_stop) in enumerate(zip(_staged(estimator, method, X), on_stop, strict=False), start=1):
         if length in lengths:
-            keep(length, answer, lambda of_stop=of_stop: of_stop)
+            keep(length, predicted, lambda of_stop=of_stop: of_stop)
     return best_iteration
 
 
-def _answers(estimator, ask: str, X) -> Iterator[np.ndarray]:
-    """Answers after each round, or of the first trees of a forest."""
-    if staged := getattr(estimator, f"staged_{ask}", None):
+def _staged(estimator, method: str, X) -> Iterator[np.ndarray]:
+    """Predictions after each round, or of the first trees of a forest."""
+    if staged := getattr(estimator, f"staged_{method}", None):
         yield from staged(X)
         return
     total, X = 0.0, np.asarray(X, dtype="float32")
     for n_trees, tree in enumerate(estimator.estimators_, start=1):
-        total = total + getattr(tree, ask)(X)
+        total = total + getattr(tree, method)(X)
         yield total / n_trees
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from src.features.preprocessing import make_features
 from src.metrics.threshold import prices
@@ -13,6 +15,27 @@ from src.metrics.units import Units
 from src.models.early_stopping import Matrix
 from src.training.cross_validation import inner_split
 from src.training.fit import Recipe, matrix_of
+
+
+@dataclass(frozen=True)
+class SearchRows:
+    """Training rows of a search and their folds, the same for all of its models.
+
+    Attributes
+    ----------
+    frame, y, folds, is_ordered, groups, periods
+        As for `src.training.cross_validation.cross_validate`.
+    units : Units, optional
+        What rows came into the sample together.
+    """
+
+    frame: pd.DataFrame
+    y: np.ndarray
+    folds: Sequence[tuple[np.ndarray, np.ndarray]]
+    is_ordered: bool = False
+    groups: np.ndarray | None = None
+    periods: np.ndarray | None = None
+    units: Units | None = None
 
 
 @dataclass
@@ -66,45 +89,42 @@ class Fold:
         return self.binned["share", share]
 
 
-def prepare_folds(recipe: Recipe, frame, y, folds, is_ordered: bool, groups=None, periods=None, units=None) -> list[Fold]:
+def prepare_folds(recipe: Recipe, rows: SearchRows) -> list[Fold]:
     """Fit the preprocessing of each fold on its own training rows and transform all of the fold's rows.
 
     Parameters
     ----------
     recipe : Recipe
         Its parameters do not matter, but for those of preprocessing.
-    frame, y, folds, is_ordered, groups, periods
-        As for `src.training.cross_validation.cross_validate`.
-    units : Units, optional
-        What rows came into the sample together.
+    rows : SearchRows
 
     Returns
     -------
     list of Fold
     """
-    labels = None if recipe.task == "regression" else y
-    return [_prepare(recipe, frame, y, labels, *fold, is_ordered, groups, periods, units) for fold in folds]
+    return [_prepare(recipe, rows, train, held_out) for train, held_out in rows.folds]
 
 
-def _prepare(recipe: Recipe, frame, y, labels, train, held_out, is_ordered, groups, periods, units) -> Fold:
-    rows, stop_rows = train, None
+def _prepare(recipe: Recipe, rows: SearchRows, train: np.ndarray, held_out: np.ndarray) -> Fold:
+    frame, y, fit_on, stop_on = rows.frame, rows.y, train, None
     if recipe.holds_out:
-        rows, stop_rows = inner_split(train, labels, is_ordered, recipe.random_state, groups)
+        labels = None if recipe.task == "regression" else y
+        fit_on, stop_on = inner_split(train, labels, rows.is_ordered, recipe.random_state, rows.groups)
     features = make_features(recipe.features, **recipe.preprocessing, random_state=recipe.random_state)
-    X = features.fit_transform(frame.iloc[rows], recipe.to_learn(y[rows]))
+    X = features.fit_transform(frame.iloc[fit_on], recipe.to_learn(y[fit_on]))
     stop = None
-    if stop_rows is not None:
-        stop = features.transform(frame.iloc[stop_rows]), recipe.to_learn(y[stop_rows])
+    if stop_on is not None:
+        stop = features.transform(frame.iloc[stop_on]), recipe.to_learn(y[stop_on])
     return Fold(
         X=X,
-        y=recipe.to_learn(y[rows]),
+        y=recipe.to_learn(y[fit_on]),
         stop=stop,
         X_held_out=features.transform(frame.iloc[held_out]),
         y_held_out=y[held_out],
         matrix=matrix_of(recipe, features),
         is_class=recipe.task != "regression",
-        periods=None if periods is None else periods[held_out],
-        units=Units() if units is None else units.take(held_out),
+        periods=None if rows.periods is None else rows.periods[held_out],
+        units=Units() if rows.units is None else rows.units.take(held_out),
         prices=prices(recipe.cost, frame.iloc[held_out]),
     )
 

@@ -63,7 +63,7 @@ class Method(Protocol):
     def known_to(self, number: int) -> int:
         """How many of the first proposals must be finished, and are all that is known, when this one is made."""
 
-    def propose(self, number: int, told: Sequence[Trial]) -> Proposal:
+    def propose(self, number: int, known: Sequence[Trial]) -> Proposal:
         """Make a proposal from the trials it may know."""
 
     def remember(self, models: Sequence[str]) -> None:
@@ -109,7 +109,7 @@ class GridSearch(_OneModel):
     def known_to(self, number: int) -> int:
         return 0
 
-    def propose(self, number: int, told: Sequence[Trial]) -> Proposal:
+    def propose(self, number: int, known: Sequence[Trial]) -> Proposal:
         return self.proposals[number]
 
 
@@ -124,7 +124,7 @@ class SamplerSearch(_OneModel):
     starting_points : sequence of dict
         Settings that are tried first, in this order; what they lack is the model's own.
     n_proposals : int
-    lag : int
+    n_pending : int
         How many of the newest trials a proposal does not know.
     seed : int
     metric_is_loss : bool
@@ -139,7 +139,7 @@ class SamplerSearch(_OneModel):
     distributions: Mapping[str, Any]
     starting_points: Sequence[dict[str, Any]]
     n_proposals: int
-    lag: int
+    n_pending: int
     seed: int
     metric_is_loss: bool = False
     lengths: tuple[int, ...] = ()
@@ -150,18 +150,18 @@ class SamplerSearch(_OneModel):
     _n_known: int = field(default=0, init=False, repr=False)
 
     def known_to(self, number: int) -> int:
-        return max(0, number - self.lag + 1) if self.learns else 0
+        return max(0, number - self.n_pending + 1) if self.learns else 0
 
-    def propose(self, number: int, told: Sequence[Trial]) -> Proposal:
+    def propose(self, number: int, known: Sequence[Trial]) -> Proposal:
         if number < len(self.starting_points):
             return Proposal(self.model, _within(self.starting_points[number], self.distributions), self._lengths(number))
         optuna = quiet_optuna()
         if self._study is None:
             self._study = optuna.create_study(direction="minimize" if self.metric_is_loss else "maximize")
-        for trial in told[self._n_known :]:
+        for trial in known[self._n_known :]:
             if trial.state != "FAIL":
                 self._study.add_trial(trial.as_optuna(self.distributions))
-        self._n_known = len(told)
+        self._n_known = len(known)
         self._study.sampler = self._sampler(number)
         asked = self._study.ask(dict(self.distributions))
         self._study.tell(asked, state=optuna.trial.TrialState.FAIL)
@@ -210,13 +210,13 @@ class Halving(_OneModel):
     def known_to(self, number: int) -> int:
         return self.starts[self._round(number)]
 
-    def propose(self, number: int, told: Sequence[Trial]) -> Proposal:
+    def propose(self, number: int, known: Sequence[Trial]) -> Proposal:
         place = self._round(number)
         share = float(self.factor) ** (place + 1 - len(self.sizes))
         if place == 0:
             drawn = self.candidates.propose(number, [])
             return Proposal(drawn.model, drawn.params, drawn.lengths, share)
-        before = sorted(told[self.starts[place - 1] : self.starts[place]], key=lambda trial: (-_score(trial), trial.number))
+        before = sorted(known[self.starts[place - 1] : self.starts[place]], key=lambda trial: (-_score(trial), trial.number))
         best = before[number - self.starts[place]]
         return Proposal(best.model, best.setting, self.candidates.lengths, share)
 
@@ -230,35 +230,35 @@ class MultiModelSearch:
     ----------
     samplers : dict of str to SamplerSearch
     n_proposals : int
-    lag : int
+    n_pending : int
         How many of the newest trials a proposal does not know.
     """
 
     can_drop = True
     is_grid = False
 
-    def __init__(self, samplers: Mapping[str, SamplerSearch], n_proposals: int, lag: int):
-        self.samplers, self.n_proposals, self.lag = samplers, n_proposals, lag
+    def __init__(self, samplers: Mapping[str, SamplerSearch], n_proposals: int, n_pending: int):
+        self.samplers, self.n_proposals, self.n_pending = samplers, n_proposals, n_pending
         self.models: list[str] = []  # of the proposals so far
 
     def remember(self, models: Sequence[str]) -> None:
         self.models = list(models)
 
     def known_to(self, number: int) -> int:
-        return max(0, number - self.lag + 1)
+        return max(0, number - self.n_pending + 1)
 
-    def propose(self, number: int, told: Sequence[Trial]) -> Proposal:
+    def propose(self, number: int, known: Sequence[Trial]) -> Proposal:
         if number >= len(self.models):
-            self.models.append(self._next_model(number, told))
+            self.models.append(self._next_model(number, known))
         model = self.models[number]
         place = self.models[:number].count(model)
-        return self.samplers[model].propose(place, [trial for trial in told if trial.model == model])
+        return self.samplers[model].propose(place, [trial for trial in known if trial.model == model])
 
-    def _next_model(self, number: int, told: Sequence[Trial]) -> str:
+    def _next_model(self, number: int, known: Sequence[Trial]) -> str:
         names = list(self.samplers)
         if number < len(names):
             return names[number]
-        best = {name: max((_score(trial) for trial in told if trial.model == name), default=-np.inf) for name in names}
+        best = {name: max((_score(trial) for trial in known if trial.model == name), default=-np.inf) for name in names}
         ranked = sorted(names, key=lambda name: (-best[name], names.index(name)))
         shares = 0.5 ** np.arange(1, len(names) + 1)
         wanted = dict(zip(ranked, shares / shares.sum() * (number + 1), strict=True))

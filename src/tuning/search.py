@@ -24,6 +24,28 @@ SHARE_OF_MEMORY = 0.5  # of what is free, that the folds of all processes may ta
 
 
 @dataclass(frozen=True)
+class Budget:
+    """How many settings a search tries, for how long, and how many at once.
+
+    Attributes
+    ----------
+    n_iter : int, optional
+        Settings in all; of a grid, None takes every point.
+    max_concurrent_trials : int
+        How many trials may be under way at once; results depend on it, on the number of processes they don't.
+    n_workers : int, optional
+        Processes that share the cores; None is one for each, as far as memory goes.
+    timeout_s : float, optional
+        Begin no trial after so many seconds.
+    """
+
+    n_iter: int | None
+    max_concurrent_trials: int
+    n_workers: int | None = None
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True)
 class Search:
     """How a search goes on.
 
@@ -33,93 +55,91 @@ class Search:
     candidates : dict of str to Candidate
         By the name of the model.
     scorer : Scorer
-    lag : int
-        How many trials may be under way at once; results depend on it, on the number of processes they don't.
     n_threads : int
         Cores to use.
-    n_workers : int, optional
-        Processes that share them; None is one for each, as far as memory goes.
-    timeout_s : float, optional
-        Begin no trial after so many seconds.
+    budget : Budget
     """
 
     method: Method
     candidates: dict[str, Candidate]
     scorer: Scorer
-    lag: int
     n_threads: int
-    n_workers: int | None = None
-    timeout_s: float | None = None
+    budget: Budget
 
-    def run(self, store: Memory | Storage, advance: Callable[[list[Trial]], None] = lambda trials: None) -> Told:
+    def run(self, store: Memory | Storage, advance: Callable[[list[Trial]], None] = lambda trials: None) -> SearchHistory:
         """Go on with the trials that the store has, to the end.
 
         Parameters
         ----------
         store : Memory or Storage
         advance : callable
-            Told of all finished trials whenever there are new ones.
+            Takes all finished trials whenever there are new ones.
 
         Returns
         -------
-        Told
+        SearchHistory
 
         Raises
         ------
         TrainingError
             If no trial saw all rows and all folds.
         """
-        n_workers = min(self.n_workers or self.n_threads, self.lag, self.method.n_proposals)
-        n_bytes = sum(_bytes(fold) for candidate in self.candidates.values() for fold in candidate.folds)
-        if self.n_workers is None and n_workers * n_bytes > SHARE_OF_MEMORY * psutil.virtual_memory().available:
-            n_workers = 1
+        n_workers = self._n_processes()
         n_threads = max(1, self.n_threads // n_workers)
         candidates = {
             name: replace(candidate, recipe=replace(candidate.recipe, n_threads=n_threads))
             for name, candidate in self.candidates.items()
         }
-        told = Told(self, store, candidates)
-        advance(told.trials)
-        if told.n_proposals < self.method.n_proposals:
+        history = SearchHistory(self, store, candidates)
+        advance(history.trials)
+        if history.n_proposals < self.method.n_proposals:
             with workers(candidates, self.scorer, n_threads, n_workers) as pool:
-                self._loop(told, pool, advance)
-        if best_trial(told.trials) is None:
-            raise TrainingError(_why_none(told.trials))
-        return told
+                self._loop(history, pool, advance)
+        if best_trial(history.trials) is None:
+            raise TrainingError(_why_none(history.trials))
+        return history
 
-    def _loop(self, told: Told, pool, advance) -> None:
+    def _n_processes(self) -> int:
+        given = self.budget.n_workers
+        n_workers = min(given or self.n_threads, self.budget.max_concurrent_trials, self.method.n_proposals)
+        n_bytes = sum(_bytes(fold) for candidate in self.candidates.values() for fold in candidate.folds)
+        is_too_much = n_workers * n_bytes > SHARE_OF_MEMORY * psutil.virtual_memory().available
+        return 1 if given is None and is_too_much else n_workers
+
+    def _loop(self, history: SearchHistory, pool, advance) -> None:
         start, proposed, results = time.monotonic(), [], {}
-        first = next_to_propose = next_to_submit = told.n_proposals
-        while told.n_proposals < self.method.n_proposals:
-            while next_to_propose < self.method.n_proposals and told.needs(next_to_propose) <= told.n_proposals:
-                proposed.append(told.propose(next_to_propose))
+        timeout_s = self.budget.timeout_s
+        first = next_to_propose = next_to_submit = history.n_proposals
+        while history.n_proposals < self.method.n_proposals:
+            while next_to_propose < self.method.n_proposals and history.needs(next_to_propose) <= history.n_proposals:
+                proposed.append(history.propose(next_to_propose))
                 next_to_propose += 1
-            is_late = self.timeout_s is not None and time.monotonic() - start > self.timeout_s
+            is_late = timeout_s is not None and time.monotonic() - start > timeout_s
             while pool.is_free() and next_to_submit < next_to_propose and not is_late:
-                if next_to_submit - told.n_proposals >= self.lag:
+                if next_to_submit - history.n_proposals >= self.budget.max_concurrent_trials:
                     break
                 pool.submit(next_to_submit, (*proposed[next_to_submit - first], self.method.can_drop))
                 next_to_submit += 1
-            if next_to_submit == told.n_proposals:
+            if next_to_submit == history.n_proposals:
                 return  # late, and nothing is under way
             number, outcome = pool.next_finished()
             results[number] = outcome
-            while told.n_proposals in results:
-                place = told.n_proposals
-                told.tell(proposed[place - first][0], results.pop(place))
-                advance(told.trials)
+            while history.n_proposals in results:
+                place = history.n_proposals
+                history.tell(proposed[place - first][0], results.pop(place))
+                advance(history.trials)
 
 
-class Told:
-    """The finished trials in order, and the answers of the best of each model."""
+class SearchHistory:
+    """The finished trials in order, and the predictions of the best of each model."""
 
     def __init__(self, search: Search, store: Memory | Storage, candidates: dict[str, Candidate]):
         self.method, self.store, self.candidates = search.method, store, candidates
-        self.scorer, self.lag = search.scorer, search.lag
+        self.scorer, self.n_pending = search.scorer, search.budget.max_concurrent_trials
         self.trials = store.load()
         self.n_proposals = self._n_whole()
         self.method.remember([trial.model for trial in self._of_first(self.n_proposals)])
-        self._answers: dict[int, list[np.ndarray]] = {}
+        self._predictions: dict[int, list[np.ndarray]] = {}
 
     def _n_whole(self) -> int:
         """How many proposals have all their trials: one may have been cut off between two of them."""
@@ -134,28 +154,28 @@ class Told:
         return [trial for trial in self.trials if trial.proposal < n_proposals]
 
     def needs(self, number: int) -> int:
-        """How many proposals must be told before this one can be made."""
+        """How many proposals must be finished before this one can be made."""
         return max(self.method.known_to(number), self._n_rivals(number))
 
     def _n_rivals(self, number: int) -> int:
-        return max(0, number - self.lag + 1) if self.method.can_drop else 0
+        return max(0, number - self.n_pending + 1) if self.method.can_drop else 0
 
     def propose(self, number: int) -> tuple[Proposal, list[np.ndarray] | None]:
-        """A proposal, and the answers it is compared with: those of the best trial of the same model."""
+        """A proposal, and the predictions it is compared with: those of the best trial of the same model."""
         proposal = self.method.propose(number, self._of_first(self.method.known_to(number)))
         if not self.method.can_drop:
             return proposal, None
         best = best_trial(self._of_first(self._n_rivals(number)), proposal.model)
-        return proposal, best and self.answers(best)
+        return proposal, best and self.predictions(best)
 
-    def answers(self, trial: Trial) -> list[np.ndarray]:
-        """A trial's answers for the held-out rows of each fold, fitted again if another process had them."""
-        if trial.number not in self._answers:
+    def predictions(self, trial: Trial) -> list[np.ndarray]:
+        """A trial's predictions for the held-out rows of each fold, fitted again if another process had them."""
+        if trial.number not in self._predictions:
             candidate = self.candidates[trial.model]
             length = tuple(trial.params[name] for name in set(trial.params) - set(trial.setting))
             outcome = run_trial(candidate.recipe, candidate.folds, self.scorer, trial.setting, length, may_drop=True)
-            self._answers[trial.number] = outcome.scores
-        return self._answers[trial.number]
+            self._predictions[trial.number] = outcome.scores
+        return self._predictions[trial.number]
 
     def tell(self, proposal: Proposal, outcome: Outcome) -> None:
         """Keep what a proposal came to: a trial for each point of a grid, one trial for everything else."""
@@ -168,15 +188,15 @@ class Told:
         self.trials += fresh
         self.n_proposals += 1
         if outcome.scores and best_trial(self.trials, proposal.model) is found[0]:
-            self._answers[found[0].number] = outcome.scores
+            self._predictions[found[0].number] = outcome.scores
             self._forget(proposal.model)
 
     def _forget(self, model: str) -> None:
-        """Drop answers that no proposal can be compared with any more."""
-        oldest = best_trial(self._of_first(max(0, self.n_proposals - self.lag)), model)
+        """Drop predictions that no proposal can be compared with any more."""
+        oldest = best_trial(self._of_first(max(0, self.n_proposals - self.n_pending)), model)
         past = [trial.number for trial in self.trials if trial.model == model and oldest and trial.number < oldest.number]
         for number in past:
-            self._answers.pop(number, None)
+            self._predictions.pop(number, None)
 
     def _trial(self, number: int, place: int, proposal: Proposal, length: int | None, outcome: Outcome) -> Trial:
         name = length_parameter(self.candidates[proposal.model].recipe.estimator)

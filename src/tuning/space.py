@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from src.metrics.names import as_score
+from src.metrics.names import is_loss
 from src.training.fit import Recipe
 from src.tuning.fold_fits import length_parameter
 from src.tuning.methods import GridSearch, Halving, Method, MultiModelSearch, SamplerSearch
@@ -40,7 +40,7 @@ class Space:
 
     @property
     def length(self) -> str | None:
-        """The parameter that one fit answers several values of."""
+        """The parameter that one fit tries several values of."""
         return length_parameter(self.recipe.estimator) if self.recipe.patience is None else None
 
     def lengths(self) -> tuple[int, ...]:
@@ -71,7 +71,7 @@ def distributions(search_space: Mapping[str, SearchRange]) -> dict[str, Any]:
     }
 
 
-def make_method(name: str, spaces: Mapping[str, Space], metric: str, n_iter: int | None, lag: int) -> Method:
+def make_method(name: str, spaces: Mapping[str, Space], metric: str, n_iter: int | None, n_pending: int) -> Method:
     """The method of a name, for the spaces of one model or, for "auto", of several: see `src.tuning.tune.run_search`."""
     model, space = next(iter(spaces.items()))
     recipe = space.recipe
@@ -86,14 +86,14 @@ def make_method(name: str, spaces: Mapping[str, Space], metric: str, n_iter: int
             space.distributions,
             [{**space.recipe.params, **point} for point in ({}, *space.starting_points)][:n_iter],
             n_iter,
-            lag,
+            n_pending,
             space.recipe.random_state,
-            as_score(metric, 1.0) < 0,
+            is_loss(metric),
             space.lengths(),
             learns=name in ("bayesian", "auto"),
         )
         for model, space in spaces.items()
     }
     if name == "auto":
-        return MultiModelSearch(sampled, n_iter, lag)
+        return MultiModelSearch(sampled, n_iter, n_pending)
     return Halving(sampled[model]) if name == "halving" else sampled[model]

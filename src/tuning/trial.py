@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from src.metrics.influence import value_of
-from src.metrics.intervals import estimate, spread
+from src.metrics.intervals import spread
 from src.metrics.names import METRICS, as_score
 from src.metrics.scorer import Scorer
 from src.metrics.scores import Prediction
@@ -32,7 +31,7 @@ class Outcome:
     values : dict of int to list of float
         The metric of each fold that was scored, by length; of None where the setting says how long.
     scores : list of ndarray
-        Answers for the held-out rows of each fold at the best length.
+        Predictions for the held-out rows of each fold at the best length.
     best_iterations : list of int
         Rounds of each fold's model, where it trains in rounds.
     seconds : float
@@ -70,14 +69,14 @@ def run_trial(
     params : dict
         What differs from the recipe's own parameters.
     lengths : sequence of int, optional
-        Numbers of rounds or trees, ascending, that one fit answers for.
+        Numbers of rounds or trees, ascending, that one fit gives predictions for.
     rival : sequence of ndarray, optional
-        Answers of the best trial so far for the held-out rows of each fold: after each fold but the last, the trial is given
-        up if it can hardly beat them.
+        Predictions of the best trial so far for the held-out rows of each fold: after each fold but the last, the trial is
+        given up if it can hardly beat them.
     share : float
         Of each fold's training rows.
     may_drop : bool
-        Stop a booster when several lengths in a row were no better than a shorter one, and give the answers too.
+        Stop a booster when several lengths in a row were no better than a shorter one, and give the predictions too.
 
     Returns
     -------
@@ -97,12 +96,12 @@ def run_trial(
 
 
 class _Trial:
-    """A trial under way: by length, the answers for the folds so far and what they are worth."""
+    """A trial under way: by length, the predictions for the folds so far and what they are worth."""
 
     def __init__(self, recipe: Recipe, scorer: Scorer, folds: Sequence[Fold], lengths: Sequence[int]):
         self.recipe, self.scorer, self.folds, self.lengths = recipe, scorer, folds, tuple(lengths)
         self.values: dict[int | None, list[float]] = {length: [] for length in self.lengths or (None,)}
-        self.answers: dict[int | None, list[np.ndarray]] = {length: [] for length in self.values}
+        self.predictions: dict[int | None, list[np.ndarray]] = {length: [] for length in self.values}
         self.iterations: list[int] = []
         self.variances: list[float] = []
         self._here: dict[int | None, float] = {}  # values of the fold under way
@@ -111,9 +110,9 @@ class _Trial:
         """Keep the scores of the next fold; lengths that it does not have were given up."""
         fold = self.folds[len(self._of_folds())]
         for length in [length for length in self.values if length not in scores]:
-            del self.values[length], self.answers[length]
+            del self.values[length], self.predictions[length]
         for length, score in scores.items():
-            self.answers[length].append(score)
+            self.predictions[length].append(score)
             known = self._here.get(length)
             self.values[length].append(value_on(self.recipe, self.scorer, fold, score) if known is None else known)
         self._here = {}
@@ -137,7 +136,7 @@ class _Trial:
     def loses_to(self, rival: Sequence[np.ndarray]) -> bool:
         """Whether the best length so far can hardly beat the best trial so far."""
         best, place = best_length(self.values, self.scorer.metric), len(self._of_folds()) - 1
-        self.variances.append(self._variance(self.folds[place], self.answers[best][place], rival[place]))
+        self.variances.append(self._variance(self.folds[place], self.predictions[best][place], rival[place]))
         theirs = [
             value_on(self.recipe, self.scorer, fold, score) for fold, score in zip(self.folds[: place + 1], rival, strict=False)
         ]
@@ -153,7 +152,7 @@ class _Trial:
 
     def outcome(self, seconds: float, dropped_at: int | None = None, with_scores: bool = False) -> Outcome:
         best = best_length(self.values, self.scorer.metric)
-        scores = self.answers[best] if with_scores else []
+        scores = self.predictions[best] if with_scores else []
         return Outcome(self.values, scores, self.iterations, seconds, dropped_at)
 
 
@@ -184,16 +183,14 @@ def cannot_win(gains: list[float], variances: list[float], n_folds: int) -> bool
 
 def variance_of_gain(scorer: Scorer, fold: Fold, mine, theirs) -> float:
     """How far a difference of two metrics on the same rows would vary with other rows; not a number where they cannot tell."""
-    about = scorer.n_classes, fold.units, scorer.quantile, fold.periods
-    one, other = (estimate(scorer.metric, fold.y_held_out, answer, *about) for answer in (mine, theirs))
+    one, other = (scorer.estimate(fold.y_held_out, each, fold.units, fold.periods) for each in (mine, theirs))
     found = spread(one.influence - other.influence, one.units, one.kinds)
     return np.nan if found is None else found.error**2
 
 
 def value_on(recipe: Recipe, scorer: Scorer, fold: Fold, score) -> float:
     """The metric of scores for the held-out rows of a fold."""
-    about = scorer.n_classes, scorer.quantile, fold.periods
-    return value_of(scorer.metric, fold.y_held_out, _prediction(recipe, scorer, fold, score), *about)
+    return scorer.value(fold.y_held_out, _prediction(recipe, scorer, fold, score), fold.periods)
 
 
 def _prediction(recipe: Recipe, scorer: Scorer, fold: Fold, score) -> Prediction:

@@ -33,8 +33,9 @@ from src.training.fit import fit
 from src.training.recipe import make_recipe
 from src.tuning import workers
 from src.tuning.fold_fits import LENGTHS, fit_and_score
-from src.tuning.folds import Fold, prepare_folds
+from src.tuning.folds import Fold, SearchRows, prepare_folds
 from src.tuning.methods import GridSearch, Halving, MultiModelSearch, Proposal
+from src.tuning.search import Budget
 from src.tuning.space import Space, distributions
 from src.tuning.storage import Trial
 from src.tuning.trial import cannot_win
@@ -64,18 +65,21 @@ def space_of(settings, recipe, names=None, grid=None):
     return Space(recipe, settings.model.grid if grid is None else grid, distributions(space), settings.model.starting_points)
 
 
-def search(case, *overrides, method="bayesian", n_iter=8, lag=4, storage=None, n_threads=1, models=("xgboost",), **changes):
-    spaces, grid = {}, changes.pop("grid", None)
+def silent(*progress) -> None: ...
+
+
+def search(
+    case, *overrides, method="bayesian", n_iter=8, n_concurrent=4, storage=None, n_threads=1, models=("xgboost",), grid=None,
+    advance=silent, **changes,
+):  # fmt: skip
+    spaces = {}
     for model in models:
         settings, recipe, table, folds, scorer = case(f"model={model}", *overrides)
         quick = {"n_estimators": 60} if "n_estimators" in recipe.params else {}
         recipe = replace(recipe, n_threads=n_threads, params={**recipe.params, **quick})
         spaces[model] = space_of(settings, recipe, SEARCHED if model == "xgboost" else None, grid)
-    arguments = {
-        "method": method, "n_iter": n_iter, "max_concurrent_trials": lag,
-        "n_workers": None, "timeout_s": None, "storage": storage, "study": "study", "advance": lambda *told: None,
-    }  # fmt: skip
-    return run_search(spaces, table.frame, table.y, folds, scorer, **arguments | changes)
+    rows, budget = SearchRows(table.frame, table.y, folds), Budget(n_iter, n_concurrent, **changes)
+    return run_search(spaces, rows, scorer, method, budget, advance, storage, "study")
 
 
 def same(first: pd.DataFrame, second: pd.DataFrame) -> bool:
@@ -134,7 +138,7 @@ def test_a_trial_computes_what_cross_validation_computes_and_a_long_fit_holds_th
     train, held_out = np.sort(rows[500:]), np.sort(rows[:500])
     length = LENGTHS.get(recipe.estimator)
     recipe = replace(recipe, params={**recipe.params, **({length: 40} if length else {})})
-    fold = prepare_folds(recipe, table.frame, table.y, [(train, held_out)], is_ordered=False)[0]
+    fold = prepare_folds(recipe, SearchRows(table.frame, table.y, [(train, held_out)]))[0]
     scores, best_iteration = fit_and_score(recipe, fold)
     fitted = fit_fold(recipe, table.frame, table.y, train, False, None)
     assert best_iteration == fitted.best_iteration
@@ -159,7 +163,7 @@ def test_bins_and_preprocessing_of_a_fold_depend_on_its_training_rows_only(case)
         changed.loc[changed.index[held_out], numbers] *= 3
         made = []
         for frame in (table.frame, changed):
-            fold = prepare_folds(recipe, frame, table.y, [(train, held_out)], is_ordered=False)[0]
+            fold = prepare_folds(recipe, SearchRows(frame, table.y, [(train, held_out)]))[0]
             fit_and_score(recipe, fold)
             made.append(fold)
         np.testing.assert_array_equal(made[0].X, made[1].X)
@@ -263,7 +267,7 @@ def test_n_iter_is_a_total(case, tmp_path):
 
 def _search_in_a_process(case, url):
     os.setpgrp()
-    search(case, storage=url, n_iter=20, lag=3)
+    search(case, storage=url, n_iter=20, n_concurrent=3)
 
 
 def test_a_search_that_is_killed_ten_times_ends_with_the_same_trials(case, tmp_path):
@@ -281,7 +285,7 @@ def test_a_search_that_is_killed_ten_times_ends_with_the_same_trials(case, tmp_p
         process.join()
         killed += 1
     assert killed >= 3
-    assert same(search(case, n_iter=20, lag=3, storage=url).table, search(case, n_iter=20, lag=3).table)
+    assert same(search(case, n_iter=20, n_concurrent=3, storage=url).table, search(case, n_iter=20, n_concurrent=3).table)
 
 
 def test_of_permuted_labels_a_search_learns_nothing_that_test_rows_confirm(case):
@@ -293,9 +297,8 @@ def test_of_permuted_labels_a_search_learns_nothing_that_test_rows_confirm(case)
     folds = list(StratifiedKFold(3, shuffle=True, random_state=0).split(frame, y[train]))
     settings = case("model=xgboost")[0]
     found = run_search(
-        {"xgboost": space_of(settings, recipe)}, frame, y[train], folds, scorer,
-        method="bayesian", n_iter=15, max_concurrent_trials=4, n_workers=1, timeout_s=None, storage=None, study="s",
-        advance=lambda *told: None,
+        {"xgboost": space_of(settings, recipe)}, SearchRows(frame, y[train], folds), scorer, "bayesian",
+        Budget(n_iter=15, max_concurrent_trials=4, n_workers=1), silent,
     )  # fmt: skip
     assert found.facts["best_value"] > 0.5  # the best of several scores of nothing
     model = fit(replace(recipe, params={**recipe.params, **found.params["xgboost"]}), frame, y[train], frame, y[train]).model
@@ -325,7 +328,7 @@ def test_hardly_one_in_twenty_winners_is_given_up():
 
 
 def test_dropped_trials_are_marked_and_the_winner_saw_every_fold(case):
-    found = search(case, n_iter=20, lag=1)
+    found = search(case, n_iter=20, n_concurrent=1)
     table = found.table
     assert found.facts["n_dropped"] > 0
     assert (table["state"].eq("PRUNED") == table["dropped_at"].notna()).all()
@@ -361,7 +364,7 @@ def test_halving_keeps_the_best_third_and_trebles_the_rows():
 
 
 def test_of_several_models_the_better_ones_are_tried_more_often():
-    several = MultiModelSearch({name: Numbers(name) for name in "abc"}, 21, lag=2)
+    several = MultiModelSearch({name: Numbers(name) for name in "abc"}, 21, n_pending=2)
     scores, told, made = {"a": 0.1, "b": 0.9, "c": 0.5}, [], []
     for number in range(21):
         made.append(several.propose(number, told[: several.known_to(number)]))
@@ -369,7 +372,7 @@ def test_of_several_models_the_better_ones_are_tried_more_often():
     counts = {name: sum(one.model == name for one in made) for name in "abc"}
     assert counts == {"b": 12, "c": 6, "a": 3}  # 4 : 2 : 1
     assert [one.params["x"] for one in made if one.model == "b"] == list(range(12))
-    again = MultiModelSearch({name: Numbers(name) for name in "abc"}, 21, lag=2)
+    again = MultiModelSearch({name: Numbers(name) for name in "abc"}, 21, n_pending=2)
     again.remember([one.model for one in made[:10]])
     assert [again.propose(number, told[: again.known_to(number)]) for number in range(10, 21)] == made[10:]
 
@@ -400,13 +403,10 @@ def test_a_process_that_dies_is_one_failed_trial():
 def test_a_search_whose_trials_all_fail_says_why(case):
     _, recipe, table, folds, scorer = case("model=logistic_regression")
     settings = case("model=logistic_regression")[0]
-    about = {
-        "method": "grid_search", "n_iter": None, "timeout_s": None,
-        "n_workers": 1, "max_concurrent_trials": 4, "storage": None, "study": "s", "advance": lambda *told: None,
-    }  # fmt: skip
+    rows, budget = SearchRows(table.frame, table.y, folds), Budget(None, max_concurrent_trials=4, n_workers=1)
     space = space_of(settings, recipe, grid={"penalty": ["elasticnet"], "solver": ["liblinear", "lbfgs"]})
     with pytest.raises(TrainingError, match=r"All 2 trials failed\. The first: ConfigError: model\.params\.solver=liblinear"):
-        run_search({"logistic_regression": space}, table.frame, table.y, folds, scorer, **about)
+        run_search({"logistic_regression": space}, rows, scorer, "grid_search", budget, silent)
 
 
 @pytest.mark.parametrize(
