@@ -128,21 +128,21 @@ def _by_score(runs: Iterable[Run]) -> list[Run]:
 
 
 def _of_best(run: Run, before: dict[str, Any] | None, now: datetime) -> dict[str, Any]:
-    gates, lifted = judge(run), skill_score(run)
+    found, gates, lifted = run.headline, judge(run), skill_score(run)
     change = _change(run, before)
     return {
         "state": verdict(gates),
         "metric": run.metric,
         "model": run.model,
-        "value": run.value,
-        "ci_low": run.low,
-        "ci_high": run.high,
-        "baseline": run.baseline,
+        "value": found.value,
+        "ci_low": found.low,
+        "ci_high": found.high,
+        "baseline": found.baseline,
         "baseline_name": run.baseline_name,
-        "ceiling": run.ceiling,
-        "gain": run.gain,
-        "gain_ci_low": run.gain_low,
-        "gain_ci_high": run.gain_high,
+        "ceiling": found.ceiling,
+        "gain": found.gain,
+        "gain_ci_low": found.gain_low,
+        "gain_ci_high": found.gain_high,
         "cross_validated": run.repeated,
         "lift": lifted and lifted.share,
         "lift_ci_low": lifted and lifted.low,
@@ -164,10 +164,10 @@ def _of_best(run: Run, before: dict[str, Any] | None, now: datetime) -> dict[str
 
 def _change(run: Run, before: dict[str, Any] | None) -> float | None:
     """What the score is above the committed one, None where none is committed."""
-    if before is None or run.value is None:
+    if before is None or run.headline.value is None:
         return None
     was = before.get(score_name(run.metric, before))
-    return run.value - was if isinstance(was, int | float) else None
+    return run.headline.value - was if isinstance(was, int | float) else None
 
 
 def _age_s(created_at: str | None, now: datetime) -> float | None:
@@ -190,9 +190,9 @@ def _of_registry(registered: Registered | None) -> dict[str, Any]:
 def _of_model(run: Run, best: Run, is_other: bool) -> dict[str, Any]:
     return {
         "model": run.model,
-        "value": run.value,
-        "ci_low": run.low,
-        "ci_high": run.high,
+        "value": run.headline.value,
+        "ci_low": run.headline.low,
+        "ci_high": run.headline.high,
         "score_on_val": run.score,
         "state": verdict(judge(run)),
         "is_best": run is best,

@@ -39,24 +39,26 @@ def _integrity(run: Run) -> Iterator[Gate]:
 
 def _score(run: Run) -> Iterator[Gate]:
     """As the registry asks before it puts a version into production."""
-    metric = run.metric
-    if run.value is None:
+    metric, found = run.metric, run.headline
+    if found.value is None:
         yield Gate("score", "red", f"{metric} is not defined")
         return
     if run.minimum_score is not None:
-        is_met = as_score(metric, run.value) >= as_score(metric, run.minimum_score)
-        said = f"{metric} {figure(run.value)}, the use case demands {figure(run.minimum_score)}"
+        is_met = as_score(metric, found.value) >= as_score(metric, run.minimum_score)
+        said = f"{metric} {figure(found.value)}, the use case demands {figure(run.minimum_score)}"
         said = f"{said}: {run.minimum_reason}" if run.minimum_reason else said
         yield Gate("score", "green" if is_met else "red", said)
-    if run.gain is None:
+    if found.gain is None:
         return
-    if run.gain_low is None:
+    if found.gain_low is None:
         yield Gate("gain", "red", "the gain on the baseline has no interval: the test rows do not show that there is one")
         return
-    against = f"{run.baseline_name or 'the baseline'} by {figure(run.gain)} [{figure(run.gain_low)}, {figure(run.gain_high)}]"
-    if run.gain <= 0:
+    against = (
+        f"{run.baseline_name or 'the baseline'} by {figure(found.gain)} [{figure(found.gain_low)}, {figure(found.gain_high)}]"
+    )
+    if found.gain <= 0:
         yield Gate("gain", "red", f"no better than {against}")
-    elif run.gain_low <= 0:
+    elif found.gain_low <= 0:
         yield Gate("gain", "amber", f"better than {against}: that may be chance")
     else:
         yield Gate("gain", "green", f"better than {against}")

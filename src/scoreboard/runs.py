@@ -7,7 +7,7 @@ import json
 import math
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,14 +16,13 @@ from typing import Any
 from src.errors import IntegrityError
 from src.evaluation import validity
 from src.files import manifest
-from src.metrics.headline import headline
+from src.metrics.headline import Headline, headline
 from src.metrics.names import as_score
 from src.training import repeats
 
 MARKS = {manifest.MANIFEST, "metadata.json", "model.skops"}  # a folder with one of them is, or was, a run folder
 RATIO = "demographic_parity_ratio_"
 DATA_KINDS = {"packaged": "real"}
-OF_HEADLINE = ("value", "low", "high", "baseline", "ceiling", "gain", "gain_low", "gain_high")
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,8 @@ class Run:
     use_case, department, task, model, metric : str
     name : str
         Of the use case, for people.
-    value, low, high : float or None
-        The primary metric on test and its interval; of clusters, on all rows.
-    baseline, ceiling : float or None
-    gain, gain_low, gain_high : float or None
-        What the model is better by than the baseline, and the interval of that.
+    headline : Headline
+        The primary metric.
     baseline_name : str or None
     repeated : str
         Score of a repeated cross-validation with half of its 95 % interval, repeats x folds; empty where it was not repeated.
@@ -78,14 +74,7 @@ class Run:
     task: str
     model: str
     metric: str
-    value: float | None
-    low: float | None
-    high: float | None
-    baseline: float | None
-    ceiling: float | None
-    gain: float | None
-    gain_low: float | None
-    gain_high: float | None
+    headline: Headline
     baseline_name: str | None
     repeated: str
     score: float | None
@@ -164,52 +153,82 @@ def read(run_dir: Path, root: Path) -> Run:
         If it isn't one, or not all of it is there.
     """
     facts, metrics = _json(run_dir / "metadata.json"), _json(run_dir / "metrics.json")
-    config, metric = facts["config"], facts["metric"]
-    use_case = config["use_case"]
-    number = _numbers("metrics.json", metrics)
+    metric, number = facts["metric"], _numbers("metrics.json", metrics)
     primary, score = headline(metric, number), number.get("val_score")
     if score is None and primary.value is not None:
         score = as_score(metric, primary.value)
-    record = _record(run_dir.with_name(run_dir.name + ".json"))
-    record = record if isinstance(record, dict) else {}
-    durations = _if_any(_numbers, "durations_s", facts.get("durations_s"))
-    seconds = record.get("seconds", None if durations is None else sum(durations.values()))
-    split = _if_any(_table, "split", facts.get("split")) or {}
+    baseline_name = facts.get("baseline", "prior" if f"baseline_{metric}" in metrics else None)
     return Run(
         run_dir=run_dir,
         root=root,
-        use_case=_text("use_case_key", facts["use_case_key"]),
-        name=_text("name", use_case["name"]),
-        department=_text("department", use_case["department"]),
-        task=_text("task", use_case["task"]),
-        model=_text("model", facts["model"]),
-        metric=_text("metric", metric),
-        **{name: getattr(primary, name) for name in OF_HEADLINE},
-        baseline_name=_if_any(_text, "baseline", facts.get("baseline", "prior" if f"baseline_{metric}" in metrics else None)),
+        **_names(facts),
+        headline=primary,
+        baseline_name=_if_any(_text, "baseline", baseline_name),
         repeated=repeats.described(number, metric, _if_any(_numbers, "cross_validation", facts.get("cross_validation"))),
         score=score,
-        rows=f"{facts['data']['frame_sha256']} {split.get('sha256')}",
-        n_rows=_if_any(_number, "n_valid_rows", facts["data"].get("n_valid_rows")),
-        data=DATA_KINDS.get(facts["data"]["kind"], _text("kind", facts["data"]["kind"])),
-        proxy_for=_if_any(_text, "proxy_for", facts["data"].get("proxy_for")),
+        **_origin(facts),
         created_at=_if_any(_moment, "created_at", facts.get("created_at")),
-        seconds=_if_any(_number, "seconds", seconds),
-        peak_mb=_if_any(_number, "peak_mb", record.get("peak_mb", _most_memory(run_dir / "resources.csv"))),
-        minimum_score=_if_any(_number, "minimum_score", use_case.get("minimum_score")),
-        minimum_reason=_if_any(_text, "minimum_reason", use_case.get("minimum_reason")),
+        **_costs(run_dir, facts),
+        **_demands(facts),
         stability=number.get("stability"),
-        directions=_if_any(_table, "monotone", facts.get("monotone")) or {},
         violations=_if_any(_numbers, "monotone_violations", facts.get("monotone_violations")) or {},
-        is_direction_required=bool(use_case.get("requires_monotone")),
-        parity={
-            name.removeprefix(RATIO): value
-            for name, value in number.items()
-            if name.startswith(RATIO) and not name.endswith(("_ci_low", "_ci_high"))
-        },
+        parity=_parity(number),
         validity=tuple(validity.judge(facts, number)),
         damage=_damage(run_dir),
         has_report=_is_regular(run_dir / "report.html"),
     )
+
+
+def _names(facts: Mapping[str, Any]) -> dict[str, str]:
+    """What was trained for what."""
+    use_case = facts["config"]["use_case"]
+    return {
+        "use_case": _text("use_case_key", facts["use_case_key"]),
+        **{name: _text(name, use_case[name]) for name in ("name", "department", "task")},
+        **{name: _text(name, facts[name]) for name in ("model", "metric")},
+    }
+
+
+def _origin(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Where its rows came from."""
+    data, split = facts["data"], _if_any(_table, "split", facts.get("split")) or {}
+    return {
+        "rows": f"{data['frame_sha256']} {split.get('sha256')}",
+        "n_rows": _if_any(_number, "n_valid_rows", data.get("n_valid_rows")),
+        "data": DATA_KINDS.get(data["kind"], _text("kind", data["kind"])),
+        "proxy_for": _if_any(_text, "proxy_for", data.get("proxy_for")),
+    }
+
+
+def _costs(run_dir: Path, facts: Mapping[str, Any]) -> dict[str, float | None]:
+    """Time and memory: of a sweep's job as its record says, else as the run itself saw."""
+    record = _record(run_dir.with_name(run_dir.name + ".json"))
+    record = record if isinstance(record, dict) else {}
+    durations = _if_any(_numbers, "durations_s", facts.get("durations_s"))
+    seconds = record.get("seconds", None if durations is None else sum(durations.values()))
+    return {
+        "seconds": _if_any(_number, "seconds", seconds),
+        "peak_mb": _if_any(_number, "peak_mb", record.get("peak_mb", _most_memory(run_dir / "resources.csv"))),
+    }
+
+
+def _demands(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What the use case asks of a model."""
+    use_case = facts["config"]["use_case"]
+    return {
+        "minimum_score": _if_any(_number, "minimum_score", use_case.get("minimum_score")),
+        "minimum_reason": _if_any(_text, "minimum_reason", use_case.get("minimum_reason")),
+        "directions": _if_any(_table, "monotone", facts.get("monotone")) or {},
+        "is_direction_required": bool(use_case.get("requires_monotone")),
+    }
+
+
+def _parity(number: Mapping[str, float]) -> dict[str, float]:
+    return {
+        name.removeprefix(RATIO): value
+        for name, value in number.items()
+        if name.startswith(RATIO) and not name.endswith(("_ci_low", "_ci_high"))
+    }
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -30,12 +30,12 @@ class SkillScore:
 
 def skill_score(run: Run) -> SkillScore | None:
     """The skill score of a run; None without a baseline, or where no score is better than it."""
-    known = METRICS.get(run.metric)
-    best = (known and known.best) if run.ceiling is None else run.ceiling
-    if best is None or run.baseline is None or run.gain is None:
+    known, found = METRICS.get(run.metric), run.headline
+    best = (known and known.best) if found.ceiling is None else found.ceiling
+    if best is None or found.baseline is None or found.gain is None:
         return None
-    way = as_score(run.metric, best) - as_score(run.metric, run.baseline)
+    way = as_score(run.metric, best) - as_score(run.metric, found.baseline)
     if way <= 0:
         return None
-    ends = (end if end is None else end / way for end in (run.gain_low, run.gain_high))
-    return SkillScore(run.gain / way, *ends, "perfect" if run.ceiling is None else "ceiling")
+    ends = (end if end is None else end / way for end in (found.gain_low, found.gain_high))
+    return SkillScore(found.gain / way, *ends, "perfect" if found.ceiling is None else "ceiling")
