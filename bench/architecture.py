@@ -22,9 +22,9 @@ def main() -> None:
     """Print each figure in a line."""
     trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "src").rglob("*.py"))}
     lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in trees}
-    functions = {(path, node.name): node for path, tree in trees.items() for node in _functions(tree)}
-    code = {key: _lines_of_code(node) for key, node in functions.items()}
-    parameters = {key: _n_parameters(node) for key, node in functions.items()}
+    functions = {(path, node.name, node.lineno): node for path, tree in trees.items() for node in _functions(tree)}
+    code = {key: lines_of_code(node) for key, node in functions.items()}
+    parameters = {key: n_parameters(node) for key, node in functions.items()}
     longest, largest = max(code, key=code.get), max(lines, key=lines.get)
     strings = [path for path, tree in trees.items() for node in ast.walk(tree) if _is_module_name(node)]
     readme = ROOT / "README.md"
@@ -45,17 +45,23 @@ def main() -> None:
         print(f"{name:<{width}}  {figure}")
 
 
+def functions_of(path: Path) -> Iterator[ast.FunctionDef]:
+    """Every function and method of a file."""
+    return _functions(ast.parse(path.read_text(encoding="utf-8")))
+
+
 def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:
     return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
 
 
-def _lines_of_code(node: ast.FunctionDef) -> int:
+def lines_of_code(node: ast.FunctionDef) -> int:
     """Lines of a function that hold a statement, without its docstring."""
     body = node.body[1:] if ast.get_docstring(node) is not None else node.body
     return len({line for each in body for line in range(each.lineno, each.end_lineno + 1)}) + 1
 
 
-def _n_parameters(node: ast.FunctionDef) -> int:
+def n_parameters(node: ast.FunctionDef) -> int:
+    """Parameters of a function, without `self`."""
     given = node.args
     names = [each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
     return len([name for name in names if name not in ("self", "cls")])
@@ -70,7 +76,7 @@ def _is_module_name(node: ast.AST) -> bool:
 
 
 def _named(keys) -> str:
-    names = [f"{_name(path)}: {name}" for path, name in keys]
+    names = [f"{_name(path)}: {name}" for path, name, _ in keys]
     return f"{len(names)}" + (f" ({', '.join(names)})" if names else "")
 
 

@@ -3,6 +3,8 @@ import ast
 import pytest
 from conftest import ROOT
 
+from bench.architecture import functions_of, lines_of_code, n_parameters
+
 ENTRIES = {"train.py", "command_line.py", "reproduce.py"}
 ENTRIES |= {"config/settings.py", "config/compose.py", "config/hydra_node.py", "config/interpolations.py"}
 ENTRIES |= {"sweeps/plan.py", "sweeps/search.py", "sweeps/job.py", "sweeps/sweep.py"}
@@ -13,7 +15,21 @@ def _name(path) -> str:
 
 
 MODULES = sorted((ROOT / "src").rglob("*.py"))
+FUNCTIONS = {f"{_name(path)}:{one.lineno} {one.name}": one for path in MODULES for one in functions_of(path)}
 HEAVY = ("sklearn", "pandas", "xgboost", "lightgbm", "scipy", "skops", "torch")
+
+
+def test_no_function_is_longer_than_45_lines_of_code():
+    assert {name: n for name, one in FUNCTIONS.items() if (n := lines_of_code(one)) > 45} == {}
+
+
+def test_only_constructors_of_networks_take_ten_or_more_arguments():
+    many = [name.split(":")[0] + name[-9:] for name, one in FUNCTIONS.items() if n_parameters(one) >= 10]
+    assert many == ["models/neural/estimator.py __init__"] * 2 + ["models/neural/network.py __init__"]
+
+
+def test_no_module_has_more_than_400_lines():
+    assert {_name(path): n for path in MODULES if (n := len(path.read_text(encoding="utf-8").splitlines())) > 400} == {}
 
 
 def imports(path) -> set[str]:

@@ -10,7 +10,8 @@ from src.config.schema import TrainingConfig
 from src.config.use_case import Metric
 from src.gate import read_limit
 from src.metrics import influence, names
-from src.metrics.figures import change, figure
+from src.metrics.figures import change, figure, six_digits
+from src.metrics.headline import headline
 from src.metrics.names import METRICS, NEEDS_TRUE_GROUPS, as_score, title
 from src.metrics.scores import FUNCTIONS, SCORING, metrics_for
 from src.registry import versions
@@ -25,11 +26,9 @@ TASKS = ("binary", "multiclass", "regression")
 class OfRun:
     """As much of a run as a sentence about a metric, or its skill, asks for."""
 
-    ceiling, gain, gain_low, gain_high = None, 0.1, None, None
-
     def __init__(self, metric: str):
         self.metric = metric
-        self.baseline = 0.3
+        self.headline = headline(metric, {f"baseline_{metric}": 0.3, f"gain_{metric}": 0.1})
 
     def use_case(self, name: str):
         return {"target": "loss_eur", "quantile": 0.9}.get(name)
@@ -85,3 +84,9 @@ def test_identities_leave_out_what_changes_no_number_and_nothing_else(compose, s
 )  # fmt: skip
 def test_numbers_in_sentences_have_separators_and_no_powers_of_ten(value, written, signed):
     assert (figure(value), change(value)) == (written, signed)
+
+
+def test_numbers_in_tables_have_six_digits_and_all_else_is_as_it_was():
+    assert [six_digits(value) for value in (0.123456789, -1234567.8, 1234567, "0.1234567", None)] == [
+        0.123457, -1234570.0, 1234567, "0.1234567", None,
+    ]  # fmt: skip
