@@ -118,13 +118,13 @@ def at_terminal(*arguments: str, ctrl_c_after: str | None = None) -> tuple[int, 
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
 
 
-def run_warm(*arguments: str) -> subprocess.CompletedProcess:
+def run_warm(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
     """`python -m src.train` in a new process that need not import the libraries first; it tells nobody unless asked."""
     arguments = [str(argument) for argument in arguments]
     for group in ("tracking",) if "--multirun" in arguments else ("registry", "tracking"):
         if not any(argument.startswith(group) for argument in arguments):
             arguments.append(f"{group}=none")
-    return subprocess.CompletedProcess(arguments, *elsewhere(_train, arguments))
+    return subprocess.CompletedProcess(arguments, *elsewhere(_train, arguments, env or {}))
 
 
 def elsewhere(function, *arguments):
@@ -148,11 +148,11 @@ def _answer(writer, function, arguments) -> None:
     writer.send(function(*arguments))
 
 
-def _train(arguments: list[str]) -> tuple[int, str, str]:
+def _train(arguments: list[str], env: dict[str, str]) -> tuple[int, str, str]:
     """Exit code, standard output and standard error."""
     from src import command_line, train
 
-    os.environ["COLUMNS"] = "200"
+    os.environ |= {"COLUMNS": "200"} | env
     with tempfile.TemporaryFile("w+", encoding="utf-8") as out, tempfile.TemporaryFile("w+", encoding="utf-8") as err:
         os.dup2(out.fileno(), 1)
         os.dup2(err.fileno(), 2)

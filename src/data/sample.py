@@ -7,11 +7,10 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
-from src.config import yaml_file
+from src.config import CONF, yaml_file
 from src.config.use_case import UseCase
 from src.errors import ConfigError
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
 USAGE = "python -m src.use_cases sample USE_CASE rows=1000 out=rows.parquet"
 WRITERS = {".parquet": "to_parquet", ".csv": "to_csv"}
 HELP = f"""\

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import t as student
 
 from src.errors import DataError
-from src.evaluation.requirements import FOUR_FIFTHS
+from src.evaluation.requirements import FOUR_FIFTHS, PARITY
 from src.metrics.intervals import CONFIDENCE, spread
 from src.metrics.units import Units
 
@@ -107,7 +107,7 @@ def disparities(rates: pd.DataFrame) -> dict[str, float]:
         if len(selected) > 1:
             found[f"demographic_parity_difference_{column}"] = float(selected.max() - selected.min())
             if selected.max() > 0:
-                found[f"demographic_parity_ratio_{column}"] = float(selected.min() / selected.max())
+                found[f"{PARITY}{column}"] = float(selected.min() / selected.max())
         if len(recalled) > 1:
             found[f"equal_opportunity_difference_{column}"] = float(recalled.max() - recalled.min())
     return found
@@ -179,7 +179,7 @@ def notes_on_fairness(rates: pd.DataFrame, intervals: Mapping[str, float]) -> li
     ratios, notes = disparities(rates), []
     for column, of_column in rates.groupby("column", sort=False):
         compared = of_column[of_column["is_compared"]]
-        name = f"demographic_parity_ratio_{column}"
+        name = f"{PARITY}{column}"
         ratio = ratios.get(name)
         if len(compared) < 2 and AND not in column:
             notes.append(f"{column}: fewer than two groups have {MIN_ROWS} test rows, so they are not compared.")

@@ -12,7 +12,7 @@ from typing import Any
 from src.config.use_case import UNNAMED
 from src.errors import IntegrityError, TrainingError
 from src.evaluation import looks, validity
-from src.evaluation.requirements import FOUR_FIFTHS
+from src.evaluation.requirements import ENDS, FOUR_FIFTHS, PARITY, parity_ratios
 from src.files import writing
 from src.metrics.figures import change, figure
 from src.metrics.names import as_score
@@ -28,8 +28,6 @@ SHARE_OF_GAIN = 0.2  # of a rival's gain on its baseline, by which a version may
 CALIBRATION_TOLERANCE = 0.1  # of a rival's Brier score
 FAIRNESS_TOLERANCE = 0.02  # by which a difference between groups may grow: less is within the noise of a thousand test rows
 DIFFERENCES = ("demographic_parity_difference_", "equal_opportunity_difference_")
-RATIO = "demographic_parity_ratio_"
-ENDS = ("_ci_low", "_ci_high")
 
 
 @dataclass(frozen=True)
@@ -243,7 +241,7 @@ def _not_inferior(name: str, mine: Results, rival: Results, found: Difference | 
 
 def _four_fifths(metrics: dict[str, float]) -> list[Gate]:
     """Selection rates of groups, lowest over highest: broken where the whole interval is below four fifths."""
-    ratios = {name: value for name, value in metrics.items() if name.startswith(RATIO) and not name.endswith(ENDS)}
+    ratios = {PARITY + column: value for column, value in parity_ratios(metrics).items()}
     if not ratios:
         return []
     broken = [name for name, value in ratios.items() if metrics.get(f"{name}_ci_high", value) < FOUR_FIFTHS]
@@ -255,10 +253,10 @@ def _fairness(mine: dict[str, float], rival: Results) -> list[Gate]:
     """No difference between groups may grow beyond chance, and no ratio fall below four fifths where it was above."""
     theirs, faults, n_compared = rival.metrics, [], 0
     for name, value in mine.items():
-        if name.startswith((*DIFFERENCES, RATIO)) and name in theirs and not name.endswith(ENDS):
+        if name.startswith((*DIFFERENCES, PARITY)) and name in theirs and not name.endswith(ENDS):
             n_compared += 1
             grows = name.startswith(DIFFERENCES) and not value <= theirs[name] + FAIRNESS_TOLERANCE
-            breaks = name.startswith(RATIO) and not value >= FOUR_FIFTHS and theirs[name] >= FOUR_FIFTHS
+            breaks = name.startswith(PARITY) and not value >= FOUR_FIFTHS and theirs[name] >= FOUR_FIFTHS
             if (grows or breaks) and not _may_be_chance(name, mine, theirs):
                 faults.append(f"{name} {value:.3f}, {theirs[name]:.3f} in {rival.version}")
     if not n_compared:

@@ -15,13 +15,13 @@ from typing import Any
 
 from src.errors import IntegrityError
 from src.evaluation import validity
+from src.evaluation.requirements import parity_ratios
 from src.files import manifest
 from src.metrics.headline import Headline, headline
 from src.metrics.names import as_score
 from src.training import repeats
 
 MARKS = {manifest.MANIFEST, "metadata.json", "model.skops"}  # a folder with one of them is, or was, a run folder
-RATIO = "demographic_parity_ratio_"
 DATA_KINDS = {"packaged": "real"}
 
 
@@ -172,7 +172,7 @@ def read(run_dir: Path, root: Path) -> Run:
         **_demands(facts),
         stability=number.get("stability"),
         violations=_if_any(_numbers, "monotone_violations", facts.get("monotone_violations")) or {},
-        parity=_parity(number),
+        parity=parity_ratios(number),
         validity=tuple(validity.judge(facts, number)),
         damage=_damage(run_dir),
         has_report=_is_regular(run_dir / "report.html"),
@@ -220,14 +220,6 @@ def _demands(facts: Mapping[str, Any]) -> dict[str, Any]:
         "minimum_reason": _if_any(_text, "minimum_reason", use_case.get("minimum_reason")),
         "directions": _if_any(_table, "monotone", facts.get("monotone")) or {},
         "is_direction_required": bool(use_case.get("requires_monotone")),
-    }
-
-
-def _parity(number: Mapping[str, float]) -> dict[str, float]:
-    return {
-        name.removeprefix(RATIO): value
-        for name, value in number.items()
-        if name.startswith(RATIO) and not name.endswith(("_ci_low", "_ci_high"))
     }
 
 

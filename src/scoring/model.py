@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from src.config.feature import Feature
+from src.config.schema import UNSUPERVISED
 from src.config.use_case import UseCase
 from src.data.lags import add_lags, lag_features
 from src.data.reading import PLAIN, SETTINGS, Reading, make_reading
@@ -30,7 +31,6 @@ from src.runtime.device import usable_cores
 from src.scoring.row_checks import Checked, MakeFrame, check, history_columns, history_converters
 from src.scoring.statistics import Tally
 
-UNSUPERVISED = ("clustering", "anomaly")
 SCORES = {
     "binary": "probability of 1, after calibration",
     "multiclass": "probability of the class decided for, after calibration",

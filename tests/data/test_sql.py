@@ -460,17 +460,16 @@ def found_in(folder, *texts):
     return [secret for secret in SECRETS for content in written if secret.encode() in content]
 
 
-def test_a_database_trains_as_a_file_does_and_no_file_has_the_password(database, german, env, python, tmp_path):
+def test_a_database_trains_as_a_file_does_and_no_file_has_the_password(database, german, env, tmp_path):
     german.to_csv(tmp_path / "german.csv", index=False)
     database.fill("german", german.sample(frac=1, random_state=1))
     (tmp_path / "german.sql").write_text("SELECT * FROM german\n")
     where = ["data_source=sql", f"data_source.query={tmp_path}/german.sql", "data_source.order_by=[id]"]
+    of_file = ["data_source=file", f"data_source.path={tmp_path}/german.csv"]
     runs = {
-        "file": python("-m", "src.train", *GERMAN, "data_source=file", f"data_source.path={tmp_path}/german.csv",
-                       f"hydra.run.dir={tmp_path}/runs/file"),
-        "sql": python("-m", "src.train", *GERMAN, *where, f"hydra.run.dir={tmp_path}/runs/sql",
-                      env={"DATABASE_URL": database.url}),
-    }  # fmt: skip
+        "file": run_warm(*GERMAN, *of_file, f"hydra.run.dir={tmp_path}/runs/file"),
+        "sql": run_warm(*GERMAN, *where, f"hydra.run.dir={tmp_path}/runs/sql", env={"DATABASE_URL": database.url}),
+    }
     for name, result in runs.items():
         assert result.returncode == 0, result.stderr
         assert found_in(tmp_path / "runs" / name, result.stdout, result.stderr) == []
@@ -561,11 +560,11 @@ def test_settings_that_do_not_go_with_a_query_are_refused(compose, overrides, me
         compose(*overrides)
 
 
-def test_a_finished_job_runs_again_when_rows_have_changed(sqlite, german, python, tmp_path):
+def test_a_finished_job_runs_again_when_rows_have_changed(sqlite, german, tmp_path):
     sqlite.fill("german", german)
-    command = ["-m", "src.train", "--multirun", *GERMAN, "data_source=sql", f"hydra.sweep.dir={tmp_path}/s"]
+    command = ["--multirun", *GERMAN, "data_source=sql", f"hydra.sweep.dir={tmp_path}/s"]
     command += ['data_source.query="SELECT * FROM german"', "resume=true"]
-    run = lambda: python(*command, env={"DATABASE_URL": sqlite.url})  # noqa: E731
+    run = lambda: run_warm(*command, env={"DATABASE_URL": sqlite.url})  # noqa: E731
     written = lambda: [path.stat().st_mtime_ns for path in sorted((tmp_path / "s").rglob("metrics.json"))]  # noqa: E731
     first = run()
     assert first.returncode == 0, first.stderr
@@ -613,23 +612,13 @@ def n_trials(database):
         return cursor.fetchone()[0]
 
 
-def test_a_search_in_postgresql_that_was_killed_goes_on_and_comes_to_the_same(storage, python, tmp_path):
-    search = [
-        "-m",
-        "src.train",
-        "use_case=credit_scoring",
-        "model=xgboost",
-        "cv=none",
-        "tuning=bayesian",
-        "tuning.n_iter=16",
-        "registry=none",
-        "tracking=none",
-    ]
-    search += ["n_threads=1", "tuning.n_workers=1"]
+def test_a_search_in_postgresql_that_was_killed_goes_on_and_comes_to_the_same(storage, tmp_path):
+    search = ["use_case=credit_scoring", "model=xgboost", "cv=none", "tuning=bayesian", "tuning.n_iter=16"]
+    search += ["registry=none", "tracking=none", "n_threads=1", "tuning.n_workers=1"]
     kept = [*search, "tuning.storage=TRIALS_URL", f"hydra.run.dir={tmp_path}/runs/kept"]
     env = os.environ | {"TRIALS_URL": storage.url}
     process = subprocess.Popen(
-        [sys.executable, *kept], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "src.train", *kept], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 200
     while n_trials(storage) < 3:
@@ -639,9 +628,9 @@ def test_a_search_in_postgresql_that_was_killed_goes_on_and_comes_to_the_same(st
     process.kill()
     said = process.communicate()
     assert 3 <= n_trials(storage) < 16
-    again = python(*kept, env={"TRIALS_URL": storage.url})
+    again = run_warm(*kept, env={"TRIALS_URL": storage.url})
     assert again.returncode == 0, again.stderr
-    whole = python(*search, "tuning.storage=null", f"hydra.run.dir={tmp_path}/runs/whole")
+    whole = run_warm(*search, "tuning.storage=null", f"hydra.run.dir={tmp_path}/runs/whole")
     assert whole.returncode == 0, whole.stderr
     first, second = (pd.read_csv(tmp_path / "runs" / name / "trials.csv").drop(columns="seconds") for name in ("kept", "whole"))
     pd.testing.assert_frame_equal(first, second)
@@ -673,10 +662,10 @@ def test_a_storage_that_cannot_be_opened_does_not_show_its_password(server, monk
     assert not [secret for secret in SECRETS if secret in str(refused.value)]
 
 
-def test_a_sweep_keeps_its_trials_in_postgresql(storage, python, tmp_path):
-    sweep = ["-m", "src.train", "--multirun", "hydra/sweeper=optuna", *GERMAN, "hydra.sweeper.n_trials=2"]
+def test_a_sweep_keeps_its_trials_in_postgresql(storage, tmp_path):
+    sweep = ["--multirun", "hydra/sweeper=optuna", *GERMAN, "hydra.sweeper.n_trials=2"]
     sweep += ["hydra.sweeper.storage=TRIALS_URL", "model.params.C=interval(0.1,1)", f"hydra.sweep.dir={tmp_path}/s"]
-    result = python(*sweep, env={"TRIALS_URL": storage.url})
+    result = run_warm(*sweep, env={"TRIALS_URL": storage.url})
     assert result.returncode == 0, result.stderr
     assert n_trials(storage) == 2
     assert found_in(tmp_path, result.stdout, result.stderr) == []
