@@ -27,7 +27,7 @@ from src.runtime.device import cuda_devices
 SOURCE_SETTINGS = {
     "packaged": ("name",),
     "simulated": ("rows", "seed"),
-    "file": ("path", "separator", "decimal", "thousands", "encoding", "na_values", "symbols", "strip", "sheet"),
+    "file": ("path", "separator", "decimal", "thousands", "encoding", "na_values", "symbols", "strip", "sheet", "skip_lines"),
     "sql": ("query", "url_env", "order_by"),
 }
 SAFE_CV = {"temporal": ("time_series",), "group": ("group_kfold", "stratified_group_kfold")}

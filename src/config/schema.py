@@ -36,6 +36,7 @@ class DataSource(StrictModel):
     symbols: list[str] | None = None
     strip: bool | None = None
     sheet: str | None = None
+    skip_lines: Annotated[int, Field(ge=1, le=1000)] | None = None
 
     @field_validator("encoding")
     @classmethod

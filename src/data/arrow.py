@@ -25,8 +25,14 @@ def from_text(text: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
     if numbers is None:
         trimmed = pc.utf8_trim_whitespace(text)
         known = pc.if_else(pc.is_in(trimmed, value_set=NO_NUMBER), pa.scalar(None, pa.string()), trimmed)
-        numbers = _cast(known, pa.float64())
+        numbers = _cast(known, pa.float64()) or _cast(_with_minus_in_front(known), pa.float64())
     return text if numbers is None else numbers
+
+
+def _with_minus_in_front(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Numbers that are negative as accountants write them, in brackets or with a minus behind, with a minus in front."""
+    plain = pc.replace_substring(text, "\u2212", "-")
+    return pc.replace_substring_regex(plain, r"^(?:\(\s*(\d[\d.]*)\s*\)|(\d[\d.]*)\s*-)$", r"-\1\2")
 
 
 def _cast(column: pa.ChunkedArray, to: pa.DataType) -> pa.ChunkedArray | None:

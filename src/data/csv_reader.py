@@ -163,10 +163,16 @@ def ragged(path: str, text: bytes, needed: list[str]) -> str | None:
         return "skip"
 
     try:
-        parse_csv(text, needed, invalid_row_handler=collect)
+        n_whole = parse_csv(text, needed, invalid_row_handler=collect).num_rows
     except pa.ArrowException:
         return None
     first, rows = ragged[0], "1 row" if len(ragged) == 1 else f"{len(ragged):,} rows"
+    if len(ragged) > 1 and {row.actual_columns for row in ragged} == {first.expected_columns + 1} and not n_whole:
+        return (
+            f"{path}: the header has {first.expected_columns} names, but every row has {first.actual_columns} cells.\n"
+            "Where rows begin with a name of their own, give that column a name too.\n"
+            "Where they end with a separator, let the header end with one."
+        )
     return (
         f"{path} has {rows} with too few or too many cells: row {first.number - 1} has "
         f"{first.actual_columns} instead of {first.expected_columns}.\n"

@@ -129,7 +129,7 @@ def _siblings(path: Path) -> list[str]:
 
 
 def near(name: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=1)
+    near = [one for one in names if one.casefold() == name.casefold()] or difflib.get_close_matches(name, names, n=1)
     return f" Did you mean {_shown(near[0])}?" if near else ""
 
 

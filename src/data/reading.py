@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 NUMBERS = ("float", "int", "bool")
-SPACES = "\u0020\u00a0\u202f\u2009"  # what separates thousands where a blank does
-SETTINGS = ("separator", "decimal", "thousands", "encoding", "na_values", "symbols", "strip", "sheet")
+LIKE = {" ": "\u0020\u00a0\u202f\u2009", "'": "'\u2019"}  # what separates thousands where a blank or an apostrophe does
+SETTINGS = ("separator", "decimal", "thousands", "encoding", "na_values", "symbols", "strip", "sheet", "skip_lines")
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Reading:
         One ASCII character between cells.
     decimal : {".", ","}
     thousands : str, optional
-        What separates thousands; a blank stands for narrow and unbreakable ones too.
+        What separates thousands; a blank stands for narrow and unbreakable ones too, an apostrophe for a curly one.
     encoding : str
         As Python names it.
     na_values : tuple of str
@@ -35,6 +35,8 @@ class Reading:
         Take blanks around names and cells away.
     sheet : str, optional
         Of a spreadsheet; None is the first.
+    skip_lines : int
+        Lines of a text above the header, such as a title.
     """
 
     separator: str = ","
@@ -45,6 +47,7 @@ class Reading:
     symbols: tuple[str, ...] = ()
     strip: bool = False
     sheet: str | None = None
+    skip_lines: int = 0
 
     def recoder(self) -> Recoder:
         """What turns the bytes of a file, piece by piece, into UTF-8 with commas."""
@@ -84,7 +87,7 @@ class Reading:
     def _digits(self, column: pa.ChunkedArray) -> pa.ChunkedArray:
         for symbol in self.symbols:
             column = pc.utf8_trim_whitespace(pc.replace_substring(column, symbol, ""))
-        for mark in SPACES if self.thousands == " " else [self.thousands] if self.thousands else []:
+        for mark in LIKE.get(self.thousands, self.thousands) if self.thousands else "":
             column = pc.replace_substring(column, mark, "")
         return pc.replace_substring(column, ",", ".") if self.decimal == "," else column
 
@@ -101,6 +104,7 @@ class Recoder:
         self._table = None
         if reading.separator != ",":
             self._table = bytes.maketrans(f"{reading.separator},".encode(), f",{reading.separator}".encode())
+        self._n_above = reading.skip_lines
 
     def feed(self, piece: bytes, is_last: bool = False) -> bytes:
         """The next bytes.
@@ -112,7 +116,14 @@ class Recoder:
         """
         if self._decoder is not None:
             piece = self._decoder.decode(piece, is_last).encode("utf-8", "surrogatepass")
+        piece = self._below(piece) if self._n_above else piece
         return piece.translate(self._table) if self._table else piece
+
+    def _below(self, piece: bytes) -> bytes:
+        while self._n_above and piece:
+            _, line_end, piece = piece.partition(b"\n")
+            self._n_above -= bool(line_end)
+        return piece
 
 
 def make_reading(
@@ -125,11 +136,12 @@ def make_reading(
     symbols: Sequence[str] | None = None,
     strip: bool | None = None,
     sheet: str | None = None,
+    skip_lines: int | None = None,
 ) -> Reading:
     """A reading from settings, of which None stands for the plain one; of a .tsv the tab is."""
     return Reading(
         separator or ("\t" if ".tsv" in path.lower()[-8:] else ","), decimal or ".", thousands, encoding or "utf-8",
-        tuple(na_values or ()), tuple(symbols or ()), bool(strip), sheet,
+        tuple(na_values or ()), tuple(symbols or ()), bool(strip), sheet, skip_lines or 0,
     )  # fmt: skip
 
 

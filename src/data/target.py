@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -56,13 +57,17 @@ def as_zero_and_one(labels: pd.Series, positive: str, where: str) -> pd.Series:
     """
     spelled = labels.astype(object).map(spell, na_action="ignore")
     found = sorted(spelled.dropna().unique())
+    classes = {name: name for name in found}
     if len(found) > 2 or positive not in found:
-        fault = "no row has it" if positive not in found else f"there are {len(found)} classes"
+        classes, positive = {name: _alike(name) for name in found}, _alike(positive)
+    n_classes = len(set(classes.values()))
+    if n_classes > 2 or positive not in classes.values():
+        fault = "no row has it" if positive not in classes.values() else f"there are {n_classes} classes"
         raise DataError(
             f"{labels.name}: positive={shorten(positive)}, but {fault}: the target of {where} has {_listed(found)}.\n"
             "Name one of two classes in use_case.positive, or choose task: multiclass."
         )
-    return spelled.map({name: float(name == positive) for name in found}).astype("float64")
+    return spelled.map({name: float(one == positive) for name, one in classes.items()}).astype("float64")
 
 
 def spell(value: object) -> str:
@@ -70,6 +75,12 @@ def spell(value: object) -> str:
     if isinstance(value, float | np.floating) and float(value).is_integer():
         value = int(value)
     return str(value)
+
+
+def _alike(name: str) -> str:
+    """A label as others may spell it: without upper case, blanks around it, and zeros behind a whole number."""
+    plain = name.strip().lower()
+    return re.sub(r"[.,]0+$", "", plain) if re.fullmatch(r"[+-]?\d+[.,]0+", plain) else plain
 
 
 def shorten(value: object) -> str:

@@ -306,7 +306,7 @@ def _fault_of(error: Exception, column: pd.Series) -> Fault:
 def _total(table: pd.DataFrame, name: str) -> list[Fault]:
     """The last value of a column of numbers, if it is far above the others and their sum."""
     values = table[name].to_numpy() if name in table and table[name].dtype.kind in "if" else np.zeros(0)
-    if len(values) < FEWEST_ROWS_OF_A_TOTAL or not values[-1] > 5 * np.fmax.reduce(values[:1000][:-1]):
+    if len(values) < FEWEST_ROWS_OF_A_TOTAL or not values[-1] > 5 * float(np.fmax.reduce(values[:1000][:-1])):
         return []
     above, last = values[:-1].astype("float64"), float(values[-1])
     if last > 5 * np.nanmax(np.abs(above)) and np.isclose(last, np.nansum(above), rtol=1e-6, atol=0):

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from src.data.arrow import from_text
 from src.data.file import near
 from src.data.reading import settings_of
 from src.drafts import proof, ranges
 from src.drafts.columns import Column, column_of
-from src.drafts.roles import Roles, roles_of
-from src.drafts.table import Opened, open_table, values_of, with_marks
+from src.drafts.roles import Roles, are_years, roles_of
+from src.drafts.table import Opened, Values, names_like_values, open_table, values_of, with_marks, without_blanks
 from src.drafts.target import Target, target_of
 from src.errors import ConfigError, DataError
 
@@ -111,33 +112,48 @@ def draft_use_case(
     """
     opened = open_table(source, sheet)
     _check_names(opened, target, time_column, group_column)
-    opened, columns = columns_of(opened)
+    opened, columns = columns_of(opened, target)
     if len(opened.cells) < FEWEST_ROWS:
         raise DataError(
             f"The table has {len(opened.cells)} rows: a model needs at least {FEWEST_ROWS} to learn and to be tested."
         )
+    if len(columns) == 1:
+        raise DataError(f"The table has no column but {target}: there is nothing to learn from.")
     frame = _frame_of(opened, columns)
     aim = next(column for column in columns if column.name == target)
     known = frame[target].notna()
-    asked = target_of(aim, _labels(frame.loc[known, target], aim), task, positive, metric)
+    classes = _labels(frame.loc[known, target], aim)
+    asked = target_of(aim, classes, task, positive, metric)
     is_class = asked.task != "regression"
-    labels = frame.loc[known, target].astype(str).to_numpy()
+    labels = classes.astype(str).to_numpy()
     roles = roles_of([one for one in columns if one.name != target], frame[known].reset_index(drop=True), labels, is_class)
-    roles = _as_told(roles, time_column, group_column)
+    roles = _as_told(roles, frame, time_column, group_column)
     draft = _drafted(opened, asked, roles, frame, key or _key_of(source), source)
     return proof.proven(draft, source, opened)
 
 
-def columns_of(opened: Opened) -> tuple[Opened, list[Column]]:
+def columns_of(opened: Opened, target: str) -> tuple[Opened, list[Column]]:
     """The columns of a table, and the table with what they tell of how it is spelled."""
-    texts = [name for name in opened.cells.column_names if opened.is_text and pa.types.is_string(opened.cells[name].type)]
-    values = {name: values_of(opened.cells[name]) for name in texts}
+    values = _texts_of(opened)
+    if not opened.reading.strip and any(not value.strip() for one in values.values() for value in one.counts):
+        opened = without_blanks(opened)
+        values = _texts_of(opened)
     opened = with_marks(opened, values)
     columns = [column_of(name, opened.cells[name], values.get(name), opened.reading) for name in opened.cells.column_names]
-    missing = sorted({value for column in columns for value in column.missing})
+    missing = {value for column in columns for value in column.missing}
+    place = opened.cells.column_names.index(target)
+    if columns[place].n_values == 1 and columns[place].missing:  # such as + and -
+        columns[place] = column_of(target, opened.cells[target], values[target], opened.reading, any_is_missing=False)
+        missing -= set(values[target].counts)
+    missing = sorted(missing)
     reading = replace(opened.reading, na_values=tuple(missing))
     said = [*opened.said, *([f"{', '.join(map(repr, missing))}: missing, beside empty cells"] if missing else [])]
     return replace(opened, reading=reading, said=said), columns
+
+
+def _texts_of(opened: Opened) -> dict[str, Values]:
+    texts = [name for name in opened.cells.column_names if opened.is_text and pa.types.is_string(opened.cells[name].type)]
+    return {name: values_of(opened.cells[name]) for name in texts}
 
 
 def _check_names(opened: Opened, *names: str | None) -> None:
@@ -145,30 +161,46 @@ def _check_names(opened: Opened, *names: str | None) -> None:
         if name in opened.left_out:
             raise DataError(f"{name} cannot be used: {opened.left_out[name]}. Rename it in the table.")
         if name not in opened.cells.column_names:
-            some = ", ".join(opened.cells.column_names[:12])
-            raise ConfigError(f"There is no column {name}.{near(name, opened.cells.column_names)}\nColumns: {some}")
+            columns = opened.cells.column_names
+            more = f" and {len(columns) - 12} more" if len(columns) > 12 else ""
+            header = "" if not names_like_values(columns) else "\nThe first line looks like a row: write the names above it."
+            some = ", ".join(columns[:12])
+            raise ConfigError(f"There is no column {name}.{near(name, columns)}\nColumns: {some}{more}{header}")
 
 
 def _frame_of(opened: Opened, columns: list[Column]) -> pd.DataFrame:
-    """The cells with missing values as such, and numbers with a decimal point and nothing else; as text where the file is."""
-    plain = replace(opened.reading, separator=",")
+    """The cells with missing values as such, and numbers as numbers; all others as text where the file is."""
+    if not opened.is_text:
+        return opened.cells.to_pandas()
     kinds = {column.name: column.type for column in columns}
-    return (plain.cells(opened.cells, kinds) if opened.is_text else opened.cells).to_pandas()
+    cells = replace(opened.reading, separator=",").cells(opened.cells, kinds)
+    texts = [name for name, kind in kinds.items() if kind in NUMBERS and pa.types.is_string(cells[name].type)]
+    numbers = {name: from_text(cells[name], kinds[name]) for name in texts}
+    return pa.table({name: numbers.get(name, cells[name]) for name in cells.column_names}).to_pandas()
 
 
 def _labels(values: pd.Series, column: Column) -> pd.Series:
     import pandas as pd
 
-    return pd.to_numeric(values, errors="coerce").dropna() if column.type in NUMBERS else values
+    if column.type in NUMBERS:
+        return pd.to_numeric(values, errors="coerce").dropna()
+    if column.type != "bool" or not values.map(lambda one: isinstance(one, str)).all():
+        return values
+    frequent = {}
+    for name in values.value_counts().index:
+        frequent.setdefault(name.strip().lower(), name)
+    return values.map(lambda one: frequent[one.strip().lower()])
 
 
-def _as_told(roles: Roles, time_column: str | None, group_column: str | None) -> Roles:
+def _as_told(roles: Roles, frame: pd.DataFrame, time_column: str | None, group_column: str | None) -> Roles:
     """The roles with those that were given in place of those that were found."""
     for role, name in (("time", time_column), ("group", group_column)):
         if name is None:
             continue
         columns = [replace(one, left_out="as you say") if one.name == name else one for one in roles.columns]
         told = next(one for one in columns if one.name == name)
+        if role == "time" and told.type == "int" and are_years(frame[name]):
+            told = replace(told, type="date", format="%Y")
         if role == "time" and told.type != "date":
             raise ConfigError(f"time_column={name} holds no dates: {told.said}.")
         roles = replace(roles, columns=columns, **{role: told})
@@ -196,7 +228,20 @@ def _drafted(opened: Opened, asked: Target, roles: Roles, frame: pd.DataFrame, k
     said = [f"{len(frame):,} rows, {frame.shape[1]} columns", *opened.said, *asked.said, *roles.said]
     dropped = [f"{asked.n_missing:,} rows have no {asked.name}: left out"] if asked.n_missing else []
     return Draft(key, use_case, data_source, _choices(asked.task, roles), roles.columns, asked, left_out, {}, roles.protected,
-                 [*said, *dropped], [*asked.doubts, *roles.doubts])  # fmt: skip
+                 [*said, *dropped], [*_of_names(opened), *asked.doubts, *roles.doubts])  # fmt: skip
+
+
+def _of_names(opened: Opened) -> list[str]:
+    """What is unsure about the header."""
+    doubts = []
+    if opened.is_text and names_like_values(opened.cells.column_names):
+        some = ", ".join(opened.cells.column_names[:4])
+        doubts = [f"the names of the columns look like a row ({some}): if the file has no header, write one above it"]
+    lost = [f"{name!r}: {why}" for name, why in opened.left_out.items() if name.strip()]
+    if not lost:
+        return doubts
+    n_lost = "1 column is" if len(lost) == 1 else f"{len(lost)} columns are"
+    return [*doubts, f"{n_lost} left out for the name; rename to use: {', '.join(lost[:3])}"]
 
 
 def _feature(column: Column, values: pd.Series) -> dict[str, Any]:

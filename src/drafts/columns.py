@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from src.data.columns import NO_CATEGORIES, spelled_as
-from src.data.reading import Reading
+from src.data.reading import LIKE, Reading
 from src.drafts import sniffing
 from src.drafts.table import Values, values_of
 
@@ -20,8 +20,13 @@ ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?(Z|[+-]\d
 DAYS = (
     "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y",
     "%Y.%m.%d", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d%b%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%b %Y", "%Y-%m", "%m/%Y",
+    "%b-%Y", "%b-%y", "%B %Y", "%A, %d %B %Y", "%A, %B %d, %Y", "%a %d %b %Y",
 )  # fmt: skip
-CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p")
+CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
+A_DAY = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}\b.*")
+NINES = re.compile(r"-?9{2,}(\.0+)?")  # what stands for a missing number, in old systems
+FAR = 2  # times the span of the other values
+FEWEST_DAYS = 20  # different numbers of 8 digits that are all days by no chance
 SHOWN = 4
 FEWEST_WORDS = 3  # of a text, on average
 MOST_OF_ONE_VALUE = 0.5  # share of different values from which on texts are texts and no categories
@@ -61,7 +66,7 @@ class Column:
     left_out: str = ""
 
 
-def column_of(name: str, cells: pa.ChunkedArray, seen: Values | None, reading: Reading) -> Column:
+def column_of(name: str, cells: pa.ChunkedArray, seen: Values | None, reading: Reading, any_is_missing: bool = True) -> Column:
     """Tell what a column is.
 
     Parameters
@@ -71,13 +76,15 @@ def column_of(name: str, cells: pa.ChunkedArray, seen: Values | None, reading: R
     seen : Values, optional
         Its texts; None of a column that has a type already.
     reading : Reading
+    any_is_missing : bool
+        Whether a word such as "-" may stand for a missing value.
     """
     if seen is None or not pa.types.is_string(cells.type):
         return _of_type(name, cells)
     values = seen.counts
     pattern = sniffing.number_pattern(reading.decimal, reading.thousands)
-    is_number = lambda value: bool(pattern.fullmatch(sniffing.bare(value) if reading.symbols else value.strip()))  # noqa: E731
-    missing = sniffing.missing_of(values, is_number)
+    is_number = lambda value: bool(pattern.fullmatch(sniffing.bare(value)))  # noqa: E731
+    missing = sniffing.missing_of(values, is_number) if any_is_missing else []
     known = Counter({value: n for value, n in values.items() if value.strip() and value.strip() not in missing})
     n_missing = cells.null_count + sum(n for value, n in values.items() if value not in known)
     given, n_values = len(cells) - n_missing, seen.n_different - (len(values) - len(known))
@@ -91,12 +98,12 @@ def column_of(name: str, cells: pa.ChunkedArray, seen: Values | None, reading: R
         facts |= {"n_missing": n_missing + lacking, "n_values": n_values - len(words)}
         odd = [value for value in missing if value not in sniffing.MISSING]
         doubts = [f"{name}: {', '.join(map(_short, odd))} is no number, and is taken as missing"] if odd else []
-        told = _of_numbers(name, numbers, given - lacking, facts, reading)
+        told = _of_numbers(name, {value: known[value] for value in numbers}, given - lacking, facts, reading)
         return replace(told, doubts=[*told.doubts, *doubts])
     return _of_words(name, known, given, facts, numbers)
 
 
-def _of_numbers(name: str, known: list[str], n: int, facts: dict, reading: Reading) -> Column:
+def _of_numbers(name: str, known: dict[str, int], n: int, facts: dict, reading: Reading) -> Column:
     texts = [value.strip() for value in known]
     digits = [text for text in texts if text.isdigit()]
     if len(digits) == len(texts) and any(len(text) > 1 and text.startswith("0") for text in digits):
@@ -105,7 +112,8 @@ def _of_numbers(name: str, known: list[str], n: int, facts: dict, reading: Readi
     values = [_number(text, reading) for text in texts]
     if form := _compact_dates(digits if len(digits) == len(texts) else []):
         doubt = f"{name}: numbers of 8 digits, all of them days as in {form}: write type: int if they are none"
-        return Column(name, "date", f"{n:,} values, all days such as {digits[0]}", form, **facts, doubts=[doubt])
+        doubts = [] if len(digits) >= FEWEST_DAYS else [doubt]
+        return Column(name, "date", f"{n:,} values, all days such as {digits[0]}", form, **facts, doubts=doubts)
     is_whole = all(value == int(value) for value in values if abs(value) < 1e300)
     if is_whole and max(map(abs, values)) >= LARGEST_INTEGER:
         return Column(name, "category", f"{n:,} whole numbers with more digits than a number can hold", **facts)
@@ -115,13 +123,28 @@ def _of_numbers(name: str, known: list[str], n: int, facts: dict, reading: Readi
     rows = n + facts["n_missing"]
     kind = "int" if is_whole and not any(mark in text for text in texts for mark in "eE" + reading.decimal) else "float"
     said = f"{facts['n_values']:,} values in {rows:,} rows, all {'whole ' if kind == 'int' else ''}numbers{lacking}"
-    return Column(name, kind, said, **facts)
+    return Column(name, kind, said, **facts, doubts=_far_nines(name, dict(zip(values, known.values(), strict=True)), texts))
+
+
+def _far_nines(name: str, counts: dict[float, int], texts: list[str]) -> list[str]:
+    """A doubt on values such as -999 that are repeated and far from all others."""
+    nines = {value for value, text in zip(counts, texts, strict=False) if NINES.fullmatch(text) and counts[value] > 1}
+    others = [value for value in counts if value not in nines]
+    if not nines or len(others) < 2:
+        return []
+    low, high = min(others), max(others)
+    far = [value for value in nines if max(low - value, value - high) > FAR * (high - low)]
+    return [
+        f"{name}: {value:g} stands in {counts[value]:,} rows, far from all other values: if it means missing, "
+        f'set data_source.na_values=["{value:g}"]'
+        for value in sorted(far)
+    ]
 
 
 def _number(text: str, reading: Reading) -> float:
-    text = sniffing.bare(text)
-    for mark in (" ", "\u00a0", "\u202f") if reading.thousands == " " else (reading.thousands or "",):
-        text = text.replace(mark, "") if mark else text
+    text = sniffing.bare(text).replace("\u2212", "-")
+    for mark in LIKE.get(reading.thousands, reading.thousands) if reading.thousands else "":
+        text = text.replace(mark, "")
     return float(text.replace(",", ".") if reading.decimal == "," else text)
 
 
@@ -132,7 +155,7 @@ def _compact_dates(digits: list[str]) -> str | None:
     return "%Y%m%d" if not pd.to_datetime(pd.Series(digits), format="%Y%m%d", errors="coerce").isna().any() else None
 
 
-def _of_words(name: str, known: Counter, given: int, facts: dict, numbers: list[str]) -> Column:
+def _of_words(name: str, known: Counter, given: int, facts: dict, numbers: list[str], is_file_of_text: bool = True) -> Column:
     distinct = list(known)
     if len(distinct) <= 6 and len({value.strip().lower() for value in distinct}) == 2 and spelled_as(distinct):
         return Column(name, "bool", f"{given:,} values, all {_listed(known)}", **facts)
@@ -145,14 +168,22 @@ def _of_words(name: str, known: Counter, given: int, facts: dict, numbers: list[
     n_words, n_values = sum(len(value.split()) * n for value, n in known.items()) / sum(known.values()), facts["n_values"]
     if n_words >= FEWEST_WORDS and n_values > MOST_OF_ONE_VALUE * given and n_values > 20:
         return Column(name, "text", f"{n_values:,} texts in {given:,} rows, {n_words:.0f} words on average", **facts)
+    share_of_numbers = sum(known[value] for value in numbers) / given
+    if is_file_of_text and share_of_numbers < MOST_OF_ONE_VALUE and (marks := sniffing.other_marks(known)):
+        said = f"its numbers are written otherwise than those of other columns ({_short(distinct[0])})"
+        doubt = f"{name} is left out: {said}. Write all numbers of the table alike"
+        return Column(name, "category", f"numbers with {marks}", **facts, doubts=[doubt], left_out=said)
     doubts = []
-    if numbers and sum(known[value] for value in numbers) > 0.5 * given:
+    if sum(n for value, n in known.items() if A_DAY.fullmatch(value.strip())) > 0.9 * given:
+        doubts = [f"{name}: dates in more than one format, such as {_listed(known)}, so it is a category: write them alike"]
+    elif share_of_numbers > MOST_OF_ONE_VALUE:
         of_numbers = set(numbers)
         other = next(value for value in distinct if value not in of_numbers)
         doubts = [f"{name}: most values are numbers, but {_short(other)} and others are not, so it is a category"]
     said = f"{n_values:,} values in {given + facts['n_missing']:,} rows: {_listed(known)}"
-    broken = next((what for value in distinct for what, is_so in NO_CATEGORIES.items() if is_so(value)), "")
-    return Column(name, "category", said, **facts, doubts=doubts, left_out=f"it has a value {broken}" if broken else "")
+    broken = ((value, what) for value in distinct for what, is_so in NO_CATEGORIES.items() if is_so(value))
+    left_out = next((f"{_short(value)!r} is no category: {what}" for value, what in broken), "")
+    return Column(name, "category", said, **facts, doubts=doubts, left_out=left_out)
 
 
 def _date_format(values: list[str]) -> tuple[str | None, str]:
@@ -207,7 +238,7 @@ def _of_type(name: str, cells: pa.ChunkedArray) -> Column:
         return Column(name, "date", "dates, as the file says", **facts)
     if not pa.types.is_string(kind):
         return Column(name, "category", f"{kind}", **facts, left_out=f"its type, {kind}, is none that a model can take")
-    return _of_words(name, values_of(cells).counts, n - cells.null_count, facts, [])
+    return _of_words(name, values_of(cells).counts, n - cells.null_count, facts, [], is_file_of_text=False)
 
 
 def _listed(known: Counter) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from src.config import project
 from src.errors import ConfigError
 from src.files import writing
+from src.runtime.table import printable
 
 if TYPE_CHECKING:
     from src.drafts import Draft
@@ -120,7 +121,7 @@ def lines_of(draft: Draft) -> list[str]:
         f"{sum(kinds.values()):,} features: {shown}; split {draft.choices['data_split']}, metric {draft.target.metric}"
     )
     if draft.left_out:
-        some = [f"{name} ({why})" for name, why in list(draft.left_out.items())[:MOST_SHOWN]]
+        some = [f"{printable(name)} ({printable(why)})" for name, why in list(draft.left_out.items())[:MOST_SHOWN]]
         more = f" and {len(draft.left_out) - MOST_SHOWN} more" if len(draft.left_out) > MOST_SHOWN else ""
         lines.append(f"Left out: {', '.join(some)}{more}")
     doubts = [

@@ -28,6 +28,13 @@ PROTECTED_NAME = re.compile(
     r"(^|_|\b)(sex|gender|race|ethnic\w*|nationality|religion|marital\w*|marital_status|disab\w*|pregnan\w*|foreign\w*|hispanic|black|white|geschlecht)($|_|\b)",
     re.IGNORECASE,
 )
+YEAR_NAME = re.compile(r"(^|_|\b)(year|yr|jahr)($|_|\b)", re.IGNORECASE)
+COUNTED = {  # from, to below
+    (1900, 2100): "years",
+    (20_000, 80_000): "days as a spreadsheet counts them",
+    (3e8, 4e9): "seconds since 1970",
+    (3e11, 4e12): "milliseconds since 1970",
+}
 NEARLY_UNIQUE = 0.95
 FEWEST_GROUPS = 20
 FEWEST_TIMES = 20
@@ -85,8 +92,9 @@ def roles_of(columns: list[Column], frame: pd.DataFrame, labels: np.ndarray | No
         said.append(
             f"{', '.join(protected)}: left out of the features, because laws may protect it (fairness can be measured by it)"
         )
+    unread = {column.name for column in columns if column.left_out}
     for column in judged:
-        doubts += column.doubts if not column.left_out or column is time else []
+        doubts += column.doubts if not column.left_out or column is time or column.name in unread else []
     return Roles(judged, time, group, protected, said, doubts)
 
 
@@ -100,7 +108,7 @@ def _judged(column: Column, values: pd.Series) -> Column:
     unique = column.n_values >= NEARLY_UNIQUE * n_known and n_known >= 20
     is_id_name = bool(ID_NAME.search(column.name) or CAMEL_ID.search(column.name))
     many = f"{column.n_values:,} values in {n_known:,} rows"
-    if column.type == "int" and unique and _counts_up(values):
+    if column.type in ("int", "float") and unique and _counts_up(values):
         return replace(column, left_out=f"it numbers the rows ({many})")
     if unique and is_id_name and column.type in ("int", "category"):
         return replace(column, left_out=f"an id, by its name and {many}")
@@ -111,7 +119,7 @@ def _judged(column: Column, values: pd.Series) -> Column:
 
 def _counts_up(values: pd.Series) -> bool:
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype="float64")
-    if np.isnan(numbers).any():
+    if np.isnan(numbers).any() or (numbers != np.floor(numbers)).any():
         return False
     return bool(np.all(np.diff(numbers) == 1)) or bool(np.ptp(numbers) == len(numbers) - 1)
 
@@ -126,15 +134,38 @@ def _time(columns: list[Column], frame: pd.DataFrame, labels, is_class: bool) ->
         told = [one for one in told if moments(frame[one.name], one.format).is_monotonic_increasing]
     if len(told) != 1:
         names = ", ".join(one.name for one in dates)
-        return None, ([], [f"{names}: is it when the row happened? Then name it: time_column={dates[0].name}"] if dates else [])
+        asked = [f"{names}: is it when the row happened? Then name it: time_column={dates[0].name}"] if dates else []
+        return None, ([], asked or _counted_times(columns, frame))
     column = told[0]
+    times = moments(frame[column.name], column.format)
+    if column not in named and not times.is_monotonic_increasing:
+        return None, ([], [f"{column.name}: is it when the row happened? Then name it: time_column={column.name}"])
     if column.doubts:
         return None, ([], [f"{column.name}: the time of the row? Its format is not sure, so the split is not by time"])
-    times = moments(frame[column.name], column.format)
     if not _can_be_split(times.to_numpy(), labels, is_class):
         return None, ([], [f"{column.name}: the newest rows lack a class or are of one day, so the split is not by time"])
     said = f"{column.name}: the time of the row, {times.min():%Y-%m-%d} to {times.max():%Y-%m-%d}: the newest rows are the test"
     return column, ([said], [] if column in named else [f"{column.name}: taken as the time of the row, being the only date"])
+
+
+def are_years(values: pd.Series) -> bool:
+    """Whether all values are years such as 2024."""
+    return bool(pd.to_numeric(values, errors="coerce").between(1900, 2100).all())
+
+
+def _counted_times(columns: list[Column], frame: pd.DataFrame) -> list[str]:
+    """Doubts on numbers that may count years, days or seconds, by name and size."""
+    said = []
+    for column in columns:
+        is_named = TIME_NAME.search(column.name) or YEAR_NAME.search(column.name)
+        if column.type not in ("int", "float") or not is_named or NO_TIME_NAME.search(column.name):
+            continue
+        low, high = pd.to_numeric(frame[column.name], errors="coerce").agg(["min", "max"])
+        what = next((what for (least, most), what in COUNTED.items() if least <= low and high < most), "")
+        if what:
+            name = f"time_column={column.name}" if what == "years" else "in the table, write dates such as 2024-12-31"
+            said.append(f"{column.name}: {what}, by its name and size. If the newest rows are to be the test: {name}")
+    return said
 
 
 def moments(values: pd.Series, form: str | None) -> pd.Series:

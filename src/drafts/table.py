@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -18,8 +19,10 @@ from src.data.reading import PLAIN, Reading
 from src.drafts import sniffing
 from src.errors import DataError
 
+NUMBER = sniffing.number_pattern(".", None)
 MOST_VALUES = 5_000  # different ones of a column that are looked at, the most frequent first
-LIKE_A_NUMBER = r"^[\s€$£%]*[+-]?[\d.,' \x{00a0}\x{202f}]*\d[\d.,' \x{00a0}\x{202f}]*([eE][+-]?\d+)?[\s€$£%]*$"
+MARK = r".,' \x{2019}\x{00a0}\x{202f}"  # within a number
+LIKE_A_NUMBER = rf"^[\s€$£%(]*[+\x{{2212}}-]?[\d{MARK}]*\d[\d{MARK}]*([eE][+-]?\d+)?[\s€$£%)-]*$"
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,10 @@ def values_of(column: pa.ChunkedArray) -> Values:
 def _of_text(path: str) -> Opened:
     raw = opening.read_bytes(Path(path), csv_reader.MEMORY_PER_BYTE)
     pieces = list(csv_reader.pieces_of(path, raw))
-    reading, said = sniffing.reading_of(b"".join(pieces[:1]) if len(pieces) == 1 else b"".join(pieces), path)
+    raw = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    if raw.startswith(signatures.GZIP):
+        raise DataError(f"{path} is packed with gzip. Rename it: its name must end in .csv.gz.")
+    reading, said = sniffing.reading_of(raw)
     recoded = csv_reader.recoded(path, pieces, reading.recoder())
     first = next(recoded, b"")
     found = csv_reader.header(path, first)
@@ -167,6 +173,22 @@ def _named(table: pa.Table, names: list[str]) -> tuple[pa.Table, dict[str, str]]
             left_out[name] = "another column's name looks like it"
     kept = [place for place, name in enumerate(names) if name not in left_out]
     return table.select(kept).rename_columns([names[place] for place in kept]), left_out
+
+
+def without_blanks(opened: Opened) -> Opened:
+    """The table without blanks around its cells: a cell of nothing else is missing."""
+    reading = replace(opened.reading, strip=True)
+    said = [*opened.said, "blanks around cells are taken away: a cell of nothing else is missing"]
+    return replace(opened, cells=replace(reading, separator=",").cells(opened.cells, {}), reading=reading, said=said)
+
+
+def names_like_values(names: list[str]) -> bool:
+    """Whether names of columns look like the cells of a row: numbers that are in no order, or no whole ones."""
+    texts = [name.strip() for name in names]
+    numbers = [float(text) for text in texts if NUMBER.fullmatch(text)]
+    if len(numbers) < 2:
+        return bool(numbers) and not numbers[0].is_integer()
+    return any(one >= other for one, other in pairwise(numbers))
 
 
 def with_marks(opened: Opened, values: dict[str, Values]) -> Opened:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ import pandas as pd
 
 from src.data.target import spell
 from src.drafts.columns import Column
+from src.drafts.sniffing import MISSING
 from src.errors import ConfigError, DataError
 
 MOST_CLASSES = 50
@@ -18,7 +20,11 @@ RARE = 0.1
 POSITIVE = {
     "1", "yes", "y", "true", "t", "bad", "default", "defaulted", "fraud", "churn", "churned", "positive", "pos", "denied",
     "rejected", "late", "lost", "left", "ja", "oui", "spam", "phishing", "malignant", "failed", "fail", "anomaly", "up", "won",
-    "bought",
+    "bought", "charged", "attrited", "delinquent", "exited", "si", "sí", "sim", "da", "tak", "schlecht",
+}  # fmt: skip
+NEGATIVE = {
+    "0", "no", "n", "false", "f", "not", "non", "nein", "good", "paid", "ok", "none", "never", "negative", "neg", "gut",
+    "normal",
 }  # fmt: skip
 METRICS = {"multiclass": "balanced_accuracy", "regression": "rmse"}
 
@@ -75,6 +81,12 @@ def target_of(
     counts = Counter(labels.map(spell))
     if len(counts) < 2:
         only = f"every row is {next(iter(counts))}" if counts else "every value is missing"
+        if counts and column.n_missing:
+            raise DataError(
+                f"{name}: {only} or missing, so there is nothing to predict.\n"
+                f"{column.n_missing:,} rows have no {name}: if they are the other class, write its name there.\n"
+                "Else choose another target=COLUMN."
+            )
         raise DataError(f"{name}: {only}, so there is nothing to predict. Choose another target=COLUMN.")
     chosen = task or _task(column, counts, n)
     facts = {"n_missing": column.n_missing}
@@ -86,11 +98,7 @@ def target_of(
         said = [
             f"{name}: a number ({len(counts):,} values from {_plain(labels.min())} to {_plain(labels.max())}): task regression"
         ]
-        doubts = (
-            []
-            if task or len(counts) > MOST_NUMBERS_AS_CLASSES
-            else [f"{name} has {len(counts)} values only: task=multiclass takes them as classes"]
-        )
+        doubts = _of_number(name, counts, labels, task)
         return Target(name, chosen, metric or METRICS[chosen], **facts, said=said, doubts=doubts)
     if chosen == "multiclass":
         return _of_classes(column, counts, n, task, metric)
@@ -120,6 +128,15 @@ def _are_classes(counts: Counter, n: int) -> bool:
     return len(counts) <= MOST_NUMBERS_AS_CLASSES and min(counts.values()) >= max(FEWEST_OF_CLASS, 0.01 * n / len(counts))
 
 
+def _of_number(name: str, counts: Counter, labels: pd.Series, task: str | None) -> list[str]:
+    """What is unsure about a target that is a number."""
+    if not task and len(counts) <= MOST_NUMBERS_AS_CLASSES:
+        return [f"{name} has {len(counts)} values only: task=multiclass takes them as classes"]
+    if len(counts) == len(labels) and (labels.sort_values().diff().dropna() == 1).all():
+        return [f"{name} numbers the rows, each has its own: is it an id? Then choose another target=COLUMN"]
+    return []
+
+
 def _of_classes(column: Column, counts: Counter, n: int, task: str | None, metric: str | None) -> Target:
     name = column.name
     classes = sorted(counts, key=lambda one: (0, float(one), one) if column.type == "int" else (1, 0, one))
@@ -130,6 +147,8 @@ def _of_classes(column: Column, counts: Counter, n: int, task: str | None, metri
         if task or column.type != "int"
         else [f"{name}: whole numbers taken as classes; if they are amounts: task=regression"]
     )
+    if odd := [one for one in classes if one.strip() in MISSING]:
+        doubts.append(f"{name}: {odd[0]} is taken as a class; if it means that nobody knows, leave it blank in the table")
     rare = [one for one in classes if counts[one] < FEWEST_OF_CLASS]
     if rare:
         few = ", ".join(f"{one} ({counts[one]})" for one in rare[:4]) + (", …" if len(rare) > 4 else "")
@@ -149,7 +168,7 @@ def _of_two(column: Column, counts: Counter, n: int, positive: str | None, metri
     name, names = column.name, sorted(counts)
     if positive is not None and positive not in counts:
         raise ConfigError(f"positive={positive} is no value of {name}: it has {names[0]} and {names[1]}.")
-    telling = [one for one in names if one.strip().lower() in POSITIVE]
+    telling = _telling(names)
     rarer = min(names, key=lambda one: (counts[one], one))
     chosen = positive or (telling[0] if len(telling) == 1 else rarer)
     other = next(one for one in names if one != chosen)
@@ -166,6 +185,16 @@ def _of_two(column: Column, counts: Counter, n: int, positive: str | None, metri
     return Target(
         name, "binary", measure, **named, n_missing=column.n_missing, said=said, doubts=doubts if why == "the rarer one" else []
     )
+
+
+def _telling(names: list[str]) -> list[str]:
+    """The one of two names that says that it is the class to find; of two numbers, only 1 beside 0 or -1 does."""
+    if all(re.fullmatch(r"[+-]?\d+", one) for one in names):
+        return ["1"] if "1" in names and {"0", "-1"} & set(names) else []
+    words = {one: set(re.findall(r"\w+", one.lower())) for one in names}
+    no = [one for one in names if words[one] & NEGATIVE]
+    yes = [one for one in names if words[one] & POSITIVE and one not in no]
+    return yes or [one for one in names if one not in no] if len(no) == 1 else yes
 
 
 def _plain(value: object) -> str:
