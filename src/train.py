@@ -102,11 +102,17 @@ def _split_seed() -> int | None:
 
 
 def register(run_dir: Path, root: Path, use_case: str, manifest_sha256: str | None) -> None:
-    """Make a run a version of its use case, and say which; the hash is that of the run that this process has written."""
+    """Make a run a version of its use case, if it isn't the newest one again, and say which.
+
+    The hash is that of the run that this process has written.
+    """
     from src.registry.store import open_registry
 
-    version = open_registry(root).register(run_dir, use_case=use_case, manifest_sha256=manifest_sha256)
-    print(f"{os.path.relpath(version.folder)}   {version.entry['model_id']}, {version.status}")
+    registry = open_registry(root)
+    same = registry.unchanged(run_dir, use_case, manifest_sha256)
+    version = same or registry.register(run_dir, use_case=use_case, manifest_sha256=manifest_sha256)
+    again = " (the same model again: nothing new is registered)" if same else ""
+    print(f"{os.path.relpath(version.folder)}   {version.entry['model_id']}, {version.status}{again}")
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ def _check_tracking(tracking: Tracking) -> None:
         return
     if not secrets.is_variable(tracking.uri_env):
         raise ConfigError("tracking.uri_env names an environment variable, such as MLFLOW_TRACKING_URI, and holds no address")
-    secrets.of_server("tracking.uri_env", tracking.uri_env)
+    secrets.of_mlflow("tracking.uri_env", tracking.uri_env)
     if find_spec("mlflow") is None:
         raise ConfigError("tracking=mlflow needs MLflow's client, which is not installed.\nType: make setup EXTRAS=mlflow")
 

@@ -16,6 +16,7 @@ NAME_IT = (
     "{0} is saved as typed, so no address with a password may stand there. Put it into an environment variable:\n"
     "export DATABASE_URL='postgresql://user:password@host/database'\nThen name the variable: {0}=DATABASE_URL"
 )
+LOCAL_MLFLOW = "sqlite:///mlflow.db"  # as MLflow itself has it
 EXAMPLE = "postgresql://user:password@host/database"
 
 
@@ -68,15 +69,16 @@ def read(setting: str, variable: str) -> str:
     return f"postgresql://{rest}" if scheme == "postgres" else address
 
 
-def of_server(setting: str, variable: str) -> str:
-    """Take the address of an HTTP server from the environment: see `read`."""
-    address = os.environ.get(variable, "").strip()
-    if not address:
-        raise ConfigError(
-            f"{setting}={variable}, but that environment variable is not set.\nType: export {variable}=http://localhost:5000"
-        )
+def of_mlflow(setting: str, variable: str) -> str:
+    """Take the address of an MLflow server, or of its database in a file, from the environment; without one MLflow's own."""
+    address = os.environ.get(variable, "").strip() or LOCAL_MLFLOW
+    if address.startswith("sqlite:///") and "?" not in address:
+        return address
     if urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).hostname:
-        raise ConfigError(f"{variable} does not hold the address of a server.\nOne looks like http://localhost:5000.")
+        raise ConfigError(
+            f"{setting}={variable}, but that environment variable does not hold the address of a server.\n"
+            f"One looks like http://localhost:5000. Without the variable, runs go to {LOCAL_MLFLOW}."
+        )
     return address
 
 

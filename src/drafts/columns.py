@@ -23,6 +23,8 @@ DAYS = (
     "%b-%Y", "%b-%y", "%B %Y", "%A, %d %B %Y", "%A, %B %d, %Y", "%a %d %b %Y",
 )  # fmt: skip
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
+CODE_NAME = re.compile(r"(^|[_\s.-])(codes?|type|kind|category|zip|plz|postcode|mcc|naics|sic|nace)$|[a-z](Code|Type)$")
+ROWS_OF_A_CODE = 20
 A_DAY = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}\b.*")
 NINES = re.compile(r"-?9{2,}(\.0+)?")  # what stands for a missing number, in old systems
 FAR = 2  # times the span of the other values
@@ -117,13 +119,20 @@ def _of_numbers(name: str, known: dict[str, int], n: int, facts: dict, reading: 
     is_whole = all(value == int(value) for value in values if abs(value) < 1e300)
     if is_whole and max(map(abs, values)) >= LARGEST_INTEGER:
         return Column(name, "category", f"{n:,} whole numbers with more digits than a number can hold", **facts)
-    if set(values) <= {0.0, 1.0} and is_whole and len(set(values)) == 2 and all(text in ("0", "1") for text in texts):
-        return Column(name, "bool", f"{n:,} values, all 0 or 1", **facts)
+    if set(values) == {0.0, 1.0}:
+        return Column(name, "bool", f"{n:,} values, all {_listed(Counter(known))}", **facts)
     lacking = f" but {facts['n_missing']:,}" if facts["n_missing"] else ""
     rows = n + facts["n_missing"]
     kind = "int" if is_whole and not any(mark in text for text in texts for mark in "eE" + reading.decimal) else "float"
     said = f"{facts['n_values']:,} values in {rows:,} rows, all {'whole ' if kind == 'int' else ''}numbers{lacking}"
+    if kind == "int" and _are_codes(name, facts["n_values"], n):
+        return Column(name, "category", f"{said}, which the name calls codes: type: int if more means more", **facts)
     return Column(name, kind, said, **facts, doubts=_far_nines(name, dict(zip(values, known.values(), strict=True)), texts))
+
+
+def _are_codes(name: str, n_values: int, n_rows: int) -> bool:
+    """Whether whole numbers stand for kinds of things: by name, and each for many rows."""
+    return bool(CODE_NAME.search(name)) and 2 < n_values <= n_rows / ROWS_OF_A_CODE
 
 
 def _far_nines(name: str, counts: dict[float, int], texts: list[str]) -> list[str]:
@@ -231,8 +240,13 @@ def _of_type(name: str, cells: pa.ChunkedArray) -> Column:
             return Column(name, "category", "whole numbers with more digits than a number can hold", **facts)
         if facts["n_values"] == 2 and extremes == {"min": 0, "max": 1}:
             return Column(name, "bool", "0 and 1 in every row", **facts)
-        return Column(name, "int", f"{facts['n_values']:,} whole numbers in {n:,} rows, as the file says", **facts)
+        said = f"{facts['n_values']:,} whole numbers in {n:,} rows, as the file says"
+        if _are_codes(name, facts["n_values"], n):
+            return Column(name, "category", f"{said}, which the name calls codes: type: int if more means more", **facts)
+        return Column(name, "int", said, **facts)
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        if facts["n_values"] == 2 and pc.min_max(cells).as_py() == {"min": 0, "max": 1}:
+            return Column(name, "bool", "0 and 1 in every row", **facts)
         return Column(name, "float", f"{facts['n_values']:,} numbers in {n:,} rows, as the file says", **facts)
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return Column(name, "date", "dates, as the file says", **facts)

@@ -23,9 +23,10 @@ TIME_NAME = re.compile(
     r"(date|time|timestamp|datum|zeit|day|month|week|quarter|period|created|booked|paid|posted|opened|recorded|observed|as_of|_at$|_on$|^dt$|_dt$|^ts$)",
     re.IGNORECASE,
 )
+PERIOD_END = re.compile(r"(day|week|month|quarter|year|period)[_\s-]?end$", re.IGNORECASE)
 NO_TIME_NAME = re.compile(r"(birth|dob|born|expir|matur|end|until|due|next|last|closed|valid|start|employ|hire)", re.IGNORECASE)
 PROTECTED_NAME = re.compile(
-    r"(^|_|\b)(sex|gender|race|ethnic\w*|nationality|religion|marital\w*|marital_status|disab\w*|pregnan\w*|foreign\w*|hispanic|black|white|geschlecht)($|_|\b)",
+    r"(^|_|\b)(sex|gender|race|ethnic\w*|nationality|religion|marital\w*|married|male|female|disab\w*|pregnan\w*|foreign\w*|hispanic|black|white|geschlecht)($|_|\b)",
     re.IGNORECASE,
 )
 YEAR_NAME = re.compile(r"(^|_|\b)(year|yr|jahr)($|_|\b)", re.IGNORECASE)
@@ -35,6 +36,7 @@ COUNTED = {  # from, to below
     (3e8, 4e9): "seconds since 1970",
     (3e11, 4e12): "milliseconds since 1970",
 }
+NO_PERSON_NAME = re.compile(r"(premium|insur|polic|cover|benefit|claim)", re.IGNORECASE)  # of a contract, not of who has it
 NEARLY_UNIQUE = 0.95
 FEWEST_GROUPS = 20
 FEWEST_TIMES = 20
@@ -78,7 +80,12 @@ def roles_of(columns: list[Column], frame: pd.DataFrame, labels: np.ndarray | No
     """
     judged = [_judged(column, frame[column.name]) for column in columns]
     protected = [
-        column.name for column in judged if not column.left_out and PROTECTED_NAME.search(column.name) and column.n_values <= 20
+        column.name
+        for column in judged
+        if not column.left_out
+        and PROTECTED_NAME.search(column.name)
+        and not NO_PERSON_NAME.search(column.name)
+        and column.n_values <= 20
     ]
     time, about_time = _time(judged, frame, labels, is_class)
     group, about_group = _group(judged, frame, len(frame), time)
@@ -127,7 +134,7 @@ def _counts_up(values: pd.Series) -> bool:
 def _time(columns: list[Column], frame: pd.DataFrame, labels, is_class: bool) -> tuple[Column | None, tuple[list, list]]:
     """When a row happened: the only date that every row has, or of several the only one that is called so or sorts the rows."""
     dates = [column for column in columns if column.type == "date" and not column.left_out]
-    whole = [one for one in dates if not one.n_missing and one.n_values >= FEWEST_TIMES and not NO_TIME_NAME.search(one.name)]
+    whole = [one for one in dates if not one.n_missing and one.n_values >= FEWEST_TIMES and _may_be_time(one.name)]
     named = [one for one in whole if TIME_NAME.search(one.name)]
     told = whole if len(whole) == 1 else named
     if len(told) > 1:
@@ -153,12 +160,16 @@ def are_years(values: pd.Series) -> bool:
     return bool(pd.to_numeric(values, errors="coerce").between(1900, 2100).all())
 
 
+def _may_be_time(name: str) -> bool:
+    return bool(PERIOD_END.search(name)) or not NO_TIME_NAME.search(name)
+
+
 def _counted_times(columns: list[Column], frame: pd.DataFrame) -> list[str]:
     """Doubts on numbers that may count years, days or seconds, by name and size."""
     said = []
     for column in columns:
         is_named = TIME_NAME.search(column.name) or YEAR_NAME.search(column.name)
-        if column.type not in ("int", "float") or not is_named or NO_TIME_NAME.search(column.name):
+        if column.type not in ("int", "float") or not is_named or not _may_be_time(column.name):
             continue
         low, high = pd.to_numeric(frame[column.name], errors="coerce").agg(["min", "max"])
         what = next((what for (least, most), what in COUNTED.items() if least <= low and high < most), "")
@@ -192,25 +203,33 @@ def _can_be_split(times: np.ndarray, labels, is_class: bool) -> bool:
 
 
 def _group(columns: list[Column], frame: pd.DataFrame, n: int, time: Column | None) -> tuple[Column | None, tuple[list, list]]:
-    found = []
-    for column in columns:
-        is_named = ID_NAME.search(column.name) or CAMEL_ID.search(column.name)
-        repeats = FEWEST_GROUPS <= column.n_values <= 0.8 * n and not column.n_missing
-        if (
-            not column.left_out
-            and column.type in ("int", "category")
-            and is_named
-            and repeats
-            and GROUP_NAME.search(column.name)
-        ):
-            found.append(column)
+    """Whom rows belong to: an id of several rows, by its name, or what has at most one row at each time of a panel."""
+    can_be = [
+        one
+        for one in columns
+        if not one.left_out and one.type in ("int", "category") and not one.n_missing and 1 < one.n_values <= 0.8 * n
+    ]
+    named = [one for one in can_be if _is_named_group(one.name) and one.n_values >= FEWEST_GROUPS]
+    found = named or ([one for one in can_be if _has_one_row_a_time(frame, one, time)] if time else [])
     if not found:
         return None, ([], [])
     column = max(found, key=lambda one: one.n_values)
-    said = f"{column.name}: whom the row belongs to ({column.n_values:,} values in {n:,} rows)"
+    said = f"{column.name}: whom the row belongs to ({column.n_values:,} values in {n:,} rows"
+    if not named:
+        said += f", each at most once at a time of {time.name}"
     if time:
-        return column, ([f"{said}: no feature; the split by time may put one in two parts"], [])
-    return column, ([f"{said}: nobody is in two parts of the split"], [])
+        return column, ([f"{said}): no feature; the split by time may put one in two parts"], [])
+    return column, ([f"{said}): nobody is in two parts of the split"], [])
+
+
+def _is_named_group(name: str) -> bool:
+    return bool((ID_NAME.search(name) or CAMEL_ID.search(name)) and GROUP_NAME.search(name))
+
+
+def _has_one_row_a_time(frame: pd.DataFrame, column: Column, time: Column) -> bool:
+    if time.n_values * column.n_values < len(frame) or 2 * time.n_values > len(frame):
+        return False
+    return not frame.duplicated([time.name, column.name]).any()
 
 
 def _short(value: object) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, TypeAdapter, ValidationError, model_validator
 
+from src.config.effects import NO_NUMBER
 from src.config.schema import TrainingConfig
 from src.config.strict_model import Name
 from src.errors import IntegrityError
@@ -168,3 +169,20 @@ def read(run_dir: Path, manifest_sha256: str | None = None) -> tuple[dict[str, A
         raise IntegrityError(f"{run_dir} is not a run: it has no {lacking[0]}")
     facts, metrics = (manifest.read_verified(run_dir, name, manifest_sha256) for name in NEEDED[:2])
     return facts_of(facts, run_dir / NEEDED[0]), metrics_of(metrics, run_dir / NEEDED[1]), manifest_sha256
+
+
+def identity(folder: Path, found: tuple[dict[str, Any], dict[str, float | None], str]) -> tuple[Any, ...]:
+    """What two runs share that are one: settings that a number depends on, rows, and the bytes of model and answers.
+
+    Parameters
+    ----------
+    folder : Path
+        Of a run or a version.
+    found : tuple
+        Of `read`.
+    """
+    facts, _, manifest_sha256 = found
+    settings = {name: value for name, value in facts["config"].items() if name not in NO_NUMBER}
+    written = manifest.read_manifest(folder, manifest_sha256)
+    files = {name: one.sha256 for name, one in written.items() if name.endswith((".skops", ".parquet"))}
+    return settings, facts["data"].get("frame_sha256"), files

@@ -150,6 +150,34 @@ class Registry:
                 line = ledger.append(line, lines[-1] if lines else None, lambda: staging.publish(files, folder))
                 return of_lines(use_case, [*lines, line], self.root)[-1]
 
+    def unchanged(self, run_dir: Path, use_case: str, manifest_sha256: str | None = None) -> Version | None:
+        """The newest version, if a run gave the same model of the same rows by the same settings once more.
+
+        Parameters
+        ----------
+        run_dir, manifest_sha256
+            As in `register`.
+        use_case : str
+
+        Returns
+        -------
+        Version or None
+            None also where the newest version is archived: the run may bring it back as a new one.
+
+        Raises
+        ------
+        IntegrityError
+            If the run or the version isn't what was written.
+        """
+        known = self.versions(use_case)
+        if not known:
+            return None
+        newest = max(known, key=lambda one: versions.parse(one.version))
+        newest.verify()
+        mine, theirs = run.read(Path(run_dir), manifest_sha256), run.read(newest.folder, newest.manifest_sha256)
+        is_same = run.identity(Path(run_dir), mine) == run.identity(newest.folder, theirs)
+        return newest if is_same and newest.status != "archived" else None
+
     def promote(
         self, version: Version, rival: Version | None, by: str | None, reason: str, gates: list[dict[str, Any]], forced: bool
     ) -> Line:

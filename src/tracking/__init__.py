@@ -44,7 +44,7 @@ def track(
         from src.tracking import mlflow
 
         if said := _attempt(
-            "tracking=mlflow", lambda: mlflow.log(run_dir, secrets.of_server("tracking.uri_env", uri_env), name)
+            "tracking=mlflow", lambda: mlflow.log(run_dir, secrets.of_mlflow("tracking.uri_env", uri_env), name)
         ):
             print(said)
 

@@ -56,7 +56,8 @@ def log(run_dir: Path, uri: str, name: str | None = None) -> str:
     run_dir : Path
         Finished.
     uri : str
-        Address of the server, http or https. A user and a password in it are used and never shown.
+        Address of the server, http or https, or of a database in a file, such as sqlite:///mlflow.db. A user and a password
+        in it are used and never shown.
     name : str, optional
         Of the run; its model's name if None.
 
@@ -93,6 +94,8 @@ def log(run_dir: Path, uri: str, name: str | None = None) -> str:
             with contextlib.suppress(Exception), _environment(AT_FIRST):
                 client.set_terminated(run_id, "FAILED", ended)
             raise
+    if server.startswith("sqlite:"):
+        return f"{server}, run {run_id}. To see it: mlflow ui --backend-store-uri {server}"
     return f"{server}/#/experiments/{experiment_id}/runs/{run_id}"
 
 

@@ -401,9 +401,9 @@ FAST = ["crx", "smarket", "vader_signals"]
 @pytest.mark.parametrize("name", FAST)
 def test_a_real_table_with_quirks_is_drafted_and_every_row_passes(bench, tmp_path, name):
     target = bench.datasets.entry_of(name).target
-    path, n_rows = bench.export(name, target, tmp_path, list(bench.USE_CASES).index(name), 2_000)
-    draft = draft_use_case(path, target)
-    assert len(table_of(draft, tmp_path).y) == n_rows
+    table = bench.export(name, target, tmp_path, list(bench.USE_CASES).index(name), 2_000)
+    draft = draft_use_case(table.path, target)
+    assert len(table_of(draft, tmp_path).y) == table.n_rows
     assert "Record No" in draft.left_out
 
 

@@ -94,23 +94,35 @@ def test_versions_move_as_the_rule_says(tmp_path):
         return Path(folder).name
 
     assert version() == "v1.0.0"
-    assert version() == "v1.0.1"
+    assert version() == "v1.0.0"  # the same command, the same model: nothing new
     assert version("model.params.C=0.5") == "v1.1.0"
-    assert version("model.params.C=0.5", "n_threads=1") == "v1.1.1"
+    assert version("model.params.C=0.5", "n_threads=1") == "v1.1.0"
     assert version("model=lightgbm") == "v1.2.0"
     rows = pd.read_parquet(tmp_path / "models/credit_scoring/v1.0.0/split.parquet")
     assert len(rows) == 1000
     assert version("model=lightgbm", "use_case.features.duration_months.max=240") == "v2.0.0"
     assert version("model=lightgbm", "~use_case.features.telephone") == "v3.0.0"
     entries = [one.entry for one in Registry(tmp_path / "models").versions("credit_scoring")]
-    assert len(entries) == 7
+    assert len(entries) == 5
     for entry in entries:
         assert {name: type(value) for name, value in entry.items()} == ENTRY
         assert entry["model_id"] == f"UC-CRED-006-v{entry['version']}"
         assert {"accuracy", "precision", "recall", "f1_score", "roc_auc"} <= set(entry["metrics"])
         assert Path(entry["file_path"]).is_file()
         assert entry["training_samples"] == 800
-    assert [entry["feature_count"] for entry in entries] == [18] * 6 + [17]
+    assert [entry["feature_count"] for entry in entries] == [18] * 4 + [17]
+
+
+def test_a_run_that_repeats_the_newest_version_is_found_to_be_it(registry, a_run):
+    assert registry.unchanged(a_run(), "credit_scoring") is None
+    first = registry.register(a_run())
+    assert registry.unchanged(a_run("later", {"created_at": "2030-01-01T00:00:00Z"}), "credit_scoring") == first
+    config = json.loads((a_run() / "metadata.json").read_text())["config"]
+    described = config | {"use_case": config["use_case"] | {"department": "another"}}
+    assert registry.unchanged(a_run("described", {"config": described}), "credit_scoring") is None
+    assert registry.unchanged(a_run("other", scores=lambda frame: frame.score / 2), "credit_scoring") is None
+    registry.archive(first, "me", "enough")
+    assert registry.unchanged(a_run(), "credit_scoring") is None
 
 
 def test_new_data_alone_is_a_patch(registry, a_run):

@@ -172,10 +172,9 @@ def test_no_traceback_of_a_library_ends_a_tracked_run(python, tmp_path):
     [
         (
             ["tracking=mlflow"],
-            "",
-            "tracking.uri_env=MLFLOW_TRACKING_URI, but that environment variable is not set.\nType: export ",
+            "localhost",
+            "tracking.uri_env=MLFLOW_TRACKING_URI, but that environment variable does not hold the address of a server.\nOne ",
         ),
-        (["tracking=mlflow"], "localhost", "MLFLOW_TRACKING_URI does not hold the address of a server."),
         (["tracking=mlflow", "tracking.uri_env=http://u:secret@host"], "", "tracking.uri_env is saved as typed"),
         (["tracking=none", "tracking.path=there"], "", "a path goes with tracking=dvclive, and only with it"),
         (["tracking=wandb"], "", "wandb"),
@@ -189,6 +188,19 @@ def test_a_tracker_that_cannot_be_used_is_refused_before_anything_is_trained(pyt
     assert message in result.stderr
     assert "secret" not in result.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_without_an_address_mlflow_keeps_runs_in_a_file_here(tmp_path, run_of, monkeypatch, capsys):
+    mlflow = pytest.importorskip("mlflow")
+    run = run_of("binary")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    tracking.track(run, "mlflow", None, "MLFLOW_TRACKING_URI", None)
+    assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in capsys.readouterr().out
+    client = mlflow.MlflowClient("sqlite:///mlflow.db")
+    (kept,) = client.search_runs([client.search_experiments()[0].experiment_id])
+    assert kept.data.metrics.items() >= json.loads((run / "metrics.json").read_text()).items()
+    assert "report.html" in [file.path for file in client.list_artifacts(kept.info.run_id)]
 
 
 def test_ctrl_c_while_a_tracker_is_told_leaves_the_run_whole(tmp_path, run_of, monkeypatch):
