@@ -171,7 +171,7 @@ def _of_probabilities(at: _At) -> _Found:
     metrics |= bias.of_probabilities(at.y, at.score, at.units)
     ranked, of_ranking = _of_ranking(at)
     tables = {"reliability": performance.reliability_curves(at.y, before, at.score), **ranked}
-    return _Found(tables, metrics | of_ranking, notes)
+    return _Found(tables, metrics | of_ranking, [*notes, *performance.note_on_few(at.y)])
 
 
 def _of_ranking(at: _At) -> tuple[dict[str, pd.DataFrame], dict[str, float]]:

@@ -13,6 +13,8 @@ from src.metrics.scores import Prediction, compute, confusion, decide, metrics_f
 from src.metrics.units import Units
 from src.training.calibration import reliability
 
+FEW_OF_CLASS = 50  # test rows of the rarer class
+
 
 def evaluate(
     scorer: Scorer,
@@ -129,3 +131,15 @@ def reliability_curves(y_true, before, after) -> pd.DataFrame:
     """Reliability on test of the model and, as `after` calibration, of what is saved."""
     curves = {"before": reliability(y_true, before), "after": reliability(y_true, after)}
     return pd.concat(curves, names=["calibration"]).reset_index(level=0)
+
+
+def note_on_few(y: np.ndarray) -> list[str]:
+    """A sentence where the rarer class has so few test rows that the score depends on chance."""
+    n_rare, n = int(min(np.sum(y == 1), np.sum(y == 0))), len(y)
+    if n_rare >= FEW_OF_CLASS:
+        return []
+    return [
+        f"Only {n_rare} of {n:,} test rows are of the rarer class, so the score on test is uncertain. The mean over folds is "
+        "steadier (cv.n_repeats=5). More test rows: data_split.train_ratio=0.6 data_split.val_ratio=0.2 "
+        "data_split.test_ratio=0.2."
+    ]

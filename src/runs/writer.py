@@ -13,10 +13,12 @@ from src.data import hashing
 from src.data.csv_cells import text_of_frame
 from src.files import writing
 from src.metrics.headline import headline
+from src.metrics.names import as_score, is_loss
 from src.models.estimators import ESTIMATORS, EXTRAS, named
 from src.runs import model_file, provenance
 from src.training.repeats import described
 
+BASELINES = {"prior": "base rate alone", "mean": "mean alone", "median": "median alone", "quantile": "quantile alone"}
 FEW_UNITS = 2  # with fewer there is no interval: see `src.metrics.intervals`
 
 if TYPE_CHECKING:
@@ -230,7 +232,7 @@ def write_test_scores(path: Path, rows: np.ndarray, y_true, decided: Prediction,
 def closing_line(facts: dict[str, Any], metrics: dict[str, float]) -> str:
     """Use case, model, score with its interval, and what it must be read beside."""
     metric = facts["metric"]
-    beside = f"{facts['baseline']} {_number(metrics[f'baseline_{metric}'])}"
+    beside = _beside(metric, metrics[f"test_{metric}"], metrics[f"baseline_{metric}"], facts["baseline"])
     if f"ceiling_{metric}" in metrics:
         beside += f", ceiling {_number(metrics[f'ceiling_{metric}'])}"
     folds = described(metrics, metric, facts.get("cross_validation"))
@@ -239,6 +241,14 @@ def closing_line(facts: dict[str, Any], metrics: dict[str, float]) -> str:
         f"{_between(metrics, metric)} on {_test_rows(facts)}"
         f"{', cross-validated ' if folds else ''}{folds}   ({beside})"
     )
+
+
+def _beside(metric: str, value: float, baseline: float, named: str) -> str:
+    """The baseline in words, and whether the model is worse than that: `worse than seasonal naive 0.910, lower is better`."""
+    said = f"{BASELINES.get(named, named.replace('_', ' '))} {_number(baseline)}"
+    if as_score(metric, value) >= as_score(metric, baseline):
+        return said
+    return f"worse than {said}{', lower is better' if is_loss(metric) else ''}"
 
 
 def closing_line_of_clusters(facts: dict[str, Any], metrics: dict[str, float]) -> str:

@@ -277,6 +277,9 @@ def _report(command: Command, jobs: list[Planned] | None, sweep_dir: Path) -> in
     failed = [row for row in rows if row["status"] == "failed"]
     for row in [*refused, *failed]:
         print(f"{row['status']}: {row['use_case']} · {row['model']}{_of(row['differs'])}: {row['reason']}", file=sys.stderr)
+    if refused:
+        others = "all others are finished" if not failed else f"{len(failed)} failed"
+        print(f"{len(refused)} of {len(rows)} jobs cannot work and were left out; {others}.", file=sys.stderr)
     if failed:
         again = "\n".join(f"  {line}" for line in command.only([row["overrides"] for row in failed]))
         said = f"{len(failed)} of {len(rows)} jobs failed; what they printed is in the .log files. To run only these again:"

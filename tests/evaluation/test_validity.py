@@ -1,8 +1,9 @@
 """What speaks against the numbers of a run, judged from what it recorded."""
 
+import numpy as np
 import pytest
 
-from src.evaluation import leakage, validity
+from src.evaluation import leakage, performance, validity
 from src.evaluation.validity import judge
 
 
@@ -90,3 +91,10 @@ def test_older_runs_are_asked_what_they_recorded():
 
 def test_the_limits_are_those_of_the_leak_check():
     assert (validity.ROWS, validity.SUSPICIOUS) == (leakage.ROWS, leakage.SUSPICIOUS)
+
+
+def test_few_test_rows_of_the_rarer_class_are_said_with_what_to_type():
+    (said,) = performance.note_on_few(np.repeat([1, 0], [33, 368]))
+    assert said.startswith("Only 33 of 401 test rows are of the rarer class")
+    assert "data_split.test_ratio=0.2" in said
+    assert performance.note_on_few(np.repeat([1, 0], [50, 60])) == []

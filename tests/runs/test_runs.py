@@ -8,6 +8,7 @@ import pytest
 from src.errors import ConfigError
 from src.runs import listing
 from src.runs.__main__ import main
+from src.runs.writer import closing_line
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +116,20 @@ def test_a_run_with_other_settings_takes_the_place_of_an_earlier_one_which_is_ke
     assert sorted(path.name for path in (tmp_path / "history").iterdir()) == ["run-1", "run-2"]
     rows = json.loads(said(capsys, "list", "--root", str(tmp_path), "--json"))
     assert len(rows) == 3
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "baseline", "named", "said"),
+    [
+        ("roc_auc", 0.7, 0.5, "prior", "base rate alone 0.500"),
+        ("rmse", 1610.0, 1435.4, "mean", "worse than mean alone 1,435, lower is better"),
+        ("r2", -0.2, 0.0, "seasonal_naive", "worse than seasonal naive 0.000"),
+    ],
+)
+def test_the_last_line_says_in_words_what_a_model_is_worse_than(metric, value, baseline, named, said):
+    facts = {
+        "metric": metric, "baseline": named, "use_case_key": "loans", "model": "xgboost", "cross_validation": None,
+        "split": {"n_rows": {"test": 40}}, "data": {"kind": "file"}, "config": {"data_source": {"path": "loans.csv"}},
+    }  # fmt: skip
+    line = closing_line(facts, {f"test_{metric}": value, f"baseline_{metric}": baseline})
+    assert line.endswith(f"on 40 test rows of loans.csv   ({said})")
