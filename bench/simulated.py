@@ -1,13 +1,16 @@
 """What the simulated use cases hold: base rates, entities, ceilings, and how far the easiest single feature gets.
 
-    python bench/simulated.py [USE_CASE …] [--rows 40000] [--runs FOLDER] [--out table.md]
+    python bench/simulated.py [USE_CASE …] [--rows 40000] [--runs portfolio] [--conf conf] [--out table.md]
 
 A share of the way is (score - baseline) / (ceiling - baseline), by average precision for two classes and anomalies, by log loss
 for more classes, by absolute errors where the use case asks for them and by squared ones for other numbers. The baseline is the
 base rate, the rates of the classes, or the median or mean. The ceiling is the score of the true probability or of the best
 prediction. A single feature, a lag among them, is learnt by a small tree (a text by a linear model of its words) on the first
-80 % of the rows in time, or on random ones. None should get further than 80 %. With `--runs`, a folder of run folders named
-as the use cases, the table also says how far the model of the run got by its own metric.
+80 % of the rows in time, or on random ones. None should get further than 80 %. With `--runs`, a folder of runs named as the use
+cases, the table also says what the use case's own model reached on its test rows, the ceiling there, and how far it got by the
+measures above. `--conf` draws rows by the facts of another version: `git archive REVISION conf | tar x -C FOLDER`.
+
+The rows beside real ones: `python bench/simulated_or_real.py`. Faults that rows once had: `python bench/simulated_faults.py`.
 """
 
 from __future__ import annotations
@@ -39,6 +42,7 @@ MOST_BY_ONE = 0.8
 HEAD = (
     "use case",
     "base rate",
+    "where it comes from",
     "entities",
     "rules",
     "season",
@@ -46,16 +50,18 @@ HEAD = (
     "ceiling",
     "best single feature",
     "its share of the way",
+    "model on test",
+    "its ceiling",
     "model's share",
 )
 
 
-def names() -> list[str]:
+def names(conf: Path) -> list[str]:
     """Use cases that are simulated."""
     found = []
-    for path in sorted((CONF / "use_case").glob("*.yaml")):
+    for path in sorted((conf / "use_case").glob("*.yaml")):
         try:
-            found.append(find(path.stem).key)
+            found.append(find(path.stem, [conf]).key)
         except ConfigError:
             continue
     return sorted(set(found))
@@ -69,17 +75,16 @@ def row_of(use_case: UseCase, n_rows: int, runs: Path | None) -> dict[str, str]:
     table = make_table(data, use_case)
     line = {"use case": use_case.key, "rules": str(len(use_case.rules)), **_world(use_case, table)}
     if use_case.task == "clustering":
-        return line
+        return line | _of_clusters(use_case, runs)
     train, test = _parts(table)
     score, worst, best = _scale(use_case, table, train, test)
     ways = {name: _way(score(_alone(table, use_case, name, train, test)), worst, best) for name in table.features}
     easiest = max(ways, key=ways.get)
-    reached = _of_run(use_case, runs)
     return line | {
         "ceiling": f"{best:.4g} (baseline {worst:.4g})",
         "best single feature": easiest,
         "its share of the way": f"{ways[easiest]:.0%}" + (" **too easy**" if ways[easiest] > MOST_BY_ONE else ""),
-        "model's share": "" if reached is None else f"{reached:.0%}",
+        **_of_run(use_case, runs, worst),
     }
 
 
@@ -98,6 +103,7 @@ def _world(use_case: UseCase, table: Table) -> dict[str, str]:
             else ", ".join(f"{share:.2g}" for share in pd.Series(table.y).value_counts(normalize=True).sort_index())
         )
     return {
+        "where it comes from": simulation.source or "",
         "base rate": rate.split(", ")[-1] if use_case.task in ("binary", "anomaly") else rate,
         "entities": ", ".join(entities),
         "season": "yes" if simulation.season.given() or any(one.season.given() for one in drawn) else "",
@@ -178,14 +184,37 @@ def _way(score: float, worst: float, best: float) -> float:
     return (score - worst) / (best - worst)
 
 
-def _of_run(use_case: UseCase, runs: Path | None) -> float | None:
-    """How far the model of a run got from its baseline to its ceiling."""
+def _metrics(use_case: UseCase, runs: Path | None) -> dict[str, float]:
     path = None if runs is None else runs / use_case.key / "metrics.json"
-    if path is None or not path.is_file():
-        return None
-    metrics = json.loads(path.read_text())
-    names = [f"{part}_{use_case.metric}" for part in ("test", "baseline", "ceiling")]
-    return _way(*(metrics[name] for name in names)) if all(name in metrics for name in names) else None
+    return {} if path is None or not path.is_file() else json.loads(path.read_text())
+
+
+def _of_clusters(use_case: UseCase, runs: Path | None) -> dict[str, str]:
+    found = _metrics(use_case, runs)
+    return {"model on test": f"adjusted Rand index {found['adjusted_rand_score']:.3g}", "its ceiling": "1"} if found else {}
+
+
+def _of_run(use_case: UseCase, runs: Path | None, worst: float) -> dict[str, str]:
+    """What the model of a run reached, by the measure of the table's ceiling.
+
+    The baseline of classes is the run's own prior, that of R squared is 0, and that of anomalies and other numbers the table's.
+    """
+    found, name = _metrics(use_case, runs), _measure(use_case)
+    if f"ceiling_{name}" not in found:
+        return {}
+    score, ceiling = found[f"test_{name}"], found[f"ceiling_{name}"]
+    least = 0.0 if name == "r2" else found.get(f"prior_{name}", abs(worst))
+    return {
+        "model on test": f"{name} {score:.4g}",
+        "its ceiling": f"{ceiling:.4g}",
+        "model's share": f"{_way(score, least, ceiling):.0%}",
+    }
+
+
+def _measure(use_case: UseCase) -> str:
+    if use_case.task in ("binary", "anomaly"):
+        return "average_precision"
+    return "log_loss" if use_case.task == "multiclass" else use_case.metric
 
 
 def main(argv: list[str]) -> int:
@@ -194,12 +223,13 @@ def main(argv: list[str]) -> int:
     parser.add_argument("use_cases", nargs="*")
     parser.add_argument("--rows", type=int, default=40_000)
     parser.add_argument("--runs", type=Path)
+    parser.add_argument("--conf", type=Path, default=CONF)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args(argv)
     warnings.filterwarnings("ignore")
     lines = [f"| {' | '.join(HEAD)} |", "|" + "---|" * len(HEAD)]
-    for name in args.use_cases or names():
-        row = row_of(find(name), args.rows, args.runs)
+    for name in args.use_cases or names(args.conf):
+        row = row_of(find(name, [args.conf]), args.rows, args.runs)
         lines.append(f"| {' | '.join(row.get(key, '') for key in HEAD)} |")
         print(lines[-1], flush=True)
     if args.out:
