@@ -48,8 +48,8 @@ class OptunaSearch(Sweeper):
         params: dict | None,
         direction: Any,
         max_failure_rate: float,
-        search_space: Any,
-        custom_search_space: Any,
+        search_space: Any = None,
+        custom_search_space: Any = None,
     ):
         if n_trials < 1 or n_jobs < 1:
             raise ConfigError("hydra.sweeper.n_trials and hydra.sweeper.n_jobs must be at least 1")
@@ -79,14 +79,16 @@ class OptunaSearch(Sweeper):
             self.study_name or f"trials of code {self.code[:12]}",  # other code, other trials
             "maximize",  # a job's score, which is higher where the metric is better, losses too
         )
-        while (n_told := len(study.trials)) < n_trials:
-            batch = range(n_told, min(n_trials, n_told - n_told % self.n_jobs + self.n_jobs))
-            known = study.trials[: n_told - n_told % self.n_jobs]  # of a batch that was cut off, no trial knows the others
-            proposed = [self._propose(known, space, number) for number in batch]
-            scores = self._launch(fixed, proposed, batch)
-            for number, params, score in zip(batch, proposed, scores, strict=True):
-                study.add_trial(_finished(params, space, score))
-                self._tell(number, n_trials, params, study)
+        memory = Memory(self.sampler, space)
+        for start in range(0, n_trials, self.n_jobs):
+            batch = range(start, min(start + self.n_jobs, n_trials))
+            proposed = [memory.ask(number) for number in batch]
+            new = batch[len(study.trials[start : batch.stop]) :]  # of a sweep that goes on, others have finished already
+            scores = self._launch(fixed, proposed[len(batch) - len(new) :], new)
+            for number, score in zip(new, scores, strict=True):
+                study.add_trial(_finished(proposed[number - start], space, score))
+                self._tell(number, n_trials, proposed[number - start], study)
+            memory.tell(study.trials[start : batch.stop])
             if self._fail_too_often(scores):
                 break
         self._write_best(study)
@@ -94,7 +96,7 @@ class OptunaSearch(Sweeper):
     def _fail_too_often(self, scores: list[float | None]) -> bool:
         """Whether more of a batch failed than the rate that was typed; without one a failed trial ends nothing."""
         n_failed = scores.count(None)
-        if self.max_failure_rate is None or n_failed / len(scores) <= self.max_failure_rate:
+        if self.max_failure_rate is None or n_failed <= self.max_failure_rate * len(scores):
             return False
         said = f"{n_failed} of {len(scores)} trials of a batch failed, more than hydra.sweeper.max_failure_rate"
         print(f"{said}={self.max_failure_rate}: the search ends here.", file=sys.stderr)
@@ -120,20 +122,9 @@ class OptunaSearch(Sweeper):
         is_grid = self.sampler["_target_"] == GRID
         make = _listed if is_grid else _impl.create_optuna_distribution_from_override
         space = {one.key_or_group: make(one) for one in swept}
-        return fixed, space or declared_space(fixed, self.hydra_context.config_loader, is_grid)
-
-    def _propose(self, known: list, space: dict[str, Any], number: int) -> dict[str, Any]:
-        import numpy as np
-        import optuna
-
-        if self.sampler["_target_"] == GRID:
-            return grid_point(space, number)
-        memory = optuna.create_study(direction="maximize")
-        memory.add_trials(known)
-        base = SEED if self.sampler.get("seed") is None else self.sampler["seed"]
-        seed = int(np.random.SeedSequence([base, number]).generate_state(1)[0])
-        memory.sampler = instantiate({**self.sampler, "seed": seed})
-        return memory.ask(space).params
+        return fixed, space or declared_space(
+            fixed, self.hydra_context.config_loader, self.config.hydra.job.config_name, is_grid
+        )
 
     def _launch(self, fixed: list[str], proposed: list[dict], batch: range) -> list[float | None]:
         """Scores of the trials of a batch; None of one that failed."""
@@ -182,7 +173,46 @@ class OptunaSearch(Sweeper):
         print(f"Best on val: trial {number}, {best}")
 
 
-def declared_space(fixed: list[str], config_loader, is_grid: bool = False) -> dict[str, Any]:
+class Memory:
+    """What the sampler has proposed and been told.
+
+    Samplers such as CMA-ES keep a state of their own beside the trials, as a pickle. Here it stands in this process only: a
+    search that goes on asks the sampler for the finished trials once more, which brings it to where it was.
+    """
+
+    def __init__(self, sampler: dict[str, Any], space: dict[str, Any]):
+        import optuna
+
+        self.sampler, self.space = sampler, space
+        self.study = optuna.create_study(direction="maximize")
+        self.asked = []
+
+    def ask(self, number: int) -> dict[str, Any]:
+        """What a trial shall try: it depends on the seed, its number and the trials that were told."""
+        import numpy as np
+
+        if self.sampler["_target_"] == GRID:
+            return grid_point(self.space, number)
+        base = SEED if self.sampler.get("seed") is None else self.sampler["seed"]
+        seed = int(np.random.SeedSequence([base, number]).generate_state(1)[0])
+        self.study.sampler = instantiate({**self.sampler, "seed": seed})
+        self.asked.append(self.study.ask(self.space))
+        return self.asked[-1].params
+
+    def tell(self, trials: list) -> None:
+        """What became of the trials that were asked for; of one that differs the sampler learns as of any other's."""
+        from optuna.trial import TrialState
+
+        for asked, trial in zip(self.asked, trials, strict=False):
+            is_same = asked.params == trial.params
+            value = trial.value if is_same else None
+            self.study.tell(asked, value, state=TrialState.FAIL if value is None else TrialState.COMPLETE)
+            if not is_same:
+                self.study.add_trial(trial)
+        self.asked = []
+
+
+def declared_space(fixed: list[str], config_loader, root: str, is_grid: bool = False) -> dict[str, Any]:
     """Distributions of the search space, or of the grid, in the file of the model that the overrides choose, by setting."""
     from hydra.types import RunMode
     from optuna.distributions import CategoricalDistribution
@@ -191,7 +221,7 @@ def declared_space(fixed: list[str], config_loader, is_grid: bool = False) -> di
     from src.tuning.space import distributions
 
     own = [one for one in fixed if not one.startswith("hydra")]
-    cfg = config_loader.load_configuration(config_name="config", overrides=own, run_mode=RunMode.RUN)
+    cfg = config_loader.load_configuration(config_name=root, overrides=own, run_mode=RunMode.RUN)
     if is_grid and cfg.model.grid:
         return {f"model.params.{name}": CategoricalDistribution(list(values)) for name, values in cfg.model.grid.items()}
     space = {name: SearchRange(**facts) for name, facts in OmegaConf.to_container(cfg.model.search_space).items()}

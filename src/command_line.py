@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from src.config import project, secrets
 from src.config.compose import CONF, check_job, compose_job, composer, options, parse
+from src.config.root_file import ROOT, check_root
 from src.errors import ConfigError
 from src.runtime.interrupt import answering
 from src.runtime.terminal import answer, complain, for_people, leaving, say_last
@@ -71,7 +72,7 @@ def _run(task: TaskFunction, argv: list[str], help_text: str) -> int:
     if is_sweep(argv):
         from src.sweeps.sweep import sweep
 
-        return sweep(task, overrides, flags, config_dirs, hand_over)
+        return sweep(task, overrides, flags, config_dirs, hand_over, args.config_name or ROOT)
     return hand_over(_quietly(task), [*flags, *overrides])
 
 
@@ -149,8 +150,10 @@ def _compose_and_check(argv: list[str]) -> list[str]:
     """Check the arguments, compose a single job as Hydra will, and refuse it before Hydra starts; give its overrides."""
     args = _read_arguments(argv)
     config_dirs = _config_dirs(args)
-    if args.config_path is not None or args.config_name is not None:
-        raise ConfigError("--config-path and --config-name would replace the pipeline's own configuration: use --config-dir")
+    if args.config_path is not None:
+        raise ConfigError("--config-path would replace the pipeline's own configuration: use --config-dir")
+    if args.config_name is not None:
+        check_root(args.config_name, config_dirs)
     if args.experimental_rerun is not None:
         raise ConfigError("--experimental-rerun would open a pickle: type the command again instead")
     if sum(map(bool, (args.run, args.multirun, args.cfg, args.info, args.shell_completion))) > 1:
@@ -171,7 +174,7 @@ def _compose_and_check(argv: list[str]) -> list[str]:
             raise ConfigError(
                 "resume=true continues a sweep: add --multirun. A single run starts anew, and replaces the earlier one."
             )
-    with composer(config_dirs) as compose:
+    with composer(config_dirs, args.config_name or ROOT) as compose:
         cfg = compose_job(compose, args.overrides, config_dirs)
         if cfg.hydra.mode is not None and cfg.hydra.mode.name == "MULTIRUN":
             raise ConfigError("hydra.mode=MULTIRUN is for the command line: leave it out of the file, and type --multirun")
@@ -191,7 +194,7 @@ def hand_over(job: TaskFunction, argv: list[str]) -> int:
     if any("output_subdir" in argument for argument in argv):  # the run itself writes this folder, with all the others
         sys.argv.append("hydra.output_subdir=null")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what a job raised, instead of printing it and exiting with 1
-    hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
+    hydra.main(version_base="1.3", config_path=str(CONF), config_name=ROOT)(job)()
     return 0
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.config import CONF, hydra_node, interpolations, places, project, secrets, yaml_file
+from src.config import CONF, hydra_node, interpolations, mistyped, places, project, secrets, yaml_file
+from src.config.root_file import NAME, ROOT, search_for_roots
 from src.errors import ConfigError, ForbiddenError, unknown
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from src.config.schema import TrainingConfig
 
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 FILES = ("*.yaml", "*/*.yaml", "hydra/*/*.yaml", "hydra/*/*/*.yaml")  # of a folder of configuration
 
 
@@ -51,6 +50,9 @@ def parse(texts: list[str], config_dirs: list[Path]) -> list[Override]:
     groups = options(config_dirs)
     for override, typed in zip(overrides, texts, strict=True):
         hydra_node.check_override(override, typed)
+        if override.is_sweep_override() and override.key_or_group.partition(".")[0] == "hydra":
+            key, _, value = typed.partition("=")
+            raise ConfigError(f"{key} is one setting for the whole sweep. To give it this text, quote it: '{key}=\"{value}\"'")
         if override.key_or_group not in groups or override.is_delete():
             continue
         value = override.value()
@@ -72,8 +74,15 @@ def _check_option(group: str, option: Any, groups: dict[str, list[str]]) -> None
 
 
 @contextlib.contextmanager
-def composer(config_dirs: list[Path]) -> Iterator[Callable[[list[str]], DictConfig]]:
+def composer(config_dirs: list[Path], root: str = ROOT) -> Iterator[Callable[[list[str]], DictConfig]]:
     """Give a function that composes overrides, Hydra's own part of the configuration included.
+
+    Parameters
+    ----------
+    config_dirs : list of Path
+        Folders of configuration; the first is ours.
+    root : str
+        Name of the file where composition begins: ours, or one of a later folder that begins with ours.
 
     Raises
     ------
@@ -85,7 +94,9 @@ def composer(config_dirs: list[Path]) -> Iterator[Callable[[list[str]], DictConf
     for folder in config_dirs[1:]:
         _check_files(folder)
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        yield lambda overrides: compose("config", overrides=overrides + _search(config_dirs), return_hydra_config=True)
+        if root != ROOT:
+            search_for_roots(config_dirs[1:])
+        yield lambda overrides: compose(root, overrides=overrides + _search(config_dirs), return_hydra_config=True)
 
 
 def _check_files(folder: Path) -> None:
@@ -138,7 +149,7 @@ def compose_job(compose: Callable[[list[str]], DictConfig], overrides: list[str]
     try:
         cfg = compose(overrides)
     except HydraException as error:
-        raise ConfigError(_explain(error, compose, overrides, config_dirs)) from error
+        raise ConfigError(mistyped.explained(error, compose, overrides, config_dirs, options(config_dirs))) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise yaml_file.fault(mark.name if mark else "A configuration file", error) from error
@@ -264,40 +275,6 @@ def without_hydra(cfg: DictConfig) -> DictConfig:
     from omegaconf import OmegaConf
 
     return OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
-
-
-def _explain(error: Exception, compose: Callable, overrides: list[str], config_dirs: list[Path]) -> str:
-    """What was mistyped, and what was probably meant."""
-    from hydra.errors import HydraException, MissingConfigException
-
-    if isinstance(error, MissingConfigException) and error.options:
-        group, _, option = error.missing_cfg_file.rpartition("/")
-        extra = "\nIt comes with an extra: make setup EXTRAS=ray" if option == "ray" else ""
-        typed = any(text.endswith(f"={option}") for text in overrides)
-        where = "" if typed else places.line_with(places.own_use_case(overrides, config_dirs), option)
-        return where + unknown(group, option, error.options) + extra
-    key = re.search(r"Could not (?:override|append|delete)[^']*'([^'@]+)(@[^']*)?", str(error))
-    if key:
-        groups = options(config_dirs)
-        if key[2] and key[1] in groups:
-            place = f"{key[1]}{key[2]}"
-            option = next((text.partition("=")[2] for text in overrides if text.startswith(f"{place}=")), "…")
-            return f"{place} is no place of the configuration: options of {key[1]} have one place.\nType {key[1]}={option}"
-        chosen = [text for text in overrides if text.partition("=")[0].lstrip("+~") in groups]
-        try:
-            known = [place for place, _ in _leaves(compose(chosen)) if not place.startswith("hydra.")]
-        except HydraException:
-            known = []
-        if key[1] in known:
-            return f"{key[1]} is a setting already. Type it without a plus: {key[1]}=…"
-        starting = [place for place in known if place.startswith(f"{key[1]}_")]
-        if key[1].startswith("model.params.") and starting:  # such as min_samples, the specification's word for two
-            return f"{key[1]} is not known. Did you mean {' or '.join(starting)}?"
-        said = unknown("setting", key[1], [*known, *groups]).replace("setting=", "")
-        if key[1].startswith("model.params.") and "Did you mean" not in said:
-            return f"{said.splitlines()[0]}\nIf it is a parameter of the library, write it with a plus: +{key[1]}=…"
-        return said
-    return "\n".join(str(error).splitlines()[:2])
 
 
 def _leaves(node: Any, at: str = "") -> Iterator[tuple[str, Any]]:

@@ -5,13 +5,14 @@ The rule looks at what was composed, not at what was typed: how a setting found 
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from src.config import interpolations
+from src.config import CONF, interpolations
 from src.errors import ConfigError, ForbiddenError
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ SWEEPERS = {
     "hydra_plugins.portfolio.PortfolioSweeper": "portfolio",
 }
 SAMPLERS = {
+    "hydra_plugins.hydra_optuna_sweeper._impl.create_nsgaii_sampler": "nsgaii",  # of the sweeper 1.4, as are the next ones
+    "hydra_plugins.hydra_optuna_sweeper._impl.create_nsgaiii_sampler": "nsgaiii",
+    "optuna.samplers.GPSampler": "gp",
+    "optuna.samplers.QMCSampler": "qmc",
     "optuna.samplers.CmaEsSampler": "cmaes",
     "optuna.samplers.GridSampler": "grid",
     "optuna.samplers.MOTPESampler": "motpe",
@@ -214,8 +219,24 @@ def _ours(launcher: str, sweeper: str, sampler: str | None, job_logging: str, hy
     chosen = {"launcher": launcher, "sweeper": sweeper, "job_logging": job_logging, "hydra_logging": hydra_logging}
     overrides = [f"hydra/{group}={option}" for group, option in chosen.items()]
     overrides += [f"hydra/sweeper/sampler={sampler}"] if sampler else []
-    cfg = compose("config", overrides=overrides, return_hydra_config=True)
+    with _our_files_alone():
+        cfg = compose("config", overrides=overrides, return_hydra_config=True)
     return dict(leaves(OmegaConf.to_container(cfg.hydra, resolve=False, enum_to_str=True)))
+
+
+@contextlib.contextmanager
+def _our_files_alone() -> Iterator[None]:
+    """Hydra without the folder of anybody else, in which a root file may stand."""
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    before = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = before
 
 
 def _check_value(cfg: DictConfig, name: str, value: Any, allowed: re.Pattern) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.config.compose import check_job, compose_job, composer, parse, plain_path, without_hydra
 from src.config.datasets import declared_rows
+from src.config.root_file import ROOT
 from src.errors import ConfigError, ForbiddenError, UserError
 from src.runs import fingerprint
 from src.sweeps import record, search
@@ -108,7 +109,7 @@ class Plan:
     cfg: DictConfig | None = None
 
 
-def plan(texts: list[str], config_dirs: list[Path], code: str, advance: Callable[[int, int], None]) -> Plan:
+def plan(texts: list[str], config_dirs: list[Path], code: str, advance: Callable[[int, int], None], root: str = ROOT) -> Plan:
     """Compose, check and name every job that a command line means.
 
     Parameters
@@ -120,6 +121,8 @@ def plan(texts: list[str], config_dirs: list[Path], code: str, advance: Callable
         Of `fingerprint.code_sha256`.
     advance : callable
         Is told how many jobs of how many were checked.
+    root : str
+        Name of the file where composition begins.
 
     Raises
     ------
@@ -129,8 +132,9 @@ def plan(texts: list[str], config_dirs: list[Path], code: str, advance: Callable
     overrides = parse(texts, config_dirs)
     hydras = [one.input_line for one in overrides if one.key_or_group.partition("/")[0].partition(".")[0] == "hydra"]
     own = [one for one in overrides if one.input_line not in hydras]
-    with composer(config_dirs) as compose:
-        settings = compose_job(compose, hydras, config_dirs)
+    experiments = [one.input_line for one in own if one.key_or_group == "experiment" and not one.is_sweep_override()]
+    with composer(config_dirs, root) as compose:
+        settings = compose_job(compose, [*hydras, *experiments], config_dirs)  # a file of an experiment may sweep, too
         if settings.hydra.sweeper._target_ == OPTUNA:
             return Plan(None, cfg=search.check(compose, settings, hydras, own, config_dirs))
         jobs, first = [], None

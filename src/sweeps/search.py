@@ -19,6 +19,7 @@ NOT_SEARCHED = {
     "use_case": "each has its own metric and rows, and the best of them is the easiest one",
     "data_source": "each gives other rows, and the best of them is the easiest source",
     "data_split": "each gives other val and test rows, and the best of them is the luckiest split",
+    "experiment": "each may choose other rows and another metric",
     SPLIT_SEED: "each value gives other val and test rows, and the best of them is the luckiest split",
 }
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from src.config import project
 from src.config.compose import plain_path, quoted, without_hydra
+from src.config.root_file import ROOT
 from src.errors import ConfigError
 from src.files import folders
 from src.runs import fingerprint
@@ -46,6 +47,7 @@ def sweep(
     flags: list[str],
     config_dirs: list[Path],
     hand_over: Callable[[Job, list[str]], int],
+    root: str = ROOT,
 ) -> int:
     """Run all jobs that a command line means; one that fails stops no other.
 
@@ -58,6 +60,8 @@ def sweep(
     config_dirs : list of Path
     hand_over : callable
         Lets Hydra run a job function with a command line.
+    root : str
+        Name of the file where composition begins.
 
     Returns
     -------
@@ -72,7 +76,7 @@ def sweep(
     command = Command(task, overrides, flags)
     code = fingerprint.code_sha256()
     with display.checking() as advance:
-        planned = plan(command.settings, config_dirs, code, advance)
+        planned = plan(command.settings, config_dirs, code, advance, root)
     if planned.cfg.hydra.sweeper._target_ == OPTUNA:
         code = _with_data(planned, code)
     launcher = planned.cfg.hydra.launcher._target_

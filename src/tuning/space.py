@@ -61,14 +61,24 @@ class Space:
 
 
 def distributions(search_space: Mapping[str, SearchRange]) -> dict[str, Any]:
-    """Optuna's distributions of a search space, made as hydra-optuna-sweeper makes them."""
-    quiet_optuna()
-    from hydra_plugins.hydra_optuna_sweeper._impl import create_optuna_distribution_from_config
+    """Optuna's distributions of a search space: those that its trials would suggest values from."""
+    optuna = quiet_optuna()
 
-    return {
-        name: create_optuna_distribution_from_config(space.model_dump(exclude_none=True))
-        for name, space in search_space.items()
-    }
+    lows = {name: space.ends()[0] for name, space in search_space.items()}
+    trial = optuna.trial.FixedTrial(lows)
+    for name, space in search_space.items():
+        _suggest(trial, name, space)
+    return trial.distributions
+
+
+def _suggest(trial: Any, name: str, space: SearchRange) -> None:
+    if space.choices is not None:
+        trial.suggest_categorical(name, space.choices)
+    elif space.type == "float":
+        trial.suggest_float(name, space.low, space.high, step=space.step, log=space.log)
+    else:
+        steps = {} if space.step is None else {"step": int(space.step)}
+        trial.suggest_int(name, int(space.low), int(space.high), log=space.log, **steps)
 
 
 def make_method(name: str, spaces: Mapping[str, Space], metric: str, n_iter: int | None, n_pending: int) -> Method:
