@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 NUMBERS = ("float", "int", "bool")
 LIKE = {" ": "\u0020\u00a0\u202f\u2009", "'": "'\u2019"}  # what separates thousands where a blank or an apostrophe does
-SETTINGS = ("separator", "decimal", "thousands", "encoding", "na_values", "symbols", "strip", "sheet", "skip_lines")
 
 
 @dataclass(frozen=True)
@@ -93,6 +92,7 @@ class Reading:
 
 
 PLAIN = Reading()
+SETTINGS = tuple(field.name for field in fields(Reading))
 
 
 class Recoder:
@@ -126,23 +126,11 @@ class Recoder:
         return piece
 
 
-def make_reading(
-    path: str,
-    separator: str | None = None,
-    decimal: str | None = None,
-    thousands: str | None = None,
-    encoding: str | None = None,
-    na_values: Sequence[str] | None = None,
-    symbols: Sequence[str] | None = None,
-    strip: bool | None = None,
-    sheet: str | None = None,
-    skip_lines: int | None = None,
-) -> Reading:
+def make_reading(path: str, **settings: object) -> Reading:
     """A reading from settings, of which None stands for the plain one; of a .tsv the tab is."""
-    return Reading(
-        separator or ("\t" if ".tsv" in path.lower()[-8:] else ","), decimal or ".", thousands, encoding or "utf-8",
-        tuple(na_values or ()), tuple(symbols or ()), bool(strip), sheet, skip_lines or 0,
-    )  # fmt: skip
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items() if value}
+    tab = {"separator": "\t"} if ".tsv" in path.lower()[-8:] else {}
+    return Reading(**tab | given)
 
 
 def settings_of(reading: Reading) -> dict[str, object]:

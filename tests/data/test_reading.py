@@ -124,8 +124,8 @@ def test_text_in_another_encoding_than_named_is_refused_with_what_to_type(tmp_pa
 
 def test_a_positive_class_that_no_row_has_is_refused(tmp_path):
     (tmp_path / "rows.csv").write_text("a,y\n1,good\n2,bad\n")
-    with pytest.raises(DataError, match=r"y: positive='Bad', but no row has it: the target of .* has 'bad', 'good'"):
-        file.load(str(tmp_path / "rows.csv"), TableSchema({"a": Feature(type="int")}, "y", positive="Bad"))
+    with pytest.raises(DataError, match=r"y: positive='worse', but no row has it: the target of .* has 'bad', 'good'"):
+        file.load(str(tmp_path / "rows.csv"), TableSchema({"a": Feature(type="int")}, "y", positive="worse"))
 
 
 def test_a_date_in_another_format_than_declared_is_refused_with_its_row():

@@ -12,6 +12,7 @@ import pytest
 from src import draft_use_case
 from src.data.file import load
 from src.data.reading import make_reading
+from src.data.table_schema import schema_of
 from src.errors import ConfigError, DataError
 
 N = 120
@@ -59,10 +60,7 @@ def values_of(draft) -> pd.DataFrame:
     use_case = UseCase.model_validate(draft.use_case)
     spelling = {name: value for name, value in draft.data_source.items() if name != "path"}
     path = draft.data_source["path"]
-    return load(
-        path, use_case.features, use_case.target, use_case.time_column, use_case.task, use_case.classes, use_case.group_column,
-        use_case.protected, make_reading(path, **spelling), use_case.positive, use_case.unlabelled,
-    ).frame  # fmt: skip
+    return load(path, schema_of(use_case), make_reading(path, **spelling), use_case.unlabelled).frame
 
 
 # Files
