@@ -199,7 +199,7 @@ class UseCase(StrictModel):
     proxies: list[Name] = Field(default_factory=list)
     duplicates: Literal["drop", "keep", "refuse"] = "keep"
     max_missing: Share | None = None
-    features: Annotated[dict[str, Feature], Field(min_length=1)]
+    features: dict[str, Feature]
     lags: dict[str, Lag] = Field(default_factory=dict)
     series: Series | None = None
     benchmarks: dict[Name, Benchmark] = Field(default_factory=dict)
@@ -292,6 +292,8 @@ class UseCase(StrictModel):
 
     @model_validator(mode="after")
     def _lags_agree(self):
+        if not self.features and not self.lags:
+            raise ValueError("features is empty, and there are no lags: a model learns from one of them at least")
         if self.lags and self.time_column is None:
             raise ValueError("lags look back in time, so they need a time_column")
         numbers = {self.target, *(name for name, feature in self.features.items() if feature.type in ("float", "int", "bool"))}

@@ -196,8 +196,8 @@ def _said_of_rule(one: rules_of_business.Kept, table: pd.DataFrame) -> tuple[str
 
 
 def _check_columns(frame: pd.DataFrame, features: Mapping[str, Feature], declared: list[str]) -> None:
-    if not features:
-        raise DataError("The use case declares no feature, so nothing could be checked.")
+    if not declared:
+        raise DataError("The use case declares no column, so nothing could be checked.")
     if len(frame) == 0:
         raise DataError("The data has no rows.")
     check_names([str(name) for name in frame.columns], declared)

@@ -14,7 +14,8 @@ from src.data.file import near
 from src.data.reading import settings_of
 from src.drafts import proof, ranges
 from src.drafts.columns import Column, column_of
-from src.drafts.roles import Roles, are_years, roles_of
+from src.drafts.roles import Roles, are_years, moments, roles_of
+from src.drafts.series import facts_of_series
 from src.drafts.table import Opened, Values, names_like_values, open_table, values_of, with_marks, without_blanks
 from src.drafts.target import Target, target_of
 from src.errors import ConfigError, DataError
@@ -213,22 +214,35 @@ def _drafted(opened: Opened, asked: Target, roles: Roles, frame: pd.DataFrame, k
         raise ConfigError(f"key={key} is not a name: names match {NAME.pattern} in full.")
     left_out = {**opened.left_out, **{one.name: one.left_out for one in roles.columns if one.left_out}}
     features = {one.name: _feature(one, frame[one.name]) for one in roles.columns if not one.left_out}
-    if not features:
+    is_series = not features and asked.task == "regression" and roles.time is not None
+    if not features and not is_series:
         raise DataError(f"No column is left to learn from: {_some(left_out)}.\nName one that is a feature in the file by hand.")
-    use_case = {"key": key, "task": asked.task, "target": asked.name, "metric": asked.metric}
-    use_case |= {name: getattr(asked, name) for name in ("positive", "negative", "classes") if getattr(asked, name)}
-    use_case |= {"unlabelled": "drop"} if asked.n_missing else {}
-    use_case |= {"time_column": roles.time.name} if roles.time else {}
-    use_case |= {"time_format": roles.time.format} if roles.time and roles.time.format else {}
-    use_case |= {"group_column": roles.group.name} if roles.group else {}
-    use_case |= {"protected": roles.protected} if roles.protected and asked.task != "binary" else {}
-    use_case |= {"max_missing": ranges.USUAL_MISSING, "features": features}
-    path = "???" if hasattr(source, "columns") else str(source)
-    data_source = {"path": path, **settings_of(opened.reading)}
+    use_case = {"key": key, **_facts_of(asked, roles), "max_missing": ranges.USUAL_MISSING, "features": features}
     said = [f"{len(frame):,} rows, {frame.shape[1]} columns", *opened.said, *asked.said, *roles.said]
-    dropped = [f"{asked.n_missing:,} rows have no {asked.name}: left out"] if asked.n_missing else []
-    return Draft(key, use_case, data_source, _choices(asked.task, roles), roles.columns, asked, left_out, {}, roles.protected,
-                 [*said, *dropped], [*_of_names(opened), *asked.doubts, *roles.doubts])  # fmt: skip
+    said += [f"{asked.n_missing:,} rows have no {asked.name}: left out"] if asked.n_missing else []
+    doubts = [*_of_names(opened), *asked.doubts, *roles.doubts]
+    if is_series:
+        times = moments(frame[roles.time.name], roles.time.format)
+        forecast = facts_of_series(asked.name, times, roles.group and roles.group.name)
+        use_case |= {"series": forecast.series, "lags": forecast.lags}
+        said.append(forecast.said)
+    elif asked.task == "regression" and roles.time:
+        doubts.append(f"earlier values of {asked.name} may say most, and are no features: add lags if you forecast it")
+    path = "???" if hasattr(source, "columns") else str(source)
+    choices = _choices(asked.task, roles, is_series)
+    settings = {"path": path, **settings_of(opened.reading)}
+    return Draft(key, use_case, settings, choices, roles.columns, asked, left_out, {}, roles.protected, said, doubts)
+
+
+def _facts_of(asked: Target, roles: Roles) -> dict[str, Any]:
+    """Target, time, group and protected columns, as a use case names them."""
+    facts: dict[str, Any] = {"task": asked.task, "target": asked.name, "metric": asked.metric}
+    facts |= {name: getattr(asked, name) for name in ("positive", "negative", "classes") if getattr(asked, name)}
+    facts |= {"unlabelled": "drop"} if asked.n_missing else {}
+    facts |= {"time_column": roles.time.name} if roles.time else {}
+    facts |= {"time_format": roles.time.format} if roles.time and roles.time.format else {}
+    facts |= {"group_column": roles.group.name} if roles.group else {}
+    return facts | ({"protected": roles.protected} if roles.protected and asked.task != "binary" else {})
 
 
 def _of_names(opened: Opened) -> list[str]:
@@ -256,7 +270,8 @@ def _feature(column: Column, values: pd.Series) -> dict[str, Any]:
     return feature | ({"max_missing": most} if most != ranges.USUAL_MISSING else {})
 
 
-def _choices(task: str, roles: Roles) -> dict[str, str]:
+def _choices(task: str, roles: Roles, is_series: bool) -> dict[str, str]:
+    """Options of groups; a forecast from lags alone is linear, for trees answer no value beyond those that they have seen."""
     is_class = task != "regression"
     if roles.time:
         split, cv = "temporal", "time_series"
@@ -264,7 +279,8 @@ def _choices(task: str, roles: Roles) -> dict[str, str]:
         split, cv = "group", "stratified_group_kfold" if is_class else "group_kfold"
     else:
         split, cv = ("stratified", "stratified_kfold") if is_class else ("random", "kfold")
-    return {"data_source": "file", "model": "xgboost", "data_split": split, "cv": cv}
+    model = "linear_regression" if is_series else "xgboost"
+    return {"data_source": "file", "model": model, "data_split": split, "cv": cv}
 
 
 def _key_of(source: Any) -> str:

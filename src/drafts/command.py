@@ -117,9 +117,9 @@ def lines_of(draft: Draft) -> list[str]:
     kinds = Counter(feature["type"] for feature in draft.use_case["features"].values())
     shown = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())
     lines = ["; ".join(draft.said[:2]), *draft.said[2:]]
-    lines.append(
-        f"{sum(kinds.values()):,} features: {shown}; split {draft.choices['data_split']}, metric {draft.target.metric}"
-    )
+    n_lags = len(draft.use_case.get("lags") or {})
+    features = f"{sum(kinds.values()):,} features: {shown}" if kinds else f"{n_lags} features of earlier rows"
+    lines.append(f"{features}; split {draft.choices['data_split']}, metric {draft.target.metric}")
     if draft.left_out:
         some = [f"{printable(name)} ({printable(why)})" for name, why in list(draft.left_out.items())[:MOST_SHOWN]]
         more = f" and {len(draft.left_out) - MOST_SHOWN} more" if len(draft.left_out) > MOST_SHOWN else ""

@@ -46,7 +46,7 @@ def proven(draft: Draft, source: Any, opened: Opened) -> Draft:
     y = valid.frame[use_case.target].to_numpy()
     hints: dict[str, list[str]] = {}
     doubts = []
-    if valid.frame.size <= MOST_CELLS:
+    if use_case.features and valid.frame.size <= MOST_CELLS:
         suspects = leakage.suspects(valid.frame[list(use_case.features)], y, use_case.task, SEED)
         for suspect in [one for one in suspects if len(one.columns) == 1]:
             (name,) = suspect.columns

@@ -50,10 +50,18 @@ def as_yaml(draft: Draft) -> str:
         *_about_classes(draft),
         "use_case:",
         *_facts(draft),
-        "  features:",
+        "  features:" if draft.use_case["features"] else "  features: {}",
         *_features(draft),
     ]
-    return "\n".join([*lines, *_left_out(draft)]) + "\n"
+    return "\n".join([*lines, *_left_out(draft), *_lags(draft)]) + "\n"
+
+
+def _lags(draft: Draft) -> list[str]:
+    lags = draft.use_case.get("lags") or {}
+    return [
+        *(["  lags:  # of earlier rows"] if lags else []),
+        *(f"    {scalar(name)}: {_flow(lag)}" for name, lag in lags.items()),
+    ]
 
 
 def _about_classes(draft: Draft) -> list[str]:
@@ -66,7 +74,7 @@ def _about_classes(draft: Draft) -> list[str]:
 
 
 def _facts(draft: Draft) -> list[str]:
-    said = {name: f"  {name}: {scalar(value)}" for name, value in draft.use_case.items() if name != "features"}
+    said = {name: f"  {name}: {scalar(value)}" for name, value in draft.use_case.items() if name not in ("features", "lags")}
     said["key"] += "  # before a version is promoted, add id (such as UC-RISK-101), department and row (what one row is)"
     said["max_missing"] += "  # of every feature that states no other share"
     lines = list(said.values())
@@ -102,6 +110,8 @@ def _flow(feature: dict[str, Any]) -> str:
 
 def scalar(value: Any) -> str:
     """A value in YAML that is read as just this value."""
+    if isinstance(value, dict):
+        return _flow(value)
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(scalar, value))}]"
     if isinstance(value, str):

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, run_warm
+from pydantic import ValidationError
 
 from src import draft_use_case
 from src.config.compose import CONF, check_job, compose_job, composer
@@ -425,3 +426,36 @@ def test_what_a_draft_may_lack_must_be_there_before_promotion():
     assert gate.reason == "the use case states no id, department, row: add them to its file, and train again"
     stated = use_case | {"id": "UC-RISK-101", "department": "risk", "row": "a loan"}
     assert _described({"config": {"use_case": stated}}) == []
+
+
+# A time and a value
+
+
+def series(frequency: str, n: int = 240) -> pd.DataFrame:
+    value = 50 + 10 * np.sin(np.arange(n)) + np.random.default_rng(3).normal(size=n)
+    return pd.DataFrame(
+        {"day": pd.date_range("2015-01-01", periods=n, freq=frequency).strftime("%d.%m.%Y"), "value": value.round(2)}
+    )
+
+
+@pytest.mark.parametrize(("frequency", "season"), [("D", 7), ("B", 5), ("MS", 12), ("QS", 4), ("YS", 1)])
+def test_a_time_and_a_value_are_forecast_from_earlier_values(tmp_path, frequency, season):
+    draft = drafted(tmp_path, series(frequency, 80), "value")
+    config = checked(draft, tmp_path)
+    assert (config.use_case.series.season, config.data_split.method, config.cv.method) == (season, "temporal", "time_series")
+    assert {lag.periods for lag in config.use_case.lags.values() if lag.periods} == {1, season}
+
+
+def test_a_time_and_a_value_are_trained_on(tmp_path):
+    path = written(tmp_path, series("D"))
+    (tmp_path / "conf/use_case").mkdir(parents=True)
+    (tmp_path / "conf/use_case/rows.yaml").write_text(draft_use_case(path, "value").yaml, encoding="utf-8")
+    done = run_warm("--config-dir", tmp_path / "conf", "use_case=rows", f"hydra.run.dir={tmp_path}/run", "cv=none")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"rmse .* on 24 test rows of rows.csv   \((worse than )?seasonal", done.stdout)
+
+
+def test_no_feature_and_no_lag_is_refused():
+    draft = draft_use_case(rows(), "bad")
+    with pytest.raises(ValidationError, match="features is empty, and there are no lags"):
+        UseCase.model_validate(draft.use_case | {"features": {}})
