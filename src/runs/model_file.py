@@ -6,7 +6,6 @@ import io
 import json
 import logging
 import pickle
-import sys
 import warnings
 import zipfile
 from pathlib import Path
@@ -101,7 +100,9 @@ TRUSTED = [  # every type that a model file may hold beside numbers, texts and c
 
 def dump(path: Path, model: Any) -> None:
     """Save a fitted object in the skops format: equal objects give equal bytes."""
-    path.write_bytes(_normal_form(_skops_io().dumps(model)))
+    from src.runs.skops_io import skops
+
+    path.write_bytes(_normal_form(skops.io.dumps(model)))
 
 
 def dump_pickle(path: Path, model: Any) -> None:
@@ -155,8 +156,7 @@ def _unpickled(data: bytes) -> Any:
 
 
 def _loads(data: bytes) -> Any:
-    _skops_io()
-    from src.runs import model_checks
+    from src.runs import model_checks, skops_io  # noqa: F401  skops is imported there first
 
     return model_checks.loads(data, TRUSTED)
 
@@ -167,25 +167,6 @@ def _told(error: Exception) -> str:
 
     text = " ".join("".join(character if character.isprintable() else " " for character in str(error)).split())[:200]
     return text if isinstance(error, Malformed) else f"{type(error).__name__}: {text}"
-
-
-def _skops_io():
-    """skops, imported without PyTorch: it walks through all of scikit-learn, which would import that, for 1.5 s and no use."""
-    sys.meta_path.insert(0, _NoTorch)
-    try:
-        import skops.io
-    finally:
-        sys.meta_path.remove(_NoTorch)
-    return skops.io
-
-
-class _NoTorch:
-    """A finder that says that there is no PyTorch to import; one that is imported stays."""
-
-    @staticmethod
-    def find_spec(name: str, path=None, target=None) -> None:
-        if name == "torch":
-            raise ModuleNotFoundError("No module named 'torch'", name="torch")
 
 
 def _normal_form(data: bytes) -> bytes:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 PRELOADED = {  # what nearly every job of an entry imports; a name that is absent only costs time
     "src.train": [
-        "src.pipeline.supervised", "src.data.file", "src.data.packaged", "src.data.simulated", "lightgbm", "skops.io",
+        "src.pipeline.supervised", "src.data.file", "src.data.packaged", "src.data.simulated", "lightgbm", "src.runs.skops_io",
         "sklearn.ensemble", "sklearn.linear_model", "xgboost",
     ],
 }  # fmt: skip

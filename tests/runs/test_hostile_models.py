@@ -296,3 +296,13 @@ def test_mutants_of_a_booster_s_file_are_refused_or_score_and_nothing_else():
         command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_skops_is_imported_without_all_of_scikit_learn_and_leaves_that_as_it_is():
+    script = (
+        "import sys, sklearn.utils; kept = sklearn.utils.all_estimators\n"
+        "from src.runs.skops_io import skops\n"
+        "assert sklearn.utils.all_estimators is kept and callable(skops.io.dumps)\n"
+        "assert not {'_pytest', 'torch', 'sklearn.gaussian_process'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
