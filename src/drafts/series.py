@@ -45,12 +45,12 @@ def facts_of_series(target: str, times: pd.Series, entity: str | None) -> Series
     said = f"no column but {target} and its time: forecast from the last value" + (
         f", that of {season} rows ago and their mean ({called})" if season > 1 else ""
     )
-    return SeriesFacts(lags, {**of_entity, "horizon": 1, "season": season}, said)
+    return SeriesFacts(lags, {**of_entity, "horizon": 1, **({"season": season} if season > 1 else {})}, said)
 
 
 def _season(times: pd.Series) -> tuple[int, str]:
     """Rows of a season, by the usual distance of two rows and whether there are weekends; 1 if none is known."""
     step = times.diff().dropna().dt.total_seconds().median() / 86_400
-    if 0.9 < step < 1.1 and not (times.dt.dayofweek >= BUSINESS_DAYS).any():
+    if 0.9 < step < 1.1 and not (times.dt.day_of_week >= BUSINESS_DAYS).any():
         return BUSINESS_DAYS, "a week of business days"
     return next((season for longest, season in SEASONS.items() if step <= longest), (1, ""))

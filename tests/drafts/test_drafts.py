@@ -438,12 +438,12 @@ def series(frequency: str, n: int = 240) -> pd.DataFrame:
     )
 
 
-@pytest.mark.parametrize(("frequency", "season"), [("D", 7), ("B", 5), ("MS", 12), ("QS", 4), ("YS", 1)])
+@pytest.mark.parametrize(("frequency", "season"), [("D", 7), ("B", 5), ("MS", 12), ("QS", 4), ("YS", None)])
 def test_a_time_and_a_value_are_forecast_from_earlier_values(tmp_path, frequency, season):
     draft = drafted(tmp_path, series(frequency, 80), "value")
     config = checked(draft, tmp_path)
     assert (config.use_case.series.season, config.data_split.method, config.cv.method) == (season, "temporal", "time_series")
-    assert {lag.periods for lag in config.use_case.lags.values() if lag.periods} == {1, season}
+    assert {lag.periods for lag in config.use_case.lags.values() if lag.periods} == {1, season or 1}
 
 
 def test_a_time_and_a_value_are_trained_on(tmp_path):
