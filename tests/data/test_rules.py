@@ -2,13 +2,14 @@
 
 import pandas as pd
 import pytest
-import yaml
 from conftest import ROOT, options
 from pydantic import ValidationError
 
+from src.config import yaml_file
 from src.config.feature import Feature
 from src.config.rule import Rule
 from src.config.use_case import UseCase
+from src.data import packaged
 from src.data.rules import judge
 from src.data.simulated import simulate
 from src.data.table import make_table
@@ -25,9 +26,12 @@ RETIRED = Rule(when="status == 'retired'", holds="age >= 60")
 ROWS = pd.DataFrame({"age": [70, 30, 40, None], "status": ["retired", "employed", "retired", "retired"], "y": [0, 1, 0, 1]})
 
 
+def read(key: str) -> UseCase:
+    return UseCase.model_validate(yaml_file.read(ROOT / f"conf/use_case/{key}.yaml")["use_case"])
+
+
 def simulated(key: str, n_rows: int):
-    values = yaml.safe_load((ROOT / f"conf/use_case/{key}.yaml").read_text())
-    use_case = UseCase.model_validate(values["use_case"])
+    use_case = read(key)
     if use_case.simulation.frequency and use_case.simulation.panel is None:
         n_rows = min(n_rows, use_case.simulation.rows)  # a single series has no more
     return use_case, simulate(use_case, n_rows, seed=7)
@@ -98,6 +102,15 @@ def test_a_row_to_score_that_breaks_an_exact_rule_is_a_fault_of_its_own():
     assert (fault.column, fault.bad.tolist()) == ("age", [False, False, True, False])
     assert fault.said == "1 row breaks the rule retired: where status == 'retired': age >= 60 (row 3 is the first)"
     assert "breaks the rule retired" in fault.what
+
+
+def test_a_real_application_whose_ratio_is_not_loan_over_price_is_a_fault():
+    use_case, frame = read("fair_lending"), packaged.load("loanapp", None).frame.head(20)
+    assert check_rows(frame, use_case.features, rules=use_case.rules)[1] == []
+    frame.loc[3, "loan_to_price_ratio"] += 0.1
+    _, (fault,) = check_rows(frame, use_case.features, rules=use_case.rules)
+    assert "breaks the rule the_ratio_is_loan_over_price" in fault.what
+    assert fault.bad.nonzero()[0].tolist() == [3]
 
 
 def test_scoring_rejects_the_row_and_scores_the_others():

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+from src.config import yaml_file
 from src.config.feature import Feature
 from src.config.simulation import Simulate, Simulation
 from src.config.use_case import UseCase
@@ -93,7 +94,7 @@ def use_case(**changes):
 
 
 def read_use_case(key: str) -> UseCase:
-    return UseCase.model_validate(yaml.safe_load((ROOT / f"conf/use_case/{key}.yaml").read_text())["use_case"])
+    return UseCase.model_validate(yaml_file.read(ROOT / f"conf/use_case/{key}.yaml")["use_case"])
 
 
 @pytest.fixture(scope="module", params=["credit_risk_scoring", "transaction_fraud"])
@@ -165,7 +166,7 @@ def test_no_model_beats_the_true_score_and_a_booster_comes_near(shipped):
     facts, rows = shipped
     X, y = rows.frame[list(facts.features)], rows.frame[facts.target]
     n_train = 32_000
-    model = LGBMClassifier(n_estimators=120, learning_rate=0.06, num_leaves=15, n_jobs=2, random_state=0, verbose=-1)
+    model = LGBMClassifier(n_estimators=120, learning_rate=0.06, num_leaves=15, n_jobs=1, random_state=0, verbose=-1)
     y_score = model.fit(X[:n_train], y[:n_train]).predict_proba(X[n_train:])[:, 1]
     reached = roc_auc_score(y[n_train:], y_score)
     ceiling = roc_auc_score(y[n_train:], rows.true_score[n_train:])
