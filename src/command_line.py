@@ -69,6 +69,10 @@ def _run(task: TaskFunction, argv: list[str], help_text: str) -> int:
     refuse_passwords(argv)
     overrides = _compose_and_check(argv)
     flags = [argument for argument in argv if argument not in overrides]
+    if args.multirun and args.cfg:
+        from src.sweeps.preview import preview
+
+        return preview(overrides, config_dirs, args.config_name or ROOT, args.resolve)
     if is_sweep(argv):
         from src.sweeps.sweep import sweep
 
@@ -156,7 +160,8 @@ def _compose_and_check(argv: list[str]) -> list[str]:
         check_root(args.config_name, config_dirs)
     if args.experimental_rerun is not None:
         raise ConfigError("--experimental-rerun would open a pickle: type the command again instead")
-    if sum(map(bool, (args.run, args.multirun, args.cfg, args.info, args.shell_completion))) > 1:
+    shows_sweep = args.multirun and args.cfg == "job" and not args.package
+    if sum(map(bool, (args.run, args.multirun, args.cfg, args.info, args.shell_completion))) > 1 + shows_sweep:
         raise ConfigError("Only one of --run, --multirun, --cfg, --info and --shell-completion can be given")
     if args.cfg in ("hydra", "all") and args.resolve:
         raise ConfigError(

@@ -13,7 +13,7 @@ from typing import Any
 
 from src.errors import ConfigError, ForbiddenError
 
-RESOLVERS = ("hydra", "now", "oc.dict.keys", "oc.dict.values", "oc.select", "python_version")
+RESOLVERS = ("hydra", "now", "oc.dict.keys", "oc.dict.values", "oc.select", "python_version", "hydra_override_dirname")
 WHY = {
     "": "a resolver whose name is computed",
     "oc.env": "the resolver oc.env, which would write an environment variable into saved files",

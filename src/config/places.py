@@ -25,9 +25,23 @@ def own_use_case(overrides: Iterable[str], folders: list[Path]) -> Path | None:
     folders : list of Path
         Of configuration; the first is ours.
     """
-    chosen = [text.partition("=")[2].strip("'\"") for text in overrides if text.partition("=")[0] == "use_case"]
-    paths = [folder / "use_case" / f"{chosen[-1]}.yaml" for folder in folders[1:]] if chosen else []
+    chosen = _option("use_case", overrides) or _use_case_of_experiment(_option("experiment", overrides), folders)
+    paths = [folder / "use_case" / f"{chosen}.yaml" for folder in folders[1:]] if chosen else []
     return next((path for path in paths if path.is_file()), None)
+
+
+def _option(group: str, overrides: Iterable[str]) -> str | None:
+    typed = (text.lstrip("+").partition("=") for text in overrides)
+    return next((value.strip("'\"") for key, _, value in reversed(list(typed)) if key == group), None)
+
+
+def _use_case_of_experiment(experiment: str | None, folders: list[Path]) -> str | None:
+    """The use case that an experiment's file chooses."""
+    paths = [path for folder in folders if (path := folder / "experiment" / f"{experiment}.yaml").is_file()]
+    values = yaml_file.read(paths[0]) if paths else None
+    defaults = values.get("defaults") if isinstance(values, dict) else None
+    chosen = (one for one in defaults or [] if isinstance(one, dict)) if isinstance(defaults, list) else ()
+    return next((str(value) for one in chosen for key, value in one.items() if key == "override /use_case"), None)
 
 
 def check_use_case(path: Path) -> None:

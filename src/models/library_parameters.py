@@ -55,16 +55,17 @@ def check(model: str, estimator: str, params: Mapping[str, Any], listed: set[str
         return
     estimator = named(estimator, params)
     algorithm = ESTIMATORS[estimator]
-    kind = None if algorithm.module.startswith("src.") else getattr(import_module(algorithm.module), estimator)
-    accepted = set(kind().get_params()) - set(OURS) - set(algorithm.fixed) if kind else set()
-    for name, value in extra.items():
+    for name, value in extra.items():  # what needs no library is said before one is imported
         place = f"model.params.{name}"
         if name in OURS or name in algorithm.fixed:
             raise ConfigError(f"{place} is decided by {OURS.get(name, 'the model')}, so it cannot be set.")
-        if name not in accepted:
-            raise ConfigError(_unknown(model, estimator, name, sorted({*accepted, *listed})))
         if not isinstance(value, PLAIN):
             raise ConfigError(f"{place}={value}: must be a number, a word, true, false or null")
+    kind = None if algorithm.module.startswith("src.") else getattr(import_module(algorithm.module), estimator)
+    accepted = set(kind().get_params()) - set(OURS) - set(algorithm.fixed) if kind else set()
+    for name in extra:
+        if name not in accepted:
+            raise ConfigError(_unknown(model, estimator, name, sorted({*accepted, *listed})))
     if kind and hasattr(kind, "_parameter_constraints"):
         _check_values(kind, extra)
 
