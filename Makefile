@@ -4,7 +4,7 @@ INSTALLED := .venv/.installed
 INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
 TOOLS := .venv-tools/bin
 
-.PHONY: help setup train repro test test-faults test-slow lint docs lock sbom bench clean
+.PHONY: help setup train repro test test-faults test-next test-slow lint docs lock sbom bench clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -59,6 +59,18 @@ test: setup .venv/.neural .venv/.postgresql .venv/.mlflow .venv-mlflow/.installe
 test-faults: setup .venv/.neural .venv/.postgresql ## break the pipeline on purpose, and count: make test-faults N=400
 	$(BIN)/python -m faults $(if $(N),--n $(N))
 
+# The coming Hydra and Optuna over everything else of .venv, which comes later on the path.
+.venv-next/.installed: requirements-next.lock $(INSTALLED)
+	test -x .venv-next/bin/python || $(PYTHON) -m venv .venv-next
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
+		$$(.venv-next/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/over.pth
+	.venv-next/bin/python $(INSTALL) -r $<
+	@touch $@
+
+OF_NEXT := tests/config tests/sweeps tests/tuning tests/test_command_line.py
+test-next: setup .venv/.neural .venv-next/.installed ## composition, sweeps and searches with the coming Hydra and Optuna
+	.venv-next/bin/python -m pytest -n logical $(OF_NEXT) $(ARGS)
+
 test-slow: setup .venv/.neural .venv/.ray ## the tests marked slow
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
@@ -92,7 +104,7 @@ OF_EXTRA = $(COMPILE) pyproject.toml -c requirements.lock -c .venv-tools/extras.
 TORCH_CPU := --hash=sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b
 lock: $(TOOLS)/.installed ## pin the dependencies of pyproject.toml anew, each file with its hash
 	$(COMPILE) pyproject.toml --extra dev -o requirements.lock
-	for group in docs mlflow-server tools; do $(COMPILE) --group $$group -o requirements-$$group.lock || exit 1; done
+	for group in docs mlflow-server next tools; do $(COMPILE) --group $$group -o requirements-$$group.lock || exit 1; done
 	$(COMPILE) --group data --no-deps -o requirements-data.lock
 	$(COMPILE) pyproject.toml -c requirements.lock --all-extras > .venv-tools/extras.txt
 	for extra in mlflow postgresql ray; do $(OF_EXTRA) --extra $$extra -o requirements-$$extra.lock || exit 1; done
