@@ -8,7 +8,8 @@ from bench.architecture import functions_of, lines_of_code, n_parameters
 ENTRIES = {"train.py", "command_line.py", "reproduce.py"}
 ENTRIES |= {"config/mistyped.py", "config/root_file.py"}
 ENTRIES |= {"config/settings.py", "config/compose.py", "config/hydra_node.py", "config/interpolations.py"}
-ENTRIES |= {"sweeps/plan.py", "sweeps/search.py", "sweeps/job.py", "sweeps/sweep.py"}
+ENTRIES |= {"config/mistyped.py", "config/root_file.py"}
+ENTRIES |= {"sweeps/plan.py", "sweeps/preview.py", "sweeps/search.py", "sweeps/job.py", "sweeps/sweep.py"}
 
 
 def _name(path) -> str:
