@@ -28,7 +28,8 @@ CATALOGUE = ROOT / "src/data/catalogue"
 ENTRY = "src.train"
 NOT_PART_OF_A_RESULT = (
     "src.command_line", "src.config.checks", "src.config.compose", "src.config.hydra_node", "src.config.interpolations",
-    "src.config.mistyped", "src.config.places", "src.config.root_file", "src.config.project", "src.config.schema", "src.config.secrets", "src.config.settings",
+    "src.config.mistyped", "src.config.places", "src.config.project", "src.config.root_file", "src.config.schema",
+    "src.config.secrets", "src.config.settings",
     "src.config.yaml_file", "src.drafts", "src.evaluation.looks", "src.evaluation.validity", "src.models.library_parameters",
     "src.pipeline.documents", "src.registry", "src.report", "src.report.model_card", "src.reproduce", "src.resolve",
     "src.runs.comparison", "src.runs.experiments", "src.runs.history", "src.runs.listing", "src.runs.record",
