@@ -48,7 +48,7 @@ def load(name: str):
 def ours(name: str, seconds: int) -> dict:
     from src.metrics.scorer import make_scorer
     from src.models.wrappers import predict_score
-    from src.pipeline.search import tune
+    from src.pipeline.fit.search import tune
     from src.training.fit import fit
     from src.training.recipe import make_recipe
     from src.tuning import workers

@@ -47,7 +47,7 @@ from src.errors import ConfigError, DataError  # noqa: E402
 from src.evaluation import leakage  # noqa: E402
 from src.metrics.influence import value_of  # noqa: E402
 from src.metrics.scores import Prediction  # noqa: E402
-from src.pipeline.supervised import train  # noqa: E402
+from src.pipeline.run import train  # noqa: E402
 from src.registry import promotion  # noqa: E402
 from src.registry.store import open_registry  # noqa: E402
 from src.runs.comparison import Results, of_folder  # noqa: E402

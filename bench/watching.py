@@ -40,12 +40,12 @@ PRELOADED = [
 def measure(use_case: str) -> tuple[str, float, float, float]:
     """Seconds of processor time of a run, of its pages and of its monitor."""
     from hydra import compose, initialize_config_dir
+    from src.pipeline.supervised import train
+    from src.pipeline.unsupervised import BY_TASK
     from threadpoolctl import threadpool_limits
 
     from src import report
     from src.config import settings
-    from src.pipeline.supervised import train
-    from src.pipeline.unsupervised import BY_TASK
     from src.report import model_card
     from src.runtime.monitor import Monitor
 

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src import command_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from omegaconf import DictConfig
-
-    from src.config.schema import TrainingConfig
 
 HELP = """\
 Train one model of one use case: data, split, cross-validation, fit, test, artefacts.
@@ -44,10 +39,10 @@ def main(cfg: DictConfig) -> float:
 
     from src import tracking
     from src.config import settings as config
+    from src.pipeline.run import train
     from src.runs import history
 
     checked = config.read(cfg)
-    run = _pipeline_of(checked)
     registry = Path(checked.registry.path) if checked.registry.kind == "local" and _is_told_of("registry=local") else None
     is_single = OmegaConf.is_missing(HydraConfig.get().job, "num")
     with folders.keeps(
@@ -55,7 +50,7 @@ def main(cfg: DictConfig) -> float:
     ) as kept:  # a simultaneous run of the same folder waits until this one is registered
         try:
             with threadpool_limits(1, "blas"):  # more threads add up in another order: last bits would depend on the cores
-                score = run(checked, run_dir, config.hydra_files(cfg, HydraConfig.get()), registry)
+                score = train(checked, run_dir, config.hydra_files(cfg, HydraConfig.get()), registry, split_seed())
         finally:
             folders.remove_empty(run_dir)
         chosen = checked.tracking
@@ -67,21 +62,6 @@ def main(cfg: DictConfig) -> float:
     return score
 
 
-def _pipeline_of(config: TrainingConfig) -> Callable[..., float]:
-    """The pipeline of a task: its modules are read for such runs only."""
-    if config.use_case.task == "clustering":
-        from src.pipeline.unsupervised import find_clusters
-
-        return find_clusters
-    if config.use_case.task == "anomaly":
-        from src.pipeline.unsupervised import find_anomalies
-
-        return partial(find_anomalies, split_seed=_split_seed())
-    from src.pipeline.supervised import train
-
-    return partial(train, split_seed=_split_seed())
-
-
 def _is_told_of(setting: str) -> bool:
     """Whether others are told of this run: of one of its own they are, of a sweep's job, which has a number, only if asked."""
     from hydra.core.hydra_config import HydraConfig
@@ -90,7 +70,7 @@ def _is_told_of(setting: str) -> bool:
     return OmegaConf.is_missing(HydraConfig.get().job, "num") or setting in HydraConfig.get().overrides.task
 
 
-def _split_seed() -> int | None:
+def split_seed() -> int | None:
     """The seed that the use case's own options split its rows by, whatever was typed."""
     from hydra.core.hydra_config import HydraConfig
 

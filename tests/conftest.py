@@ -14,7 +14,8 @@ from hydra import initialize_config_dir
 
 ROOT = Path(__file__).resolve().parents[1]
 TIMEOUT_S = 300
-WARM = ["src.train", "src.pipeline.supervised", "src.pipeline.unsupervised", "src.data.file", "src.data.simulated"]
+WARM = ["src.train", "src.pipeline.run", "src.pipeline.fit.supervised", "src.pipeline.evaluate.supervised"]
+WARM += ["src.pipeline.fit.unsupervised", "src.pipeline.evaluate.anomalies", "src.data.file", "src.data.simulated"]
 WARM += ["src.models.clustering.estimators", "src.models.neural.network", "src.training.ensemble"]
 WARM += ["hydra._internal.hydra", "hydra._internal.utils", "skops.io", "xgboost.callback", "lightgbm", "sklearn.ensemble"]
 KINDS = {  # a small run of each kind of task

@@ -81,6 +81,11 @@ def make_table(data: Dataset, use_case: UseCase) -> Table:
         If the rows are not what the use case declares.
     """
     valid = validate(data.frame, schema_of(use_case), use_case.duplicates, use_case.rules)
+    return table_of(valid, use_case, None if data.true_score is None else data.true_score[valid.rows])
+
+
+def table_of(valid: Validated, use_case: UseCase, true_score: np.ndarray | None) -> Table:
+    """Add to valid rows what is computed from earlier ones: lags, naive forecasts, and a hash of what each row says."""
     frame, time_column, series = valid.frame, use_case.time_column, use_case.series
     forecasts = naive_forecasts(frame, use_case.target, time_column, **series.model_dump()) if series else {}
     with_lags = add_lags(frame, use_case.lags, time_column) if use_case.lags else frame
@@ -90,7 +95,7 @@ def make_table(data: Dataset, use_case: UseCase) -> Table:
         y=frame[use_case.target].to_numpy() if use_case.target else None,
         times=frame[time_column].to_numpy() if time_column else None,
         groups=frame[use_case.group_column].to_numpy() if use_case.group_column else None,
-        true_score=None if data.true_score is None else data.true_score[valid.rows],
+        true_score=true_score,
         forecasts=forecasts,
         valid=valid,
         contents=pd.util.hash_pandas_object(frame[list(use_case.features)], index=False).to_numpy(),

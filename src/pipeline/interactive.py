@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from src.config.schema import TrainingConfig
     from src.data.table import Table
     from src.metrics.scores import Prediction
-    from src.pipeline.parts import Parts
+    from src.pipeline.rows import Parts
     from src.tuning.tune import SearchResult
 
 
@@ -103,10 +103,11 @@ def split(table: Table, config: TrainingConfig) -> Parts:
     ConfigError
         If the task has no target.
     """
-    from src.pipeline.parts import split_table
+    from src.pipeline.evaluate.leaks import warned_parts
+    from src.pipeline.rows import split_table
 
     _check_supervised(config)
-    return split_table(config, table, config.data_split.random_state)
+    return warned_parts(config, table, split_table(config, table))
 
 
 def make_recipe(config: TrainingConfig, table: Table) -> Recipe:
@@ -130,7 +131,7 @@ def tune(recipe: Recipe, table: Table, parts: Parts, config: TrainingConfig) -> 
     ConfigError
         If the configuration asks for no search.
     """
-    from src.pipeline import search
+    from src.pipeline.fit import search
     from src.training.recipe import scorer_of
 
     if config.tuning.method == "none":
@@ -140,7 +141,7 @@ def tune(recipe: Recipe, table: Table, parts: Parts, config: TrainingConfig) -> 
 
 def cross_validate(recipe: Recipe, table: Table, parts: Parts, config: TrainingConfig) -> pd.DataFrame:
     """Score a recipe on folds of train; a row for each fold with `test_<metric>` and `train_<metric>`."""
-    from src.pipeline.folds import score_folds
+    from src.pipeline.fit.folds import score_folds
     from src.training.repeats import n_repeats_of
 
     n_repeats = n_repeats_of(config.cv.n_repeats, len(table.frame), config.cv.shuffle)
@@ -176,14 +177,14 @@ def evaluate(
     """
     import pandas as pd
 
-    from src.pipeline.supervised import decide_on_val, evaluate_on_test
-    from src.training.recipe import scorer_of
+    from src.pipeline.evaluate.supervised import evaluate_on_test
+    from src.pipeline.fit.supervised import decide_on_val
 
-    scorer, recipe = scorer_of(config.use_case, table.y), make_recipe(config, table)
-    decided = decide_on_val(config, recipe, scorer, fitted, table, parts)
-    tested = evaluate_on_test(config, scorer, decided, table, parts, pd.DataFrame() if cv_results is None else cv_results)
-    notes = [*parts.warnings, *tested.found.notes]
-    return Evaluation(decided.model, tested.metrics, tested.predictions, tested.tables, notes)
+    folds = pd.DataFrame() if cv_results is None else cv_results
+    learnt = decide_on_val(config, make_recipe(config, table), fitted, table, parts, folds)
+    tested = evaluate_on_test(config, learnt, table, parts)
+    tables, notes = {"cv_results": folds, **tested.tables}, [*parts.warnings, *tested.found.notes]
+    return Evaluation(learnt.model, tested.metrics, tested.predictions, tables, notes)
 
 
 def _check_supervised(config: TrainingConfig) -> None:

@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from src.data import hashing
-from src.data.csv_cells import text_of_frame
 from src.files import writing
 from src.metrics.headline import headline
 from src.metrics.names import as_score, is_loss
 from src.models.estimators import ESTIMATORS, EXTRAS, named
-from src.runs import model_file, provenance
+from src.runs import provenance
+from src.runs.tables import write_tables
 from src.training.repeats import described
 
 BASELINES = {"prior": "base rate alone", "mean": "mean alone", "median": "median alone", "quantile": "quantile alone"}
@@ -29,51 +29,25 @@ if TYPE_CHECKING:
     from src.data.dataset import Dataset
     from src.data.split import Split
     from src.data.table import Table
-    from src.evaluation.leakage import Suspect
     from src.metrics.scores import Prediction
     from src.metrics.units import Units
-    from src.training.fit import Fitted, Recipe
+    from src.training.fit import Recipe
 
 
-def metadata(
-    config: TrainingConfig,
-    recipe: Recipe,
-    data: Dataset,
-    table: Table,
-    fitted: Fitted,
-    suspects: list[Suspect],
-    broken: dict[str, float],
-    baseline: str,
-    durations_s: dict[str, float],
-) -> dict[str, Any]:
-    """Everything needed to say where a model came from and to train it again.
+def facts_of_directions(recipe: Recipe, broken: dict[str, float]) -> dict[str, Any]:
+    """What the record says of the declared directions.
 
     Parameters
     ----------
-    config : TrainingConfig
-    recipe, data, table, fitted
-        What the steps of the run gave.
-    suspects : list of Suspect
-        Of `src.evaluation.leakage`.
+    recipe : Recipe
     broken : dict of str to float
         Largest step against its declared direction that each feature was found to take, of `src.evaluation.monotone`.
-    baseline : str
-        What the model is measured against.
-    durations_s : dict of str to float
-        Seconds of each step.
     """
     directions = {name: feature.monotone for name, feature in recipe.features.items() if feature.monotone}
-    facts = facts_of_rows(config, recipe, data, table, durations_s)
-    facts["notes"] += map(str, suspects)
-    return facts | {
-        "leaks": [suspect.as_dict() for suspect in suspects],
-        "baseline": baseline,
+    return {
         "monotone": directions,
         "monotone_is_enforced": recipe.is_monotone and bool(directions),
         "monotone_violations": {name: step for name, step in broken.items() if step > 0},
-        "best_iteration": fitted.best_iteration,
-        "smeared": getattr(fitted.model, "smeared", None),
-        "ensemble_weights": getattr(fitted.model, "weights", None),
     }
 
 
@@ -109,7 +83,7 @@ def _why_no_interval(use_case: UseCase, y_test, n_units: dict[str, int]) -> str:
 def facts_of_rows(
     config: TrainingConfig, recipe: Recipe, data: Dataset, table: Table, durations_s: dict[str, float]
 ) -> dict[str, Any]:
-    """What there is to say of every run, with labels or without: see `metadata`."""
+    """What there is to say of every run, with labels or without: where its rows and its model came from."""
     use_case, settings = config.use_case, config.model_dump(mode="json")
     return {
         "use_case_id": use_case.id,
@@ -149,60 +123,22 @@ def packages_of(recipe: Recipe) -> set[str]:
 
 
 def write(
-    folder: Path,
-    model: Any,
-    fitted: Fitted,
-    metrics: dict[str, float],
-    tables: dict[str, pd.DataFrame],
-    parts: Split,
-    facts: dict[str, Any],
-    hydra_files: dict[str, str],
+    folder: Path, metrics: dict[str, float], tables: dict[str, pd.DataFrame], facts: dict[str, Any], hydra_files: dict[str, str]
 ) -> None:
-    """Write a run's files into an empty folder."""
-    write_model(folder, model, fitted.pipeline, metrics, tables, facts, hydra_files)
-    write_split(folder / "split.parquet", parts)
-
-
-def write_model(
-    folder: Path,
-    model: Any,
-    pipeline: Any,
-    metrics: dict[str, float],
-    tables: dict[str, pd.DataFrame],
-    facts: dict[str, Any],
-    hydra_files: dict[str, str],
-) -> None:
-    """The files that every run has, with labels or without."""
-    for name, fitted in {"model": model, **preprocessing_steps(pipeline)}.items():
-        model_file.dump(folder / f"{name}.skops", fitted)
-        if (ending := model_file.PICKLES.get(facts["config"]["artifacts"])) is not None:
-            model_file.dump_pickle(folder / f"{name}{ending}", fitted)
+    """Write what an evaluation gave, and the record of the run, into a folder."""
     writing.write_json(folder / "feature_names.json", facts["feature_names"])
     writing.write_json(folder / "metrics.json", metrics)
     writing.write_json(folder / "metadata.json", facts)
     (folder / "plots").mkdir()
-    for name, table in tables.items():
-        (folder / f"{name}.csv").write_text(text_of_frame(table), encoding="utf-8", newline="")
+    write_tables(folder, tables)
     for name, text in hydra_files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def write_clusters(folder: Path, model, metrics, tables, labels: np.ndarray, facts, hydra_files) -> None:
-    """Write a clustering: `write_model`, and the cluster of every row (-1 is noise) in `clusters.parquet`."""
-    write_model(folder, model, model, metrics, tables, facts, hydra_files)
-    pq.write_table(pa.table({"cluster": labels.astype("int32")}), folder / "clusters.parquet", write_page_checksum=True)
-
-
-def preprocessing_steps(pipeline) -> dict[str, Any]:
-    """The fitted scaler and encoder inside a pipeline, those of them that it has; an ensemble's stay inside its members."""
-    if not hasattr(pipeline, "named_steps"):
-        return {}
-    columns = pipeline.named_steps["features"].named_transformers_
-    found = {"encoder": columns.get("category")}
-    if "number" in columns:
-        found["scaler"] = columns["number"].named_steps.get("scaler")
-    return {name: step for name, step in found.items() if step is not None}
+def write_clusters(path: Path, labels: np.ndarray) -> None:
+    """Save the cluster of every row: -1 is noise."""
+    pq.write_table(pa.table({"cluster": labels.astype("int32")}), path, write_page_checksum=True)
 
 
 def write_split(path: Path, parts: Split) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from src.metrics.scorer import Scorer, make_scorer
-from src.metrics.scores import statistic_of
+from src.metrics.scores import SCORING, statistic_of
 from src.metrics.threshold import cost_array
 from src.models.early_stopping import Patience
 from src.models.estimators import level_to_learn
@@ -66,3 +66,8 @@ def _class_costs(use_case: UseCase) -> tuple[tuple[float, ...], ...] | None:
 def scorer_of(use_case: UseCase, y) -> Scorer:
     """The scorer of a use case whose targets are `y`."""
     return make_scorer(use_case.metric, use_case.task, y, use_case.classes, use_case.is_ordered, use_case.quantile)
+
+
+def scoring_of(config: TrainingConfig) -> list[str]:
+    """Metrics of a fold: those that were asked for, or the task's usual ones, and the primary one."""
+    return list(dict.fromkeys([*(config.cv.scoring or SCORING[config.use_case.task]), config.use_case.metric]))

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from src.data.table import Table
 from src.evaluation import looks
 from src.metrics.scores import Prediction
-from src.pipeline.folds import draw_repeats
+from src.pipeline.fit.folds import draw_repeats
 from src.registry import __main__ as command_line
 from src.registry import looks as kept
 from src.registry.store import Registry

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT, elsewhere, run_warm
 
-from src.pipeline import supervised
+from src.pipeline import run as pipeline
 
 MODELS = [
     "ensemble", "gradient_boosting", "hist_gradient_boosting", "lightgbm", "logistic_regression", "neural_network",
@@ -184,7 +184,7 @@ def test_with_the_labels_permuted_every_interval_covers_one_half(compose, model,
     frame["default"] = np.random.default_rng(0).permutation(frame["default"].to_numpy())
     frame.to_parquet(tmp_path / "permuted.parquet")
     overrides = ["data_source=file", f"data_source.path={tmp_path}/permuted.parquet", *german_credit(model)[1:], "cv.n_folds=5"]
-    supervised.train(compose(*overrides), tmp_path / "run", {})
+    pipeline.train(compose(*overrides), tmp_path / "run", {})
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
     assert metrics["cv_roc_auc_ci_low"] < 0.5 < metrics["cv_roc_auc_ci_high"]
     assert metrics["cv_roc_auc_ci_high"] - metrics["cv_roc_auc_ci_low"] < 0.2

@@ -28,7 +28,7 @@ from src.features.preprocessing import make_features
 from src.metrics.scorer import make_scorer
 from src.models.estimators import make_estimator
 from src.models.wrappers import predict_score
-from src.pipeline.search import save_tuned
+from src.pipeline.fit.search import save_tuned
 from src.training.cross_validation import fit_fold
 from src.training.fit import fit
 from src.training.recipe import make_recipe
@@ -521,7 +521,7 @@ def test_the_command_line_tunes_saves_and_takes_up_what_was_found(train, tmp_pat
     assert train(*chosen, "tuning.n_workers=2", "n_threads=2").returncode == 0
     assert (tmp_path / "run/model.skops").read_bytes() == model
     assert same(pd.read_csv(tmp_path / "run/trials.csv"), trials)
-    monkeypatch.setattr("src.pipeline.search.CONF", tmp_path)
+    monkeypatch.setattr("src.pipeline.fit.search.CONF", tmp_path)
     written = save_tuned("credit_scoring", "xgboost", facts["tuning"]["best_params"])
     assert written == tmp_path / "tuned/credit_scoring_xgboost.yaml"
     assert yaml.safe_load(written.read_text()) == facts["tuning"]["best_params"]

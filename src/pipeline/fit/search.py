@@ -12,7 +12,7 @@ import yaml
 from src.config.checks import CONF
 from src.data.hashing import frame_sha256
 from src.files import writing
-from src.pipeline.folds import draw
+from src.pipeline.fit.folds import draw
 from src.runs.fingerprint import code_sha256, fingerprint
 from src.training.ensemble import inner_folds
 from src.tuning.folds import SearchRows

@@ -9,18 +9,13 @@ import numpy as np
 import pandas as pd
 
 from src.errors import DataError
-from src.metrics.scores import SCORING
 from src.training.cross_validation import cross_validate, draw_folds, fold_columns, make_splitter
+from src.training.recipe import scoring_of
 
 if TYPE_CHECKING:
     from src.config.schema import CrossValidation, TrainingConfig
     from src.data.table import Table
     from src.training.fit import Recipe
-
-
-def scoring_of(config: TrainingConfig) -> list[str]:
-    """Metrics of a fold: those that were asked for, or the task's usual ones, and the primary one."""
-    return list(dict.fromkeys([*(config.cv.scoring or SCORING[config.use_case.task]), config.use_case.metric]))
 
 
 def score_folds(

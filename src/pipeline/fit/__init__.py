@@ -1,0 +1,20 @@
+"""Fit: what is learnt from train and val. No module here, nor any that these import, reads a test row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from src.pipeline.learnt import Learnt
+
+
+def fit_of(task: str) -> Callable[..., Learnt]:
+    """The function that fits a task: of the settings, the rows and the progress; its modules are read for such runs only."""
+    if task in ("clustering", "anomaly"):
+        from src.pipeline.fit import unsupervised
+
+        return unsupervised.find_clusters if task == "clustering" else unsupervised.find_anomalies
+    from src.pipeline.fit import supervised
+
+    return supervised.fit
