@@ -40,12 +40,11 @@ PRELOADED = [
 def measure(use_case: str) -> tuple[str, float, float, float]:
     """Seconds of processor time of a run, of its pages and of its monitor."""
     from hydra import compose, initialize_config_dir
-    from src.pipeline.supervised import train
-    from src.pipeline.unsupervised import BY_TASK
     from threadpoolctl import threadpool_limits
 
     from src import report
     from src.config import settings
+    from src.pipeline.run import train
     from src.report import model_card
     from src.runtime.monitor import Monitor
 
@@ -69,12 +68,11 @@ def measure(use_case: str) -> tuple[str, float, float, float]:
     report.write, model_card.render = counted(report.write), counted(model_card.render)
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         checked = settings.read(compose("config", [f"use_case={use_case}", "n_threads=1"]))
-    run = BY_TASK.get(checked.use_case.task, train)
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w", encoding="utf-8") as nowhere, threadpool_limits(1):
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
         start = time.process_time()
-        run(checked, Path(folder, "run"), {})
+        train(checked, Path(folder, "run"), {})
         return use_case, time.process_time() - start, spent["report"], spent["monitor"]
 
 

@@ -26,7 +26,8 @@ SHARED = "FAULTS_SHARED"  # folder of what attempts prepare once for all
 HELD, FAILED, NOT_TRIED = "held", "failed", "not tried"
 FORKSERVER = multiprocessing.get_context("forkserver")
 WARM = [
-    "src.train", "src.pipeline.run", "src.pipeline.fit.supervised", "src.pipeline.evaluate.supervised", "src.predict", "src.scoring.stream", "src.registry.__main__",
+    "src.train", "src.pipeline.run", "src.pipeline.fit.supervised", "src.pipeline.evaluate.supervised", "src.predict",
+    "src.scoring.stream", "src.registry.__main__",
     "src.data.file", "src.data.packaged", "src.data.simulated", "src.data.batches", "src.report.page",
     "src.report.model_card.markdown", "hydra._internal.hydra", "hydra._internal.utils", "hydra.core.hydra_config", "skops.io",
     "xgboost.callback", "lightgbm", "sklearn.ensemble", "sklearn.linear_model", "threadpoolctl", "scipy.linalg",

@@ -34,13 +34,11 @@ def main(cfg: DictConfig) -> float:
     if HydraConfig.get().job.chdir:  # settings name places as they are seen from where the command was typed
         os.chdir(HydraConfig.get().runtime.cwd)
     folders.check_replaceable(run_dir)  # first: Hydra has made the folder, and who leaves now takes it back
-    import scipy.linalg  # noqa: F401  what is not loaded yet would not be limited
-    from threadpoolctl import threadpool_limits
-
     from src import tracking
     from src.config import settings as config
     from src.pipeline.run import train
     from src.runs import history
+    from src.runtime.blas import one_thread_of_blas
 
     checked = config.read(cfg)
     registry = Path(checked.registry.path) if checked.registry.kind == "local" and _is_told_of("registry=local") else None
@@ -49,7 +47,7 @@ def main(cfg: DictConfig) -> float:
         run_dir, history.place_of if is_single else None
     ) as kept:  # a simultaneous run of the same folder waits until this one is registered
         try:
-            with threadpool_limits(1, "blas"):  # more threads add up in another order: last bits would depend on the cores
+            with one_thread_of_blas():
                 score = train(checked, run_dir, config.hydra_files(cfg, HydraConfig.get()), registry, split_seed())
         finally:
             folders.remove_empty(run_dir)

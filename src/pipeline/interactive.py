@@ -104,7 +104,7 @@ def split(table: Table, config: TrainingConfig) -> Parts:
         If the task has no target.
     """
     from src.pipeline.evaluate.leaks import warned_parts
-    from src.pipeline.rows import split_table
+    from src.pipeline.fit.prepare import split_table
 
     _check_supervised(config)
     return warned_parts(config, table, split_table(config, table))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from src.models.early_stopping import NO_ROUNDS
 from src.models.layers import Layers, take_apart
+from src.runs import fitted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,3 +74,11 @@ class Learnt:
         members = {name: dict(member.params) for name, member in self.recipe.members.items()}
         chosen = getattr(getattr(self.core, "named_steps", {}).get("estimator"), "chosen_params", dict)
         return members or {**self.recipe.params, **chosen()}
+
+
+def write(folder: Path, learnt: Learnt, artifacts: str) -> None:
+    """Write a fit's files into a run's folder: see `src.runs.fitted.write`."""
+    tables = {"history": learnt.history}
+    tables |= {"cv_results": learnt.cv_results} if len(learnt.cv_results.columns) else {}
+    tables |= {"trials": learnt.search.table} if learnt.search else {}
+    fitted.write(folder, learnt.model, learnt.core, tables, artifacts)

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.evaluation import looks
 from src.files import folders
-from src.metrics.names import as_score
-from src.pipeline import documents
-from src.pipeline.evaluate import evaluation_of
-from src.pipeline.evaluate import files as of_evaluation
+from src.pipeline import documents, learnt
+from src.pipeline.evaluate import evaluation_of, files, score_of
 from src.pipeline.evaluate.leaks import warned
-from src.pipeline.fit import files as of_fit
 from src.pipeline.fit import fit_of
-from src.pipeline.rows import prepare
+from src.pipeline.fit.prepare import prepare
 from src.runs import writer
 from src.runtime.device import usable_cores
 from src.runtime.progress import Steps
@@ -58,26 +54,19 @@ def train(
     task = config.use_case.task
     with Steps(f"{config.use_case.key} · {config.model.name}", config.device) as steps:
         rows = warned(config, prepare(config, steps, split_seed))
-        learnt = fit_of(task)(config, rows, steps)
+        fitted = fit_of(task)(config, rows, steps)
         with steps.step("evaluate"):
-            found = evaluation_of(task)(config, rows, learnt)
+            found = evaluation_of(task)(config, rows, fitted)
         with steps.step("write"), folders.published(run_dir) as folder:
-            of_fit.write(folder, config, learnt)
-            facts = of_evaluation.write(folder, config, rows, learnt, found, steps, hydra_files, registry)
+            learnt.write(folder, fitted, config.artifacts)
+            facts = files.write(folder, config, rows, fitted, found, steps, hydra_files, registry)
             documents.write(folder, registry)
-    _announce(config, rows, learnt, facts, found.metrics, run_dir)
-    return score_of(config, found.metrics)
-
-
-def score_of(config: TrainingConfig, metrics: dict[str, float]) -> float:
-    """What a search over settings compares, higher is better."""
-    if config.use_case.task == "clustering":  # of rows that are all noise or all alike it is not defined
-        return as_score(config.use_case.metric, metrics.get(config.use_case.metric, math.nan))
-    return metrics["val_score"]
+    _announce(config, rows, fitted, facts, found.metrics, run_dir)
+    return score_of(config.use_case, found.metrics)
 
 
 def _announce(
-    config: TrainingConfig, rows: Rows, learnt: Learnt, facts: dict[str, Any], metrics: dict[str, float], run_dir: Path
+    config: TrainingConfig, rows: Rows, fitted: Learnt, facts: dict[str, Any], metrics: dict[str, float], run_dir: Path
 ) -> None:
     """Print the notes that were not shown yet, how often the test rows were looked at, the score and the folder."""
     shown = rows.parts.warnings if rows.parts else []
@@ -89,7 +78,7 @@ def _announce(
     if config.save_tuned:
         from src.pipeline.fit.search import save_tuned
 
-        for name, params in learnt.search.params.items():
+        for name, params in fitted.search.params.items():
             print(os.path.relpath(save_tuned(config.use_case.key, name, params)))
     print(writer.closing_line(facts, metrics) if rows.parts else writer.closing_line_of_clusters(facts, metrics))
     print(os.path.relpath(run_dir))

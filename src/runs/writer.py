@@ -141,15 +141,6 @@ def write_clusters(path: Path, labels: np.ndarray) -> None:
     pq.write_table(pa.table({"cluster": labels.astype("int32")}), path, write_page_checksum=True)
 
 
-def write_split(path: Path, parts: Split) -> None:
-    """Save the part of every row: column `part`, in the order of the rows."""
-    part = np.empty(sum(map(len, parts.parts().values())), dtype=np.int8)
-    for code, rows in enumerate(parts.parts().values()):
-        part[rows] = code
-    column = pa.DictionaryArray.from_arrays(part, list(parts.parts()))
-    pq.write_table(pa.table({"part": column}), path, write_page_checksum=True)
-
-
 def write_test_scores(path: Path, rows: np.ndarray, y_true, decided: Prediction, units: Units, periods=None) -> None:
     """Save the predictions for the test rows, by which a later version can be compared with this one, row by row.
 

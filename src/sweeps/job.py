@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 PRELOADED = {  # what nearly every job of an entry imports; a name that is absent only costs time
     "src.train": [
         "src.pipeline.run", "src.pipeline.fit.supervised", "src.pipeline.evaluate.supervised", "src.data.file",
-        "src.data.packaged", "src.data.simulated", "lightgbm", "src.runs.skops_io", "sklearn.ensemble", "sklearn.linear_model", "xgboost",
+        "src.data.packaged", "src.data.simulated", "lightgbm", "src.runs.skops_io", "sklearn.ensemble", "sklearn.linear_model",
+        "xgboost",
     ],
 }  # fmt: skip
 PRELOADED["src.reproduce"] = PRELOADED["src.train"]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from src.metrics.names import as_score
+
 if TYPE_CHECKING:
+    from src.config.use_case import UseCase
     from src.pipeline.evaluate.evaluated import Evaluated
 
 
@@ -22,3 +26,10 @@ def evaluation_of(task: str) -> Callable[..., Evaluated]:
     from src.pipeline.evaluate import supervised
 
     return supervised.evaluate
+
+
+def score_of(use_case: UseCase, metrics: Mapping[str, float]) -> float:
+    """What a search over settings compares: the score on val, or of a clustering; higher is better."""
+    if use_case.task == "clustering":  # of rows that are all noise or all alike it is not defined
+        return as_score(use_case.metric, metrics.get(use_case.metric, math.nan))
+    return metrics["val_score"]

@@ -9,6 +9,7 @@ from src.files import writing
 from src.registry.looks import facts_of_looks
 from src.runs import writer
 from src.runs.fingerprint import code_sha256
+from src.runs.parts import write_split
 
 if TYPE_CHECKING:
     from src.config.schema import TrainingConfig
@@ -36,7 +37,7 @@ def write(
         writer.write_clusters(folder / "clusters.parquet", found.labels)
         return facts
     table, test = rows.table, rows.parts.split.test
-    writer.write_split(folder / "split.parquet", rows.parts.split)
+    write_split(folder / "split.parquet", rows.parts.split)
     scores = test, table.y[test], found.predictions, table.units(test), found.periods
     writer.write_test_scores(folder / "test_scores.parquet", *scores)
     return facts

@@ -1,0 +1,40 @@
+"""Stage `evaluate`: a run folder, from the files of a fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src.files import folders
+from src.pipeline import handover
+from src.pipeline.evaluate import evaluation_of, files, score_of
+from src.pipeline.evaluate.leaks import warned
+from src.runtime.progress import Steps
+
+if TYPE_CHECKING:
+    from src.config.schema import TrainingConfig
+
+
+def evaluate(config: TrainingConfig, home: Path, run_dir: Path, hydra_files: dict[str, str]) -> float:
+    """Evaluate what a fit has left, and write one run without its documents; return its score, higher is better.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    home : Path
+        Folder that `src.pipeline.handover.write` has filled.
+    run_dir : Path
+        Is filled in one step.
+    hydra_files : dict of str to str
+        Texts of `.hydra/`, by path.
+    """
+    with Steps(f"{config.use_case.key} · {config.model.name}", config.device) as steps:
+        with steps.step("load"):
+            rows, learnt = handover.read(home, config)
+        rows = warned(config, rows)
+        with steps.step("evaluate"):
+            found = evaluation_of(config.use_case.task)(config, rows, learnt)
+        with steps.step("write"), folders.published(run_dir) as folder:
+            handover.copy_fitted(home, folder)
+            files.write(folder, config, rows, learnt, found, steps, hydra_files, None)
+    return score_of(config.use_case, found.metrics)

@@ -1,0 +1,32 @@
+"""Stage `fit`: rows, split and model, as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src.pipeline import handover
+from src.pipeline.fit import fit_of
+from src.pipeline.fit.prepare import prepare
+from src.runtime.progress import Steps
+
+if TYPE_CHECKING:
+    from src.config.schema import TrainingConfig
+
+
+def fit(config: TrainingConfig, home: Path, split_seed: int | None = None) -> None:
+    """Fit, and write what an evaluation needs; no test row is looked at.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    home : Path
+        Folder that `src.pipeline.handover.write` fills.
+    split_seed : int, optional
+        By which the use case's own options split the rows.
+    """
+    with Steps(f"{config.use_case.key} · {config.model.name}", config.device) as steps:
+        rows = prepare(config, steps, split_seed)
+        learnt = fit_of(config.use_case.task)(config, rows, steps)
+        with steps.step("write"):
+            handover.write(home, config, rows, learnt)
