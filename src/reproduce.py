@@ -1,7 +1,7 @@
-"""Stages of DVC: `python -m src.reproduce use_case=credit_scoring model=logistic_regression`.
+"""Stages of DVC: `python -m src.reproduce fit use_case=credit_scoring model=logistic_regression`, and the same with `evaluate`.
 
-`python -m src.reproduce use_case=credit_scoring model=logistic_regression` is a stage. Without settings it is `make repro`:
-what DVC says is out of date is trained side by side first, and `dvc repro` then takes what is ready.
+Without arguments it is `make repro`: what DVC says is out of date is fitted and evaluated side by side first, and `dvc repro`
+then takes what is ready.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from src import command_line
 from src.errors import ConfigError, IntegrityError, TrainingError
-from src.runs import record
+from src.files import folders, manifest, writing
+from src.runs import fitted
 from src.runtime.processes import end_with, end_with_parent
 from src.runtime.terminal import for_people
 from src.stages import outputs
@@ -27,13 +28,15 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 PORTFOLIO = Path("portfolio")
-READY = Path("multirun/reproduce")  # run folders that no stage has taken yet
-STAGE = "train@"
+READY = Path("multirun/reproduce")  # what no stage has taken yet
+ALONE = Path("multirun/stages")  # where a stage works for which nothing is ready
+MADE_FROM = "made_from.json"
 HELP = """\
 Reproduce the portfolio of params.yaml with DVC.
 
-  python -m src.reproduce                          train what is out of date on all cores, then dvc repro
-  python -m src.reproduce use_case=… model=…       one stage of dvc.yaml, into portfolio/<use_case>/"""
+  python -m src.reproduce                                  do what is out of date on all cores, then dvc repro
+  python -m src.reproduce fit use_case=… model=…           stages of dvc.yaml, into portfolio/<use_case>/
+  python -m src.reproduce evaluate use_case=… model=…"""
 EXPERIMENTS = "runs/experiments.jsonl"  # a stage looks at test rows as any run does
 TOLD_TO_NOBODY = ("registry=none", "tracking=none", f"tracking.experiments={EXPERIMENTS}")
 ONE_THREAD = "n_threads=1"  # XGBoost adds up in another order with more, which moved the last digits of one use case
@@ -45,98 +48,183 @@ def main(argv: list[str]) -> int:
     if {"-h", "--help"} & set(argv):
         print(HELP)
         return 0
-    if "--multirun" in argv:
-        return command_line.run(train, argv, HELP)
     if not argv:
         return reproduce_all()
-    given = dict(text.partition("=")[::2] for text in argv)
-    if set(given) != {"use_case", "model"}:
-        raise ConfigError(f"use_case=… and model=… are needed, and nothing else, but got {' '.join(argv)}")
-    return reproduce(**given)
+    stage, *settings = argv
+    if "--multirun" in settings and stage in AHEAD:
+        return command_line.run(AHEAD[stage], settings, HELP)
+    given = dict(text.partition("=")[::2] for text in settings)
+    if stage not in STAGES or set(given) != {"use_case", "model"}:
+        raise ConfigError(f"fit or evaluate, use_case=… and model=… are needed, and nothing else, but got {' '.join(argv)}")
+    return reproduce(stage, **given)
+
+
+def fit(cfg: DictConfig) -> None:
+    """Fit into a folder beside the job's own, with a note of what it was made from."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from src.config import settings as config
+    from src.pipeline.fit.stage import fit as fit_stage
+    from src.runs import fingerprint
+    from src.stages.resolve import withheld
+    from src.train import split_seed
+
+    run_dir, checked = Path(HydraConfig.get().runtime.output_dir), config.read(cfg)
+    made = beside(run_dir)
+    shutil.rmtree(made, ignore_errors=True)
+    fit_stage(withheld(checked), made, split_seed())
+    writing.write_json(made / MADE_FROM, {"config": checked.model_dump(mode="json"), "code": fingerprint.code_sha256()})
+    folders.remove_empty(run_dir)
+
+
+def evaluate(cfg: DictConfig) -> float:
+    """Evaluate the fit that stands in the portfolio, into the job's folder."""
+    return _evaluate(cfg, PORTFOLIO / cfg.use_case.key)
 
 
 def train(cfg: DictConfig) -> float:
-    """`src.train`, and beside its run folder the rows that it used."""
+    """Fit, and evaluate that."""
     from hydra.core.hydra_config import HydraConfig
 
-    from src import train as entry
-    from src.config import settings as config
+    fit(cfg)
+    return _evaluate(cfg, beside(Path(HydraConfig.get().runtime.output_dir)))
 
-    score = entry.main(cfg)
-    run_dir = Path(HydraConfig.get().runtime.output_dir)
-    frame_sha256 = record.read_verified(run_dir).fact("data", "frame_sha256")
-    outputs.write_rows(outputs.rows_path(run_dir), config.read(cfg), frame_sha256)
+
+STAGES = {"fit": fit, "evaluate": evaluate}
+AHEAD = {"train": train, "evaluate": evaluate}
+
+
+def _evaluate(cfg: DictConfig, home: Path) -> float:
+    from hydra.core.hydra_config import HydraConfig
+
+    from src import tracking
+    from src.config import settings as config
+    from src.pipeline.evaluate.stage import evaluate as evaluate_stage
+
+    run_dir, checked = Path(HydraConfig.get().runtime.output_dir), config.read(cfg)
+    score = evaluate_stage(checked, home, run_dir, config.hydra_files(cfg, HydraConfig.get()))
+    tracking.track(run_dir, "none", None, None, checked.tracking.experiments)
     return score
 
 
-def reproduce(use_case: str, model: str) -> int:
-    """Fill `portfolio/<use_case>/` with what was trained beforehand, or train now.
+def beside(run_dir: Path) -> Path:
+    """Where the fit stands whose evaluation is this run."""
+    return run_dir.with_name(run_dir.name + ".fit")
+
+
+def reproduce(stage: str, use_case: str, model: str) -> int:
+    """Fill `portfolio/<use_case>/` with what a stage gives: what was made beforehand, or now.
 
     Raises
     ------
     ConfigError
         If `resolved/` does not know the pair.
     IntegrityError
-        If what was trained is not what `resolved/` says.
+        If what was made is not what `resolved/` says.
     """
     end_with(os.getppid())  # a stage whose DVC was killed must not write into the folders of the next one
-    settings = _resolved(use_case, model)
-    run_dir = ready(use_case, model, settings)
-    if run_dir is None:
-        run_dir = READY / "alone" / use_case / model
+    settings, home = _resolved(use_case, model), PORTFOLIO / use_case
+    made = ready_fit(use_case, model, settings) if stage == "fit" else ready_run(use_case, model, settings, home)
+    if made is None:
+        run_dir = ALONE / use_case / model
         started = [f"use_case={use_case}", f"model={model}", ONE_THREAD, *TOLD_TO_NOBODY, f"hydra.run.dir={run_dir}"]
-        if code := command_line.run(train, started, HELP):
+        if code := command_line.run(STAGES[stage], started, HELP):
             return code
-        _check_trained(use_case, run_dir, settings)
-    outputs.publish(run_dir, PORTFOLIO / use_case)
-    for path in (run_dir.with_name(run_dir.name + ending) for ending in (".parquet", ".json", ".log")):
-        path.unlink(missing_ok=True)
-    shutil.rmtree(run_dir)
+        made = beside(run_dir) if stage == "fit" else run_dir
+        _check_made(stage, use_case, made, settings)
+    if stage == "fit":
+        outputs.publish_fit(made, home)
+    else:
+        outputs.publish(made, home)
+        for path in (made.with_name(made.name + ending) for ending in (".json", ".log")):
+            path.unlink(missing_ok=True)
+    shutil.rmtree(made)
     return 0
 
 
-def ready(use_case: str, model: str, settings: dict[str, Any]) -> Path | None:
-    """The run folder of a sweep that has trained exactly this, with exactly the code that is here now."""
+def ready_fit(use_case: str, model: str, settings: dict[str, Any]) -> Path | None:
+    """The fit of a sweep that was made from exactly these settings, with exactly the code that is here now."""
+    from src.runs import fingerprint
+
+    for note in READY.glob(f"*/{use_case}/{model}.fit/{MADE_FROM}"):  # written last
+        made_from = json.loads(note.read_text(encoding="utf-8"))
+        if made_from["code"] == fingerprint.code_sha256() and _settings_of(note.parent) == settings:
+            manifest.verify(note.parent / fitted.MODEL)
+            return note.parent
+    return None
+
+
+def ready_run(use_case: str, model: str, settings: dict[str, Any], home: Path) -> Path | None:
+    """The run folder of a sweep that has evaluated the fit in a folder, with these settings and the code that is here now."""
     from src.runs import fingerprint
     from src.sweeps import record as jobs
 
     for run_dir in READY.glob(f"*/{use_case}/{model}"):
         ended = jobs.read(run_dir)
-        if not ended or ended["code"] != fingerprint.code_sha256() or not outputs.rows_path(run_dir).is_file():
+        if not ended or ended["code"] != fingerprint.code_sha256() or not jobs.is_finished(run_dir, ended["fingerprint"]):
             continue
-        if jobs.is_finished(run_dir, ended["fingerprint"]) and _trained_with(run_dir) == settings:
+        if _settings_of(run_dir) == settings and _is_of_fit(run_dir, home):
             return run_dir
     return None
 
 
+def _is_of_fit(run_dir: Path, home: Path) -> bool:
+    """Whether a run has the model, the folds and so on of the fit in a folder, byte for byte."""
+    of_run, of_fit = (manifest.read_manifest(folder) for folder in (run_dir, home / fitted.MODEL))
+    return all(of_run[name] == of_fit[name] for name in of_run.keys() & of_fit.keys() - {manifest.MANIFEST})
+
+
 def reproduce_all() -> int:
-    """Train what is out of date, as many use cases at once as there are cores, and let DVC take it; give DVC's exit code."""
+    """Do what is out of date, as many use cases at once as there are cores, and let DVC take it; give DVC's exit code."""
     start = time.perf_counter()
     if code := _dvc("repro", "resolve"):
         return code
-    waiting = {name: model for name, model in out_of_date().items() if not ready(name, model, _resolved(name, model))}
-    for settings in sweeps(waiting):
-        sweep_dir = READY / hashlib.sha256(" ".join(settings).encode()).hexdigest()[:12]
-        sweep = [*settings, ONE_THREAD, *TOLD_TO_NOBODY, "hydra/launcher=joblib", f"hydra.sweep.dir={sweep_dir}", "resume=true"]
-        _run("src.reproduce", "--multirun", *sweep)  # what failed, DVC will say
-    trained = time.perf_counter()
+    waiting = to_do(out_of_date())
+    for stage, models in waiting.items():
+        for settings in sweeps(models):
+            sweep_dir = READY / hashlib.sha256(" ".join([stage, *settings]).encode()).hexdigest()[:12]
+            sweep = [
+                *settings,
+                ONE_THREAD,
+                *TOLD_TO_NOBODY,
+                "hydra/launcher=joblib",
+                f"hydra.sweep.dir={sweep_dir}",
+                "resume=true",
+            ]
+            _run("src.reproduce", stage, "--multirun", *sweep)  # what failed, DVC will say
+    made = time.perf_counter()
     code = _dvc("repro", "--keep-going")
     if not code:
         shutil.rmtree(READY, ignore_errors=True)
     ended = time.perf_counter()
-    print(f"{len(waiting)} trained in {trained - start:.0f} s, taken by DVC in {ended - trained:.0f} s")
+    n_trained, n_evaluated = (len(models) for models in waiting.values())
+    print(f"{n_trained} trained, {n_evaluated} evaluated in {made - start:.0f} s, taken by DVC in {ended - made:.0f} s")
     return code
 
 
-def out_of_date() -> dict[str, str]:
-    """Use cases whose stage would run, and the model of each."""
-    from src.stages.resolve import models
-
+def out_of_date() -> dict[str, set[str]]:
+    """Use cases by the stage that would run."""
     said = _run("dvc", "status", "--json", env=_environment(), stdout=subprocess.PIPE, text=True, encoding="utf-8")
     if said.returncode:
         raise TrainingError("dvc status failed: see above")
-    changed = {name.removeprefix(STAGE) for name in json.loads(said.stdout) if name.startswith(STAGE)}
-    return {use_case: model for use_case, model in models().items() if use_case in changed}
+    names = [name.partition("@") for name in json.loads(said.stdout)]
+    return {stage: {use_case for found, _, use_case in names if found == stage} for stage in STAGES}
+
+
+def to_do(stale: dict[str, set[str]]) -> dict[str, dict[str, str]]:
+    """Models of the use cases to train, and of those of which only the evaluation is out of date, less what is ready."""
+    from src.stages.resolve import models
+
+    trained, evaluated = {}, {}
+    for use_case, model in models().items():
+        settings, home = _resolved(use_case, model), PORTFOLIO / use_case
+        if use_case in stale["fit"]:
+            made = ready_fit(use_case, model, settings)
+            if made is None or not ready_run(use_case, model, settings, made):
+                trained[use_case] = model
+        elif use_case in stale["evaluate"] and not ready_run(use_case, model, settings, home):
+            evaluated[use_case] = model
+    return {"train": trained, "evaluate": evaluated}
 
 
 def sweeps(models: dict[str, str]) -> list[list[str]]:
@@ -162,18 +250,27 @@ def _resolved(use_case: str, model: str) -> dict[str, Any]:
     raise ConfigError(f"{path_of(use_case)} does not say use_case={use_case} model={model}: run dvc repro resolve")
 
 
-def _trained_with(run_dir: Path) -> dict[str, Any]:
+def _config_of(made: Path) -> dict[str, Any]:
+    """The configuration that a fit or a run was made from."""
+    if (made / MADE_FROM).is_file():
+        return json.loads((made / MADE_FROM).read_text(encoding="utf-8"))["config"]
+    from src.runs import record
+
+    return record.read_verified(made).facts["config"]
+
+
+def _settings_of(made: Path) -> dict[str, Any]:
     from src.stages.resolve import determining
 
-    return determining(record.read_verified(run_dir).facts["config"])
+    return determining(_config_of(made))
 
 
-def _check_trained(use_case: str, run_dir: Path, settings: dict[str, Any]) -> None:
+def _check_made(stage: str, use_case: str, made: Path, settings: dict[str, Any]) -> None:
     from src.stages import lineage
 
-    if _trained_with(run_dir) != settings:
-        raise IntegrityError(f"{use_case} was not trained as resolved/ says: conf/ changed meanwhile. Run dvc repro again.")
-    lineage.check_loaded(record.read_verified(run_dir).facts["config"], list(sys.modules))
+    if _settings_of(made) != settings:
+        raise IntegrityError(f"{use_case} was not made as resolved/ says: conf/ changed meanwhile. Run dvc repro again.")
+    lineage.check_loaded(stage, _config_of(made), list(sys.modules))
 
 
 def _dvc(*arguments: str) -> int:

@@ -25,6 +25,7 @@ from src.pipeline import learnt as fits
 from src.pipeline.learnt import Learnt
 from src.pipeline.rows import Parts, Rows
 from src.runs import model_file
+from src.runs.fitted import MODEL, ROWS, SPLIT
 from src.runs.parts import write_split
 from src.training.recipe import make_recipe
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from src.data.table import Table
     from src.training.fit import Recipe
 
-ROWS, SPLIT, MODEL = "data.parquet", "split.parquet", "model"
 FACTS, BESIDE_ROWS, ON_VAL = "fit.json", "rows.parquet", "val_scores.parquet"
 OF_CLOCK = ("fit_time", "score_time", "seconds")  # columns of folds and trials that no two fits share
 
@@ -84,7 +84,8 @@ def copy_fitted(home: Path, run_dir: Path) -> None:
 
 
 def _read_rows(home: Path, config: TrainingConfig, facts: dict[str, Any]) -> Rows:
-    frame, beside = pd.read_parquet(home / ROWS), _read_frame(home / MODEL, BESIDE_ROWS)
+    frame = pd.read_parquet(home / ROWS).astype(facts["units_of_time"])
+    beside = _read_frame(home / MODEL, BESIDE_ROWS)
     if hashing.frame_sha256(frame) != facts["frame_sha256"]:
         raise IntegrityError(f"{home / ROWS} is not what the model was fitted on. Type: dvc repro fit@{config.use_case.key}")
     valid = Validated(frame, beside["row"].to_numpy(), facts["valid_notes"])
@@ -129,11 +130,12 @@ def _read_learnt(folder: Path, recipe: Recipe, facts: dict[str, Any]) -> Learnt:
 
 
 def _facts(rows: Rows, learnt: Learnt, split: Split) -> dict[str, Any]:
-    search = learnt.search
+    search, frame = learnt.search, rows.table.valid.frame
     return {
         "data": {"provenance": rows.data.provenance, "notes": rows.data.notes},
         "valid_notes": rows.table.valid.notes,
-        "frame_sha256": hashing.frame_sha256(rows.table.valid.frame),
+        "frame_sha256": hashing.frame_sha256(frame),
+        "units_of_time": {name: str(dtype) for name, dtype in frame.dtypes.items() if dtype.kind == "M"},  # Parquet knows fewer
         "split_sha256": split.sha256(),
         "seeds": rows.parts and rows.parts.seeds,
         "best_iteration": learnt.best_iteration,

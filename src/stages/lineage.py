@@ -1,8 +1,8 @@
 """Lineage: the source files, packages and data that a result depends on.
 
-Every module that `src.train` can reach counts, with two exceptions. `NOT_PART_OF_A_RESULT` checks, launches, shows or stores
-a run. `ONLY_WITH` names modules that are imported for some runs only: a run depends on them if one of its words is there.
-A run that loads a module which is not counted is refused by `check_loaded`, so the two lists cannot be wrong for long.
+Every module that a stage can reach counts, with two exceptions. `NOT_PART_OF_A_RESULT` checks, launches, shows or stores
+a run. `ONLY_WITH` names modules that are imported for some stages only: a stage depends on them if one of its words is there.
+A stage that loads a module which is not counted is refused by `check_loaded`, so the two lists cannot be wrong for long.
 """
 
 from __future__ import annotations
@@ -25,21 +25,26 @@ from src.models.estimators import ESTIMATORS, Algorithm
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOGUE = ROOT / "src/data/catalogue"
-ENTRY = "src.train"
+ENTRY = {"fit": "src.pipeline.fit.stage", "evaluate": "src.pipeline.evaluate.stage"}
 NOT_PART_OF_A_RESULT = (
-    "src.command_line", "src.config.checks", "src.config.compose", "src.config.hydra_node", "src.config.interpolations",
-    "src.config.mistyped", "src.config.places", "src.config.project", "src.config.root_file", "src.config.schema",
-    "src.config.secrets", "src.config.settings",
-    "src.config.yaml_file", "src.drafts", "src.evaluation.looks", "src.evaluation.validity", "src.models.library_parameters",
-    "src.pipeline.documents", "src.registry", "src.report", "src.report.model_card", "src.reproduce", "src.resolve",
-    "src.runs.comparison", "src.runs.experiments", "src.runs.history", "src.runs.listing", "src.runs.record",
-    "src.runtime.device", "src.runtime.forkserver", "src.runtime.git", "src.runtime.interrupt", "src.runtime.monitor",
-    "src.runtime.processes", "src.runtime.progress", "src.runtime.system_errors", "src.runtime.terminal", "src.stages",
-    "src.sweeps", "src.tracking", "src.use_cases",
+    "src.command_line", "src.config.catalogue", "src.config.checks", "src.config.compose", "src.config.effects",
+    "src.config.hydra_node", "src.config.interpolations", "src.config.mistyped", "src.config.places", "src.config.project", "src.config.root_file", "src.config.schema",
+    "src.config.secrets", "src.config.settings", "src.config.yaml_file", "src.drafts", "src.evaluation.looks",
+    "src.evaluation.validity", "src.models.library_parameters", "src.pipeline.documents", "src.pipeline.run", "src.registry",
+    "src.report", "src.reproduce", "src.resolve", "src.runs.comparison", "src.runs.experiments", "src.runs.fingerprint",
+    "src.runs.history", "src.runs.listing", "src.runs.record", "src.runtime.device", "src.runtime.forkserver",
+    "src.runtime.git", "src.runtime.interrupt", "src.runtime.monitor", "src.runtime.processes",
+    "src.runtime.progress", "src.runtime.system_errors", "src.runtime.terminal", "src.stages", "src.sweeps",
+    "src.tracking", "src.train", "src.use_cases",
 )  # fmt: skip
 SUPERVISED = {"binary", "multiclass", "regression"}
-ONLY_WITH = {
+ONLY_WITH = {  # of any of these; a module of a package needs what the package needs too
+    "src.evaluation": {"evaluate"},
+    "src.pipeline.evaluate": {"evaluate"},
+    "src.pipeline.fit": {"fit"},
+    "src.runs.model_checks": {"evaluate"},  # of a model that is read
     "src.metrics.clusters": {"clustering", "anomaly"},
+    "src.metrics.headline": {"fit", "evaluate"},  # which our plugins of Hydra load in either
     "src.models.clustering.estimators": {"clustering", "anomaly"},
     "src.training.cross_validation": SUPERVISED,
     "src.data.derived": {"derived"},
@@ -55,13 +60,14 @@ ONLY_WITH = {
     "src.models.neural.network": {"neural_network"},
     "src.models.neural.estimator": {"neural_network"},
     **{f"src.models.early_stopping.{one.rounds}": {one.rounds} for one in ESTIMATORS.values() if one.rounds},
-    "src.data.split": SUPERVISED | {"anomaly"},
     "src.tuning": {"searched"},
-    "src.pipeline.folds": SUPERVISED,
-    "src.pipeline.parts": SUPERVISED | {"anomaly"},
-    "src.pipeline.search": {"searched"},
-    "src.pipeline.supervised": SUPERVISED,
-    "src.pipeline.unsupervised": {"clustering", "anomaly"},
+    "src.pipeline.evaluate.anomalies": {"anomaly"},
+    "src.pipeline.evaluate.clusters": {"clustering", "anomaly"},
+    "src.pipeline.evaluate.supervised": SUPERVISED,
+    "src.pipeline.fit.folds": SUPERVISED,
+    "src.pipeline.fit.search": {"searched"},
+    "src.pipeline.fit.supervised": SUPERVISED,
+    "src.pipeline.fit.unsupervised": {"clustering", "anomaly"},
 }
 PACKAGES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops")
 PACKAGES_OF = {"xgboost": ("xgboost",), "lightgbm": ("lightgbm",), "src.models.neural.estimator": ("torch", "skorch")}
@@ -69,7 +75,7 @@ PACKAGES_OF = {"xgboost": ("xgboost",), "lightgbm": ("lightgbm",), "src.models.n
 
 
 def depends_on(settings: dict[str, Any]) -> dict[str, Any]:
-    """Fingerprints of all that a run depends on beside its settings.
+    """Fingerprints of all that the stages of a use case depend on beside its settings.
 
     Parameters
     ----------
@@ -79,17 +85,18 @@ def depends_on(settings: dict[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        `code`: a hash for each source file, in which comments and docstrings do not count. `packages`: versions. `data`: a
-        hash for each file that describes or holds the rows.
+        `code`: a hash for each source file, in which comments and docstrings do not count, of `both` stages, of `fit` alone
+        and of `evaluate` alone. `packages`: versions. `data`: a hash for each file that describes or holds the rows.
     """
     return {"code": _code(settings), "packages": _packages(settings), "data": _data(settings)}
 
 
-def check_loaded(settings: dict[str, Any], loaded: Iterable[str]) -> None:
-    """Make sure that a run used no module that is not counted.
+def check_loaded(stage: str, settings: dict[str, Any], loaded: Iterable[str]) -> None:
+    """Make sure that a stage used no module that is not counted.
 
     Parameters
     ----------
+    stage : {"fit", "evaluate"}
     settings : dict
     loaded : iterable of str
         Names of modules, such as `sys.modules` of the process that ran it and nothing else.
@@ -99,18 +106,18 @@ def check_loaded(settings: dict[str, Any], loaded: Iterable[str]) -> None:
     IntegrityError
     """
     ours = {name for name in loaded if name.startswith("src.") and not _is_in(name, NOT_PART_OF_A_RESULT)}
-    if missed := sorted(ours - set(modules_of(settings))):
+    if missed := sorted(ours - set(modules_of(stage, settings)) - {name for name in ours if _is_empty(name)}):
         raise IntegrityError(
-            f"{', '.join(missed)}: loaded by the run, but not counted in its lineage. See src/stages/lineage.py."
+            f"{', '.join(missed)}: loaded by the stage {stage}, but not counted in its lineage. See src/stages/lineage.py."
         )
 
 
-def modules_of(settings: dict[str, Any]) -> list[str]:
-    """Names of the modules that a run depends on, in order."""
-    words = _words(settings)
+def modules_of(stage: str, settings: dict[str, Any]) -> list[str]:
+    """Names of the modules that a stage depends on, in order."""
+    words = {stage} | _words(settings) | (_words_of_rows(settings) if stage == "fit" else set())
     left_out = [*NOT_PART_OF_A_RESULT, *(name for name, needs in ONLY_WITH.items() if not needs & words)]
-    derived = _derivation_module(settings)
-    counted, waiting = set(), [ENTRY, *(name for name in ONLY_WITH if not _is_in(name, left_out)), *derived]
+    derived = _derivation_module(settings) if stage == "fit" else []
+    counted, waiting = set(), [ENTRY[stage], *(name for name in ONLY_WITH if not _is_in(name, left_out)), *derived]
     while waiting:
         name = waiting.pop()
         if name in counted or _is_in(name, left_out) or _path(name) is None:
@@ -140,11 +147,15 @@ def meaning(source: str) -> str:
 
 
 def _words(settings: dict[str, Any]) -> set[str]:
-    words = {settings["use_case"]["task"], settings["data_source"]["kind"]}
+    words = {settings["use_case"]["task"]}
     words |= {algorithm.rounds for algorithm in _algorithms(settings) if algorithm.rounds}
     words |= {"searched"} if settings["tuning"]["method"] != "none" else set()
-    words |= {"ensemble"} if settings["members"] else set()
-    return words | ({"derived"} if _derivation_module(settings) else set())
+    return words | ({"ensemble"} if settings["members"] else set())
+
+
+def _words_of_rows(settings: dict[str, Any]) -> set[str]:
+    """Of what is needed to load the rows; an evaluation reads those that the fit has left."""
+    return {settings["data_source"]["kind"]} | ({"derived"} if _derivation_module(settings) else set())
 
 
 def _is_in(name: str, packages: Collection[str]) -> bool:
@@ -205,9 +216,19 @@ def _derivation_module(settings: dict[str, Any]) -> list[str]:
     return sorted({f"src.data.derived.{DERIVATIONS[one['derivation']]}" for one in facts if one.get("derivation")})
 
 
-def _code(settings: dict[str, Any]) -> dict[str, str]:
-    paths = [_path(name) for name in modules_of(settings)]
-    return {path.relative_to(ROOT).as_posix(): _source_hash(path) for path in paths if path.stat().st_size}
+def _code(settings: dict[str, Any]) -> dict[str, dict[str, str]]:
+    fit, evaluate = (set(modules_of(stage, settings)) for stage in ENTRY)
+    return {name: _hashes(modules) for name, modules in
+            {"both": fit & evaluate, "fit": fit - evaluate, "evaluate": evaluate - fit}.items()}  # fmt: skip
+
+
+def _hashes(modules: Iterable[str]) -> dict[str, str]:
+    paths = [_path(name) for name in sorted(modules) if not _is_empty(name)]
+    return {path.relative_to(ROOT).as_posix(): _source_hash(path) for path in paths}
+
+
+def _is_empty(name: str) -> bool:
+    return _path(name) is not None and not _path(name).stat().st_size
 
 
 @cache

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from src.errors import IntegrityError
 from src.files import folders, manifest, writing
-from src.metrics.headline import score_name
-
-if TYPE_CHECKING:
-    from src.config.schema import TrainingConfig
+from src.runs.fitted import MODEL, ROWS, SPLIT
 
 FOR_READING = (".html", ".md")  # pages made from the other files, with clock times in them
 OF_ONE_TIME_FACTS = ("created_at", "durations_s", "looks", "n_threads")
@@ -27,40 +22,21 @@ OF_OTHERS = {"clustering": ("silhouette", "davies_bouldin", "calinski_harabasz")
 OF_ONE_MACHINE = ("code_sha256", "cpu_count", "git", "platform")
 
 
-def rows_path(run_dir: Path) -> Path:
-    """Where the validated rows of a run stand."""
-    return run_dir.with_name(run_dir.name + ".parquet")
-
-
-def write_rows(path: Path, config: TrainingConfig, frame_sha256: str) -> None:
-    """Save the validated rows of a run.
-
-    Raises
-    ------
-    IntegrityError
-        If they are not those that it was trained on.
-    """
-    from src.data import hashing, load
-    from src.data.table import make_table
-
-    data = load.load(use_case=config.use_case, **config.data_source.model_dump())
-    frame = make_table(data, config.use_case).valid.frame
-    if hashing.frame_sha256(frame) != frame_sha256:
-        raise IntegrityError(f"{config.use_case.key}: read twice, the rows differ. Something changed them meanwhile.")
-    part = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        frame.to_parquet(part, index=False, compression="zstd", write_page_checksum=True)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    part.replace(path)
+def publish_fit(made: Path, home: Path) -> None:
+    """Lay the files of a fit out as the outputs of a stage: see `src.pipeline.handover`."""
+    home.mkdir(parents=True, exist_ok=True)
+    for name in (ROWS, SPLIT):
+        shutil.copyfile(made / name, home / name)
+    with folders.published(home / MODEL) as folder:
+        for name in manifest.names_in_manifest(made / MODEL):
+            shutil.copyfile(made / MODEL / name, folder / name)
 
 
 def publish(run_dir: Path, home: Path) -> None:
     """Lay a run out as the outputs of a stage, without what differs from one time or machine to another.
 
-    `run/` is a run folder that `src.runs.model_file.load` reads, and `data.parquet` its rows: for DVC's cache. `metrics.json`,
-    `summary.json` and `plots/` are small: for git.
+    `run/` is a run folder that `src.runs.model_file.load` reads: for DVC's cache. `metrics.json`, `summary.json` and `plots/`
+    are small: for git.
     """
     home.mkdir(parents=True, exist_ok=True)
     with folders.published(home / "run") as folder:
@@ -73,7 +49,6 @@ def publish(run_dir: Path, home: Path) -> None:
                 writing.write_json(folder / path.name, timeless(json.loads(path.read_text(encoding="utf-8"))))
             else:
                 shutil.copyfile(path, folder / path.name)
-    shutil.copyfile(rows_path(run_dir), home / "data.parquet")
     writing.write_json(home / "metrics.json", shortened(json.loads((run_dir / "metrics.json").read_text(encoding="utf-8"))))
     writing.write_json(home / "summary.json", shortened(summary(run_dir)))
     shutil.rmtree(home / "plots", ignore_errors=True)
@@ -101,6 +76,7 @@ def summary(run_dir: Path) -> dict[str, Any]:
 
     The primary metric is `value`; beside it stand the scores that the specification lists for the task.
     """
+    from src.metrics.headline import score_name
     from src.metrics.scores import SCORING
     from src.runs import record
     from src.sweeps.record import facts_of_run

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from src.config import yaml_file
 from src.config.compose import CONF, check_job, compose_job, composer, parse
 from src.config.effects import AFTERWARDS, HOW
+from src.config.use_case import UseCase
 from src.errors import ConfigError
 from src.files import writing
 from src.stages import lineage
+
+if TYPE_CHECKING:
+    from src.config.schema import TrainingConfig
 
 PARAMS = Path("params.yaml")
 
@@ -23,6 +28,10 @@ RESOLVED = Path("resolved")
 
 
 PORTFOLIO = Path("portfolio")
+
+
+ONLY_EVALUATED = ("benchmarks", "favourable", "known_in_time", "margin", "minimum_reason", "minimum_score")
+"""Facts of a use case that no fit reads: `reproduce.fit` withholds them."""
 
 
 ABOUT_SEARCHES = ("constraints", "grid", "search_space", "starting_points")
@@ -90,7 +99,7 @@ def resolve(models: dict[str, str]) -> tuple[list[str], dict[str, dict[str, Any]
             except ConfigError as error:
                 raise ConfigError(f"{PARAMS}: {use_case}: {model}\n{error}") from error
             found[use_case] = settings
-            values = {"settings": determining(settings), **lineage.depends_on(settings)}
+            values = with_digests({"settings": determining(settings), **lineage.depends_on(settings)})
             if write_if_new(path_of(use_case), json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n"):
                 changed.append(use_case)
     for path in RESOLVED.glob("*.json"):
@@ -98,6 +107,26 @@ def resolve(models: dict[str, str]) -> tuple[list[str], dict[str, dict[str, Any]
             path.unlink()
             changed.append(path.stem)
     return changed, found
+
+
+def with_digests(values: dict[str, Any]) -> dict[str, Any]:
+    """Add a hash of what determines the fit, and one of what determines the evaluation of its outputs.
+
+    The stages of DVC depend on these alone. So `dvc.lock` holds two short texts for each use case, and not every setting.
+
+    Parameters
+    ----------
+    values : dict
+        `settings`, `code`, `packages` and `data`.
+    """
+    settings, code, packages = values["settings"], values["code"], values["packages"]
+    use_case = {key: value for key, value in settings["use_case"].items() if key not in ONLY_EVALUATED}
+    fit = [settings | {"use_case": use_case}, code["both"], code["fit"], packages, values["data"]]
+    return {"fit": _digest(fit), "evaluate": _digest([settings, code["both"], code["evaluate"], packages]), **values}
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def orphans(use_cases: Collection[str]) -> list[str]:
@@ -121,6 +150,12 @@ def determining(settings: dict[str, Any]) -> dict[str, Any]:
 
     members = {name: of_fit(model) for name, model in settings["members"].items()}
     return _without_none(kept | {"model": of_fit(settings["model"]), "members": members})
+
+
+def withheld(config: TrainingConfig) -> TrainingConfig:
+    """A configuration without what no fit reads, so that none can."""
+    left = {name: UseCase.model_fields[name].get_default(call_default_factory=True) for name in ONLY_EVALUATED}
+    return config.model_copy(update={"use_case": config.use_case.model_copy(update=left)})
 
 
 def _without_none(value: Any) -> Any:

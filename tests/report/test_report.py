@@ -20,7 +20,7 @@ from src.report.__main__ import main
 from src.report.class_names import class_names
 from src.report.page import LIBRARY, embedded
 from src.report.run import Run
-from src.stages.outputs import publish, rows_path
+from src.stages.outputs import publish
 
 MOST_BYTES = 600_000
 COUNTS = ("true_negatives", "false_positives", "false_negatives", "true_positives")
@@ -419,7 +419,6 @@ def test_the_notice_names_the_library_with_its_hash():
 def test_a_run_that_dvc_keeps_without_clock_times_has_a_page_too(run_of, tmp_path, kind):
     run_dir = tmp_path / "run"
     shutil.copytree(run_of(kind), run_dir)
-    rows_path(run_dir).write_bytes(b"")
     publish(run_dir, tmp_path / "home")
     page = report.render(tmp_path / "home/run")
     assert "when it was trained is not recorded" in page

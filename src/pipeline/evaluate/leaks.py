@@ -6,8 +6,6 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from src.evaluation import leakage, validity
-
 if TYPE_CHECKING:
     from src.config.schema import TrainingConfig
     from src.data.table import Table
@@ -23,6 +21,8 @@ def warned(config: TrainingConfig, rows: Rows) -> Rows:
 
 def warned_parts(config: TrainingConfig, table: Table, parts: Parts) -> Parts:
     """The parts with the columns of train that give the target away, and what there is to say of another seed."""
+    from src.evaluation import leakage, validity
+
     use_case = config.use_case
     train, y_train = table.rows(parts.split.train)
     task = "binary" if use_case.task == "anomaly" else use_case.task  # as its labels look

@@ -9,6 +9,7 @@ from src.files import folders
 from src.pipeline import handover
 from src.pipeline.evaluate import evaluation_of, files, score_of
 from src.pipeline.evaluate.leaks import warned
+from src.runtime.blas import one_thread_of_blas
 from src.runtime.progress import Steps
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def evaluate(config: TrainingConfig, home: Path, run_dir: Path, hydra_files: dic
     hydra_files : dict of str to str
         Texts of `.hydra/`, by path.
     """
-    with Steps(f"{config.use_case.key} · {config.model.name}", config.device) as steps:
+    with one_thread_of_blas(), Steps(f"{config.use_case.key} · {config.model.name}", config.device) as steps:
         with steps.step("load"):
             rows, learnt = handover.read(home, config)
         rows = warned(config, rows)

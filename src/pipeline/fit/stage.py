@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from src.pipeline import handover
 from src.pipeline.fit import fit_of
 from src.pipeline.fit.prepare import prepare
+from src.runtime.blas import one_thread_of_blas
 from src.runtime.progress import Steps
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def fit(config: TrainingConfig, home: Path, split_seed: int | None = None) -> No
     split_seed : int, optional
         By which the use case's own options split the rows.
     """
-    with Steps(f"{config.use_case.key} · {config.model.name}", config.device) as steps:
+    with one_thread_of_blas(), Steps(f"{config.use_case.key} · {config.model.name}", config.device) as steps:
         rows = prepare(config, steps, split_seed)
         learnt = fit_of(config.use_case.task)(config, rows, steps)
         with steps.step("write"):
