@@ -183,15 +183,8 @@ def reproduce_all() -> int:
     for stage, models in waiting.items():
         for settings in sweeps(models):
             sweep_dir = READY / hashlib.sha256(" ".join([stage, *settings]).encode()).hexdigest()[:12]
-            sweep = [
-                *settings,
-                ONE_THREAD,
-                *TOLD_TO_NOBODY,
-                "hydra/launcher=joblib",
-                f"hydra.sweep.dir={sweep_dir}",
-                "resume=true",
-            ]
-            _run("src.reproduce", stage, "--multirun", *sweep)  # what failed, DVC will say
+            how = [ONE_THREAD, *TOLD_TO_NOBODY, "hydra/launcher=joblib", f"hydra.sweep.dir={sweep_dir}", "resume=true"]
+            _run("src.reproduce", stage, "--multirun", *settings, *how)  # what failed, DVC will say
     made = time.perf_counter()
     code = _dvc("repro", "--keep-going")
     if not code:

@@ -184,7 +184,7 @@ def test_every_command_of_dvc_that_we_show_is_one(line):
 
     get_main_parser().parse_args(words_of(line)[1:])
     models = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["use_cases"]
-    assert set(re.findall(r"train@(\w+)", line)) <= set(models)
+    assert set(re.findall(r"(?:fit|evaluate)@(\w+)", line)) <= set(models)
 
 
 @pytest.mark.parametrize("line", beginning_with("make"))

@@ -16,6 +16,7 @@ from src.config.catalogue import CONF, catalogue
 from src.stages import lineage, outputs, resolve
 
 FEW = {"credit_scoring": "logistic_regression", "fair_lending": "logistic_regression", "segmentation": "kmeans"}
+LINEAR = ("credit_scoring", "fair_lending")
 SIMULATED = {"atm_cash_optimization": "gradient_boosting", "synthetic_identity": "dbscan", "operational_risk": "lightgbm"}
 REAL = {"sentiment_analysis": "logistic_regression", "cross_sell": "ensemble", "interest_optimization": "linear_regression"}
 PARTS = (
@@ -30,6 +31,18 @@ PARTS = (
     "requirements.lock",
 )
 TIMEOUT_S = 600
+
+
+def fits(*use_cases: str) -> set[str]:
+    return {f"fit@{use_case}" for use_case in use_cases}
+
+
+def evaluations(*use_cases: str) -> set[str]:
+    return {f"evaluate@{use_case}" for use_case in use_cases}
+
+
+def both(*use_cases: str) -> set[str]:
+    return fits(*use_cases) | evaluations(*use_cases)
 
 
 class Repository:
@@ -58,9 +71,9 @@ class Repository:
         return {line.split("'")[1] for line in lines if line.startswith("Running stage")}
 
     def stale(self) -> set[str]:
-        """Use cases that `dvc repro` would train, once it has run the stage that finds out."""
+        """Stages that `dvc repro` would run because of what they depend on, once it has run the one that finds out."""
         self.dvc("repro", "--quiet", "resolve")
-        return {name.removeprefix("train@") for name in json.loads(self.dvc("status", "--json"))}
+        return set(json.loads(self.dvc("status", "--json")))
 
     def edit(self, name: str, before: str, after: str) -> None:
         path = self.folder / name
@@ -91,7 +104,7 @@ def make(folder: Path, models: dict[str, str]) -> Repository:
 def reproduced(tmp_path_factory):
     """A repository after its first `dvc repro`, all committed."""
     repository = make(tmp_path_factory.mktemp("portfolio"), FEW)
-    assert repository.repro() == {"resolve", *(f"train@{use_case}" for use_case in FEW)}
+    assert repository.repro() == {"resolve", *both(*FEW)}
     repository.run("git", "add", ".")
     repository.run("git", "commit", "-qm", "reproduced")
     return repository
@@ -112,29 +125,44 @@ def test_a_second_repro_runs_nothing(reproduced):
 
 def test_editing_one_use_case_trains_it_alone(edited):
     edited.edit("conf/use_case/credit_scoring.yaml", "false_negative: 5", "false_negative: 6")
-    assert edited.repro() == {"resolve", "train@credit_scoring"}
+    assert edited.repro() == {"resolve", *both("credit_scoring")}
     changed = edited.dvc("params", "diff")
     assert "settings.use_case.cost.false_negative  5.0     6.0" in changed
     assert "resolved/fair_lending.json" not in changed
     assert "portfolio/fair_lending" not in edited.dvc("metrics", "diff")
 
 
+def test_a_fact_that_only_an_evaluation_reads_trains_nothing(edited):
+    model = edited.read("portfolio/credit_scoring/model/model.skops")
+    edited.edit("conf/use_case/credit_scoring.yaml", "minimum_score: 0.73", "minimum_score: 0.7")
+    assert edited.repro() == {"resolve", "evaluate@credit_scoring"}
+    assert edited.read("portfolio/credit_scoring/run/model.skops") == model
+    facts = json.loads(edited.read("portfolio/credit_scoring/run/metadata.json"))
+    assert facts["config"]["use_case"]["minimum_score"] == 0.7
+
+
 @pytest.mark.parametrize(
     ("name", "before", "after", "stale"),
     [
-        ("conf/model/logistic_regression.yaml", "max_iter: 1000", "max_iter: 999", {"credit_scoring", "fair_lending"}),
+        ("conf/model/logistic_regression.yaml", "max_iter: 1000", "max_iter: 999", both(*LINEAR)),
         ("conf/model/kmeans.yaml", "\nparams:", "\n# a word\nparams:", set()),
         ("conf/model/xgboost.yaml", "max_depth: 6", "max_depth: 5", set()),
         ("conf/model/logistic_regression.yaml", "\ngrid:\n", "\ngrid:\n  max_iter: [50]\n", set()),
-        ("src/models/clustering/linkage.py", "import numpy as np\n", "import numpy as np\n\nANOTHER = 1\n", {"segmentation"}),
+        ("src/models/clustering/linkage.py", "import numpy as np\n", "import numpy as np\n\nA = 1\n", both("segmentation")),
         ("src/training/fit.py", "import numpy as np\n", "# a word\nimport numpy as np\n", set()),
-        ("src/training/fit.py", "import numpy as np\n", "import numpy as np\n\nANOTHER = 1\n", set(FEW)),
+        ("src/training/fit.py", "import numpy as np\n", "import numpy as np\n\nANOTHER = 1\n", both(*FEW)),
+        ("src/evaluation/slices.py", "import numpy as np\n", "import numpy as np\n\nANOTHER = 1\n", evaluations(*LINEAR)),
+        ("src/evaluation/drift.py", "import numpy as np\n", "import numpy as np\n\nANOTHER = 1\n", evaluations(*FEW)),
+        ("src/evaluation/benchmarks.py", "import numpy as np\n", "import numpy as np\n\nA = 1\n", evaluations(*LINEAR)),
+        ("src/pipeline/fit/folds.py", "import numpy as np\n", "import numpy as np\n\nANOTHER = 1\n", fits(*LINEAR)),
         ("src/use_cases.py", "import argparse\n", "import argparse\n\nANOTHER = 1\n", set()),
-        ("src/data/catalogue/german_credit.yaml", "title: ", "title: New ", {"credit_scoring"}),
+        ("src/data/catalogue/german_credit.yaml", "title: ", "title: New ", fits("credit_scoring")),
     ],
     ids=[
         "a model's parameters", "a comment in a configuration", "a model that none uses", "what only a search reads",
-        "a module of clustering", "a comment in a module", "a module of all", "a module of no run", "a data set's facts",
+        "a module of clustering", "a comment in a module", "a module of all", "a module of the evaluation",
+        "a module of every evaluation", "simple models to beat", "a module of the fit", "a module of no run",
+        "a data set's facts",
     ],
 )  # fmt: skip
 def test_what_an_edit_trains_again(edited, name, before, after, stale):
@@ -196,17 +224,28 @@ def test_params_and_shown_plots_name_the_whole_portfolio():
 
 def test_a_module_that_a_run_loads_without_being_counted_is_refused(compose):
     settings = compose("use_case=credit_scoring").model_dump(mode="json")
-    lineage.check_loaded(settings, ["src.train", "src.training.fit", "src.sweeps.record", "numpy"])
+    lineage.check_loaded("fit", settings, ["src.train", "src.training.fit", "src.sweeps.record", "numpy"])
     with pytest.raises(
         lineage.IntegrityError,
-        match=r"src.models.clustering.estimators, src.models.neural.estimator: loaded by the run, but not counted",
+        match=r"src.models.clustering.estimators, src.models.neural.estimator: loaded by the stage fit, but not counted",
     ):
-        lineage.check_loaded(settings, ["src.models.neural.estimator", "src.models.clustering.estimators"])
+        lineage.check_loaded("fit", settings, ["src.models.neural.estimator", "src.models.clustering.estimators"])
+
+
+def test_no_fit_counts_a_module_of_the_evaluation_and_one_that_loads_it_is_refused(compose):
+    settings = compose("use_case=credit_scoring").model_dump(mode="json")
+    assert not [
+        name for name in lineage.modules_of("fit", settings) if name.startswith(("src.evaluation", "src.pipeline.evaluate"))
+    ]
+    assert "src.evaluation.fairness" in lineage.modules_of("evaluate", settings)
+    lineage.check_loaded("evaluate", settings, ["src.evaluation.fairness"])
+    with pytest.raises(lineage.IntegrityError, match=r"src.evaluation.fairness: loaded by the stage fit, but not counted"):
+        lineage.check_loaded("fit", settings, ["src.evaluation.fairness"])
 
 
 def test_a_trainer_counts_for_its_own_models_and_for_those_that_average_them(compose):
     def trainers(*words: str) -> set[str]:
-        counted = lineage.modules_of(compose("use_case=credit_scoring", *words).model_dump())
+        counted = lineage.modules_of("fit", compose("use_case=credit_scoring", *words).model_dump())
         return {
             name.removeprefix("src.models.early_stopping.") for name in counted if name.startswith("src.models.early_stopping.")
         }
@@ -222,7 +261,7 @@ def test_a_trainer_counts_for_its_own_models_and_for_those_that_average_them(com
 def test_a_model_under_a_name_of_its_own_counts_what_its_estimator_uses(compose, model, used):
     settings = compose("use_case=credit_scoring", f"model={model}").model_dump()
     settings["model"]["name"] = "deep"
-    assert used in lineage.modules_of(settings)
+    assert all(used in lineage.modules_of(stage, settings) for stage in ("fit", "evaluate"))
 
 
 def test_numbers_for_git_have_eight_significant_digits_and_everything_else_is_as_it_was(tmp_path):
