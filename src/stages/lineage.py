@@ -38,6 +38,10 @@ NOT_PART_OF_A_RESULT = (
     "src.tracking", "src.train", "src.use_cases",
 )  # fmt: skip
 SUPERVISED = {"binary", "multiclass", "regression"}
+TRANSFORMERS = "src.features.transformers"
+OF_KIND = {"category": "categories", "date": "dates", "number": "numbers", "text": "texts"}
+LOADED_ANYWAY = (TRANSFORMERS, "src.config.datasets")
+"""Of no effect where they are not counted: without a column of the kind, and where the settings hold what was read."""
 ONLY_WITH = {  # of any of these; a module of a package needs what the package needs too
     "src.evaluation": {"evaluate"},
     "src.pipeline.evaluate": {"evaluate"},
@@ -48,6 +52,7 @@ ONLY_WITH = {  # of any of these; a module of a package needs what the package n
     "src.models.clustering.estimators": {"clustering", "anomaly"},
     "src.training.cross_validation": SUPERVISED,
     "src.data.derived": {"derived"},
+    **{f"{TRANSFORMERS}.{module}": {f"column of {kind}"} for kind, module in OF_KIND.items()},
     "src.data.file": {"file"},
     "src.data.simulated": {"simulated"},
     "src.data.sql": {"sql"},
@@ -105,7 +110,7 @@ def check_loaded(stage: str, settings: dict[str, Any], loaded: Iterable[str]) ->
     ------
     IntegrityError
     """
-    ours = {name for name in loaded if name.startswith("src.") and not _is_in(name, NOT_PART_OF_A_RESULT)}
+    ours = {name for name in loaded if name.startswith("src.") and not _is_in(name, [*NOT_PART_OF_A_RESULT, *LOADED_ANYWAY])}
     if missed := sorted(ours - set(modules_of(stage, settings)) - {name for name in ours if _is_empty(name)}):
         raise IntegrityError(
             f"{', '.join(missed)}: loaded by the stage {stage}, but not counted in its lineage. See src/stages/lineage.py."
@@ -147,7 +152,10 @@ def meaning(source: str) -> str:
 
 
 def _words(settings: dict[str, Any]) -> set[str]:
-    words = {settings["use_case"]["task"]}
+    use_case = settings["use_case"]
+    types = {feature["type"] for feature in use_case["features"].values()}
+    words = {use_case["task"], *(f"column of {one if one in OF_KIND else 'number'}" for one in types)}
+    words |= {"column of number"} if use_case["lags"] else set()
     words |= {algorithm.rounds for algorithm in _algorithms(settings) if algorithm.rounds}
     words |= {"searched"} if settings["tuning"]["method"] != "none" else set()
     return words | ({"ensemble"} if settings["members"] else set())
