@@ -10,7 +10,7 @@ import pandas as pd
 
 from src.config.use_case import UseCase
 from src.data.table import Table
-from src.evaluation import bias, cutoffs, fairness, forecast, performance, plot_tables, score_bands, slices
+from src.evaluation import bias, cutoffs, fairness, forecast, performance, periods, plot_tables, score_bands, slices
 from src.evaluation.explain import contributions, importance
 from src.evaluation.explain.usage import usage
 from src.metrics import threshold
@@ -89,6 +89,8 @@ def of_test(
         found.append(_fairness(at))
     if use_case.task == "regression" and table.times is not None:
         tables["forecast"] = forecast.by_moment(table.times[rows], at.y, answers.decided.score, naive[rows])
+    if (over_time := _over_time(at)) is not None:
+        tables["periods"] = over_time
     return Findings(
         tables | {name: one for each in found for name, one in each.tables.items()},
         {name: value for each in found for name, value in each.metrics.items()},
@@ -129,6 +131,13 @@ def _slices(at: _At) -> tuple[pd.DataFrame, dict[str, Any]]:
     use_case = at.use_case
     cut_by = slices.columns_of(at.frame, at.table.features, use_case.protected, use_case.time_column)
     return slices.compare(at.scorer, at.y, at.answers.decided, cut_by, at.units, at.table.periods(at.rows))
+
+
+def _over_time(at: _At) -> pd.DataFrame | None:
+    if at.table.times is None:
+        return None
+    times = at.table.times[at.rows]
+    return periods.by_period(at.scorer, at.y, at.answers.decided, times, at.units, at.table.periods(at.rows))
 
 
 def _importance(at: _At) -> _Found:

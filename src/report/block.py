@@ -68,6 +68,32 @@ class Headline:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """A question, its answer with a tone, and the section that shows why."""
+
+    question: str
+    text: str
+    tone: str
+    section: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Answers:
+    items: Sequence[Answer]
+    kind: str = "answers"
+
+
+@dataclass(frozen=True)
+class Hero:
+    """What a page is about on the left, what follows from it on the right."""
+
+    left: Sequence[Any]
+    right: Sequence[Any]
+    kind: str = "hero"
+
+
+@dataclass(frozen=True)
 class Badges:
     """Short statements with a tone: good, warn, bad, info or none."""
 

@@ -8,12 +8,12 @@
     if (Array.isArray(value)) return value.map(shown).join(" to ");
     if (typeof value !== "number") return String(value);
     const size = Math.abs(value);
-    if (size !== 0 && (size < 1e-3 || size >= 1e9)) return value.toPrecision(3);
+    if (size !== 0 && size < 1e-3) return value.toLocaleString("en", { maximumSignificantDigits: 3 });
     return value.toLocaleString("en", { maximumFractionDigits: size >= 1000 ? 0 : size >= 10 ? 2 : 4 });
   };
   const tick = (value) => {
     const size = Math.abs(value);
-    if (size !== 0 && size < 1e-3) return value.toExponential(0);
+    if (size !== 0 && size < 1e-3) return value.toLocaleString("en", { maximumSignificantDigits: 2 });
     return value.toLocaleString("en", { maximumFractionDigits: 4, notation: size >= 1e5 ? "compact" : "standard" });
   };
   const HIDDEN = ["edge"];
@@ -27,11 +27,11 @@
 
   function dataset(series, spec) {
     const ink = color(`series-${series.color}`);
-    const isCategory = ["bars", "spans", "dots"].includes(series.style);
+    const isCategory = ["bars", "spans", "dots", "waterfall"].includes(series.style);
     const axis = isCategory && spec.horizontal ? "y" : "x";
     const base = { label: series.name, borderColor: ink, backgroundColor: ink, borderWidth: 2, pointRadius: 0, pointHitRadius: 6,
       pointHoverRadius: 5, indexAxis: axis, tension: 0, spanGaps: false, style: series.style,
-      pointStyle: ["line", "dashed", "steps"].includes(series.style) ? "line" : ["bars", "spans", "band"].includes(series.style) ? "rect" : "circle" };
+      pointStyle: ["line", "dashed", "steps"].includes(series.style) ? "line" : ["bars", "spans", "band", "waterfall"].includes(series.style) ? "rect" : "circle" };
     const isCrowded = spec.series.reduce((n, each) => n + each.points.length, 0) > 150;
     const points = isCategory ? series.points : series.points.map(([x, y]) => ({ x, y }));
     const styles = {
@@ -43,6 +43,8 @@
       points: { type: "line", showLine: false, pointRadius: isCrowded ? 2.2 : 4, backgroundColor: faded(ink, isCrowded ? 0.5 : 0.9), borderWidth: 0 },
       bars: { type: "bar", borderWidth: 0, borderRadius: 3, maxBarThickness: 34 },
       spans: { type: "bar", borderWidth: 0, barThickness: 5, borderRadius: 3, backgroundColor: faded(ink, 0.45), grouped: false },
+      waterfall: { type: "bar", borderWidth: 0, barThickness: 13, borderRadius: 2, grouped: false, borderSkipped: false },
+      rug: { type: "line", showLine: false, pointStyle: "line", pointRotation: 90, pointRadius: 5, pointHitRadius: 0, pointHoverRadius: 5, borderColor: faded(ink, 0.5), borderWidth: 1.5, clip: false },
       dots: { type: "line", showLine: false, pointRadius: 5, borderWidth: 0 },
       marker: { type: "line", showLine: false, pointRadius: 7, pointHoverRadius: 8, pointBorderWidth: 2, pointBorderColor: color("card"), order: -1 },
       swarm: { type: "line", showLine: false, pointRadius: innerWidth < 640 ? 1.8 : 2.8, borderWidth: 0, pointBorderWidth: 0,
@@ -57,9 +59,10 @@
       grid: { color: color("grid") }, border: { color: color("line") } };
     const short = (text, most) => text.length > most ? text.slice(0, most - 1) + "…" : text;
     if (given.labels) {
+      const isLong = given.labels.length > 40 || (name === "x" && given.labels.length > 12);
       return { ...common, type: "category", labels: given.labels, offset: true, grid: { display: false },
-        ticks: { color: color("muted"), autoSkip: given.labels.length > 40, maxTicksLimit: given.labels.length > 40 ? (innerWidth < 640 ? 4 : 9) : undefined,
-          maxRotation: given.labels.length > 40 ? 0 : 40,
+        ticks: { color: color("muted"), autoSkip: isLong && name === "x", maxTicksLimit: isLong ? (innerWidth < 640 ? 4 : 9) : undefined,
+          maxRotation: isLong ? 0 : 40,
           callback(index) {
             const most = name === "y" ? (innerWidth < 640 ? 18 : 34) : 18;
             const [first, ...rest] = String(given.labels[index]).split(": ");

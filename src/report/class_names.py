@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from src.report.run import Run
 
@@ -18,6 +19,23 @@ def class_names(run: Run) -> tuple[str, str]:
     if negative is None or _is_code(negative):
         negative = f"not {positive}" if negative is None else f"{target} = {negative}"
     return negative, positive
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Words for decisions: nobody is flagged for what people want, such as an approval."""
+
+    flagged: str
+    false_alarms: str
+    missed: str
+
+
+def decided(run: Run) -> Decided:
+    """Words for the decisions of a run about two classes."""
+    negative, positive = class_names(run)
+    if run.use_case("favourable") == 1:
+        return Decided(f"called {positive}", f"wrongly called {positive}", f"wrongly called {negative}")
+    return Decided("flagged", "false alarms", "missed")
 
 
 def in_words(target: str) -> str:

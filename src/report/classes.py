@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pandas as pd
 
 from src.evaluation import plot_tables
-from src.report import number, series, threshold
+from src.report import number, over_time, series, threshold
 from src.report.block import Chart, Columns, Matrix, Missing, Table
 from src.report.class_names import class_names
 from src.report.run import Run
@@ -23,11 +21,11 @@ def two_classes(run: Run) -> list:
     rows = run.parquet("test_scores.parquet")
     if rows is None:
         said = Missing("answers to the test rows (test_scores.parquet), from which curves are drawn")
-        return [*threshold.decider(run, []), said, *scorecard(run), *_calibration(run)]
+        return [*threshold.decider(run, []), said, *scorecard(run), *over_time.over_time(run), *_calibration(run)]
     y, score = rows["y_true"].to_numpy(), rows["score"].to_numpy()
     of_ranking = ranking(plot_tables.roc(y, score), plot_tables.precision_recall(y, score), run)
     more = Columns([gains(run, y, score), *_calibration(run), _scores(run, y, score)])
-    return [*threshold.decider(run, of_ranking), *scorecard(run), more]
+    return [*threshold.decider(run, of_ranking), *scorecard(run), *over_time.over_time(run), more]
 
 
 def ranking(roc: pd.DataFrame, precision_recall: pd.DataFrame, run: Run) -> list[Chart]:
@@ -66,9 +64,11 @@ def gains(run: Run, y, score) -> Chart:
     kept = series.thinned(len(y))
     drawn = [series.line("model", [0, *looked[kept]], [0, *found[kept]]), series.line("at random", [0, 1], [0, 1], 5, "dashed")]
     lift = number.metric(run, "test_lift_at_10_percent")
-    said = f"In the highest-scored tenth, positives are {lift} times as frequent as in all."
-    axes = {"label": "share of rows looked at", "min": 0, "max": 1}, {"label": "share of positives found", "min": 0, "max": 1}
-    return Chart("Lift: what looking finds", said, *axes, drawn)
+    _, positive = class_names(run)
+    said = f"In the highest-scored tenth, {positive} is {lift} times as frequent as in all cases."
+    unit = {"min": 0, "max": 1}
+    axes = {"label": "share of cases, highest scores first", **unit}, {"label": f"share of {positive} found", **unit}
+    return Chart("Cumulative gains", said, *axes, drawn)
 
 
 def _calibration(run: Run) -> list:
@@ -95,12 +95,12 @@ def _calibration(run: Run) -> list:
 
 def _scores(run: Run, y, score) -> Chart:
     edges = np.linspace(float(score.min()), float(score.max()), N_BINS + 1)
-    labels = [f"{number.formatted(low)} to {number.formatted(high)}" for low, high in pairwise(map(float, edges))]
+    labels = [number.formatted(float(low)) for low in edges[:-1]]
     shares = {code: np.histogram(score[y == code], edges)[0] / max(int(np.sum(y == code)), 1) for code in (0, 1)}
     said = "Share of each class by score; the less they overlap, the better."
     negative, positive = class_names(run)
     drawn = [series.bars(negative, shares[0], 5), series.bars(positive, shares[1], 1)]
-    axes = {"label": "score", "labels": labels}, {"label": "share of the class", "min": 0}
+    axes = {"label": "score, from", "labels": labels}, {"label": "share of the class", "min": 0}
     return Chart("Scores of the two classes", said, *axes, drawn)
 
 
@@ -123,7 +123,8 @@ def many_classes(run: Run) -> list:
     unit = {"min": 0, "max": 1}
     said = f"Each class against the rest; area averaged over the classes {number.metric(run, 'test_roc_auc_ovr')}."
     axes = {"label": "false positive rate", **unit}, {"label": "true positive rate", **unit}
-    return [*blocks, Columns([Chart("ROC curve of each class", said, *axes, drawn), _confidence(rows)])]
+    charts = [Chart("ROC curve of each class", said, *axes, drawn, is_square=True), _confidence(rows)]
+    return [*blocks, Columns(charts), *over_time.over_time(run)]
 
 
 def _by_class(classes, counts) -> Chart:

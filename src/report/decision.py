@@ -5,8 +5,7 @@ from __future__ import annotations
 from src.metrics.names import is_loss, title
 from src.report import number
 from src.report.block import Figures, Heading, Text
-from src.report.class_names import class_names, in_words
-from src.report.meaning import unit_of
+from src.report.class_names import class_names, decided, in_words
 from src.report.run import Run
 
 THOUSAND = 1000
@@ -29,9 +28,15 @@ def per_thousand(count: float, n_rows: int) -> str:
     return f"{found:,.0f}" if found >= 10 or found == 0 else f"{found:.1f}" if found >= 0.1 else f"{found:.2g}"
 
 
+def capital(words: str) -> str:
+    """Words that begin a sentence or a label."""
+    return words[:1].upper() + words[1:]
+
+
 def a_case(run: Run) -> str:
     """What a case is, if the use case says so."""
     row = (run.use_case("row") or "").split(";")[0].strip()
+    row = row if row[1:2].isupper() else row[:1].lower() + row[1:]
     return f"A case is {row}. " if row else ""
 
 
@@ -39,22 +44,32 @@ def _two_classes(run: Run) -> list:
     if not all(f"test_{name}" in run.metrics for name in COUNTS) or "threshold" not in run.metrics:
         return []
     negative, positive = class_names(run)
+    words = decided(run)
     tn, fp, fn, tp = (int(run.metrics[f"test_{name}"]) for name in COUNTS)
     n_rows, at = tn + fp + fn + tp, run.metrics["threshold"]
     precision, missed = _share(tp, tp + fp), _share(fn, tp + fn)
+    is_wanted = run.use_case("favourable") == 1
     figures = [
-        ("Flagged, of 1,000 cases", per_thousand(tp + fp, n_rows), [f"called {positive}"]),
+        (
+            f"{capital(words.flagged)}, of 1,000 cases",
+            per_thousand(tp + fp, n_rows),
+            [] if is_wanted else [f"called {positive}"],
+        ),
         (
             f"Of these, {positive}",
             per_thousand(tp, n_rows),
-            [f"{precision} of the flagged" if precision else "none is flagged"],
+            [f"{precision} of those {words.flagged}" if precision else f"none is {words.flagged}"],
         ),
-        (f"Of these, {negative}", per_thousand(fp, n_rows), ["false alarms"]),
-        (f"Missed, of 1,000 cases: {positive}", per_thousand(fn, n_rows), [f"{missed} of all {positive}" if missed else ""]),
+        (f"Of these, {negative}", per_thousand(fp, n_rows), [words.false_alarms]),
+        (
+            f"{capital(words.missed)}, of 1,000 cases{'' if is_wanted else f': {positive}'}",
+            per_thousand(fn, n_rows),
+            [f"{missed} of all {positive}" if missed else ""],
+        ),
         *_cost(run, n_rows),
     ]
-    rule = "No threshold pays for its alarms: no case is flagged." if at > 1 else (
-        f"A case is flagged if its score is at least {number.formatted(at)}, a threshold that was chosen on val."
+    rule = f"No threshold pays for its alarms: no case is {words.flagged}." if at > 1 else (
+        f"A case is {words.flagged} if its score is at least {number.formatted(at)}, a threshold that was chosen on val."
     )  # fmt: skip
     return [Heading("What it decides"), Figures(figures), Text(f"{a_case(run)}{rule} Counted on {n_rows:,} test rows.", True)]
 
@@ -92,9 +107,19 @@ def _cost(run: Run, n_rows: int) -> list:
     return [(f"Cost of 1,000 cases ({unit})" if unit else "Cost of 1,000 cases", scaled("test_cost"), small)]
 
 
+def cost_of(run: Run, n_rows: int) -> str:
+    """Cost of 1,000 cases in a sentence; nothing where mistakes have no price."""
+    if "test_cost" not in run.metrics:
+        return ""
+    unit = (run.use_case("cost") or run.use_case("cost_matrix") or {}).get("unit") or "as priced"
+    said = f"That costs {per_thousand(run.metrics['test_cost'], n_rows)} {unit}"
+    beside = run.metrics.get("baseline_cost")
+    return f"{said}." if beside is None else f"{said}; without a model {per_thousand(beside, n_rows)}."
+
+
 def _values(run: Run) -> list:
     target = run.use_case("target") or "the target"
-    unit = unit_of(target)
+    unit = run.unit
     figures = []
     if run.use_case("quantile") is None and "test_mae" in run.metrics:
         beside = f"{unit}, mean absolute error" if unit else f"mean absolute error of {in_words(target)}"

@@ -8,6 +8,7 @@ from src.evaluation.requirements import FOUR_FIFTHS
 from src.metrics.names import title
 from src.report import number, series
 from src.report.block import Chart, Heading, Missing, Section, Table, Text
+from src.report.class_names import class_names
 from src.report.run import Run
 
 MOST_SLICES = 14
@@ -26,7 +27,7 @@ def differences(run: Run) -> Section | None:
     """Slices and fairness; None for a run that learns from no labels."""
     if not run.learns_from_labels:
         return None
-    return Section("slices", "Slices and fairness", [*_slices(run), *_fairness(run)])
+    return Section("slices", "Groups", [*_slices(run), *_fairness(run)])
 
 
 def _slices(run: Run) -> list:
@@ -93,15 +94,26 @@ def _fairness(run: Run) -> list:
         ]
     if table is None:
         return [Heading("Fairness"), Missing("rates by protected group (fairness.csv)")]
-    labels = [_group(row) for _, row in table.iterrows()]
+    chart = _decisions(run, table, protected)
+    return [Heading("Fairness"), *chart, _disparities(run, protected), _groups(table)]
+
+
+def _decisions(run: Run, table, protected) -> list:
+    """Rates of the groups that are compared; those of single columns, or there would be hundreds."""
+    compared = table[table["is_compared"] & table["column"].isin(protected)]
+    if compared.empty:
+        return [Text("No two groups are large enough to be compared.")]
+    favoured = class_names(run)[run.use_case("favourable") or 0]
     drawn = [
-        series.bars("decided positively", table["selection_rate"]),
-        series.bars("of the truly positive", table["true_positive_rate"], 3),
+        series.bars(f"called {favoured}", compared["selection_rate"]),
+        series.bars(f"called {favoured}, of those who are", compared["true_positive_rate"], 3),
     ]
-    said = "Share of each group, and of those in it who are truly positive, for whom the model decides positively."
+    n_left = len(table) - len(compared)
+    said = f"Share of each group that is called {favoured}, and of those in it who truly are."
+    said += f" {n_left} smaller or combined groups are in the table below." if n_left else ""
+    labels = [f"{row.column} = {row.group}" for row in compared.itertuples()]
     axes = {"label": "share", "min": 0, "max": 1}, {"label": "group", "labels": labels}
-    chart = Chart("Decisions by group", said, *axes, drawn, is_horizontal=True, is_tall=len(labels) > 6)
-    return [Heading("Fairness"), chart, _disparities(run, protected), _groups(table)]
+    return [Chart("Decisions by group", said, *axes, drawn, is_horizontal=True)]
 
 
 def _group(row) -> str:

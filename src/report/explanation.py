@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from src.data.csv_cells import unescaped_frame
 from src.metrics.names import title
 from src.report import number, series
+from src.report.answers import in_sentence
 from src.report.block import Chart, Columns, Heading, Missing, Section, Table, Text
 from src.report.differences import Said
 from src.report.run import Run
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 MOST_FEATURES = 15
 MOST_ROWS = 200
+MOST_TICKS = 80
 ANSWERS = {"binary": "mean probability", "multiclass": "mean probability", "regression": "mean prediction"}
 CONTRIBUTIONS = "Contributions to single rows (SHAP summary)"
 USUAL = "the score of a row in which every feature has the value usual in train"
@@ -37,7 +39,7 @@ def explanation(run: Run) -> Section | None:
     if not run.learns_from_labels:
         return None
     blocks = [*_importance(run), *_contributions(run), *_dependence(run), *_directions(run)]
-    return Section("explanation", "Explanation", blocks)
+    return Section("explanation", "What drives it", blocks)
 
 
 def _importance(run: Run) -> list:
@@ -47,7 +49,7 @@ def _importance(run: Run) -> list:
     shown = table.dropna(subset="importance").head(MOST_FEATURES)
     labels, middle, spread = list(shown["feature"]), shown["importance"], shown["std"]
     said = (
-        f"How much worse {title(run.metric)} on test gets when a column is shuffled, over {table['n_repeats'].iloc[0]} "
+        f"How much worse {in_sentence(run.metric)} on test gets when a column is shuffled, over {table['n_repeats'].iloc[0]} "
         f"shuffles of {table['n_rows'].iloc[0]:,} rows{_more_of_the_rarer(run)}; bars span a "
         f"standard deviation to either side. Most of all the model goes by {labels[0]}. "
         "Columns that say the same share their importance."
@@ -71,7 +73,7 @@ def _more_of_the_rarer(run: Run) -> str:
 
 def _contributions(run: Run) -> list:
     """A dot for each sampled row and feature, as the package shap draws them."""
-    table, rows = _contributions_table(run), run.csv("explained_rows.csv")
+    table, rows = contributions_table(run), run.csv("explained_rows.csv")
     if table is None or rows is None:
         return [Missing("what features add to the scores of single rows (contributions.csv, explained_rows.csv)")]
     if not table["contribution"].any():
@@ -81,7 +83,7 @@ def _contributions(run: Run) -> list:
     x, ranks, values = (
         table[name].to_numpy().reshape(len(names), len(rows)) for name in ("contribution", "value_rank", "value")
     )
-    drawn = series.swarm(names, x, ranks, [_values(run, name, of) for name, of in zip(names, values, strict=True)])
+    drawn = series.swarm(names, x, ranks, [values_shown(run, name, of) for name, of in zip(names, values, strict=True)])
     low, high = float(x.min()), float(x.max())
     margin = 0.03 * (high - low)
     axes = (
@@ -106,7 +108,7 @@ def _how_explained(run: Run, rows: pd.DataFrame, n_shown: int) -> str:
     return f"{said} The other {n_others:,} features add less." if n_others > 0 and is_each_known else said
 
 
-def _contributions_table(run: Run) -> pd.DataFrame | None:
+def contributions_table(run: Run) -> pd.DataFrame | None:
     """`contributions.csv` with values as they are written in it."""
     import pandas as pd
 
@@ -117,7 +119,7 @@ def _contributions_table(run: Run) -> pd.DataFrame | None:
     return unescaped_frame(pd.read_csv(io.StringIO(text), dtype=kinds, keep_default_na=False, na_values=[""]))
 
 
-def _values(run: Run, name: str, values) -> list:
+def values_shown(run: Run, name: str, values) -> list:
     """Values of a feature as the page shows them: numbers as numbers, and no texts."""
     kind = (run.fact("config", "use_case", "features", name) or {"type": "float"})["type"]  # lags are numbers
     if kind == "text":
@@ -145,12 +147,29 @@ def _dependence(run: Run) -> list:
         drawn = [
             _moved(run, code, answers, "labels" in label) for code, answers in part.groupby("class", dropna=False, sort=True)
         ]
-        charts.append(Chart(str(feature), said, label, answer, drawn))
+        drawn += [] if "labels" in label else _rug(run, feature, answer["min"])
+        charts.append(_of_feature(str(feature), said, label, answer, drawn))
     note = (
         "All charts share one scale, so that steps compare. Partial dependence moves one column and leaves the others, so it "
         "can show combinations that do not occur."
     )
     return [Heading("How answers depend on the most important features"), Text(note, is_remark=True), Columns(charts)]
+
+
+def _of_feature(name: str, said: str, x: dict, y: dict, drawn: list) -> Chart:
+    """Numbers go across the page, categories down it, so that their names can be read."""
+    if "labels" in x:
+        return Chart(name, said, y, x, drawn, is_horizontal=True)
+    return Chart(name, said, x, y, drawn)
+
+
+def _rug(run: Run, feature: str, bottom: float) -> list[dict]:
+    """A tick for each sampled row: where there are rows at all."""
+    table = contributions_table(run)
+    values = [] if table is None else table.loc[table["feature"] == feature, "value"]
+    known = sorted({value for value in values_shown(run, feature, values) if isinstance(value, float)})
+    kept = [known[i] for i in series.thinned(len(known), MOST_TICKS)] if known else []
+    return [series.line("sampled rows", kept, [bottom] * len(kept), 5, "rug")] if kept else []
 
 
 def _one_scale(table) -> dict:

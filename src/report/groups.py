@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from src.evaluation import plot_tables
 from src.report import number, series
 from src.report.block import Chart, Columns, Heading, Missing, Table, Text
 from src.report.classes import ranking
@@ -20,7 +21,8 @@ def groups(run: Run) -> list:
     blocks = _anomalies(run) if run.task == "anomaly" else []
     profiles, rows = run.csv("profiles.csv"), run.csv("projection.csv")
     charts = [] if profiles is None else [_sizes(profiles)]
-    charts += [_silhouettes(run, rows), _projection(rows)] if rows is not None else []
+    if rows is not None:
+        charts += [*([_silhouettes(run, rows)] if rows["silhouette"].notna().any() else []), _projection(rows)]
     blocks += [Heading("Train rows")] if run.fact("split") and charts else []
     blocks += [Columns(charts)] if charts else []
     blocks += [Missing("a projection of the rows and their silhouettes (projection.csv)")] if rows is None else []
@@ -31,14 +33,15 @@ def groups(run: Run) -> list:
 
 
 def _anomalies(run: Run) -> list:
-    roc, precision_recall = run.csv("plots/roc.csv"), run.csv("plots/precision_recall.csv")
+    rows = run.parquet("test_scores.parquet")
     said = Text(
         "The model was fitted on train without labels. They only judge how it ranks the test rows, from the most unusual to "
         "the most usual."
     )
-    if roc is None or precision_recall is None:
-        return [said, Missing("the curves of the ranking (plots/roc.csv, plots/precision_recall.csv)")]
-    return [said, Columns(ranking(roc, precision_recall, run))]
+    if rows is None:
+        return [said, Missing("answers to the test rows (test_scores.parquet), from which curves are drawn")]
+    y, score = rows["y_true"].to_numpy(), rows["score"].to_numpy()
+    return [said, Columns(ranking(plot_tables.roc(y, score), plot_tables.precision_recall(y, score), run))]
 
 
 def name_of(cluster) -> str:

@@ -13,12 +13,6 @@ def meaning(metric: str, value: float, run: Run) -> str:
     target, quantile = run.use_case("target"), run.use_case("quantile")
     known = METRICS.get(metric)
     sentence = (known and known.sentence) or f"{metric} is {{value}}."
-    said = {"value": formatted(value), "share": share(value), "target": target or "the target", "unit": unit_of(target)}
+    said = {"value": formatted(value), "share": share(value), "target": target or "the target", "unit": run.unit}
     said["negative"], said["positive"] = class_names(run)
     return sentence.format(**said, quantile=share(quantile) if quantile else "").replace("  ", " ")
-
-
-def unit_of(target: str | None) -> str:
-    """The unit that a target's name ends in, as in `cash_withdrawn_eur`."""
-    units = {"eur": "euro", "usd": "US dollar", "pct": "percentage points", "days": "days", "minutes": "minutes"}
-    return units.get((target or "").rsplit("_", 1)[-1], "")

@@ -9,6 +9,9 @@ from typing import Any
 
 from src.report.run import Run
 
+LEAST = 1e-6
+MINUS = "\N{MINUS SIGN}"
+
 
 @dataclass(frozen=True)
 class Number:
@@ -53,7 +56,7 @@ def cell(csv: str, row: int, column: str, value: Any, as_share: bool = False, si
 
 
 def formatted(value: float, signed: bool = False) -> str:
-    """About three digits: 0.788, 2,330, 1.2e-05; counts in full."""
+    """About three digits: 0.788, 2,330, 0.000012; counts in full, and no more zeros than one can count."""
     if isinstance(value, int) or (float(value).is_integer() and abs(value) >= 1000):
         text = f"{int(value):,}"
     elif not math.isfinite(value):
@@ -62,12 +65,22 @@ def formatted(value: float, signed: bool = False) -> str:
         text = f"{value:,.0f}"
     elif abs(value) >= 0.1:
         text = f"{value:.{3 if abs(value) < 10 else 2 if abs(value) < 100 else 1}f}"
+    elif value and abs(value) < LEAST:
+        return f"{'below' if value > 0 else 'above'} {'' if value > 0 else MINUS}{LEAST:f}"
     else:
-        text = f"{value:.3g}"
-    text = text.replace("-", "\N{MINUS SIGN}") if "e" not in text else text
+        text = _without_exponent(value, 3)
+    text = text.replace("-", MINUS)
     return f"+{text}" if signed and value > 0 else text
 
 
 def share(value: float) -> str:
     """A share of 1 in per cent."""
-    return f"{100 * value:.1f} %" if abs(value) >= 0.001 or value == 0 else f"{100 * value:.2g} %"
+    if abs(value) < LEAST:
+        return "0.0 %"
+    return f"{100 * value:.1f} %" if abs(value) >= 0.001 else f"{_without_exponent(100 * value, 2)} %"
+
+
+def _without_exponent(value: float, n_digits: int) -> str:
+    """A few digits, as a decimal."""
+    text = f"{value:.{n_digits}g}"
+    return text if "e" not in text else f"{value:.{n_digits - 1 - math.floor(math.log10(abs(value)))}f}".rstrip("0")

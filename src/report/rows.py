@@ -93,6 +93,12 @@ def _drift(run: Run) -> list:
         return [Text(
             f"None of {len(found)} features has drifted from train to test: every population stability index is below {MOVED}."
         )]  # fmt: skip
+    if not run.use_case("time_column"):
+        most = max(found, key=found.get)
+        return [Text(
+            f"The parts were cut at random, so what differs between them is chance: most of all {most}, with a population "
+            f"stability index of {number.formatted(found[most])}."
+        )]  # fmt: skip
     worst = sorted(found, key=lambda name: -found[name])[:MOST_DRIFTS]
     limits = f"Below {MOVED} a column has hardly moved, above {ANOTHER} it is another population."
     return [

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+UNITS = {"eur": "euro", "usd": "US dollar", "pct": "percentage points", "days": "days", "minutes": "minutes"}
+
+
 @dataclass(frozen=True)
 class Run(RunRecord):
     """A finished run and its folder."""
@@ -23,6 +26,11 @@ class Run(RunRecord):
     @property
     def learns_from_labels(self) -> bool:
         return self.task not in ("clustering", "anomaly")
+
+    @property
+    def unit(self) -> str:
+        """Unit that the target's name ends in, as in `cash_withdrawn_eur`; empty if it ends in none."""
+        return UNITS.get((self.use_case("target") or "").rsplit("_", 1)[-1], "")
 
     def csv(self, name: str) -> pd.DataFrame | None:
         """A CSV file of the run; None if it is not there or has no rows."""

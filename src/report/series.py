@@ -34,6 +34,12 @@ def spans(name: str, low: Iterable, high: Iterable, color: int = 1) -> dict[str,
     return {"name": name, "style": "spans", "color": color, "points": points}
 
 
+def steps(name: str, ends: Iterable, color: int = 1) -> dict[str, Any]:
+    """Steps of a waterfall, each from one value to the next; None where the category has none of this kind."""
+    points = [None if span is None else [_short(end) for end in span] for span in ends]
+    return {"name": name, "style": "waterfall", "color": color, "points": points}
+
+
 def band(name: str, x: Iterable, low: Iterable, high: Iterable, color: int = 1) -> list[dict[str, Any]]:
     """An area between two lines."""
     x = list(x)

@@ -8,7 +8,8 @@ import numpy as np
 
 from src.report import number, series
 from src.report.block import Chart, Columns, Figures, Matrix, Missing, Slider, Text
-from src.report.class_names import class_names
+from src.report.class_names import class_names, decided
+from src.report.decision import capital
 from src.report.number import Number
 from src.report.run import Run
 
@@ -43,19 +44,19 @@ def decider(run: Run, ranking: list[Chart]) -> list:
     _, positive = class_names(run)
     label = f"Threshold: a case is called {positive} from this score on"
     numbers = [Columns([figures(run, table, at), matrix(run, table, at)]), Text(LOOK, is_remark=True)]
-    spec = {"steps": steps, "rates": RATES, "chosen": at, "flagged": "flagged"}
+    spec = {"steps": steps, "rates": RATES, "chosen": at, "flagged": decided(run).flagged}
     return [Slider(label, at, len(table), spec, [*numbers, Columns(moved)])]
 
 
 def figures(run: Run, table: pd.DataFrame, at: int) -> Figures:
     """Threshold, volume, rates and cost of one row of `thresholds.csv`."""
-    negative, positive = class_names(run)
+    (negative, positive), words = class_names(run), decided(run)
     items = [
         ("Threshold", _cell(table, at, "threshold"), ["chosen on val: ", number.metric(run, "threshold")]),
-        ("Flagged", _cell(table, at, "flagged_rate"), ["of all cases"]),
-        ("Precision", _cell(table, at, "precision"), [f"of the flagged are {positive}"]),
+        (capital(words.flagged), _cell(table, at, "flagged_rate"), ["of all cases"]),
+        ("Precision", _cell(table, at, "precision"), [f"of those {words.flagged} are {positive}"]),
         ("Recall", _cell(table, at, "recall"), [f"of the {positive} are found"]),
-        ("False alarms", _cell(table, at, "false_positive_rate"), [f"of the {negative} are flagged"]),
+        (capital(words.false_alarms), _cell(table, at, "false_positive_rate"), [f"of the {negative} are {words.flagged}"]),
         ("F1", _cell(table, at, "f1"), ["harmonic mean of precision and recall"]),
     ]
     if "cost" in table:
@@ -84,11 +85,11 @@ def separation(run: Run, table: pd.DataFrame) -> Chart:
         series.line("KS", [where, where], [table["false_positive_rate"].iloc[best], table["recall"].iloc[best]], 3, "dashed"),
     ]
     said = (
-        f"Share of each class that a threshold flags. They are farthest apart at {number.formatted(where)}: "
-        f"KS {number.metric(run, 'test_ks') or number.formatted(float(apart[best]))}, Gini "
+        f"Share of each class that is {decided(run).flagged} at each threshold. They are farthest apart at "
+        f"{number.formatted(where)}: KS {number.metric(run, 'test_ks') or number.formatted(float(apart[best]))}, Gini "
         f"{number.metric(run, 'test_gini') or 'not recorded'}."
     )
-    return Chart("KS curve", said, _scores(table), {"label": "share flagged", "min": 0, "max": 1}, drawn)
+    return Chart("KS curve", said, _scores(table), {"label": f"share {decided(run).flagged}", "min": 0, "max": 1}, drawn)
 
 
 def by_threshold(run: Run, table: pd.DataFrame, at: int) -> Chart:

@@ -6,7 +6,7 @@ import numpy as np
 
 from src.report import number, series
 from src.report.block import Chart, Columns, Missing
-from src.report.meaning import unit_of
+from src.report.over_time import over_time as by_period
 from src.report.run import Run
 
 MOST_ROWS = 300
@@ -23,7 +23,7 @@ def values(run: Run) -> list:
     y, value, level = rows["y_true"].to_numpy(), rows["score"].to_numpy(), run.use_case("quantile")
     charts = [_against(run, y, value, level), _residuals(run, y, value)]
     charts += [_coverage(run, y, value, level)] if level else [_errors(run, y, value), _spread(run, y, value)]
-    return [*blocks, Columns(charts)]
+    return [*blocks, Columns(charts), *by_period(run)]
 
 
 def over_time(run: Run) -> Chart | Missing:
@@ -32,7 +32,7 @@ def over_time(run: Run) -> Chart | Missing:
     if table is None:
         return Missing("forecasts by moment (forecast.csv)")
     shown = table.tail(MOST_MOMENTS)
-    naive, unit = run.fact("baseline"), unit_of(run.use_case("target"))
+    naive, unit = run.fact("baseline"), run.unit
     is_one = bool((table["n_rows"] == 1).all())
     said = (
         f"{'The value' if is_one else 'Mean over the rows'} of each of the {'last ' if len(shown) < len(table) else ''}"

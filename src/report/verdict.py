@@ -9,7 +9,8 @@ from src.evaluation import looks, validity
 from src.evaluation.requirements import FOUR_FIFTHS
 from src.metrics.names import as_score, is_loss, title
 from src.report import number
-from src.report.block import Badges, Figures, Heading, Headline, Missing, Scale, Section, Table, Text
+from src.report.answers import answers
+from src.report.block import Badges, Figures, Heading, Headline, Hero, Missing, Scale, Section, Table, Text
 from src.report.decision import decision
 from src.report.differences import Said
 from src.report.meaning import meaning
@@ -36,11 +37,14 @@ def verdict(run: Run) -> Section:
     if score is None:
         return Section("verdict", "Verdict", [Missing(f"{run.metric}, the primary metric: it is not defined for this model")])
     small = [f"{title(run.metric)} on {_rows(run)}", *_interval(run, run.score_name, _drawn(run), "; "), *_repeated(run)]
-    blocks = [Badges(badges(run)), Headline(score, small), Figures(figures(run))]
+    said = badges(run)
+    sentences = [meaning(run.metric, score.value, run), against_baseline(run)]
+    left = [Headline(score, small), Text(" ".join(filter(None, sentences)))]
+    blocks = [Badges(said), Hero(left, [answers(run, said)]), *decision(run)]
+    if beside := figures(run):
+        blocks += [Heading("How good that is"), Figures(beside)]
     if (scale := _scale(run)) is not None:
         blocks.append(scale)
-    sentences = [meaning(run.metric, score.value, run), against_baseline(run)]
-    blocks[2:2] = [Text(" ".join(filter(None, sentences))), *decision(run)]
     blocks += [*_looks(run), *production(run)]
     return Section("verdict", "Verdict", blocks)
 

@@ -39,7 +39,9 @@ OUT_OF_MEMORY = re.compile(
     re.IGNORECASE,
 )
 OF_A_BOOSTER = ("XGBoostError", "LightGBMError")
-REFUSED_VALUE = re.compile(r"value \S+ for Parameter [^\n]+|Invalid Input: [^\n]+|Check failed: [^\n]+?(?= at /)", re.IGNORECASE)
+REFUSED_VALUE = re.compile(
+    r"value \S+ for Parameter [^\n]+|Invalid Input: [^\n]+|Check failed: [^\n]+?(?= at /)", re.IGNORECASE
+)
 DATABASE = "the database"
 NO_THREAD = "can't start new thread"
 LIBRARY = "scipy.linalg"
