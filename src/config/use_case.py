@@ -26,6 +26,36 @@ class Cost(StrictModel):
     unit: str
 
 
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class Card(StrictModel):
+    """What a person declares for the model card; what is left out is shown as open.
+
+    Attributes
+    ----------
+    purpose : str, optional
+        Which decision the model supports.
+    owner : str, optional
+        Who answers for it.
+    users : str, optional
+        Who works with its answers.
+    uses_to_avoid : list of str
+        What it must not be used for.
+    validation : str, optional
+        By whom else than the developers it was validated, when and with what result.
+    approval : str, optional
+        By whom and when it was approved, and until when.
+    """
+
+    purpose: Words | None = None
+    owner: Words | None = None
+    users: Words | None = None
+    uses_to_avoid: list[Words] = Field(default_factory=list)
+    validation: Words | None = None
+    approval: Words | None = None
+
+
 class CostMatrix(StrictModel):
     """What each decision costs for each true class.
 
@@ -169,6 +199,8 @@ class UseCase(StrictModel):
         Refuse models that cannot keep the directions of the features, and a fitted one that breaks them.
     rules : dict of str to Rule
         What a practitioner knows of every row, by name: checked on the rows that train a model and on those that are scored.
+    card : Card, optional
+        Purpose, owner, users, uses to avoid, validation and approval, for the model card.
     """
 
     id: Annotated[str, StringConstraints(pattern=r"^UC-[A-Z]{4}-\d{3}$")] = UNNAMED["id"]
@@ -205,10 +237,11 @@ class UseCase(StrictModel):
     benchmarks: dict[Name, Benchmark] = Field(default_factory=dict)
     known_in_time: dict[str, str] = Field(default_factory=dict)
     minimum_score: float | None = None
-    minimum_reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] | None = None
+    minimum_reason: Words | None = None
     margin: Annotated[float, Field(ge=0)] | None = None
     requires_monotone: bool = False
     rules: dict[Name, Rule] = Field(default_factory=dict)
+    card: Card | None = None
     simulation: Simulation | None = None
 
     @model_validator(mode="before")

@@ -13,7 +13,13 @@ from src.errors import ConfigError
 
 FIRST = "1.0.0"
 OF_INPUTS = ("type", "min", "max", "categories")  # facts about a feature that decide which rows a model accepts
-NOT_OF_HOW = ("features", "simulation", "minimum_score", "minimum_reason")  # facts of a use case that leave the recipe alone
+NOT_OF_HOW = (
+    "features",
+    "simulation",
+    "minimum_score",
+    "minimum_reason",
+    "card",
+)  # facts of a use case that leave the recipe alone
 HOW_A_SEARCH_RUNS = ("n_workers", "storage", "timeout_s")
 
 

@@ -24,7 +24,16 @@ def limits(run: Run) -> Section:
         said.append(f"Test has {n_test} rows: the interval is wide, and small differences cannot be seen.")
     if n_test is not None and run.use_case("time_column") is None:
         said.append("The use case has no time column: parts are cut at random, and change over time is not tested.")
-    return Section("limits", "Limits and notes", [Listing(said) if said else Text("The run noted nothing.")])
+    notes = Listing(said) if said else Text("The run noted nothing.")
+    return Section("limits", "Limits and notes", [*_declared(run), notes])
+
+
+def _declared(run: Run) -> list[Facts]:
+    """What a person declared for the model card, where somebody did."""
+    card = run.use_case("card") or {}
+    labels = {"purpose": "Purpose", "owner": "Owner", "users": "Users", "uses_to_avoid": "Uses to avoid"}
+    pairs = [(label, value) for key, label in labels.items() if (value := card.get(key))]
+    return [Facts([(label, "; ".join(value) if isinstance(value, list) else value) for label, value in pairs])] if pairs else []
 
 
 def appendix(run: Run) -> Section:

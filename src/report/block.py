@@ -144,7 +144,7 @@ class Matrix:
     def share(self, row: int, column: int) -> int:
         """How much of its row a cell holds, in per cent of a shade that leaves the text readable."""
         total = sum(number.value for number in self.rows[row] if number)
-        return round(60 * self.rows[row][column].value / total) if total and self.rows[row][column] else 0
+        return round(50 * self.rows[row][column].value / total) if total and self.rows[row][column] else 0
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@
     const body = element.createTBody();
     const labels = spec.x.labels || spec.y.labels;
     if (labels) {
-      add(head, "th", (spec.horizontal ? spec.y : spec.x).label || "");
+      add(head, "th", (spec.horizontal ? spec.y : spec.x).label || "name");
       spec.series.forEach((series) => add(head, "th", series.name).className = "number");
       labels.forEach((label, i) => {
         const row = body.insertRow();
@@ -137,7 +137,7 @@
         [String(spec.x.rows[i]), value, adds].forEach((number) => add(row, "td", shown(number)).className = "number");
       }));
     } else {
-      ["", spec.x.label, spec.y.label].forEach((text) => add(head, "th", text));
+      ["series", spec.x.label, spec.y.label].forEach((text) => add(head, "th", text));
       spec.series.forEach((series) => series.points.forEach(([x, y]) => {
         const row = body.insertRow();
         add(row, "th", series.name);

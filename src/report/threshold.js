@@ -17,7 +17,7 @@
     const cells = [...row.querySelectorAll("td")];
     const counts = cells.map((cell) => Number(cell.querySelector("data").value));
     const total = counts.reduce((sum, count) => sum + count, 0) || 1;
-    cells.forEach((cell, i) => cell.style.setProperty("--share", `${Math.round(60 * counts[i] / total)}%`));
+    cells.forEach((cell, i) => cell.style.setProperty("--share", `${Math.round(50 * counts[i] / total)}%`));
   });
 
   const mark = (at) => document.querySelectorAll("figure[data-chart]").forEach((figure) => {

@@ -53,3 +53,9 @@ def test_a_minimum_score_is_given_with_its_reason_or_not_at_all(floor, why):
 def test_the_reason_of_a_minimum_score_says_something():
     with pytest.raises(ValidationError, match="minimum_reason"):
         UseCase(**PAYMENTS | {"minimum_score": 0.8, "minimum_reason": "  "})
+
+
+def test_what_people_declare_for_the_model_card_says_something():
+    assert UseCase(**PAYMENTS | {"card": {"owner": "J. Doe", "uses_to_avoid": ["pricing"]}}).card.owner == "J. Doe"
+    with pytest.raises(ValidationError, match=r"card\.owner"):
+        UseCase(**PAYMENTS | {"card": {"owner": "  "}})

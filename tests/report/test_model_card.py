@@ -111,19 +111,32 @@ def test_every_run_folder_has_its_card_and_the_manifest_knows_it(run_dir, kind):
     folder = run_dir(kind)
     card = (folder / "model_card.md").read_text()
     assert card == render(folder)
-    assert "**Not registered**" in card
+    assert "**Card of a run.** A version that is registered from it has a card of its own" in card
     assert {"model_card.md", "drift_reference.json"} <= set(json.loads((folder / "manifest.json").read_text())["files"])
 
 
 def test_a_registered_version_says_which_and_by_whom(run_dir):
     card = render(run_dir("fair"), ENTRY)
     assert "- Model: UC-COMP-008-v1.0.0\n- Version: 1.0.0\n- Status: staging\n" in card
-    assert "Not registered" not in card
+    assert "Card of a run" not in card
     assert "- Not recorded: Registered by." in render(run_dir("fair"), {**ENTRY, "created_by": None})
 
 
-TITLES = ["Purpose", "Data and its limits", "Split", "Features", "Performance", "Slices of the test rows", "Calibration",
-          "Threshold and costs", "Fairness", "Explanations", "Monitoring", "Parameters and tuning", "Versions",
+def test_who_signs_reads_half_a_page_in_which_nothing_declared_is_left_out(copy):
+    declared = {"purpose": "approve loans", "owner": "J. Doe", "uses_to_avoid": ["pricing", "marketing"], "approval": None}
+    folder = copy("fair", ("metadata", lambda facts: facts["config"]["use_case"].update(card=declared)))
+    page = section(render(folder), "Summary")
+    rows = dict(line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ") and "---" not in line)
+    assert (rows["Purpose"], rows["Owner"]) == ("approve loans", "J. Doe")
+    assert rows["Uses to avoid"] == "pricing; marketing"
+    assert rows["Users"] == rows["Approval"] == "**open**"
+    assert rows["Quality on test"].startswith("ROC AUC ")
+    assert "Signed: ____" in page
+    assert len(page.splitlines()) < 30
+
+
+TITLES = ["Summary", "Purpose", "Data and its limits", "Split", "Features", "Performance", "Slices of the test rows",
+          "Calibration", "Threshold and costs", "Fairness", "Explanations", "Monitoring", "Parameters and tuning", "Versions",
           "How to reproduce"]  # fmt: skip
 
 
@@ -156,7 +169,7 @@ def test_groups_of_people_are_told_apart_where_protected_columns_are_declared(ru
         ("metadata", lambda facts: facts["data"].pop("licence"), "- Not recorded: Licence."),
         ("metadata", lambda facts: facts["split"].pop("sha256"), "- Not recorded: SHA-256 of the positions."),
         ("metadata", lambda facts: facts["environment"].pop("git"), "- Not recorded: Git revision, Edited since"),
-        ("metadata", lambda facts: facts["config"]["use_case"].pop("row"), "- Not recorded: A row is, owner"),
+        ("metadata", lambda facts: facts["config"]["use_case"].pop("row"), "- Not recorded: A row is."),
         ("metadata", lambda facts: facts["config"]["use_case"].pop("protected"), "Protected columns."),
         ("metadata", lambda facts: facts["config"].pop("seed"), "- Not recorded: the setting seed, and so the command."),
         ("metadata", lambda facts: facts.pop("slices"), "- Not recorded: performance by slice (slices.csv)."),
@@ -250,6 +263,7 @@ def poison(facts) -> None:
     use_case["features"][HOSTILE] = use_case["features"].pop("loan_kusd")
     facts["feature_names"][0] = facts["notes"][0] = HOSTILE
     facts["data"]["left_out"]["action"] = HOSTILE
+    use_case["card"] = {"owner": HOSTILE}
 
 
 def test_hostile_words_cannot_break_out_of_their_place(run_dir, copy):
@@ -262,7 +276,7 @@ def test_hostile_words_cannot_break_out_of_their_place(run_dir, copy):
     assert widths[0] == widths[1]
     assert "<script" not in card
     assert not re.search(r"(?<!\\)(\*\*bold|\[l\]|~~s|`code|\$m)", card)
-    assert card.count("alert(1)") == 8
+    assert card.count("alert(1)") == 10
 
 
 @pytest.mark.parametrize(

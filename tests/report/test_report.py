@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import shutil
+from itertools import pairwise
 
 import pyarrow.parquet as pq
 import pytest
@@ -141,6 +142,55 @@ def test_the_verdict_says_how_many_of_1000_cases_are_flagged_and_missed_and_what
     ends = [as_number(each) for each in re.search(r"95 % interval ([\d,.]+) to ([\d,.]+);", small).groups()]
     assert ends == [pytest.approx(metrics[f"test_cost_ci_{end}"] * scale, abs=0.5) for end in ("low", "high")]
     assert "A case is an applicant for a consumer credit." in html
+
+
+def test_nobody_is_flagged_for_what_people_want(run_of):
+    html = (run_of("binary") / report.NAME).read_text()  # of approvals
+    assert figures(html, "Called approved, of 1,000 cases")
+    assert not re.search(
+        r"flagged|false alarm|missed", re.sub(r"<script.*?</script>|<style.*?</style>", "", html, flags=re.DOTALL)
+    )
+
+
+def cases(folder) -> dict[str, dict]:
+    html = (folder / report.NAME).read_text()
+    part = html.split('<section class="card" id="cases"')[1].split("</section>")[0]
+    return {chart["title"]: chart for chart in Page(part).charts}
+
+
+@pytest.mark.parametrize("kind", ["binary", "tuned", "multiclass", "regression"])
+def test_the_steps_of_a_case_lead_from_the_usual_to_the_raw_score_of_its_row(run_of, kind):
+    folder = run_of(kind)
+    explained = [
+        {name: row[name] for name in ("base", "raw_score")} for row in csv.DictReader((folder / "explained_rows.csv").open())
+    ]
+    found = cases(folder)
+    assert len(found) >= 3
+    for chart in found.values():
+        both = [[span for span in spans if span] for spans in zip(*(each["points"] for each in chart["series"]), strict=True)]
+        steps = [spans[0] for spans in both]
+        assert all(low[1] == pytest.approx(high[0], rel=1e-3, abs=1e-4) for low, high in pairwise(steps))
+        assert any(
+            steps[0][0] == pytest.approx(float(row["base"]), rel=1e-3, abs=1e-4)
+            and steps[-1][1] == pytest.approx(float(row["raw_score"]), rel=1e-3, abs=1e-3 * abs(float(row["base"])) + 1e-4)
+            for row in explained
+        )
+
+
+def test_no_case_shows_a_text_of_somebody(run_of):
+    texts = [label for chart in cases(run_of("multiclass")).values() for label in chart["y"]["labels"]]
+    assert {label.split(" = ")[1] for label in texts if " = " in label} == {"a text"}
+
+
+def test_quality_by_period_is_that_of_the_file_and_only_where_there_is_time(run_of):
+    folder = run_of("regression")
+    rows = list(csv.DictReader((folder / "periods.csv").open()))
+    chart = next(each for each in Page((folder / report.NAME).read_text()).charts if each["title"].endswith("error over time"))
+    assert chart["x"]["labels"] == [row["period"] for row in rows]
+    values = next(each["points"] for each in chart["series"] if each["style"] == "dots")
+    assert values == pytest.approx([float(row["value"]) for row in rows], rel=1e-4)
+    assert sum(int(row["n_rows"]) for row in rows) == len(pq.read_table(folder / "test_scores.parquet"))
+    assert not (run_of("binary") / "periods.csv").exists()
 
 
 def test_the_verdict_of_classes_counts_right_decisions_and_the_most_frequent_mistake(run_of):

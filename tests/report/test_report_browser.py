@@ -128,6 +128,27 @@ def test_text_can_be_read_in_light_and_dark(browser, run_of, scheme):
     assert (max(ink, card) + 0.05) / (min(ink, card) + 0.05) > 4.5
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", ["tuned", "regression"])
+def test_axe_finds_nothing_that_keeps_anybody_out(browser, run_of, kind, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python: make setup")
+    page, _ = browser(run_of(kind) / report.NAME, color_scheme=scheme, **DESKTOP)
+    found = axe.Axe().run(page).response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
+
+
+def test_the_answers_lead_to_the_sections_that_show_why(browser, run_of):
+    page, _ = browser(run_of("tuned") / report.NAME)
+    questions = [each.text_content() for each in page.query_selector_all(".answer dt")]
+    assert questions == [
+        "Shall we use it?", "Which threshold, and what does it cost?", "Who is treated differently?", "What will make it fail?",
+        "Is it better than the one in production?",
+    ]  # fmt: skip
+    assert page.locator(".answers").bounding_box()["y"] < DESKTOP["viewport"]["height"] / 2
+    page.click(".answer a[href='#quality']")
+    assert abs(page.locator("#quality").bounding_box()["y"]) < 120
+
+
 def move(page, at: int) -> dict[str, str]:
     """Set the slider to a place; what the panel then shows, by column of thresholds.csv."""
     page.locator("#threshold").evaluate("(slider, at) => { slider.value = at; slider.dispatchEvent(new Event('input')); }", at)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from src.report.model_card import differences, origin, performance, recipe
+from src.report.model_card import differences, origin, performance, recipe, summary
 from src.report.model_card.recorded import read
 
 PARTS = (
     origin.titled,
+    summary.summary,
     origin.purpose,
     origin.data,
     origin.split,

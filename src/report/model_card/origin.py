@@ -13,17 +13,14 @@ REAL = {
     "file": "a table of one's own, of which nothing more is known than what it holds",
     "sql": "the answer of a database to a query",
 }
-NEVER_RECORDED = ("owner", "intended users", "uses to avoid", "validation by others than the developers", "approval")
+OF_A_RUN = "- **Card of a run.** A version that is registered from it has a card of its own, with its number and status."
 
 
 def titled(run: Recorded) -> list[str]:
     name = run.use_case("name")
     registered = [("Model", "model_id"), ("Version", "version"), ("Status", "status"), ("Registered at", "created_at")]
     registered += [("Registered by", "created_by")]
-    if run.entry is None:
-        status = "- **Not registered**: this is a run, not a version of the registry."
-    else:
-        status = facts((label, run.entry.get(key)) for label, key in registered)
+    status = OF_A_RUN if run.entry is None else facts((label, run.entry.get(key)) for label, key in registered)
     return [
         f"# Model card: {text(name) if name else 'a use case whose name is not recorded'}",
         status,
@@ -52,7 +49,7 @@ def purpose(run: Recorded) -> list[str]:
         if run("smeared"):
             pairs.append(("Added before it is turned back to the mean (Duan's smearing)", run("smeared")))
     pairs += [("Algorithm", ready(run("algorithm"), code)), ("Primary metric", ready(run.metric, code))]
-    return ["## Purpose", facts([*pairs, *((name, None) for name in NEVER_RECORDED)])]
+    return ["## Purpose", facts(pairs)]
 
 
 def data(run: Recorded) -> list[str]:
