@@ -31,6 +31,7 @@ To show the folder on this machine: python -m http.server --bind 127.0.0.1 --dir
 WHERE = (Path("runs"), Path("portfolio"))
 REGISTRY = Path("models")
 NAME = "scoreboard"
+COMPARISONS, MOST_COMPARED = "comparisons", 6
 
 
 @for_people
@@ -108,19 +109,43 @@ def write(board: dict[str, Any], roots: list[Path], out: Path) -> Path:
     def link(run_dir: str) -> str:
         return quote(os.path.relpath(Path(run_dir, "report.html"), out))
 
+    comparisons = {key: text for key, folders in _comparable(board).items() if (text := _comparison(folders)) is not None}
+    links = {key: f"{COMPARISONS}/{quote(key)}.html" for key in comparisons}
     texts = {
         "csv": page.as_csv(board),
         "json": page.as_json(board),
         "md": page.as_markdown(board),
-        "html": page.as_html(board, _named(roots), link),
+        "html": page.as_html(board, _named(roots), link, links),
     }
     try:
         out.mkdir(parents=True, exist_ok=True)
         for ending, text in texts.items():
             writing.replace_text(out / f"{NAME}.{ending}", text)
+        for key, text in comparisons.items():
+            (out / COMPARISONS).mkdir(exist_ok=True)
+            writing.replace_text(out / COMPARISONS / f"{key}.html", text)
     except OSError as error:
         raise ConfigError(f"{out} cannot be written to ({error.strerror}): choose another folder with --out DIR") from error
     return out / f"{NAME}.html"
+
+
+def _comparable(board: dict[str, Any]) -> dict[str, list[Path]]:
+    """Run folders of each use case that has several on the same rows, the best first."""
+    of_best = {
+        row["use_case"]: [Path(one["run_dir"]) for one in row["models"] if not one["is_on_other_rows"]]
+        for row in board["use_cases"]
+    }
+    return {key: folders[:MOST_COMPARED] for key, folders in of_best.items() if len(folders) > 1}
+
+
+def _comparison(folders: list[Path]) -> str | None:
+    """The page that compares some runs; None if one of them lacks what it takes."""
+    from src.report import comparison
+
+    try:
+        return comparison.render(folders)
+    except (ConfigError, ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError):
+        return None
 
 
 def _roots(args: argparse.Namespace) -> list[Path]:

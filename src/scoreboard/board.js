@@ -22,6 +22,7 @@
 
   function sort(column, direction) {
     sorted = { column, direction };
+    table.classList.toggle("is-sorted", column >= 0);
     heads.forEach((head, i) => head.setAttribute("aria-sort", i !== column ? "none" : direction > 0 ? "ascending" : "descending"));
     const order = column < 0 ? rows : [...rows].sort((a, b) => {
       const [x, y] = [value(a, column), value(b, column)];

@@ -100,12 +100,14 @@ def _row(
         "data": entry["data"],
         **dict.fromkeys(("rows", "created_at", "age_s", "seconds", "peak_mb", "run_dir")),
         **_of_registry(registered),
+        "versions": [],
         "models": [],
         "failures": [asdict(failure) for failure in failures],
     }
     if best is None:
         return row
     row |= _of_best(best, before.get(best.run_dir), now)
+    row["versions"] = _versions(registered, row["metric"])
     rest = _by_score(run for run in runs if run is not best)
     return row | {"models": [_of_model(run, best, run in other) for run in (best, *rest)]}
 
@@ -185,6 +187,12 @@ def _of_registry(registered: Registered | None) -> dict[str, Any]:
         "newest_status": registered.newest_status,
         "registry_fault": registered.fault,
     }
+
+
+def _versions(registered: Registered | None, metric: str) -> list[dict[str, Any]]:
+    """Registered versions with the primary metric of each, the oldest first; those that have none are left out."""
+    history = registered.history if registered else ()
+    return [{"version": version, "value": metrics[metric]} for version, metrics in history if metric in metrics]
 
 
 def _of_model(run: Run, best: Run, is_other: bool) -> dict[str, Any]:

@@ -6,11 +6,13 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from src.data import csv_cells
+from src.metrics.names import as_score
 from src.scoreboard.board import STATES
 
 HERE = Path(__file__).parent
@@ -18,6 +20,7 @@ STYLES = (HERE.parent / "report" / "style.css", HERE / "board.css")
 ICONS = {"green": "✓", "amber": "▲", "red": "✕", "failed": "✕", "unreadable": "✕", "not trained": "○"}
 MEANINGS = {"green": "pass", "amber": "in doubt", "red": "not met"}
 MINUS = "\N{MINUS SIGN}"
+MOST_VERSIONS, LOWEST_BAR = 12, 20  # of a sparkline; the lowest bar in per cent
 TONES = {"green": "good", "amber": "warn", "red": "bad", "failed": "bad", "unreadable": "bad"}
 COLUMNS = (
     ("Use case", "name, and use_case= to train it", "low", ""),
@@ -42,7 +45,9 @@ CSV_COLUMNS = (
 )  # fmt: skip
 
 
-def as_html(board: dict[str, Any], sources: str, link: Callable[[str], str]) -> str:
+def as_html(
+    board: dict[str, Any], sources: str, link: Callable[[str], str], comparisons: Mapping[str, str] = MappingProxyType({})
+) -> str:
     """The page.
 
     Parameters
@@ -53,6 +58,8 @@ def as_html(board: dict[str, Any], sources: str, link: Callable[[str], str]) -> 
         Where the runs were found.
     link : callable
         Address of the report in a run folder, as seen from the page.
+    comparisons : mapping of str to str
+        Address of the page that compares a use case's runs, where there is one.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -62,10 +69,11 @@ def as_html(board: dict[str, Any], sources: str, link: Callable[[str], str]) -> 
     )
     environment.filters |= {
         "age": age, "anchor": _anchor, "duration": duration, "icon": ICONS.get, "judged": judged, "key": _key,
-        "meaning": meaning, "moment": _moment, "percent": percent, "place": _place, "score": score, "signed": signed,
-        "spaced": spaced, "tone": lambda state: TONES.get(state, ""), "why_no_lift": why_no_lift, "words": words,
+        "meaning": meaning, "moment": _moment, "percent": percent, "place": _place, "score": score,
+        "signed": signed, "spaced": spaced, "sparks": sparks, "tone": lambda state: TONES.get(state, ""),
+        "why_no_lift": why_no_lift, "words": words,
     }  # fmt: skip
-    rows = [_with_links(row, link) for row in board["use_cases"]]
+    rows = [{**_with_links(row, link), "comparison": comparisons.get(row["use_case"])} for row in board["use_cases"]]
     script = (HERE / "board.js").read_text(encoding="utf-8")
     return environment.get_template("page.html").render(
         **board | {"use_cases": rows},
@@ -162,6 +170,17 @@ def judged(row: dict[str, Any]) -> str:
     if not against:
         return f"all {len(row['gates'])}"
     return against[0] + (f" + {len(against) - 1}" if len(against) > 1 else "")
+
+
+def sparks(row: dict[str, Any]) -> list[tuple[str, float]]:
+    """Heights in per cent of the newest versions' bars, the better the higher, each with its words; none of one version."""
+    shown = row["versions"][-MOST_VERSIONS:]
+    scores = [as_score(row["metric"], one["value"]) for one in shown]
+    if len(shown) < 2:
+        return []
+    span = max(scores) - min(scores)
+    heights = [LOWEST_BAR + (100 - LOWEST_BAR) * (one - min(scores)) / span if span else 100 for one in scores]
+    return [(f"{one['version']}: {score(one['value'])}", round(high, 1)) for one, high in zip(shown, heights, strict=True)]
 
 
 def why_no_lift(row: dict[str, Any]) -> str:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from src.errors import TrainingError
 
 
 @dataclass(frozen=True)
 class Registered:
-    """Versions of a use case: the one in production, and the newest with its status; or why they cannot be told."""
+    """Versions of a use case: the one in production, and the newest with its status; or why they cannot be told.
+
+    `history` has the number and the test metrics of every version, the oldest first.
+    """
 
     production: str | None = None
     newest: str | None = None
     newest_status: str | None = None
     fault: str | None = None
+    history: tuple[tuple[str, Mapping[str, Any]], ...] = ()
 
 
 def registered(root: Path) -> dict[str, Registered]:
@@ -37,5 +43,6 @@ def registered(root: Path) -> dict[str, Registered]:
             continue
         if versions:
             production = next((one.version for one in versions if one.status == "production"), None)
-            found[use_case] = Registered(production, versions[-1].version, versions[-1].status)
+            history = tuple((one.version, one.entry["metrics"]) for one in versions)
+            found[use_case] = Registered(production, versions[-1].version, versions[-1].status, history=history)
     return found

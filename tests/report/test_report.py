@@ -147,9 +147,8 @@ def test_the_verdict_says_how_many_of_1000_cases_are_flagged_and_missed_and_what
 def test_nobody_is_flagged_for_what_people_want(run_of):
     html = (run_of("binary") / report.NAME).read_text()  # of approvals
     assert figures(html, "Called approved, of 1,000 cases")
-    assert not re.search(
-        r"flagged|false alarm|missed", re.sub(r"<script.*?</script>|<style.*?</style>", "", html, flags=re.DOTALL)
-    )
+    shown = re.sub(r"<(script|style)\b.*?</\1>|<[^>]*>", "", html, flags=re.DOTALL)
+    assert not re.search(r"flagged|false alarm|missed", shown)
 
 
 def cases(folder) -> dict[str, dict]:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from datetime import UTC, datetime
 
@@ -417,3 +418,27 @@ def test_the_age_is_that_of_the_training(root):
     row = row_of(board([], runs.find([root]), {}, datetime(2026, 1, 11, tzinfo=UTC)), "credit_scoring")
     assert row["age_s"] == 864_000
     assert page.age(row["age_s"]) == "10 d"
+
+
+def test_a_sparkline_is_higher_the_better_a_version_is():
+    versions = [{"version": f"1.0.{i}", "value": value} for i, value in enumerate((3.0, 1.0, 2.0))]
+    heights = [height for _, height in page.sparks({"metric": "mae", "versions": versions})]
+    assert heights == [20.0, 100.0, 60.0]
+    assert page.sparks({"metric": "mae", "versions": versions[:1]}) == []
+
+
+def test_runs_on_the_same_rows_are_compared_on_a_page_of_their_own(run_of, root):
+    folder = root / "sentiment_analysis"
+    shutil.copytree(run_of("multiclass"), folder / "logistic_regression")
+    shutil.copytree(run_of("multiclass"), folder / "again")
+    write_run(root / "credit_scoring" / "xgboost")
+    assert run("--runs", root) == 0
+    assert [path.name for path in (root / "comparisons").iterdir()] == ["sentiment_analysis.html"]
+    assert 'href="comparisons/sentiment_analysis.html"' in (root / "scoreboard.html").read_text()
+
+
+def test_runs_without_answers_to_compare_have_no_such_page(root):
+    write_run(root / "credit_scoring" / "xgboost")
+    write_run(root / "credit_scoring" / "lightgbm")
+    assert run("--runs", root) == 0
+    assert not (root / "comparisons").exists()

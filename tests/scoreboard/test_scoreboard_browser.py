@@ -237,6 +237,13 @@ def test_text_can_be_read_in_light_and_dark(visit, scheme):
     assert page.evaluate(script) == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_that_keeps_anybody_out(visit, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python: make setup")
+    found = axe.Axe().run(visit(color_scheme=scheme)).response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
+
+
 def test_it_prints_all_columns_on_few_sheets(visit, tmp_path):
     page = visit()
     page.pdf(path=tmp_path / "board.pdf", prefer_css_page_size=True)
