@@ -278,7 +278,7 @@ CASES = {
     "decimal commas": Broken(
         every("amount_eur", lambda value: str(value).replace(".", ",")), "amount_eur: 200 values are not a number"
     ),
-    "a minus sign that is not on the keyboard": Broken(cell("amount_eur", "\u2212120"), "amount_eur: 1 value is not a number"),
+    "a dash instead of a minus sign": Broken(cell("amount_eur", "\u2013120"), "amount_eur: 1 value is not a number"),
     "digits of full width": Broken(cell("amount_eur", "\uff11\uff12"), "amount_eur: 1 value is not a number"),
     "a per cent sign": Broken(cell("amount_eur", "12%"), "amount_eur: 1 value is not a number"),
     "a currency": Broken(cell("amount_eur", "1200 EUR"), "amount_eur: 1 value is not a number"),
