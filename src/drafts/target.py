@@ -189,8 +189,9 @@ def _of_two(column: Column, counts: Counter, n: int, positive: str | None, metri
 
 def _telling(names: list[str]) -> list[str]:
     """The one of two names that says that it is the class to find; of two numbers, only 1 beside 0 or -1 does."""
-    if all(re.fullmatch(r"[+-]?\d+", one) for one in names):
-        return ["1"] if "1" in names and {"0", "-1"} & set(names) else []
+    plain = {one: re.sub(r"[.,]0+$", "", one) for one in names}
+    if all(re.fullmatch(r"[+-]?\d+", one) for one in plain.values()):
+        return [one for one in names if plain[one] == "1"] if {"0", "-1"} & set(plain.values()) else []
     words = {one: set(re.findall(r"\w+", one.lower())) for one in names}
     no = [one for one in names if words[one] & NEGATIVE]
     yes = [one for one in names if words[one] & POSITIVE and one not in no]
