@@ -190,7 +190,7 @@ def badges(run: Run) -> list[tuple[str, str]]:
         found.append((said, "warn" if n_broken else "good"))
     n_differing = run.fact("slices", "n_differing")
     if n_differing:
-        found.append((f"{n_differing} slices differ from the whole", "warn"))
+        found.append((f"{n_differing} slice{'s differ' if n_differing > 1 else ' differs'} from the whole", "warn"))
     ratios = [
         value
         for name, value in run.metrics.items()

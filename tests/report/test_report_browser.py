@@ -145,6 +145,7 @@ def test_the_answers_lead_to_the_sections_that_show_why(browser, run_of):
         "Is it better than the one in production?",
     ]  # fmt: skip
     assert page.locator(".answers").bounding_box()["y"] < DESKTOP["viewport"]["height"] / 2
+    page.emulate_media(reduced_motion="reduce")
     page.click(".answer a[href='#quality']")
     assert abs(page.locator("#quality").bounding_box()["y"]) < 120
 
