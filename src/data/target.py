@@ -10,6 +10,8 @@ import pandas as pd
 
 from src.errors import DataError
 
+PLAIN = re.compile(r"true|false|[+-]?\d+([.,]0+)?", re.IGNORECASE)  # labels that programs spell in several ways
+
 
 def target_fault(labels: pd.Series, task: str = "binary", classes: Sequence[str] | None = None) -> str | None:
     """Say what is wrong with a target; None when a model can learn from it.
@@ -58,7 +60,7 @@ def as_zero_and_one(labels: pd.Series, positive: str, where: str) -> pd.Series:
     spelled = labels.astype(object).map(spell, na_action="ignore")
     found = sorted(spelled.dropna().unique())
     classes = {name: name for name in found}
-    if len(found) > 2 or positive not in found:
+    if len(found) > 2 or (positive not in found and all(map(PLAIN.fullmatch, found))):
         classes, positive = {name: _alike(name) for name in found}, _alike(positive)
     n_classes = len(set(classes.values()))
     if n_classes > 2 or positive not in classes.values():

@@ -122,6 +122,13 @@ def test_text_in_another_encoding_than_named_is_refused_with_what_to_type(tmp_pa
         file.load(str(tmp_path / "rows.csv"), schema, Reading(encoding="ascii"))
 
 
+@pytest.mark.parametrize("cell", ["(1.5)", "( 1.5 )", "1.5-", "-1.5", "\u22121.5"])
+def test_a_negative_number_is_read_as_people_and_programs_write_it(tmp_path, cell):
+    (tmp_path / "rows.csv").write_text(f"a,y\n{cell},0\n2,1\n", encoding="utf-8")
+    table = file.load(str(tmp_path / "rows.csv"), TableSchema({"a": Feature(type="float")}, "y"))
+    assert table.frame["a"].tolist() == [-1.5, 2]
+
+
 def test_a_positive_class_that_no_row_has_is_refused(tmp_path):
     (tmp_path / "rows.csv").write_text("a,y\n1,good\n2,bad\n")
     with pytest.raises(DataError, match=r"y: positive='worse', but no row has it: the target of .* has 'bad', 'good'"):
