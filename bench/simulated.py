@@ -45,16 +45,15 @@ PAGE = """\
 Written by `python bench/simulated.py --runs portfolio --out docs/reference/simulated-use-cases.md`, from 40,000 rows of each; a
 single series has fewer. See [Simulated rows](simulation.md).
 
-- **base rate**: share of 1, shares of the classes, or mean of the target; *where it comes from* is what the use case says. The
+- **base rate**: share of 1, shares of the classes, or mean of the target. *Where it comes from* is what the use case says. The
   bank's own list is the list of use cases that the bank gave, with a base rate for some.
-- **ceiling**: score of the true probability, or of the best prediction, on the newest 20 % of the rows or on random ones: by
-  average precision, log loss (with a minus), or mean absolute or squared error (with a minus). The baseline knows only the base
-  rate, the median or the mean.
+- **ceiling**: score of the true probability, or of the best prediction, on the newest 20 % of the rows or on random ones. It is
+  average precision, or with a minus log loss, mean absolute or squared error. The baseline knows only the base rate, the
+  median or the mean.
 - **its share of the way**: how far the easiest single feature gets from the baseline to the ceiling. 80 % would give the target
   away.
-- **model on test**, **its ceiling**, **model's share**: the same of the use case's own model on its own test rows, where that
-  measure has a ceiling. On few test rows a model may pass its ceiling by chance. Clusters are compared with the components that
-  drew the rows.
+- **model on test**, **its ceiling**, **model's share**: the same of the use case's own model on its own test rows. On few
+  test rows a model may pass its ceiling by chance. Clusters are compared with the components that drew the rows.
 
 """
 HEAD = (
