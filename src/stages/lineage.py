@@ -40,8 +40,8 @@ NOT_PART_OF_A_RESULT = (
 SUPERVISED = {"binary", "multiclass", "regression"}
 TRANSFORMERS = "src.features.transformers"
 OF_KIND = {"category": "categories", "date": "dates", "number": "numbers", "text": "texts"}
-LOADED_ANYWAY = (TRANSFORMERS, "src.config.datasets")
-"""Of no effect where they are not counted: without a column of the kind, and where the settings hold what was read."""
+LOADED_ANYWAY = (TRANSFORMERS, "src.config")
+"""Of no effect where nothing else asks for them: without a column of the kind, and where the settings hold what was read."""
 ONLY_WITH = {  # of any of these; a module of a package needs what the package needs too
     "src.evaluation": {"evaluate"},
     "src.pipeline.evaluate": {"evaluate"},
