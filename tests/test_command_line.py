@@ -73,7 +73,7 @@ def test_bash_completes_what_was_typed(typed, completed):
         (["data_split.train_ratio=0.9"], "data_split ratios must sum to 1, but 0.9 + 0.1 + 0.1 = 1.1"),
         (["model=xgboost", "model.params.max_depth=-1"], "model.params.max_depth=-1: must be greater than or equal to 0"),
         (["--config-dir", "/nowhere"], "--config-dir /nowhere is not a folder"),
-        (["--config-name", "mine"], "use --config-dir"),
+        (["--config-name", "mine"], "add --config-dir DIR, where mine.yaml is."),
         (["--modle", "xgboost"], "unrecognized arguments: --modle"),
         (["model=[xgboost"], "'model=[xgboost' cannot be read: no viable alternative"),
         (["--info", "--multirun"], "one of --run, --multirun, --cfg, --info and --shell-completion"),
