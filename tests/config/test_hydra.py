@@ -84,7 +84,7 @@ def test_every_line_about_composition_shows_what_it_says():
 
 def _all_shown(commands: list[list[str]]) -> list[tuple[int, str, str]]:
     """What each command line shows, one after the other in one process."""
-    return [_train(words) for words in commands]
+    return [_train(words, {}) for words in commands]
 
 
 def test_every_line_about_running_has_a_test():
