@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from src import command_line
 from src.errors import ConfigError, IntegrityError, TrainingError
 from src.files import folders, manifest, writing
-from src.runs import fitted
+from src.runs.names import MODEL
 from src.runtime.processes import end_with, end_with_parent
 from src.runtime.terminal import for_people
 from src.stages import outputs
@@ -149,7 +149,7 @@ def ready_fit(use_case: str, model: str, settings: dict[str, Any]) -> Path | Non
     for note in READY.glob(f"*/{use_case}/{model}.fit/{MADE_FROM}"):  # written last
         made_from = json.loads(note.read_text(encoding="utf-8"))
         if made_from["code"] == fingerprint.code_sha256() and _settings_of(note.parent) == settings:
-            manifest.verify(note.parent / fitted.MODEL)
+            manifest.verify(note.parent / MODEL)
             return note.parent
     return None
 
@@ -170,7 +170,7 @@ def ready_run(use_case: str, model: str, settings: dict[str, Any], home: Path) -
 
 def _is_of_fit(run_dir: Path, home: Path) -> bool:
     """Whether a run has the model, the folds and so on of the fit in a folder, byte for byte."""
-    of_run, of_fit = (manifest.read_manifest(folder) for folder in (run_dir, home / fitted.MODEL))
+    of_run, of_fit = (manifest.read_manifest(folder) for folder in (run_dir, home / MODEL))
     return all(of_run[name] == of_fit[name] for name in of_run.keys() & of_fit.keys() - {manifest.MANIFEST})
 
 

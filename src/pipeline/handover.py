@@ -25,7 +25,7 @@ from src.pipeline import learnt as fits
 from src.pipeline.learnt import Learnt
 from src.pipeline.rows import Parts, Rows
 from src.runs import model_file
-from src.runs.fitted import MODEL, ROWS, SPLIT
+from src.runs.names import MODEL, ROWS, SPLIT
 from src.runs.parts import write_split
 from src.training.recipe import make_recipe
 

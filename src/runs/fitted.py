@@ -12,8 +12,6 @@ from src.runs.tables import write_tables
 if TYPE_CHECKING:
     import pandas as pd
 
-ROWS, SPLIT, MODEL = "data.parquet", "split.parquet", "model"  # what a fit leaves for its evaluation
-
 
 def write(folder: Path, model: Any, core: Any, tables: dict[str, pd.DataFrame], artifacts: str) -> None:
     """Write the files of a fit.

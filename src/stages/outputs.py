@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from src.files import folders, manifest, writing
-from src.runs.fitted import MODEL, ROWS, SPLIT
+from src.runs.names import MODEL, ROWS, SPLIT
 
 FOR_READING = (".html", ".md")  # pages made from the other files, with clock times in them
 OF_ONE_TIME_FACTS = ("created_at", "durations_s", "looks", "n_threads")

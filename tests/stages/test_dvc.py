@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -127,7 +128,7 @@ def test_editing_one_use_case_trains_it_alone(edited):
     edited.edit("conf/use_case/credit_scoring.yaml", "false_negative: 5", "false_negative: 6")
     assert edited.repro() == {"resolve", *both("credit_scoring")}
     changed = edited.dvc("params", "diff")
-    assert "settings.use_case.cost.false_negative  5.0     6.0" in changed
+    assert re.search(r"settings.use_case.cost.false_negative +5.0 +6.0", changed)
     assert "resolved/fair_lending.json" not in changed
     assert "portfolio/fair_lending" not in edited.dvc("metrics", "diff")
 

@@ -1,0 +1,3 @@
+"""Names of what a fit leaves for its evaluation."""
+
+ROWS, SPLIT, MODEL = "data.parquet", "split.parquet", "model"
