@@ -41,7 +41,7 @@ def test_a_model_keeps_its_own_rules(model):
             TypeAdapter(config.constraints[name].annotation()).validate_python(value)
 
 
-@pytest.mark.parametrize("group", [g for g in GROUPS if g not in ("use_case", "hydra")])
+@pytest.mark.parametrize("group", [g for g in GROUPS if g not in ("use_case", "experiment", "hydra")])
 def test_every_option_of_a_group_has_the_same_keys(group):
     keys = {path.stem: set(yaml.safe_load(path.read_text())) - {"defaults"} for path in (ROOT / "conf" / group).glob("*.yaml")}
     assert len(set(map(frozenset, keys.values()))) == 1, keys
