@@ -121,12 +121,13 @@ def test_the_last_lines_say_score_interval_baseline_and_place(train, tmp_path):
     assert result.returncode == 0, result.stderr
     said, place = result.stdout.splitlines()
     assert said.startswith("transaction_fraud · xgboost   average_precision 0.")
-    assert " on 2,000 simulated test rows   (three_features 0." in said
+    assert " on 2,000 simulated test rows   (three features 0." in said
     assert "ceiling 0." in said
     assert (ROOT / place / "model.skops").is_file()
-    kept, importance = result.stderr.splitlines()
+    kept, importance, few = result.stderr.splitlines()
     assert kept.startswith("The rows keep every exact rule of the business")
     assert importance.startswith("Importance by permutation was measured on 250 test rows")  # with another base rate
+    assert few.startswith("Only 20 of 2,000 test rows are of the rarer class")
 
 
 def test_without_cross_validation_the_table_of_folds_has_columns_and_no_rows(run_of):
