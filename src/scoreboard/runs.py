@@ -153,7 +153,8 @@ def read(run_dir: Path, root: Path) -> Run:
         If it isn't one, or not all of it is there.
     """
     facts, metrics = _json(run_dir / "metadata.json"), _json(run_dir / "metrics.json")
-    metric, number = facts["metric"], _numbers("metrics.json", metrics)
+    names, number = _names(facts), _numbers("metrics.json", metrics)
+    metric = names["metric"]
     primary, score = headline(metric, number), number.get("val_score")
     if score is None and primary.value is not None:
         score = as_score(metric, primary.value)
@@ -161,7 +162,7 @@ def read(run_dir: Path, root: Path) -> Run:
     return Run(
         run_dir=run_dir,
         root=root,
-        **_names(facts),
+        **names,
         headline=primary,
         baseline_name=_if_any(_text, "baseline", baseline_name),
         repeated=repeats.described(number, metric, _if_any(_numbers, "cross_validation", facts.get("cross_validation"))),

@@ -53,7 +53,7 @@ def _demanded(run: Recorded) -> list[tuple]:
 
 def _sample(drawn) -> Ready | None:
     """How many of what came into the sample as a whole."""
-    if not drawn or not isinstance(drawn["drawn"], dict):
+    if not drawn or not isinstance(drawn.get("drawn"), dict):
         return None
     return Ready(" and ".join(f"{number(n)} of {code(name)}" for name, n in drawn["drawn"].items()))
 
