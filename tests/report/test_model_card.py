@@ -126,7 +126,8 @@ def test_who_signs_reads_half_a_page_in_which_nothing_declared_is_left_out(copy)
     declared = {"purpose": "approve loans", "owner": "J. Doe", "uses_to_avoid": ["pricing", "marketing"], "approval": None}
     folder = copy("fair", ("metadata", lambda facts: facts["config"]["use_case"].update(card=declared)))
     page = section(render(folder), "Summary")
-    rows = dict(line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ") and "---" not in line)
+    lines = [line.strip("| ") for line in page.splitlines() if line.startswith("| ") and "---" not in line]
+    rows = dict(line.split(" | ") for line in lines if line)
     assert (rows["Purpose"], rows["Owner"]) == ("approve loans", "J. Doe")
     assert rows["Uses to avoid"] == "pricing; marketing"
     assert rows["Users"] == rows["Approval"] == "**open**"
