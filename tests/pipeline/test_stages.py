@@ -40,9 +40,8 @@ def home(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "kind", ["multiclass", "quantile", *(pytest.param(kind, marks=pytest.mark.slow) for kind in
-             ("anomaly", "binary", "clustering", "regression", "tuned"))]
-)  # fmt: skip
+    "kind", ["quantile", *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS if kind != "quantile")]
+)
 def test_a_fit_and_its_evaluation_in_two_processes_give_the_files_of_one(run_of, tmp_path, kind):
     elsewhere(fitted, KINDS[kind], tmp_path)
     score = elsewhere(evaluated, KINDS[kind], tmp_path, tmp_path / "run")

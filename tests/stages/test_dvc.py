@@ -32,6 +32,7 @@ PARTS = (
     "requirements.lock",
 )
 TIMEOUT_S = 600
+IMPORT = "import numpy as np\n"
 
 
 def fits(*use_cases: str) -> set[str]:
@@ -146,29 +147,32 @@ def test_a_fact_that_only_an_evaluation_reads_trains_nothing(edited):
     ("name", "before", "after", "stale"),
     [
         ("conf/model/logistic_regression.yaml", "max_iter: 1000", "max_iter: 999", both(*LINEAR)),
-        ("conf/model/kmeans.yaml", "\nparams:", "\n# a word\nparams:", set()),
-        ("conf/model/xgboost.yaml", "max_depth: 6", "max_depth: 5", set()),
-        ("conf/model/logistic_regression.yaml", "\ngrid:\n", "\ngrid:\n  max_iter: [50]\n", set()),
-        ("src/models/clustering/linkage.py", "import numpy as np\n", "import numpy as np\n\nA = 1\n", both("segmentation")),
-        ("src/training/fit.py", "import numpy as np\n", "# a word\nimport numpy as np\n", set()),
-        ("src/training/fit.py", "import numpy as np\n", "import numpy as np\n\nANOTHER = 1\n", both(*FEW)),
-        ("src/evaluation/slices.py", "import numpy as np\n", "import numpy as np\n\nANOTHER = 1\n", evaluations(*LINEAR)),
-        ("src/evaluation/drift.py", "import numpy as np\n", "import numpy as np\n\nANOTHER = 1\n", evaluations(*FEW)),
-        ("src/evaluation/benchmarks.py", "import numpy as np\n", "import numpy as np\n\nA = 1\n", evaluations(*LINEAR)),
-        ("src/pipeline/fit/folds.py", "import numpy as np\n", "import numpy as np\n\nANOTHER = 1\n", fits(*LINEAR)),
-        ("src/use_cases.py", "import argparse\n", "import argparse\n\nANOTHER = 1\n", set()),
+        ("src/models/clustering/linkage.py", IMPORT, f"{IMPORT}\nANOTHER = 1\n", both("segmentation")),
+        ("src/training/fit.py", IMPORT, f"{IMPORT}\nANOTHER = 1\n", both(*FEW)),
+        ("src/evaluation/drift.py", IMPORT, f"{IMPORT}\nANOTHER = 1\n", evaluations(*FEW)),
+        ("src/pipeline/fit/folds.py", IMPORT, f"{IMPORT}\nANOTHER = 1\n", fits(*LINEAR)),
         ("src/data/catalogue/german_credit.yaml", "title: ", "title: New ", fits("credit_scoring")),
     ],
     ids=[
-        "a model's parameters", "a comment in a configuration", "a model that none uses", "what only a search reads",
-        "a module of clustering", "a comment in a module", "a module of all", "a module of the evaluation",
-        "a module of every evaluation", "simple models to beat", "a module of the fit", "a module of no run",
-        "a data set's facts",
+        "a model's parameters", "a module of clustering", "a module of all", "a module of the evaluation",
+        "a module of the fit", "a data set's facts",
     ],
 )  # fmt: skip
-def test_what_an_edit_trains_again(edited, name, before, after, stale):
+def test_what_an_edit_runs_again(edited, name, before, after, stale):
     edited.edit(name, before, after)
     assert edited.stale() == stale
+
+
+def test_words_and_what_no_result_depends_on_run_nothing_again(edited):
+    edited.edit("conf/model/kmeans.yaml", "\nparams:", "\n# a word\nparams:")
+    edited.edit("conf/model/xgboost.yaml", "max_depth: 6", "max_depth: 5")  # a model that none of them uses
+    edited.edit("conf/model/logistic_regression.yaml", "\ngrid:\n", "\ngrid:\n  max_iter: [50]\n")  # only a search reads it
+    edited.edit("src/training/fit.py", IMPORT, f"# a word\n{IMPORT}")
+    edited.edit("src/use_cases.py", "import argparse\n", "import argparse\n\nANOTHER = 1\n")
+    edited.edit(
+        "src/report/__init__.py", "from __future__ import annotations\n", "from __future__ import annotations\n\nA = 1\n"
+    )
+    assert edited.stale() == set()
 
 
 @pytest.mark.parametrize("use_case", ["credit_scoring", pytest.param("segmentation", marks=pytest.mark.slow)])
@@ -238,7 +242,10 @@ def test_no_fit_counts_a_module_of_the_evaluation_and_one_that_loads_it_is_refus
     assert not [
         name for name in lineage.modules_of("fit", settings) if name.startswith(("src.evaluation", "src.pipeline.evaluate"))
     ]
-    assert "src.evaluation.fairness" in lineage.modules_of("evaluate", settings)
+    found = set(lineage.modules_of("evaluate", settings))
+    assert {f"src.evaluation.{name}" for name in ("benchmarks", "explain.shapley", "fairness", "slices")} <= found
+    of_clusters = set(lineage.modules_of("evaluate", compose("use_case=segmentation").model_dump(mode="json")))
+    assert not {"src.evaluation.benchmarks", "src.evaluation.fairness", "src.evaluation.slices"} & of_clusters
     lineage.check_loaded("evaluate", settings, ["src.evaluation.fairness"])
     with pytest.raises(lineage.IntegrityError, match=r"src.evaluation.fairness: loaded by the stage fit, but not counted"):
         lineage.check_loaded("fit", settings, ["src.evaluation.fairness"])
@@ -254,6 +261,24 @@ def test_a_trainer_counts_for_its_own_models_and_for_those_that_average_them(com
     assert trainers("model=logistic_regression") == set()
     assert trainers("model=xgboost", "tuning=bayesian") == {"xgboost"}
     assert trainers("model=ensemble") == {"lightgbm", "xgboost"}
+
+
+def test_a_transformer_counts_where_a_column_of_its_kind_is_declared(compose):
+    def transformers(use_case: str) -> set[str]:
+        counted = lineage.modules_of("fit", compose(f"use_case={use_case}").model_dump())
+        return {name.rpartition(".")[2] for name in counted if name.startswith("src.features.transformers.")}
+
+    assert transformers("credit_scoring") == {"categories", "matrix", "numbers"}
+    assert transformers("sentiment_analysis") == {"matrix", "texts"}
+
+
+def test_a_fit_is_not_given_what_only_an_evaluation_reads(compose):
+    config = compose("use_case=credit_scoring")
+    assert config.use_case.benchmarks
+    assert config.use_case.minimum_score
+    withheld = resolve.withheld(config).use_case
+    assert (withheld.benchmarks, withheld.minimum_score, withheld.favourable) == ({}, None, None)
+    assert withheld.cost == config.use_case.cost
 
 
 @pytest.mark.parametrize(
