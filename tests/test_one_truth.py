@@ -27,7 +27,7 @@ class OfRun:
     """As much of a run as a sentence about a metric, or its skill, asks for."""
 
     def __init__(self, metric: str):
-        self.metric = metric
+        self.metric, self.unit = metric, "EUR"
         self.headline = headline(metric, {f"baseline_{metric}": 0.3, f"gain_{metric}": 0.1})
 
     def use_case(self, name: str):
