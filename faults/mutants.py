@@ -303,7 +303,7 @@ MUTANTS = (
     # statistics
     Mutant(
         "the threshold is chosen on test",
-        "pipeline/supervised.py",
+        "pipeline/fit/supervised.py",
         "    unseen = val_score = predict_score(model, val, task)\n",
         "    unseen = val_score = predict_score(model, table.rows(parts.split.test)[0], task)\n",
         "determinism",
@@ -313,10 +313,10 @@ MUTANTS = (
     ),
     Mutant(
         "the model is fitted on test rows, too",
-        "pipeline/supervised.py",
-        "            rows = *table.rows(parts.split.train), *table.rows(parts.split.val)\n",
-        "            fitted_on = np.concatenate([parts.split.train, parts.split.test])\n"
-        "            rows = *table.rows(fitted_on), *table.rows(parts.split.val)\n",
+        "pipeline/fit/supervised.py",
+        "        known = *table.rows(train), *table.rows(rows.parts.split.val)\n",
+        "        fitted_on = sorted([*train, *rows.parts.split.test])\n"
+        "        known = *table.rows(fitted_on), *table.rows(rows.parts.split.val)\n",
         "determinism",
         "test rows",
         "credit",

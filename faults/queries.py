@@ -102,13 +102,14 @@ def _ask(query: str) -> str:
 
     from src.config.feature import Feature
     from src.data import sql
+    from src.data.table_schema import TableSchema
     from src.errors import UserError
 
     os.environ["DATABASE_URL"] = f"sqlite:///{Path('bank.db').absolute()}"
     resource.setrlimit(resource.RLIMIT_AS, (LIMIT, LIMIT))
     features = {"purpose": Feature(type="category"), "credit_amount_dm": Feature(type="float")}
     try:
-        sql.load(query, "DATABASE_URL", features, "bad")
+        sql.load(query, "DATABASE_URL", TableSchema(features, "bad"))
     except UserError as error:
         return str(error)
     except Exception as error:

@@ -68,9 +68,9 @@ CELLS: dict[str, dict[str, object]] = {  # what is written, and what it may be r
         "1.234,5": REFUSED, "1 234.5": REFUSED, "1'234.5": REFUSED, "1_000": REFUSED, "€12.5": REFUSED, "12.5 EUR": REFUSED,
         "12.5%": REFUSED, "0x1F": REFUSED, "0b1": REFUSED, "1d5": REFUSED, "inf": REFUSED, "-Infinity": REFUSED,
         "1e400": REFUSED, "3.5e38": REFUSED, "nan": REFUSED, "": REFUSED, "NA": REFUSED, "-": REFUSED, ".": REFUSED,
-        "1.2.3": REFUSED, "5-": REFUSED, "(5)": REFUSED, "#DIV/0!": REFUSED, "#N/A": REFUSED, "=1+1": REFUSED, "'5": REFUSED,
+        "1.2.3": REFUSED, "5-": -5.0, "(5)": -5.0, "#DIV/0!": REFUSED, "#N/A": REFUSED, "=1+1": REFUSED, "'5": REFUSED,
         "true": REFUSED, "1/2": REFUSED, "12:30": REFUSED, "2024-01-01": REFUSED, "five": REFUSED, "\u0661\u0662": REFUSED,
-        "\uff11\uff12": REFUSED, "\u22125": REFUSED, "5\u00a0": 5.0, "9007199254740993": REFUSED,
+        "\uff11\uff12": REFUSED, "\u22125": -5.0, "5\u00a0": 5.0, "9007199254740993": REFUSED,
         "123456789012345678901234567890": REFUSED, "5\0": REFUSED, "\x005": REFUSED, "1e": REFUSED, "5;6": REFUSED,
     },
     "n_late": {
@@ -424,10 +424,11 @@ def _with_cell(frame: pd.DataFrame, column: str, text: str, draw: Random) -> tup
 def read(path: Path) -> pd.DataFrame:
     """The validated table of a file."""
     from src.data.file import load
+    from src.data.table_schema import TableSchema
     from src.data.validation import validate
 
-    data = load(str(path), features(), TARGET, TIME)
-    return validate(data.frame, features(), TARGET, TIME, duplicates="keep").frame
+    schema = TableSchema(features(), TARGET, TIME)
+    return validate(load(str(path), schema).frame, schema, duplicates="keep").frame
 
 
 def check_values(found: pd.DataFrame, meant: pd.DataFrame) -> None:
@@ -518,6 +519,7 @@ def same_rows(attempt: Attempt) -> None:
     import sqlite3
 
     from src.data import sql
+    from src.data.table_schema import TableSchema
     from src.data.validation import validate
 
     frame = sound(attempt.draw)
@@ -529,8 +531,9 @@ def same_rows(attempt: Attempt) -> None:
     os.environ["DATABASE_URL"] = f"sqlite:///{Path('rows.db').absolute()}"
     for name in ("rows.csv", "rows.csv.gz", "rows.parquet"):
         check_values(read(Path(name)), frame)
-    data = sql.load("SELECT * FROM loans", "DATABASE_URL", features(), TARGET, TIME, order_by=["customer"])
-    check_values(validate(data.frame, features(), TARGET, TIME, duplicates="keep").frame, frame)
+    schema = TableSchema(features(), TARGET, TIME)
+    data = sql.load("SELECT * FROM loans", "DATABASE_URL", schema, order_by=["customer"])
+    check_values(validate(data.frame, schema, duplicates="keep").frame, frame)
 
 
 @GROUP.promise(
