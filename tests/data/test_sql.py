@@ -612,6 +612,7 @@ def n_trials(database):
         return cursor.fetchone()[0]
 
 
+@pytest.mark.slow  # tests/tuning kills one whose trials stand in SQLite
 def test_a_search_in_postgresql_that_was_killed_goes_on_and_comes_to_the_same(storage, tmp_path):
     search = ["use_case=credit_scoring", "model=xgboost", "cv=none", "tuning=bayesian", "tuning.n_iter=16"]
     search += ["registry=none", "tracking=none", "n_threads=1", "tuning.n_workers=1"]
