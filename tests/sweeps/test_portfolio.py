@@ -260,7 +260,8 @@ def until(is_so, timeout_s=60):
 
 
 def pids_of(folder: Path) -> list[int]:
-    return [int(call.read_text()) for path in (folder / "calls").iterdir() if path.is_dir() for call in path.iterdir()]
+    calls = [call for path in (folder / "calls").iterdir() if path.is_dir() for call in path.iterdir()]
+    return [int(text) for call in calls if (text := call.read_text())]  # empty while it is being written
 
 
 def alive(pid: int) -> bool:
