@@ -10,13 +10,12 @@ import pandas as pd
 from scipy.stats import t as student
 
 from src.errors import DataError
-from src.evaluation.requirements import FOUR_FIFTHS, PARITY
+from src.evaluation.requirements import AND, FOUR_FIFTHS, PARITY
 from src.metrics.intervals import CONFIDENCE, spread
 from src.metrics.units import Units
 
 MIN_ROWS = 30  # of a group whose rates are compared: one person more or less moves a rate by 0.03
 NOT_STATED = "not stated"
-AND = "_and_"
 
 
 def group_rates(y_true, y_pred, y_score, protected: Mapping[str, object], favourable: int) -> pd.DataFrame:

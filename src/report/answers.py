@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from src.evaluation.requirements import FOUR_FIFTHS
+from src.evaluation.requirements import AND, FOUR_FIFTHS, parity_ratios
 from src.metrics.names import title
 from src.report import number
 from src.report.block import Answer, Answers
@@ -148,15 +148,14 @@ def _groups(run: Run) -> tuple[str, str]:
     protected = run.use_case("protected")
     if not protected:
         return "Not known: the use case names no protected column.", ""
-    ratios = {name: run.metrics.get(f"demographic_parity_ratio_{name}") for name in protected}
-    known = {name: value for name, value in ratios.items() if value is not None}
+    known = parity_ratios(run.metrics)  # those of two columns together, too
     if not known:
         return "Not known: no two groups of people are large enough to be compared.", "warn"
     worst = min(known, key=known.get)
     is_kept = known[worst] >= FOUR_FIFTHS
     said = (
-        f"By {worst}, the group that is favoured least gets {number.share(known[worst])} of the rate of the most favoured; "
-        f"four fifths {'are kept' if is_kept else 'are missed'}."
+        f"By {worst.replace(AND, ' and ')}, the group that is favoured least gets {number.share(known[worst])} of the rate of "
+        f"the most favoured; four fifths {'are kept' if is_kept else 'are missed'}."
     )
     return said, "" if is_kept else "bad"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from src.evaluation.requirements import FOUR_FIFTHS
+from src.evaluation.requirements import AND, FOUR_FIFTHS, parity_ratios
 from src.metrics.names import title
 from src.report import number, series
 from src.report.block import Chart, Heading, Missing, Section, Table, Text
@@ -124,10 +124,11 @@ def _group(row) -> str:
 
 def _disparities(run: Run, protected) -> Table:
     rows = []
-    for name in protected:
-        ratio = run.metrics.get(f"demographic_parity_ratio_{name}")
+    ratios = parity_ratios(run.metrics)
+    for name in [*protected, *(name for name in ratios if name not in protected)]:  # then columns two by two
+        ratio = ratios.get(name)
         said = None if ratio is None else Said("kept", "good") if ratio >= FOUR_FIFTHS else Said("broken", "bad")
-        rows.append([name, *(number.metric(run, f"{kind}_{name}") for kind in DISPARITIES), said])
+        rows.append([name.replace(AND, " and "), *(number.metric(run, f"{kind}_{name}") for kind in DISPARITIES), said])
     header = [
         "Protected column",
         "lowest to highest rate",

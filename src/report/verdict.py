@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from src.evaluation import looks, validity
-from src.evaluation.requirements import FOUR_FIFTHS
+from src.evaluation.requirements import FOUR_FIFTHS, parity_ratios
 from src.metrics.names import as_score, is_loss, title
 from src.report import number
 from src.report.answers import answers
@@ -191,12 +191,7 @@ def badges(run: Run) -> list[tuple[str, str]]:
     n_differing = run.fact("slices", "n_differing")
     if n_differing:
         found.append((f"{n_differing} slice{'s differ' if n_differing > 1 else ' differs'} from the whole", "warn"))
-    ratios = [
-        value
-        for name, value in run.metrics.items()
-        if name.startswith("demographic_parity_ratio_") and not name.endswith(("_ci_low", "_ci_high"))
-    ]
-    if ratios:
+    if ratios := parity_ratios(run.metrics).values():
         found.append(("four-fifths rule kept", "good") if min(ratios) >= FOUR_FIFTHS else ("four-fifths rule broken", "bad"))
     tones = {"red": "bad", "amber": "warn"}
     found += [

@@ -16,7 +16,7 @@ from src.errors import TrainingError
 from src.registry.__main__ import main as registry_main
 from src.registry.promotion import judge, of_run, write
 from src.registry.store import Registry
-from src.report import number
+from src.report import model_card, number
 from src.report.__main__ import main
 from src.report.class_names import class_names
 from src.report.page import LIBRARY, embedded
@@ -489,3 +489,20 @@ def test_a_run_that_dvc_keeps_without_clock_times_has_a_page_too(run_of, tmp_pat
     page = report.render(tmp_path / "home/run")
     assert "when it was trained is not recorded" in page
     assert "data-metric" in page or "<data" in page
+
+
+def test_the_four_fifths_of_two_protected_columns_together_count_in_every_place_that_speaks_of_them(run_of, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(run_of("binary"), folder)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert min(value for name, value in metrics.items() if name.startswith("demographic_parity_ratio_is_")) > 0.5
+    (folder / "metrics.json").write_text(json.dumps(metrics | {"demographic_parity_ratio_is_male_and_is_married": 0.5}))
+    report.write(folder)
+    html = (folder / report.NAME).read_text()
+    shown = re.sub(r"<(script|style)\b.*?</\1>|<[^>]*>", "", html, flags=re.DOTALL)
+    assert "four-fifths rule broken" in shown
+    assert "By is_male and is_married, the group that is favoured least gets 50.0 % of the rate" in shown
+    assert "four fifths are missed" in shown
+    card = model_card.render(folder)
+    assert "is_male and is_married 0.5" in card
+    assert "`is_male_and_is_married`" in card

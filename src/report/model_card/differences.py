@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from src.evaluation.drift import UNBINNED
+from src.evaluation.requirements import parity_ratios
 from src.report.model_card.markdown import NOTHING, code, number, share, shown, table, text
 from src.report.model_card.recorded import MISSING, Ready, Recorded, facts, find, not_recorded, told
 
@@ -90,7 +91,8 @@ def fairness(run: Recorded) -> list[str]:
     header = ["Column", "Group", "Test rows", "Decided positively", "True positive rate", "False positive rate", "Precision",
               "Mean score", "Compared"]  # fmt: skip
     measures = ("demographic_parity_ratio", "demographic_parity_difference", "equal_opportunity_difference")
-    compared = [[code(column), *(number(run.metrics.get(f"{name}_{column}")) for name in measures)] for column in protected]
+    columns = dict.fromkeys([*protected, *parity_ratios(run.metrics)])  # also two by two
+    compared = [[code(column), *(number(run.metrics.get(f"{name}_{column}")) for name in measures)] for column in columns]
     rule = f"A ratio of selection rates below four fifths breaks the four-fifths rule; {NOTHING} could not be told."
     return [
         "## Fairness",

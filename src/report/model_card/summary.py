@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from src.evaluation.requirements import AND, parity_ratios
 from src.metrics.names import title
 from src.report.model_card.markdown import number, table, text
 from src.report.model_card.origin import REAL
@@ -78,11 +79,9 @@ def _threshold(run: Recorded) -> str:
 
 def _groups(run: Recorded) -> str:
     """The lowest ratio of selection rates, by column."""
-    protected = run.use_case("protected")
     if run.use_case("task") != "binary":
         return ""
-    if not protected:
+    if not run.use_case("protected"):
         return "not compared: no protected column is declared"
-    found = {name: run.metrics.get(f"demographic_parity_ratio_{name}") for name in protected}
-    said = [f"{text(name)} {number(value)}" for name, value in found.items() if value is not None]
+    said = [f"{text(name.replace(AND, ' and '))} {number(value)}" for name, value in parity_ratios(run.metrics).items()]
     return f"lowest over highest selection rate by {', '.join(said)}" if said else "too small to be compared"
