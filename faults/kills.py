@@ -39,11 +39,14 @@ def _check_run(run: Path, earlier: bytes | None) -> None:
 
 
 def _check_next_run_cleans_up(run: Path) -> None:
-    from src.files import folders
+    from src.files import folders, manifest
+    from src.runs import history
 
     with folders.published(run) as folder:
         (folder / "note.txt").write_text("next")
-    beside = [path.name for path in run.parent.iterdir() if path.name != run.name]
+    for earlier in (run.parent / history.FOLDER).glob("*"):
+        manifest.verify(earlier)
+    beside = [path.name for path in run.parent.iterdir() if path.name not in (run.name, history.FOLDER)]
     expect(not beside, f"a killed run left {beside[:3]}, and the next one did not remove it")
 
 
