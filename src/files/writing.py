@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +21,23 @@ def write_json(path: Path, values: Any) -> None:
 
 def replace_text(path: Path, text: str, mode: int = 0o644) -> None:
     """Put a text in a file, in one step for whoever reads it."""
+    with replaced(path, mode) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def replaced(path: Path, mode: int = 0o644) -> Iterator[Path]:
+    """Give a file beside a path to write to, and put it there in one step; of a block that fails nothing stays."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    os.close(descriptor)
+    part = Path(name)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(mode)
-        Path(name).replace(path)
+        yield part
+        part.chmod(mode)
+        sync(part)
+        part.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
 
 

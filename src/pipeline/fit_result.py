@@ -1,4 +1,4 @@
-"""What the rows of train and val have taught: all that an evaluation needs of a fit."""
+"""Result of a fit: the model, its decision rule, scores on val, folds, rounds and trials."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Learnt:
+class FitResult:
     """A fitted model with what val decided, and how its training went. No test row had a part in it.
 
     Attributes
@@ -76,9 +76,9 @@ class Learnt:
         return members or {**self.recipe.params, **chosen()}
 
 
-def write(folder: Path, learnt: Learnt, artifacts: str) -> None:
+def write(folder: Path, fit_result: FitResult, artifacts: str) -> None:
     """Write a fit's files into a run's folder: see `src.runs.fitted.write`."""
-    tables = {"history": learnt.history}
-    tables |= {"cv_results": learnt.cv_results} if len(learnt.cv_results.columns) else {}
-    tables |= {"trials": learnt.search.table} if learnt.search else {}
-    fitted.write(folder, learnt.model, learnt.core, tables, artifacts)
+    tables = {"history": fit_result.history}
+    tables |= {"cv_results": fit_result.cv_results} if len(fit_result.cv_results.columns) else {}
+    tables |= {"trials": fit_result.search.table} if fit_result.search else {}
+    fitted.write(folder, fit_result.model, fit_result.core, tables, artifacts)

@@ -1,10 +1,9 @@
-"""Handover from a fit to its evaluation by files: the rows, their split, and a folder with the model."""
+"""Serialization of a fit: rows, split and model as files, which the evaluation reads."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +20,8 @@ from src.data.table import table_of
 from src.data.validation import Validated
 from src.errors import IntegrityError
 from src.files import folders, manifest, writing
-from src.pipeline import learnt as fits
-from src.pipeline.learnt import Learnt
+from src.pipeline import fit_result as results
+from src.pipeline.fit_result import FitResult
 from src.pipeline.rows import Parts, Rows
 from src.runs import model_file
 from src.runs.names import MODEL, ROWS, SPLIT
@@ -38,7 +37,7 @@ FACTS, BESIDE_ROWS, ON_VAL = "fit.json", "rows.parquet", "val_scores.parquet"
 OF_CLOCK = ("fit_time", "score_time", "seconds")  # columns of folds and trials that no two fits share
 
 
-def write(home: Path, config: TrainingConfig, rows: Rows, learnt: Learnt) -> None:
+def write(home: Path, config: TrainingConfig, rows: Rows, fit_result: FitResult) -> None:
     """Write the rows, the split and the model of a fit; the same fit gives the same bytes.
 
     Parameters
@@ -47,22 +46,24 @@ def write(home: Path, config: TrainingConfig, rows: Rows, learnt: Learnt) -> Non
         Gets `data.parquet`, the valid rows; `split.parquet`, the part of each; and `model/`, which is written last.
     config : TrainingConfig
     rows : Rows
-    learnt : Learnt
+    fit_result : FitResult
     """
     home.mkdir(parents=True, exist_ok=True)
     table, every = rows.table, np.arange(len(rows.table.frame))
     split = rows.parts.split if rows.parts else Split(every, every[:0], every[:0])  # a clustering is fitted on all
-    _whole(home / ROWS, lambda path: _write_frame(path, table.valid.frame))
-    _whole(home / SPLIT, lambda path: write_split(path, split))
+    with writing.replaced(home / ROWS) as path:
+        _write_frame(path, table.valid.frame)
+    with writing.replaced(home / SPLIT) as path:
+        write_split(path, split)
     with folders.published(home / MODEL) as folder:
-        fits.write(folder, _without_clock(learnt), config.artifacts)
+        results.write(folder, _without_clock(fit_result), config.artifacts)
         _write_frame(folder / BESIDE_ROWS, _beside(rows))
-        if learnt.val_score is not None:
-            _write_frame(folder / ON_VAL, _columns("score", learnt.val_score) | _columns("unseen", learnt.unseen))
-        writing.write_json(folder / FACTS, _facts(rows, learnt, split))
+        if fit_result.val_score is not None:
+            _write_frame(folder / ON_VAL, _columns("score", fit_result.val_score) | _columns("unseen", fit_result.unseen))
+        writing.write_json(folder / FACTS, _facts(rows, fit_result, split))
 
 
-def read(home: Path, config: TrainingConfig) -> tuple[Rows, Learnt]:
+def read(home: Path, config: TrainingConfig) -> tuple[Rows, FitResult]:
     """Read what `write` has written.
 
     Raises
@@ -73,7 +74,7 @@ def read(home: Path, config: TrainingConfig) -> tuple[Rows, Learnt]:
     folder = home / MODEL
     facts = json.loads(manifest.read_verified(folder, FACTS))
     rows = _read_rows(home, config, facts)
-    return rows, _read_learnt(folder, make_recipe(config, rows.table.features), facts)
+    return rows, _read_result(folder, make_recipe(config, rows.table.features), facts)
 
 
 def copy_fitted(home: Path, run_dir: Path) -> None:
@@ -109,14 +110,14 @@ def _read_parts(home: Path, config: TrainingConfig, table: Table, facts: dict[st
     return Parts(found, tuple(facts["seeds"]))
 
 
-def _read_learnt(folder: Path, recipe: Recipe, facts: dict[str, Any]) -> Learnt:
+def _read_result(folder: Path, recipe: Recipe, facts: dict[str, Any]) -> FitResult:
     names, search = manifest.names_in_manifest(folder), None
     if facts["search"]:
         from src.tuning.tune import SearchResult
 
         search = SearchResult(**facts["search"], table=_read_table(folder, "trials.csv"))
     on_val = _read_frame(folder, ON_VAL) if ON_VAL in names else None
-    return Learnt(
+    return FitResult(
         recipe=search.applied_to(recipe) if search else recipe,
         model=model_file.load(folder),
         val_score=_array(on_val, "score"),
@@ -129,8 +130,8 @@ def _read_learnt(folder: Path, recipe: Recipe, facts: dict[str, Any]) -> Learnt:
     )
 
 
-def _facts(rows: Rows, learnt: Learnt, split: Split) -> dict[str, Any]:
-    search, frame = learnt.search, rows.table.valid.frame
+def _facts(rows: Rows, fit_result: FitResult, split: Split) -> dict[str, Any]:
+    search, frame = fit_result.search, rows.table.valid.frame
     return {
         "data": {"provenance": rows.data.provenance, "notes": rows.data.notes},
         "valid_notes": rows.table.valid.notes,
@@ -138,8 +139,8 @@ def _facts(rows: Rows, learnt: Learnt, split: Split) -> dict[str, Any]:
         "units_of_time": {name: str(dtype) for name, dtype in frame.dtypes.items() if dtype.kind == "M"},  # Parquet knows fewer
         "split_sha256": split.sha256(),
         "seeds": rows.parts and rows.parts.seeds,
-        "best_iteration": learnt.best_iteration,
-        "stability": learnt.stability,
+        "best_iteration": fit_result.best_iteration,
+        "stability": fit_result.stability,
         "search": search and {
             "params": search.params,
             "weights": search.weights,
@@ -149,11 +150,11 @@ def _facts(rows: Rows, learnt: Learnt, split: Split) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _without_clock(learnt: Learnt) -> Learnt:
-    folds, search = learnt.cv_results.drop(columns=list(OF_CLOCK), errors="ignore"), learnt.search
+def _without_clock(fit_result: FitResult) -> FitResult:
+    folds, search = fit_result.cv_results.drop(columns=list(OF_CLOCK), errors="ignore"), fit_result.search
     if search:
         search = replace(search, table=search.table.drop(columns=list(OF_CLOCK), errors="ignore"))
-    return replace(learnt, cv_results=folds, search=search)
+    return replace(fit_result, cv_results=folds, search=search)
 
 
 def _beside(rows: Rows) -> dict[str, np.ndarray]:
@@ -190,14 +191,3 @@ def _read_frame(folder: Path, name: str) -> pd.DataFrame:
 def _read_table(folder: Path, name: str) -> pd.DataFrame:
     text = io.BytesIO(manifest.read_verified(folder, name))
     return unescaped_frame(pd.read_csv(text, float_precision="round_trip"))
-
-
-def _whole(path: Path, write) -> None:
-    """Write a file beside its place, then put it there in one step."""
-    part = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        write(part)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    part.replace(path)

@@ -181,10 +181,10 @@ def evaluate(
     from src.pipeline.fit.supervised import decide_on_val
 
     folds = pd.DataFrame() if cv_results is None else cv_results
-    learnt = decide_on_val(config, make_recipe(config, table), fitted, table, parts, folds)
-    tested = evaluate_on_test(config, learnt, table, parts)
+    fit_result = decide_on_val(config, make_recipe(config, table), fitted, table, parts, folds)
+    tested = evaluate_on_test(config, fit_result, table, parts)
     tables, notes = {"cv_results": folds, **tested.tables}, [*parts.warnings, *tested.found.notes]
-    return Evaluation(learnt.model, tested.metrics, tested.predictions, tables, notes)
+    return Evaluation(fit_result.model, tested.metrics, tested.predictions, tables, notes)
 
 
 def _check_supervised(config: TrainingConfig) -> None:

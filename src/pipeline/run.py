@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.evaluation import looks
 from src.files import folders
-from src.pipeline import documents, learnt
+from src.pipeline import documents, fit_result
 from src.pipeline.evaluate import evaluation_of, files, score_of
 from src.pipeline.evaluate.leaks import warned
 from src.pipeline.fit import fit_of
@@ -20,7 +20,7 @@ from src.runtime.progress import Steps
 
 if TYPE_CHECKING:
     from src.config.schema import TrainingConfig
-    from src.pipeline.learnt import Learnt
+    from src.pipeline.fit_result import FitResult
     from src.pipeline.rows import Rows
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def train(
         with steps.step("evaluate"):
             found = evaluation_of(task)(config, rows, fitted)
         with steps.step("write"), folders.published(run_dir) as folder:
-            learnt.write(folder, fitted, config.artifacts)
+            fit_result.write(folder, fitted, config.artifacts)
             facts = files.write(folder, config, rows, fitted, found, steps, hydra_files, registry)
             documents.write(folder, registry)
     _announce(config, rows, fitted, facts, found.metrics, run_dir)
@@ -66,7 +66,7 @@ def train(
 
 
 def _announce(
-    config: TrainingConfig, rows: Rows, fitted: Learnt, facts: dict[str, Any], metrics: dict[str, float], run_dir: Path
+    config: TrainingConfig, rows: Rows, fitted: FitResult, facts: dict[str, Any], metrics: dict[str, float], run_dir: Path
 ) -> None:
     """Print the notes that were not shown yet, how often the test rows were looked at, the score and the folder."""
     shown = rows.parts.warnings if rows.parts else []

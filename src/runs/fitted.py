@@ -1,4 +1,4 @@
-"""Writer of what a fit gave: the model, its scaler and encoder, and tables of its training."""
+"""Writer of the model: its file, those of its scaler and encoder, and the tables of its training."""
 
 from __future__ import annotations
 

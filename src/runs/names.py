@@ -1,3 +1,3 @@
-"""Names of what a fit leaves for its evaluation."""
+"""File names of the fit stage: rows, split, model."""
 
 ROWS, SPLIT, MODEL = "data.parquet", "split.parquet", "model"

@@ -1,4 +1,4 @@
-"""Evaluation: what the test rows, or all rows of a clustering, say of a fitted model. Nothing is changed in it any more."""
+"""Evaluation of a fitted model on test rows, or of a clustering on all rows. Nothing is fitted into the model any more."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from src.metrics.names import as_score
 
 if TYPE_CHECKING:
     from src.config.use_case import UseCase
-    from src.pipeline.evaluate.evaluated import Evaluated
+    from src.pipeline.evaluate.evaluation_result import EvaluationResult
 
 
-def evaluation_of(task: str) -> Callable[..., Evaluated]:
-    """The function that evaluates a task: of the settings, the rows and what was learnt; its modules are read for such only."""
+def evaluation_of(task: str) -> Callable[..., EvaluationResult]:
+    """The function that evaluates a task: of the settings, the rows and the fit's result; only its modules are imported."""
     if task == "clustering":
         from src.pipeline.evaluate import clusters
 

@@ -1,4 +1,4 @@
-"""Evaluation of a detector: what the train rows fall into, and how it ranks rows that were held out."""
+"""Evaluation of an anomaly detector: profiles of the train rows, ranking of held-out rows."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from src.evaluation.baselines import baseline_scores
 from src.metrics.scores import decide
 from src.models.wrappers import predict_score
 from src.pipeline.evaluate.clusters import describe
-from src.pipeline.evaluate.evaluated import Evaluated, facts_of_parts
+from src.pipeline.evaluate.evaluation_result import EvaluationResult, facts_of_parts
 from src.training.recipe import scorer_of
 
 if TYPE_CHECKING:
     from src.config.schema import TrainingConfig
-    from src.pipeline.learnt import Learnt
+    from src.pipeline.fit_result import FitResult
     from src.pipeline.rows import Rows
 
 
-def evaluate(config: TrainingConfig, rows: Rows, learnt: Learnt) -> Evaluated:
+def evaluate(config: TrainingConfig, rows: Rows, fit_result: FitResult) -> EvaluationResult:
     """Describe what the train rows fall into, and score rows that were held out; labels only judge."""
     use_case, task, table, split = config.use_case, config.use_case.task, rows.table, rows.parts.split
     (train, y_train), (val, y_val), (test, y_test) = (table.rows(part) for part in (split.train, split.val, split.test))
-    scorer, steps = scorer_of(use_case, table.y), learnt.model.named_steps
+    scorer, steps = scorer_of(use_case, table.y), fit_result.model.named_steps
     of_train = steps["features"].transform(train), train[list(table.features)], steps["estimator"].labels_
     metrics, tables = describe(*of_train, config.seed)
-    val_score, predictions = (predict_score(learnt.model, frame, task) for frame in (val, test))
+    val_score, predictions = (predict_score(fit_result.model, frame, task) for frame in (val, test))
     predictions = decide(task, predictions)
     scores = baseline_scores(scorer, y_train, len(table.y))
     baselines = {name: decide(task, score[split.test]) for name, score in scores.items()}
@@ -36,4 +36,4 @@ def evaluate(config: TrainingConfig, rows: Rows, learnt: Learnt) -> Evaluated:
     reference = drift.reference(train, table.features, drift.answers_of(val_score))
     reference["floors"] = drift.floors(use_case.metric, metrics)
     facts = facts_of_parts(use_case, rows, reference, metrics, next(iter(baselines)))
-    return Evaluated(metrics, tables, reference, facts, predictions, notes=rows.parts.warnings)
+    return EvaluationResult(metrics, tables, reference, facts, predictions, notes=rows.parts.warnings)

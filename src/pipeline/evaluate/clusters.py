@@ -1,4 +1,4 @@
-"""Evaluation of a clustering: what the rows fall into."""
+"""Evaluation of a clustering: internal metrics, profiles, projection."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from pandas import Categorical
 from src.evaluation import drift, plot_tables
 from src.evaluation.projection import project
 from src.metrics.clusters import agreement, clustering_metrics, profiles
-from src.pipeline.evaluate.evaluated import Evaluated
+from src.pipeline.evaluate.evaluation_result import EvaluationResult
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
     from src.config.schema import TrainingConfig
-    from src.pipeline.learnt import Learnt
+    from src.pipeline.fit_result import FitResult
     from src.pipeline.rows import Rows
 
 
-def evaluate(config: TrainingConfig, rows: Rows, learnt: Learnt) -> Evaluated:
+def evaluate(config: TrainingConfig, rows: Rows, fit_result: FitResult) -> EvaluationResult:
     """Describe the clusters of all rows: nothing is predicted that could be held out."""
-    table, steps = rows.table, learnt.model.named_steps
+    table, steps = rows.table, fit_result.model.named_steps
     X, labels = steps["features"].transform(table.frame), steps["estimator"].labels_
     metrics, tables = describe(X, table.frame[list(table.features)], labels, config.seed)
     if rows.data.true_groups is not None:
         metrics["adjusted_rand_score"] = agreement(rows.data.true_groups[table.valid.rows], labels)
-    metrics["stability"] = learnt.stability
+    metrics["stability"] = fit_result.stability
     reference = drift.reference(table.frame, table.features, {"cluster": Categorical(labels)})
-    return Evaluated(metrics, tables, reference | {"floors": None}, labels=labels)
+    return EvaluationResult(metrics, tables, reference | {"floors": None}, labels=labels)
 
 
 def describe(X, frame: pd.DataFrame, labels: np.ndarray, seed: int) -> tuple[dict[str, float], dict[str, Any]]:

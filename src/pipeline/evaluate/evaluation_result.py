@@ -1,4 +1,4 @@
-"""What an evaluation came to, and what the record says of the parts that it was made on."""
+"""Result of an evaluation: metrics, tables, predictions; facts of the split for the record."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class EvaluationResult:
     """What the rows say of a fitted model.
 
     Attributes

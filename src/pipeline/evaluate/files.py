@@ -13,8 +13,8 @@ from src.runs.parts import write_split
 
 if TYPE_CHECKING:
     from src.config.schema import TrainingConfig
-    from src.pipeline.evaluate.evaluated import Evaluated
-    from src.pipeline.learnt import Learnt
+    from src.pipeline.evaluate.evaluation_result import EvaluationResult
+    from src.pipeline.fit_result import FitResult
     from src.pipeline.rows import Rows
     from src.runtime.progress import Steps
 
@@ -23,14 +23,14 @@ def write(
     folder: Path,
     config: TrainingConfig,
     rows: Rows,
-    learnt: Learnt,
-    found: Evaluated,
+    fit_result: FitResult,
+    found: EvaluationResult,
     steps: Steps,
     hydra_files: dict[str, str],
     registry: Path | None,
 ) -> dict[str, Any]:
     """Write them into a run's folder, under the names that they have there; gives the record."""
-    facts = _facts(config, rows, learnt, found, steps, registry)
+    facts = _facts(config, rows, fit_result, found, steps, registry)
     writer.write(folder, found.metrics, {**found.tables, "resources": steps.monitor.table()}, facts, hydra_files)
     writing.write_json(folder / "drift_reference.json", found.reference)
     if rows.parts is None:
@@ -44,13 +44,13 @@ def write(
 
 
 def _facts(
-    config: TrainingConfig, rows: Rows, learnt: Learnt, found: Evaluated, steps: Steps, registry: Path | None
+    config: TrainingConfig, rows: Rows, fit_result: FitResult, found: EvaluationResult, steps: Steps, registry: Path | None
 ) -> dict[str, Any]:
     """Where the rows and the model came from, what the evaluation found, and who had looked at the test rows before."""
-    facts = writer.facts_of_rows(config, learnt.recipe, rows.data, rows.table, steps.durations_s)
+    facts = writer.facts_of_rows(config, fit_result.recipe, rows.data, rows.table, steps.durations_s)
     facts["environment"]["code_sha256"] = code_sha256()
     facts["notes"] += found.notes
-    facts |= {"params": learnt.params, **found.facts}
+    facts |= {"params": fit_result.params, **found.facts}
     if rows.parts is None:
         return facts
     seen = rows.data, rows.table, rows.parts.split.test, found.predictions, found.metrics

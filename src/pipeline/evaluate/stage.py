@@ -31,11 +31,11 @@ def evaluate(config: TrainingConfig, home: Path, run_dir: Path, hydra_files: dic
     """
     with one_thread_of_blas(), Steps(f"{config.use_case.key} · {config.model.name}", config.device) as steps:
         with steps.step("load"):
-            rows, learnt = handover.read(home, config)
+            rows, fit_result = handover.read(home, config)
         rows = warned(config, rows)
         with steps.step("evaluate"):
-            found = evaluation_of(config.use_case.task)(config, rows, learnt)
+            found = evaluation_of(config.use_case.task)(config, rows, fit_result)
         with steps.step("write"), folders.published(run_dir) as folder:
             handover.copy_fitted(home, folder)
-            files.write(folder, config, rows, learnt, found, steps, hydra_files, None)
+            files.write(folder, config, rows, fit_result, found, steps, hydra_files, None)
     return score_of(config.use_case, found.metrics)

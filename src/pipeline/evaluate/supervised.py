@@ -1,4 +1,4 @@
-"""Evaluation of a supervised run: baselines, test metrics, and a look at the predictions from every side."""
+"""Evaluation of a supervised model: baselines, test metrics, slices, explanations, drift."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from src.evaluation.monotone import check_directions
 from src.metrics import threshold
 from src.metrics.scores import decide
 from src.models.wrappers import predict_score
-from src.pipeline.evaluate.evaluated import Evaluated, facts_of_parts
+from src.pipeline.evaluate.evaluation_result import EvaluationResult, facts_of_parts
 from src.runs import writer
 from src.training.cross_validation import summarise
 from src.training.recipe import scorer_of, scoring_of
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from src.evaluation.baselines import Baseline
     from src.metrics.scorer import Scorer
     from src.metrics.scores import Prediction
-    from src.pipeline.learnt import Learnt
+    from src.pipeline.fit_result import FitResult
     from src.pipeline.rows import Parts, Rows
 
 
@@ -60,7 +60,7 @@ class Tested:
     baseline: str
 
 
-def evaluate(config: TrainingConfig, rows: Rows, learnt: Learnt) -> Evaluated:
+def evaluate(config: TrainingConfig, rows: Rows, fit_result: FitResult) -> EvaluationResult:
     """Probe the declared directions, then score the frozen model on the test rows.
 
     Raises
@@ -70,34 +70,34 @@ def evaluate(config: TrainingConfig, rows: Rows, learnt: Learnt) -> Evaluated:
     """
     use_case, table = config.use_case, rows.table
     train = table.frame.iloc[rows.parts.split.train]
-    broken = check_directions(learnt.core, use_case.task, train, table.features, use_case.requires_monotone)
-    tested = evaluate_on_test(config, learnt, table, rows.parts)
+    broken = check_directions(fit_result.core, use_case.task, train, table.features, use_case.requires_monotone)
+    tested = evaluate_on_test(config, fit_result, table, rows.parts)
     facts = {
-        **writer.facts_of_directions(learnt.recipe, broken),
-        "best_iteration": learnt.best_iteration,
-        "smeared": getattr(learnt.core, "smeared", None),
-        "ensemble_weights": getattr(learnt.core, "weights", None),
-        "tuning": learnt.search and learnt.search.facts,
+        **writer.facts_of_directions(fit_result.recipe, broken),
+        "best_iteration": fit_result.best_iteration,
+        "smeared": getattr(fit_result.core, "smeared", None),
+        "ensemble_weights": getattr(fit_result.core, "weights", None),
+        "tuning": fit_result.search and fit_result.search.facts,
         "reference": tested.middle,
         "slices": tested.found.slices,
-        "cross_validation": writer.how_folds_were_drawn(learnt.cv_results),
+        "cross_validation": writer.how_folds_were_drawn(fit_result.cv_results),
         **facts_of_parts(use_case, rows, tested.drift, tested.metrics, tested.baseline),
     }
-    tables = {**tested.tables, **plot_tables.of_history(learnt.history)}
+    tables = {**tested.tables, **plot_tables.of_history(fit_result.history)}
     notes = [*map(str, rows.parts.suspects), *rows.parts.of_split, *tested.found.notes]
-    notes += learnt.search.notes if learnt.search else []
+    notes += fit_result.search.notes if fit_result.search else []
     periods = table.periods(rows.parts.split.test)
-    return Evaluated(tested.metrics, tables, tested.drift, facts, tested.predictions, periods=periods, notes=notes)
+    return EvaluationResult(tested.metrics, tables, tested.drift, facts, tested.predictions, periods=periods, notes=notes)
 
 
-def evaluate_on_test(config: TrainingConfig, learnt: Learnt, table: Table, parts: Parts) -> Tested:
+def evaluate_on_test(config: TrainingConfig, fit_result: FitResult, table: Table, parts: Parts) -> Tested:
     """Score the frozen model on the test rows, once, and look at its predictions from every side."""
     use_case, task, rows = config.use_case, config.use_case.task, parts.split.test
-    layers, scorer = learnt.layers, scorer_of(use_case, table.y)
+    layers, scorer = fit_result.layers, scorer_of(use_case, table.y)
     (frame, y_true), units = table.rows(rows), table.units(rows)
-    score = predict_score(learnt.model, frame, task)
+    score = predict_score(fit_result.model, frame, task)
     predictions = decide(task, score, layers.threshold, layers.costs)
-    baselines = _baselines(config, learnt, scorer, table, parts)
+    baselines = _baselines(config, fit_result, scorer, table, parts)
     metrics = performance.evaluate(
         scorer,
         y_true,
@@ -107,7 +107,7 @@ def evaluate_on_test(config: TrainingConfig, learnt: Learnt, table: Table, parts
         None if table.true_score is None else table.true_score[rows],
         table.periods(rows),
     )
-    metrics |= _of_val_and_folds(config, learnt, scorer, table, parts.split.val)
+    metrics |= _of_val_and_folds(config, fit_result, scorer, table, parts.split.val)
     metrics |= performance.costs_of_classes(y_true, predictions.decision, layers.costs, units)
     if task == "binary":
         metrics |= {"threshold": layers.threshold}
@@ -115,7 +115,7 @@ def evaluate_on_test(config: TrainingConfig, learnt: Learnt, table: Table, parts
     train = table.frame.iloc[parts.split.train]
     middle = reference_row(train, table.features)
     found = analysis.of_test(
-        analysis.Answers(learnt.model, learnt.uncalibrated, predictions, layers.threshold, layers.costs),
+        analysis.Answers(fit_result.model, fit_result.uncalibrated, predictions, layers.threshold, layers.costs),
         use_case,
         scorer,
         table,
@@ -125,26 +125,28 @@ def evaluate_on_test(config: TrainingConfig, learnt: Learnt, table: Table, parts
         config.seed,
     )
     metrics |= found.metrics
-    reference = drift.reference(train, table.features, drift.answers_of(learnt.val_score, use_case.classes))
+    reference = drift.reference(train, table.features, drift.answers_of(fit_result.val_score, use_case.classes))
     reference["floors"] = drift.floors(use_case.metric, metrics)
     return Tested(predictions, metrics, found.tables, found, middle, reference, next(iter(baselines)))
 
 
-def _baselines(config: TrainingConfig, learnt: Learnt, scorer: Scorer, table: Table, parts: Parts) -> dict[str, Baseline]:
+def _baselines(
+    config: TrainingConfig, fit_result: FitResult, scorer: Scorer, table: Table, parts: Parts
+) -> dict[str, Baseline]:
     """What train teaches without the model, in the order in which it does on val."""
     use_case, train, val = config.use_case, parts.split.train, parts.split.val
     frame, y_val = table.rows(val)
     scores = baseline_scores(scorer, table.y[train], len(table.y), table.forecasts)
-    scores |= benchmark_scores(use_case.benchmarks, learnt.recipe, use_case.metric, table.frame, table.y, train)
+    scores |= benchmark_scores(use_case.benchmarks, fit_result.recipe, use_case.metric, table.frame, table.y, train)
     prices = threshold.prices(use_case.cost, frame)
-    return best_first(scorer, scores, y_val, val, table.periods(val), prices, learnt.layers.costs)
+    return best_first(scorer, scores, y_val, val, table.periods(val), prices, fit_result.layers.costs)
 
 
 def _of_val_and_folds(
-    config: TrainingConfig, learnt: Learnt, scorer: Scorer, table: Table, val: np.ndarray
+    config: TrainingConfig, fit_result: FitResult, scorer: Scorer, table: Table, val: np.ndarray
 ) -> dict[str, float]:
-    on_val = decide(scorer.task, learnt.unseen, learnt.layers.threshold, learnt.layers.costs)
+    on_val = decide(scorer.task, fit_result.unseen, fit_result.layers.threshold, fit_result.layers.costs)
     metrics = performance.score_val(scorer, table.y[val], on_val, table.periods(val))
     return metrics | (
-        {} if learnt.cv_results.empty else summarise(learnt.cv_results, scoring_of(config), config.use_case.metric)
+        {} if fit_result.cv_results.empty else summarise(fit_result.cv_results, scoring_of(config), config.use_case.metric)
     )

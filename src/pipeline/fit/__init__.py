@@ -1,4 +1,4 @@
-"""Fit: what is learnt from train and val. No module here, nor any that these import, reads a test row."""
+"""Fit: search, cross-validation, training and decisions on train and val; test rows are split off, and not used."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from src.pipeline.learnt import Learnt
+    from src.pipeline.fit_result import FitResult
 
 
-def fit_of(task: str) -> Callable[..., Learnt]:
+def fit_of(task: str) -> Callable[..., FitResult]:
     """The function that fits a task: of the settings, the rows and the progress; its modules are read for such runs only."""
     if task in ("clustering", "anomaly"):
         from src.pipeline.fit import unsupervised

@@ -1,4 +1,4 @@
-"""Rows of a fit: load, validate, split."""
+"""Data preparation: load, validate, split."""
 
 from __future__ import annotations
 

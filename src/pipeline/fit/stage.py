@@ -28,6 +28,6 @@ def fit(config: TrainingConfig, home: Path, split_seed: int | None = None) -> No
     """
     with one_thread_of_blas(), Steps(f"{config.use_case.key} · {config.model.name}", config.device) as steps:
         rows = prepare(config, steps, split_seed)
-        learnt = fit_of(config.use_case.task)(config, rows, steps)
+        fit_result = fit_of(config.use_case.task)(config, rows, steps)
         with steps.step("write"):
-            handover.write(home, config, rows, learnt)
+            handover.write(home, config, rows, fit_result)

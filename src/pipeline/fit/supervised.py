@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from src.metrics import threshold
 from src.models.wrappers import CheapestClass, predict_score, with_threshold
 from src.pipeline.fit.folds import score_folds
-from src.pipeline.learnt import Learnt
+from src.pipeline.fit_result import FitResult
 from src.training import fit as training
 from src.training.calibration import calibrate, cross_fitted
 from src.training.recipe import make_recipe, scorer_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from src.tuning.tune import SearchResult
 
 
-def fit(config: TrainingConfig, rows: Rows, steps: Steps) -> Learnt:
+def fit(config: TrainingConfig, rows: Rows, steps: Steps) -> FitResult:
     """Search, cross-validate and fit on train; stop, calibrate and decide on val."""
     table, train = rows.table, rows.parts.split.train
     recipe, search = make_recipe(config, table.features), _search(config, rows, steps)
@@ -57,7 +57,7 @@ def decide_on_val(
     parts: Parts,
     cv_results: pd.DataFrame,
     search: SearchResult | None = None,
-) -> Learnt:
+) -> FitResult:
     """Calibrate and choose how to decide; no test row is looked at."""
     use_case, task, (val, y_val) = config.use_case, config.use_case.task, table.rows(parts.split.val)
     model = fitted.model
@@ -70,4 +70,4 @@ def decide_on_val(
         model = with_threshold(model, threshold.choose(y_val, val_score, threshold.prices(use_case.cost, val)))
     if use_case.cost_matrix:
         model = CheapestClass(model, threshold.cost_array(use_case.cost_matrix.costs, use_case.classes))
-    return Learnt(recipe, model, val_score, unseen, fitted.best_iteration, fitted.history, cv_results, search)
+    return FitResult(recipe, model, val_score, unseen, fitted.best_iteration, fitted.history, cv_results, search)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from src.metrics.clusters import stability
 from src.models.estimators import make_estimator
-from src.pipeline.learnt import Learnt
+from src.pipeline.fit_result import FitResult
 from src.training.fit import fit_unsupervised
 from src.training.recipe import make_recipe
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from src.runtime.progress import Steps
 
 
-def find_clusters(config: TrainingConfig, rows: Rows, steps: Steps) -> Learnt:
+def find_clusters(config: TrainingConfig, rows: Rows, steps: Steps) -> FitResult:
     """Fit clusters of all rows, and again of many samples of them, which tells how stable they are."""
     recipe = make_recipe(config, rows.table.features)
     with steps.step("fit"):
         model = fit_unsupervised(recipe, rows.table.frame)
     with steps.step("repeat"):
-        learnt = Learnt(recipe, model)
-        params, X = learnt.params, model.named_steps["features"].transform(rows.table.frame)
+        fit_result = FitResult(recipe, model)
+        params, X = fit_result.params, model.named_steps["features"].transform(rows.table.frame)
 
         def fit_predict_new(X_fit, X_new, seed):
             return make_estimator(recipe.estimator, params, seed, recipe.n_threads).fit(X_fit).predict(X_new)
 
-        return Learnt(recipe, model, stability=stability(fit_predict_new, X, config.seed))
+        return FitResult(recipe, model, stability=stability(fit_predict_new, X, config.seed))
 
 
-def find_anomalies(config: TrainingConfig, rows: Rows, steps: Steps) -> Learnt:
+def find_anomalies(config: TrainingConfig, rows: Rows, steps: Steps) -> FitResult:
     """Fit a detector of what is unusual beside the train rows, without their labels."""
     recipe = make_recipe(config, rows.table.features)
     with steps.step("fit"):
-        return Learnt(recipe, fit_unsupervised(recipe, rows.table.rows(rows.parts.split.train)[0]))
+        return FitResult(recipe, fit_unsupervised(recipe, rows.table.rows(rows.parts.split.train)[0]))
