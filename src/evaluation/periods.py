@@ -9,6 +9,7 @@ import pandas as pd
 
 from src.evaluation.cutoffs import gini, ks
 from src.evaluation.score_bands import effective_rows, wilson
+from src.metrics.figures import six_digits
 from src.metrics.intervals import Estimate, estimate, interval
 from src.metrics.scorer import Scorer
 from src.metrics.scores import Prediction
@@ -114,9 +115,9 @@ def _line(measured: _Measured, rows: np.ndarray) -> dict[str, float]:
     else:
         found = measured(measured.scorer.metric, rows)
         value, ends = found.value, interval(found) or UNKNOWN
-    line = {"n_rows": len(rows), "value": _six(value), "ci_low": _six(ends[0]), "ci_high": _six(ends[1])}
+    line = {"n_rows": len(rows), "value": six_digits(value), "ci_low": six_digits(ends[0]), "ci_high": six_digits(ends[1])}
     if task == "regression":
-        return line | {"target_mean": _six(y.mean()), "mean_predicted": _six(score.mean())}
+        return line | {"target_mean": six_digits(y.mean()), "mean_predicted": six_digits(score.mean())}
     return line | (_of_two_classes(measured, rows) if task == "binary" else {})
 
 
@@ -125,7 +126,9 @@ def _of_two_classes(measured: _Measured, rows: np.ndarray) -> dict[str, float]:
     effective = effective_rows(y, measured.units.take(rows))
     low, high = wilson(y.mean() * effective, effective)
     line = {"n_positive": int(y.sum()), "observed_rate": y.mean(), "rate_ci_low": low, "rate_ci_high": high}
-    return {name: _six(value) for name, value in (line | {"mean_predicted": score.mean(), **_ranking(measured, rows)}).items()}
+    return {
+        name: six_digits(value) for name, value in (line | {"mean_predicted": score.mean(), **_ranking(measured, rows)}).items()
+    }
 
 
 def _ranking(measured: _Measured, rows: np.ndarray) -> dict[str, float]:
@@ -135,7 +138,3 @@ def _ranking(measured: _Measured, rows: np.ndarray) -> dict[str, float]:
     area = measured("roc_auc", rows)
     low, high = (gini(end) for end in interval(area) or UNKNOWN)
     return {"ks": ks(y, score)[0], "gini": gini(area.value), "gini_ci_low": low, "gini_ci_high": high}
-
-
-def _six(value: float) -> float:
-    return value if isinstance(value, int) else float(f"{round(float(value), 12):.6g}")
