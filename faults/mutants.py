@@ -67,7 +67,7 @@ MUTANTS = (
     Mutant(
         "a head is renamed before it is on the disk",
         "files/writing.py",
-        "            os.fsync(file.fileno())\n",
+        "        sync(part)\n",
         "",
         "kills",
         "the registry without",
