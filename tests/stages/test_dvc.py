@@ -341,6 +341,19 @@ def test_training_ahead_on_all_cores_gives_the_lock_file_of_one_after_the_other(
     serial.repro()  # every stage makes sure that it loaded no module that is not counted
     said = parallel.run(sys.executable, "-m", "src.reproduce")
     assert f"{len(models)} trained" in said.splitlines()[-1]
+    assert "Running stage 'fit@" not in said  # recorded in one step
     assert parallel.read("dvc.lock") == serial.read("dvc.lock")
     assert parallel.repro() == set()
     assert not (parallel.folder / "multirun/reproduce").exists()
+
+
+@pytest.mark.slow
+def test_a_stage_of_ones_own_runs_after_what_was_trained_ahead(tmp_path):
+    repository = make(tmp_path / "own", {"credit_scoring": "logistic_regression"})
+    summary, copy = "portfolio/credit_scoring/summary.json", "mine.json"
+    stages = yaml.safe_load(repository.read("dvc.yaml"))
+    stages["stages"]["mine"] = {"cmd": f"cp {summary} {copy}", "deps": [summary], "outs": [copy]}
+    (repository.folder / "dvc.yaml").write_text(yaml.safe_dump(stages, sort_keys=False))
+    repository.run(sys.executable, "-m", "src.reproduce")
+    assert repository.read(copy) == repository.read(summary)
+    assert repository.repro() == set()
