@@ -2,7 +2,7 @@
 
 HOW = ("n_threads", "registry", "resume")
 """How a run is carried out. A job of a sweep with another value of these is the same job."""
-AFTERWARDS = ("save_tuned", "tracking")
+AFTERWARDS = ("report", "save_tuned", "tracking")
 """What is done with a finished run. A resumed sweep must do it, so it tells jobs apart; a stage of DVC does none of it."""
 BESIDE = ("artifacts",)
 """Further files beside the model. They tell stages apart, and no versions."""

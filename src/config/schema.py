@@ -142,6 +142,18 @@ class Registry(StrictModel):
         return self
 
 
+class Report(StrictModel):
+    """What `report.html` shows: see `src.report`.
+
+    Attributes
+    ----------
+    cases : int
+        Single test rows with their values and reasons, at most; with 0 the page shows no row's values.
+    """
+
+    cases: Annotated[int, Field(ge=0, le=5)]
+
+
 class Preprocessing(StrictModel):
     """What stands between the columns and the estimator; null is nothing.
 
@@ -249,6 +261,7 @@ class TrainingConfig(StrictModel):
     tuning: Tuning
     tracking: Tracking
     registry: Registry
+    report: Report
     calibration: Literal["none", "sigmoid", "isotonic"]
     artifacts: Literal["skops", "joblib", "pickle"]
     class_weight: Literal["none", "balanced"]

@@ -32,13 +32,15 @@ class Case:
 
 
 def cases(run: Run) -> Section | None:
-    """None for a run that explained no rows."""
+    """None for a run that explained no rows, or that is to show none (`report.cases=0`)."""
+    if not run.n_cases:
+        return None
     explained, table, scores = run.csv("explained_rows.csv"), contributions_table(run), run.parquet("test_scores.parquet")
     if explained is None or table is None or scores is None or not table["contribution"].any():
         return None
     known = scores[scores["row"].isin(explained["row"])].reset_index(drop=True)
     chosen = {"binary": _of_two, "multiclass": _of_many, "regression": _of_values}[run.task](run, known)
-    shown = [_waterfall(run, case, explained, table) for case in chosen]
+    shown = [_waterfall(run, case, explained, table) for case in chosen[: run.n_cases]]
     said = (
         f"Examples among {len(explained):,} sampled test rows. A bar to the right raises the raw score "
         f"({UNITS[run.task]}), one to the left lowers it; together they lead from the usual row to this one. "

@@ -73,6 +73,8 @@ def _more_of_the_rarer(run: Run) -> str:
 
 def _contributions(run: Run) -> list:
     """A dot for each sampled row and feature, as the package shap draws them."""
+    if not run.n_cases:
+        return [Text("What features add to single rows is not shown, because report.cases is 0.", is_remark=True)]
     table, rows = contributions_table(run), run.csv("explained_rows.csv")
     if table is None or rows is None:
         return [Missing("what features add to the scores of single rows (contributions.csv, explained_rows.csv)")]
@@ -137,7 +139,7 @@ def _dependence(run: Run) -> list:
     answer = {"label": ANSWERS[run.task], **_one_scale(table)}
     for feature, part in table.groupby("feature", sort=False):
         claim = directions.get(feature)
-        said = "Mean answer when every sampled test row is given this value."
+        said = f"{ANSWERS[run.task].capitalize()} when every sampled test row is given this value."
         if claim:
             word = "up" if claim > 0 else "down"
             said += f" Declared: {word}; {'✗ broken somewhere' if feature in broken else '✓ kept'}."
@@ -165,7 +167,7 @@ def _of_feature(name: str, said: str, x: dict, y: dict, drawn: list) -> Chart:
 
 def _rug(run: Run, feature: str, bottom: float) -> list[dict]:
     """A tick for each sampled row: where there are rows at all."""
-    table = contributions_table(run)
+    table = contributions_table(run) if run.n_cases else None
     values = [] if table is None else table.loc[table["feature"] == feature, "value"]
     known = sorted({value for value in values_shown(run, feature, values) if isinstance(value, float)})
     kept = [known[i] for i in series.thinned(len(known), MOST_TICKS)] if known else []
@@ -182,7 +184,7 @@ def _one_scale(table) -> dict:
 
 def _moved(run: Run, code, answers, is_category: bool) -> dict:
     """Mean answers by value; of several classes, the mean probability of one."""
-    name, color = ("mean answer", 1) if code != code else (run.use_case("classes")[int(code)], 1 + int(code) % 6)
+    name, color = (ANSWERS[run.task], 1) if code != code else (run.use_case("classes")[int(code)], 1 + int(code) % 6)
     if is_category:
         return series.bars(name, answers["mean_answer"], color)
     return series.line(name, answers["value"].astype(float), answers["mean_answer"], color)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+MOST_CASES = 5  # as conf/config.yaml says, of runs that recorded no report.cases
 UNITS = {"eur": "euro", "usd": "US dollar", "pct": "percentage points", "days": "days", "minutes": "minutes"}
 
 
@@ -31,6 +32,12 @@ class Run(RunRecord):
     def unit(self) -> str:
         """Unit that the target's name ends in, as in `cash_withdrawn_eur`; empty if it ends in none."""
         return UNITS.get((self.use_case("target") or "").rsplit("_", 1)[-1], "")
+
+    @property
+    def n_cases(self) -> int:
+        """How many single rows the page may show with their values."""
+        found = self.fact("config", "report", "cases")
+        return MOST_CASES if found is None else found
 
     def csv(self, name: str) -> pd.DataFrame | None:
         """A CSV file of the run; None if it is not there or has no rows."""

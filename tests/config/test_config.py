@@ -56,6 +56,12 @@ def test_the_command_line_beats_the_model_of_the_use_case(compose, overrides):
     assert compose(*overrides).model.name == "random_forest"
 
 
+@pytest.mark.parametrize("override", ["report.cases=-1", "report.cases=6", "report.cases=all", "+report.case=0"])
+def test_a_number_of_cases_that_no_report_can_show_is_refused(compose, override):
+    with pytest.raises(ConfigError, match=r"report\.case"):
+        compose(override)
+
+
 def test_a_model_without_rounds_switches_early_stopping_off(compose):
     assert compose("model=xgboost").early_stopping.patience == 10
     assert compose("model=logistic_regression").early_stopping.patience is None
