@@ -131,7 +131,7 @@ def treated(run: Run) -> Answer | None:
     """Slices that differ, and groups of people."""
     if not run.learns_from_labels:
         return None
-    said, tone = _groups(run)
+    said, tone = people(run)
     table = run.csv("slices.csv")
     differing = [] if table is None else [row for _, row in table.iloc[1:].iterrows() if row["differs"] == row["differs"]]
     if differing:
@@ -144,7 +144,8 @@ def treated(run: Run) -> Answer | None:
     return Answer("Who is treated differently?", said.strip(), tone, "slices", "groups")
 
 
-def _groups(run: Run) -> tuple[str, str]:
+def people(run: Run) -> tuple[str, str]:
+    """How groups of people fare, with a tone: the lowest ratio of selection rates."""
     protected = run.use_case("protected")
     if not protected:
         return "Not known: the use case names no protected column.", ""

@@ -6,6 +6,7 @@ from src.metrics.names import METRICS, title
 from src.report import number
 from src.report.block import Facts, Heading, Listing, Raw, Section, Table, Text
 from src.report.fitting import resources
+from src.report.model_card.summary import DECLARED
 from src.report.run import Run
 
 PARTS = ("test", "baseline", "ceiling", "cv", "uncalibrated")
@@ -31,8 +32,7 @@ def limits(run: Run) -> Section:
 def _declared(run: Run) -> list[Facts]:
     """What a person declared for the model card, where somebody did."""
     card = run.use_case("card") or {}
-    labels = {"purpose": "Purpose", "owner": "Owner", "users": "Users", "uses_to_avoid": "Uses to avoid"}
-    pairs = [(label, value) for key, label in labels.items() if (value := card.get(key))]
+    pairs = [(label, value) for label, key in DECLARED if (value := card.get(key))]
     return [Facts([(label, "; ".join(value) if isinstance(value, list) else value) for label, value in pairs])] if pairs else []
 
 

@@ -13,22 +13,12 @@ from src.report.answers import answers
 from src.report.block import Badges, Figures, Heading, Headline, Hero, Missing, Scale, Section, Table, Text
 from src.report.decision import decision
 from src.report.differences import Said
-from src.report.meaning import meaning
+from src.report.meaning import against_baseline, meaning, meaning_of_baseline, why_no_ceiling
 from src.report.number import Number
 from src.report.run import Run
 from src.training.repeats import described
 
 GATES = "gates.json"
-NO_OPTIMUM = "knowing the simulation's truth is not enough: what is best by this metric depends on the outcomes"
-BASELINES = {
-    "prior": "always answering the training rate",
-    "mean": "always answering the training mean",
-    "median": "always answering the training median",
-    "quantile": "always answering the training quantile",
-    "seasonal_naive": "repeating the value of a season ago",
-    "seasonal_growth": "the value of a season ago, grown as the last known value has since then",
-    "last_value": "repeating the last known value",
-}
 
 
 def verdict(run: Run) -> Section:
@@ -138,8 +128,7 @@ def figures(run: Run) -> list:
         ceiling = number.metric(run, f"ceiling_{metric}")
         small = ["what knowing the simulation's truth would reach"]
         if ceiling is None:
-            is_simulated = run.fact("data", "kind") == "simulated"
-            small = [NO_OPTIMUM if is_simulated else "the data are real, nobody knows the best score"]
+            small = [why_no_ceiling(run)]
         items.append(("Ceiling", ceiling or "unknown", small))
     if f"cv_{metric}" in run.metrics:
         spread = number.metric(run, f"cv_{metric}_std")
@@ -200,32 +189,6 @@ def badges(run: Run) -> list[tuple[str, str]]:
     if gates := _gates(run):
         found.append((_counted(gates), "good" if all(gate["is_met"] for gate in gates["gates"]) else "bad"))
     return found
-
-
-def meaning_of_baseline(run: Run, name: str) -> str:
-    """What a baseline or a benchmark answers, in words."""
-    benchmark = (run.use_case("benchmarks") or {}).get(name)
-    if benchmark is None:
-        return BASELINES.get(name, "")
-    if benchmark["linear"]:
-        kind = "a linear regression" if run.use_case("task") == "regression" else "a logistic regression"
-        kind = "a quantile regression" if run.use_case("quantile") is not None else kind
-        return f"{kind} on {', '.join(benchmark['linear'])}"
-    if benchmark["scaled"]:
-        return f"{benchmark['scaled']} times a factor that train chose"
-    return f"{benchmark['feature']} as it stands"
-
-
-def against_baseline(run: Run) -> str:
-    """The gain in a sentence."""
-    low, high = (run.metrics.get(f"gain_{run.metric}_ci_{end}") for end in ("low", "high"))
-    if low is None:
-        return ""
-    if low > 0:
-        return "The gain over the baseline is larger than chance explains: its whole interval is above zero."
-    if high < 0:
-        return "It is worse than the baseline: the whole interval of the gain is below zero. Do not use it."
-    return "The interval of the gain includes zero: these test rows do not show that it is better than the baseline."
 
 
 def _interval(run: Run, name: str, drawn: str = "", before: str = "") -> list:

@@ -1,6 +1,7 @@
 import base64
 import csv
 import hashlib
+import html
 import json
 import re
 import shutil
@@ -18,9 +19,12 @@ from src.registry.promotion import judge, of_run, write
 from src.registry.store import Registry
 from src.report import model_card, number
 from src.report.__main__ import main
+from src.report.answers import decides
 from src.report.class_names import class_names
+from src.report.meaning import against_baseline, meaning
+from src.report.model_card import markdown
 from src.report.page import LIBRARY, embedded
-from src.report.run import Run
+from src.report.run import Run, read
 from src.stages.outputs import publish
 
 MOST_BYTES = 600_000
@@ -144,6 +148,18 @@ def test_the_verdict_says_how_many_of_1000_cases_are_flagged_and_missed_and_what
     assert "A case is an applicant for a consumer credit." in html
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_report_and_model_card_say_the_same_of_score_and_decisions(run_of, kind):
+    folder = run_of(kind)
+    run, card = read(folder), model_card.render(folder)
+    shown = html.unescape(re.sub(r"<[^>]*>", "", report.render(folder)))
+    said = [meaning(run.metric, run.headline.value, run), against_baseline(run)]
+    said += [found.text] if (found := decides(run)) else []
+    for sentence in filter(None, said):
+        assert sentence in shown
+        assert markdown.text(sentence) in card
+
+
 def test_nobody_is_flagged_for_what_people_want(run_of):
     html = (run_of("binary") / report.NAME).read_text()  # of approvals
     assert figures(html, "Called approved, of 1,000 cases")
@@ -179,6 +195,37 @@ def test_the_steps_of_a_case_lead_from_the_usual_to_the_raw_score_of_its_row(run
 def test_no_case_shows_a_text_of_somebody(run_of):
     texts = [label for chart in cases(run_of("multiclass")).values() for label in chart["y"]["labels"]]
     assert {label.split(" = ")[1] for label in texts if " = " in label} == {"a text"}
+
+
+def with_cases(folder, to, n: int):
+    """A copy of a run that was made with `report.cases` of `n`."""
+    shutil.copytree(folder, to)
+    facts = json.loads((to / "metadata.json").read_text())
+    assert facts["config"]["report"] == {"cases": 5}
+    facts["config"]["report"]["cases"] = n
+    (to / "metadata.json").write_text(json.dumps(facts))
+    return Page(report.render(to))
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
+def test_with_no_cases_wanted_the_page_holds_no_values_of_a_row(run_of, tmp_path, kind):
+    page = with_cases(run_of(kind), tmp_path / "run", 0)
+    styles = {series["style"] for chart in page.charts for series in chart["series"]}
+    assert not {"waterfall", "swarm", "rug"} & styles
+    assert not any("rows" in chart["x"] for chart in page.charts)
+    assert "cases" not in sections(report.render(tmp_path / "run"))
+    assert "swarm" in {series["style"] for chart in Page(report.render(run_of(kind))).charts for series in chart["series"]}
+
+
+def test_as_many_cases_are_shown_as_wanted(run_of, tmp_path):
+    page = with_cases(run_of("tuned"), tmp_path / "run", 2)
+    assert sum(any(series["style"] == "waterfall" for series in chart["series"]) for chart in page.charts) == 2
+
+
+def test_a_run_of_before_the_setting_shows_as_many_cases_as_the_configuration_asks_for(compose, run_of):
+    facts = json.loads((run_of("binary") / "metadata.json").read_text())
+    del facts["config"]["report"]
+    assert Run(facts, {}, run_of("binary")).n_cases == compose().report.cases
 
 
 def test_quality_by_period_is_that_of_the_file_and_only_where_there_is_time(run_of):
@@ -504,5 +551,5 @@ def test_the_four_fifths_of_two_protected_columns_together_count_in_every_place_
     assert "By is_male and is_married, the group that is favoured least gets 50.0 % of the rate" in shown
     assert "four fifths are missed" in shown
     card = model_card.render(folder)
-    assert "is_male and is_married 0.5" in card
+    assert "By is_male and is_married, the group that is favoured least gets 50.0 % of the rate" in card
     assert "`is_male_and_is_married`" in card

@@ -6,6 +6,7 @@ import pandas as pd
 
 from src.evaluation import looks
 from src.metrics.names import METRICS
+from src.report.meaning import why_no_ceiling
 from src.report.model_card.markdown import NOTHING, code, number, share, shown, table, text
 from src.report.model_card.recorded import MISSING, Ready, Recorded, facts, find, not_recorded, told
 from src.training.repeats import described
@@ -95,10 +96,9 @@ def _with_interval(run: Recorded) -> list[tuple]:
 
 def _ceiling(run: Recorded):
     found = run.metrics.get(f"ceiling_{run.metric}")
-    if run("data", "kind") != "simulated":
-        return Ready("unknown, as for all rows that were not simulated")
-    if (known := METRICS.get(run.metric)) and known.of != "clusters" and known.optimum is None:
-        return Ready("unknown: what is best by this metric depends on the outcomes, not only on the truth that drew them")
+    known = METRICS.get(run.metric)
+    if run("data", "kind") != "simulated" or (known and known.of != "clusters" and known.optimum is None):
+        return Ready(f"unknown: {why_no_ceiling(run)}")
     return found
 
 

@@ -14,14 +14,15 @@ from src.config import yaml_file
 from src.data.csv_cells import unescaped_frame
 from src.errors import ConfigError
 from src.report.model_card.markdown import number, shown
-from src.runs.record import FACTS, METRICS, RunRecord
+from src.report.run import Run
+from src.runs.record import FACTS, METRICS
 
 MISSING = "not recorded"
 TABLES = ("slices", "fairness", "reliability", "importance", "profiles")
 
 
 @dataclass(frozen=True)
-class Recorded(RunRecord):
+class Recorded(Run):
     """What a run folder says.
 
     Attributes
@@ -68,7 +69,7 @@ def read(folder: Path, entry: Mapping[str, Any] | None = None) -> Recorded:
     tables = {name: _table(path) for name, path in found.items() if path.exists()}
     typed = _settings(folder / ".hydra/overrides.yaml", list)
     hydra = (_settings(folder / ".hydra/hydra.yaml", dict) or {}).get("hydra", {})
-    return Recorded(facts, metrics, drift, tables, typed, hydra, entry)
+    return Recorded(facts, metrics, folder, drift, tables, typed, hydra, entry)
 
 
 def find(record: Any, *path: str) -> Any:

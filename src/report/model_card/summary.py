@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from src.evaluation.requirements import AND, parity_ratios
 from src.metrics.names import title
+from src.report.answers import DECISIONS, decides, people
+from src.report.meaning import against_baseline, meaning
 from src.report.model_card.markdown import number, table, text
 from src.report.model_card.origin import REAL
 from src.report.model_card.recorded import Recorded
@@ -23,7 +24,7 @@ def summary(run: Recorded) -> list[str]:
     card = run.use_case("card") or {}
     rows = [_declared(label, card.get(name)) for label, name in DECLARED]
     rows += [["A row is", _or_missing(run.use_case("row"))], ["Data", _data(run)], ["Quality on test", _quality(run)]]
-    rows += [[label, found] for label, found in (("Threshold", _threshold(run)), ("Groups of people", _groups(run))) if found]
+    rows += [[label, found] for label, found in (_decision(run), ("Groups of people", _groups(run))) if found]
     rows += [_declared(label, card.get(name)) for label, name in SIGNED]
     is_open = any(OPEN in row for row in rows)
     how = "What is open is declared in the use case, under `card:`." if is_open else ""
@@ -50,8 +51,9 @@ def _data(run: Recorded) -> str:
 
 
 def _quality(run: Recorded) -> str:
-    """The primary metric beside its baseline, with intervals where there are some."""
-    if run.metric is None or run.metrics.get(run.score_name) is None:
+    """The primary metric beside its baseline, with intervals where there are some, and the report's sentences about them."""
+    value = run.metrics.get(run.score_name) if run.metric else None
+    if value is None:
         return "not recorded"
     said = f"{title(run.metric)} {_with_ends(run, run.score_name)}"
     beside = run.metrics.get(f"baseline_{run.metric}")
@@ -59,7 +61,7 @@ def _quality(run: Recorded) -> str:
         said += f"; baseline {text(run('baseline') or 'without a name')} {number(beside)}"
     if f"gain_{run.metric}" in run.metrics:
         said += f"; gain {_with_ends(run, f'gain_{run.metric}')}"
-    return said
+    return f"{said}. {text(' '.join(filter(None, [meaning(run.metric, value, run), against_baseline(run)])))}"
 
 
 def _with_ends(run: Recorded, name: str) -> str:
@@ -68,20 +70,12 @@ def _with_ends(run: Recorded, name: str) -> str:
     return f"{number(run.metrics[name])}{ends}"
 
 
-def _threshold(run: Recorded) -> str:
-    at = run.metrics.get("threshold")
-    if at is None:
-        return ""
-    cost = run.metrics.get("test_cost")
-    unit = text(((run.use_case("cost") or {}).get("unit")) or "as priced")
-    return f"{number(at)}, chosen on val" + ("" if cost is None else f"; mistakes on test cost {number(cost)} {unit}")
+def _decision(run: Recorded) -> tuple[str, str]:
+    """The report's question about decisions, or errors, and its answer."""
+    found = decides(run) if run.use_case("task") in DECISIONS else None
+    return ("", "") if found is None else (found.question, text(found.text))
 
 
 def _groups(run: Recorded) -> str:
-    """The lowest ratio of selection rates, by column."""
-    if run.use_case("task") != "binary":
-        return ""
-    if not run.use_case("protected"):
-        return "not compared: no protected column is declared"
-    said = [f"{text(name.replace(AND, ' and '))} {number(value)}" for name, value in parity_ratios(run.metrics).items()]
-    return f"lowest over highest selection rate by {', '.join(said)}" if said else "too small to be compared"
+    """The report's sentence about groups of people."""
+    return text(people(run)[0]) if run.use_case("task") == "binary" and run.knows("protected") else ""
