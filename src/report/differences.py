@@ -50,13 +50,16 @@ def _slices(run: Run) -> list:
     )
     beside = int(((slices["ci_low"] > table["value"].iloc[0]) | (slices["ci_high"] < table["value"].iloc[0])).sum())
     if beside > n:
-        said += f" {beside} intervals miss the dashed line; seen among {len(slices)} slices, that alone can be chance."
+        said += (
+            f" {beside} intervals miss the dashed line, which is no such test: among {len(slices)} slices some miss it by "
+            "chance, and most may lie to one side of it where a few rows make the metric of all."
+        )
     shown = slices.assign(size=slices["difference"].abs(), is_different=slices["differs"].notna())
     shown = shown.sort_values(["is_different", "size"], ascending=False, kind="stable").head(MOST_SLICES)
     names = [f"{row['column']}: {row['slice']}" for _, row in shown.iterrows()]
     drawn = [
         series.spans("95 % interval", shown["ci_low"], shown["ci_high"]),
-        series.dots(title(run.metric), shown["value"]),
+        *_judged(shown),
         {**series.line("all test rows", [table["value"].iloc[0]] * len(names), names, 2, "dashed")},
     ]
     chart = Chart(
@@ -65,6 +68,13 @@ def _slices(run: Run) -> list:
         {"label": title(run.metric)}, {"label": "slice", "labels": names}, drawn, is_horizontal=True, is_tall=True,
     )  # fmt: skip
     return [Text(rules, is_remark=True), chart, _all(run, table)]
+
+
+def _judged(shown) -> list:
+    """The slices' values, those that differ beyond chance by the corrected test apart from the others."""
+    value, is_different = shown["value"], shown["is_different"]
+    found = [("differs beyond chance", value.where(is_different), 4), ("does not", value.where(~is_different), 1)]
+    return [series.dots(name, values, color) for name, values, color in found if values.notna().any()]
 
 
 def _all(run: Run, table) -> Table:

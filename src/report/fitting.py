@@ -40,7 +40,7 @@ def folds(run: Run) -> Section | None:
         drawn,
     )
     scored = [name for name in table.columns if name.startswith("test_")]
-    shown = {"n_train": "train rows", "n_test": "scored rows", **{name: name.removeprefix("test_") for name in scored}}
+    shown = {"n_train": "train rows", "n_test": "scored rows", **{name: title(name.removeprefix("test_")) for name in scored}}
     shown |= {"fit_time": "fit, s"} if "fit_time" in table else {}  # runs that DVC keeps hold no clock times
     header, columns = ["Fold", *shown.values()], list(shown)
     rows = [
