@@ -11,7 +11,7 @@ import pandas as pd
 
 from src.errors import ConfigError
 from src.evaluation import plot_tables
-from src.metrics.names import is_loss, title
+from src.metrics.names import METRICS, as_score, is_loss, title
 from src.report import number, page, series
 from src.report.block import Chart, Columns, Section, Table, Text
 from src.report.differences import Said
@@ -221,9 +221,27 @@ def all_metrics(compared: Sequence[Compared]) -> Section:
     first = compared[0].run.metrics
     names = [name for name in first if name.startswith("test_") and not name.endswith(("_ci_low", "_ci_high"))]
     names = [name for name in names if all(name in each.run.metrics for each in compared)]
-    rows = [[title(name.removeprefix("test_")), *(_metric(each, name) for each in compared)] for name in names]
-    said = "Metrics on test. Those of decisions depend on the threshold, which each run chose for itself."
-    return Section("metrics", "All metrics", [Table(said, ["Metric", *(each.name for each in compared)], rows)])
+    rows = [
+        [title(name.removeprefix("test_")), *(_metric(each, name) for each in compared), _best(compared, name)]
+        for name in names
+    ]
+    said = (
+        "Metrics on test, and whose value is best, which may be chance. Those of decisions depend on the threshold, which each "
+        "run chose for itself."
+    )
+    return Section("metrics", "All metrics", [Table(said, ["Metric", *(each.name for each in compared), "Best"], rows)])
+
+
+def _best(compared: Sequence[Compared], name: str) -> str | None:
+    """The run with the best value of a metric; None where more is neither better nor worse, or the runs are alike."""
+    metric = name.removeprefix("test_")
+    if metric not in (*METRICS, "cost", "gini", "ks"):
+        return None
+    sign = -1 if metric == "cost" else 1
+    scores = {each.name: sign * as_score(metric, each.run.metrics[name]) for each in compared}
+    if len(set(scores.values())) == 1:
+        return None
+    return " and ".join(run for run, score in scores.items() if score == max(scores.values()))
 
 
 def effort(compared: Sequence[Compared]) -> Section:
