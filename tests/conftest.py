@@ -9,6 +9,7 @@ import traceback
 from pathlib import Path
 
 import pytest
+from browser import ALL_ARE_MADE, ARGUMENTS, CHROMIUM, DESKTOP
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 
@@ -99,6 +100,37 @@ def run_of(tmp_path_factory):
         return root / kind
 
     return run
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser; each test opens windows of its own in it."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright: make setup installs it")
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def browser(chromium):
+    """Open a page with charts: browser(path, **screen) gives it and what went wrong on it; to ask for another file is wrong."""
+    contexts = []
+
+    def opened(path: Path, **screen):
+        contexts.append(chromium.new_context(**(screen or DESKTOP)))
+        page, faults = contexts[-1].new_page(), []
+        page.on("console", lambda message: faults.append(message.text))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        is_other = lambda url: url != path.as_uri() and not url.startswith("data:")  # noqa: E731
+        page.on("request", lambda request: faults.append(request.url) if is_other(request.url) else None)
+        page.goto(path.as_uri())
+        page.wait_for_function(ALL_ARE_MADE)
+        return page, faults
+
+    yield opened
+    for context in contexts:
+        context.close()
 
 
 def at_terminal(*arguments: str, ctrl_c_after: str | None = None) -> tuple[int, str]:

@@ -11,11 +11,13 @@
     if (size !== 0 && size < 1e-3) return value.toLocaleString("en", { maximumSignificantDigits: 3 });
     return value.toLocaleString("en", { maximumFractionDigits: size >= 1000 ? 0 : size >= 10 ? 2 : 4 });
   };
-  const tick = (value) => {
+  const tick = (value, all) => {  // one notation along an axis: 50K beside 100K
     const size = Math.abs(value);
     if (size !== 0 && size < 1e-3) return value.toLocaleString("en", { maximumSignificantDigits: 2 });
-    return value.toLocaleString("en", { maximumFractionDigits: 4, notation: size >= 1e5 ? "compact" : "standard" });
+    const isLarge = all.some((one) => Math.abs(one.value) >= 1e5);
+    return value.toLocaleString("en", { maximumFractionDigits: 4, notation: isLarge ? "compact" : "standard" });
   };
+  const paper = matchMedia("print");
   const HIDDEN = ["edge"];
   const isSwarm = (spec) => spec.series.some((series) => series.style === "swarm");
   const channels = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
@@ -45,8 +47,8 @@
       spans: { type: "bar", borderWidth: 0, barThickness: 5, borderRadius: 3, backgroundColor: faded(ink, 0.45), grouped: false },
       waterfall: { type: "bar", borderWidth: 0, barThickness: 13, borderRadius: 2, grouped: false, borderSkipped: false },
       rug: { type: "line", showLine: false, pointStyle: "line", pointRotation: 90, pointRadius: 5, pointHitRadius: 0, pointHoverRadius: 5, borderColor: faded(ink, 0.5), borderWidth: 1.5, clip: false },
-      dots: { type: "line", showLine: false, pointRadius: 5, borderWidth: 0 },
-      marker: { type: "line", showLine: false, pointRadius: 7, pointHoverRadius: 8, pointBorderWidth: 2, pointBorderColor: color("card"), order: -1 },
+      dots: { type: "line", showLine: false, pointRadius: paper.matches ? 3 : 5, borderWidth: 0 },
+      marker: { type: "line", showLine: false, pointRadius: paper.matches ? 4 : 7, pointHoverRadius: 8, pointBorderWidth: 2, pointBorderColor: color("card"), order: -1 },
       swarm: { type: "line", showLine: false, pointRadius: innerWidth < 640 ? 1.8 : 2.8, borderWidth: 0, pointBorderWidth: 0,
         pointBackgroundColor: series.style === "swarm" ? series.points.map(([, , share]) => between(color("low"), color("high"))(share)) : undefined },
     };
@@ -79,7 +81,7 @@
     return { ...common, grid, type: given.type || "linear", min: given.min, max: given.max, beginAtZero: isFromZero,
       grace: name === "y" && given.min === undefined ? "4%" : 0,
       ticks: { color: color("muted"), maxTicksLimit: 8, includeBounds: false, precision: given.whole ? 0 : undefined,
-        callback: (value) => given.names ? given.names[value] ?? "" : tick(value) } };
+        callback: (value, index, all) => given.names ? given.names[value] ?? "" : tick(value, all) } };
   }
 
   function config(spec) {
@@ -95,7 +97,7 @@
         scales: { x: axis(spec.x, "x", spec), y: axis(spec.y, "y", spec) },
         plugins: {
           legend: { display: !isSwarm(spec) && spec.series.filter((s) => !HIDDEN.includes(s.style)).length > 1, align: "start",
-            labels: { color: color("ink"), usePointStyle: true, pointStyleWidth: 16, boxHeight: 8, filter: (item, data) => !HIDDEN.includes(data.datasets[item.datasetIndex].style)
+            labels: { color: color("ink"), usePointStyle: true, pointStyleWidth: paper.matches ? 10 : 16, boxHeight: paper.matches ? 5 : 8, padding: paper.matches ? 5 : 14, filter: (item, data) => !HIDDEN.includes(data.datasets[item.datasetIndex].style)
               && data.datasets.findIndex((set) => set.label === item.text) === item.datasetIndex } },
           tooltip: { callbacks: {
             title: (items) => !items.length ? "" : isSwarm(spec) ? `row ${spec.x.rows[items[0].dataIndex]}` : (named(items[0]) ?? (spec.x.labels || spec.y.labels ? items[0].label : `${spec.x.label}: ${shown(items[0].parsed.x)}`)),
@@ -168,7 +170,9 @@
     };
   }
 
+  const letters = () => { Chart.defaults.font.size = paper.matches ? 8 : 12; };
   const charts = [];
+  letters();
   for (const figure of document.querySelectorAll("figure[data-chart]")) {
     const spec = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
     const canvas = figure.querySelector("canvas");
@@ -181,13 +185,16 @@
       if (details.open && !holder.hasChildNodes()) holder.append(table(spec));
     });
   }
-  const redraw = () => charts.forEach(([chart, spec]) => {
-    const { data, options } = config(spec);
-    Object.assign(chart.data, data);
-    chart.options = options;
-    chart.resize();
-    chart.update("none");
-  });
+  const redraw = () => {
+    letters();
+    charts.forEach(([chart, spec]) => {
+      const { data, options } = config(spec);
+      Object.assign(chart.data, data);
+      chart.options = options;
+      chart.resize();
+      chart.update("none");
+    });
+  };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  matchMedia("print").addEventListener("change", redraw);
+  paper.addEventListener("change", redraw);
 })();

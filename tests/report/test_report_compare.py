@@ -1,11 +1,13 @@
 """One page for several runs of a use case."""
 
+import json
 import re
 import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from browser import WIDTHS, check_draws, check_fits, needs_chromium, violations
 from conftest import run_warm
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
@@ -120,3 +122,55 @@ def test_runs_of_two_use_cases_are_refused(credit, run_of, capsys):
     assert main(["compare", str(credit / "first"), str(run_of("clustering"))]) == 2
     said = capsys.readouterr().err
     assert "The runs are of credit_scoring and risk_parity: scores of different problems do not compare." in said
+
+
+@pytest.fixture(scope="module")
+def written(credit):
+    """The page of all three runs, as the command writes it."""
+    out = credit / "comparison.html"
+    assert main(["compare", *(str(credit / name) for name in ("first", "second", "elsewhere")), "--out", str(out)]) == 0
+    return out
+
+
+@needs_chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_page_fits_every_window_without_an_error_or_a_request(browser, written, width, scheme):
+    page, faults = browser(written, viewport={"width": width, "height": 900}, color_scheme=scheme)
+    assert len(page.query_selector_all("figure canvas")) == 2
+    check_fits(page, width)
+    check_draws(page)
+    assert faults == []
+
+
+@needs_chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_that_keeps_anybody_out(browser, written, scheme):
+    page, _ = browser(written, viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+    assert violations(page) == []
+
+
+@needs_chromium
+def test_every_recorded_number_of_the_page_is_the_one_in_the_folder_of_its_run(browser, written, credit):
+    page, _ = browser(written)
+    shown = page.locator("data[data-run]").evaluate_all(
+        "all => all.map((one) => [one.value, one.textContent, {...one.dataset}])"
+    )
+    assert len(shown) > 50
+    assert {origin["run"] for _, _, origin in shown} == {"first", "second", "elsewhere"}
+    for value, text, origin in shown:
+        name, place = (
+            ("metrics.json", [origin["metric"]]) if "metric" in origin else ("metadata.json", origin["fact"].split("/"))
+        )
+        recorded = json.loads((credit / origin["run"] / name).read_text())
+        for key in place:
+            recorded = recorded[key]
+        assert float(value) == recorded, origin
+        assert float(text.replace(",", "").replace("\N{MINUS SIGN}", "-")) == pytest.approx(recorded, rel=6e-3), origin
+
+
+def test_the_best_value_of_a_metric_is_named_and_counts_have_none(credit):
+    rows = rows_of(comparison.render([credit / "first", credit / "second"]), "Metrics on test")
+    losses = [json.loads((credit / name / "metrics.json").read_text())["test_log_loss"] for name in ("first", "second")]
+    assert rows["Log loss"][-1] == ("first" if losses[0] < losses[1] else "second")
+    assert rows["True positives"][-1] == "\N{EN DASH}"
