@@ -1,9 +1,12 @@
 "use strict";
 (() => {
   const form = document.querySelector(".controls");
-  const table = document.querySelector(".board");
-  const rows = [...table.tBodies[0].rows];
-  const heads = [...table.tHead.rows[0].cells];
+  const tables = [...document.querySelectorAll(".board")];  // trained; then, folded, what is not
+  const waiting = document.querySelector(".waiting");
+  const lines = tables.map((table) => [...table.tBodies[0].rows]);  // with a line above each department
+  const rows = lines.flat().filter((row) => row.dataset.task);
+  const groups = lines.flat().filter((row) => row.dataset.group);
+  const heads = [...tables[0].tHead.rows[0].cells];
   const cards = [...document.querySelectorAll("a[data-department]")];
   const field = (name) => form.elements.namedItem(name);
   const chosen = ["department", "task", "state", "registry", "data"];
@@ -22,15 +25,25 @@
 
   function sort(column, direction) {
     sorted = { column, direction };
-    table.classList.toggle("is-sorted", column >= 0);
     heads.forEach((head, i) => head.setAttribute("aria-sort", i !== column ? "none" : direction > 0 ? "ascending" : "descending"));
-    const order = column < 0 ? rows : [...rows].sort((a, b) => {
+    const order = (a, b) => {
       const [x, y] = [value(a, column), value(b, column)];
       if (x === "" || y === "") return (x === "") - (y === "");
       return direction * compare(x, y);
+    };
+    tables.forEach((table, i) => {
+      const uses = lines[i].filter((row) => row.dataset.task);
+      table.tBodies[0].append(...(column < 0 ? lines[i] : [...uses.sort(order), ...lines[i].filter((row) => row.dataset.group)]));
     });
-    table.tBodies[0].append(...order);
+    group();
     field("sort").value = column < 0 ? "" : String(column);
+  }
+
+  function group() {  // a department's line, where rows stand by department and one of its rows is shown
+    for (const line of groups) {
+      const ours = [...line.parentElement.rows].filter((row) => row.dataset.department === line.dataset.group);
+      line.hidden = sorted.column >= 0 || ours.every((row) => row.hidden);
+    }
   }
 
   function filter() {
@@ -46,8 +59,18 @@
       if (card.dataset.department === field("department").value) card.setAttribute("aria-current", "true");
       else card.removeAttribute("aria-current");
     }
+    group();
+    fold();
     form.querySelector("output").textContent = `${shown} of ${rows.length} use cases`;
     document.querySelector(".none").hidden = shown > 0;
+  }
+
+  function fold() {  // open while a filter looks for something, or where nothing is trained
+    if (!waiting) return;
+    const left = [...waiting.querySelectorAll("tr[data-task]")].filter((row) => !row.hidden).length;
+    waiting.hidden = left === 0;
+    waiting.querySelector("summary").textContent = `${left} not trained`;
+    waiting.open = !lines[0].length || ["text", ...chosen].some((name) => field(name).value);
   }
 
   function remember() {  // in the address, so that a view can be sent to somebody

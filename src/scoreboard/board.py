@@ -16,6 +16,7 @@ from src.scoreboard.production import Registered
 from src.scoreboard.runs import Failure, Found, Run
 from src.scoreboard.skill import skill_score
 
+ROUNDED = 1e-7  # of a value: what DVC keeps has eight digits, so a smaller change is none
 STATES = ("green", "amber", "red", "failed", "unreadable", "not trained")
 """A colour is the verdict of the best run's gates."""
 
@@ -169,7 +170,10 @@ def _change(run: Run, before: dict[str, Any] | None) -> float | None:
     if before is None or run.headline.value is None:
         return None
     was = before.get(score_name(run.metric, before))
-    return run.headline.value - was if isinstance(was, int | float) else None
+    if not isinstance(was, int | float):
+        return None
+    change = run.headline.value - was
+    return change if abs(change) > ROUNDED * abs(was) else 0.0
 
 
 def _age_s(created_at: str | None, now: datetime) -> float | None:

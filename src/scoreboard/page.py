@@ -76,7 +76,9 @@ def as_html(
     rows = [{**_with_links(row, link), "comparison": comparisons.get(row["use_case"])} for row in board["use_cases"]]
     script = (HERE / "board.js").read_text(encoding="utf-8")
     return environment.get_template("page.html").render(
-        **board | {"use_cases": rows},
+        **board,
+        trained=[row for row in rows if not is_waiting(row)],
+        waiting=[row for row in rows if is_waiting(row)],
         states=STATES,
         tasks=sorted({row["task"] for row in rows}),
         kinds=sorted({row["data"] for row in rows if row["data"]}),
@@ -162,6 +164,11 @@ def _reasons(row: dict[str, Any]) -> list[str]:
 def _with_links(row: dict[str, Any], link: Callable[[str], str]) -> dict[str, Any]:
     models = [{**one, "report": link(one["run_dir"]) if one["has_report"] else None} for one in row["models"]]
     return {**row, "models": models, "report": models[0]["report"] if models else None}
+
+
+def is_waiting(row: dict[str, Any]) -> bool:
+    """Whether nobody has trained a use case yet, here or for the registry."""
+    return row["state"] == "not trained" and row["newest"] is None
 
 
 def judged(row: dict[str, Any]) -> str:

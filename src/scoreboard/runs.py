@@ -22,6 +22,7 @@ from src.metrics.names import as_score
 from src.training import repeats
 
 MARKS = {manifest.MANIFEST, "metadata.json", "model.skops"}  # a folder with one of them is, or was, a run folder
+FIT = "fit.json"  # of a stage of DVC, whose model lies beside the run that evaluates it
 DATA_KINDS = {"packaged": "real"}
 
 
@@ -132,7 +133,9 @@ def find(roots: list[Path]) -> Found:
         for folder, names, files in os.walk(root):
             names[:] = sorted(name for name in names if not name.startswith("."))
             here = Path(folder)
-            if MARKS & set(files):
+            if FIT in files and "metadata.json" not in files:
+                names.clear()
+            elif MARKS & set(files):
                 names.clear()
                 try:
                     found.runs.append(read(here, root))

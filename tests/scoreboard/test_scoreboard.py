@@ -100,6 +100,15 @@ def test_use_cases_that_were_never_trained_are_shown_as_such(make, root):
     assert text.count('data-state="not trained"') == 63
 
 
+def test_the_fit_of_a_stage_of_dvc_is_no_broken_run(make, root):
+    run_dir = write_run(root / "credit_scoring/run")
+    shutil.copytree(run_dir, root / "credit_scoring/model")
+    (root / "credit_scoring/model/metadata.json").rename(root / "credit_scoring/model/fit.json")
+    board = make()
+    assert board["unreadable"] == []
+    assert row_of(board, "credit_scoring")["state"] == "green"
+
+
 def test_a_use_case_of_ones_own_gets_a_row(make, root):
     write_run(root / "card_upgrade/xgboost")
     assert row_of(make(), "card_upgrade")["state"] == "green"
@@ -330,6 +339,8 @@ def test_the_change_is_against_the_last_commit(tmp_path):
     row = row_of(board, "credit_scoring")
     assert (row["change"], row["change_is_better"]) == (pytest.approx(-0.02), False)
     assert row_of(board, "churn_prediction")["change"] is None
+    write_run(home / "run", facts(), METRICS | {"test_roc_auc": 0.8 + 3e-9})  # less than the eight digits that are committed
+    assert row_of(command_line.make([tmp_path / "portfolio"], tmp_path / "models"), "credit_scoring")["change"] == 0
 
 
 def test_the_page_and_its_files_are_written_whole_light_and_without_a_network(root, capsys):
