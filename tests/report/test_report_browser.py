@@ -217,7 +217,19 @@ def test_verdict_and_quality_print_on_the_first_two_pages(browser, run_of, kind)
     page, _ = browser(run_of(kind) / report.NAME)
     whole = n_sheets(page.pdf(prefer_css_page_size=True))
     page.evaluate("document.querySelectorAll('main > section:not(#verdict, #quality), footer').forEach((one) => one.remove())")
-    assert n_sheets(page.pdf(prefer_css_page_size=True)) <= 2 < whole
+    leaflet = n_sheets(page.pdf(prefer_css_page_size=True))
+    assert leaflet <= 2
+    assert leaflet < whole, "what follows begins a page of its own"
+
+
+def test_quality_follows_the_verdict_on_paper_and_what_drives_it_on_screen(browser, run_of):
+    page, _ = browser(run_of("tuned") / report.NAME)
+    places = "['verdict', 'quality', 'explanation'].map((key) => document.getElementById(key).getBoundingClientRect().top)"
+    verdict, quality, explanation = page.evaluate(places)
+    assert verdict < explanation < quality
+    page.emulate_media(media="print")
+    verdict, quality, explanation = page.evaluate(places)
+    assert verdict < quality < explanation
 
 
 @pytest.mark.parametrize("kind", ["tuned", "regression"])
