@@ -29,9 +29,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from src.config import DATASETS, datasets  # noqa: E402
-from src.config.yaml_file import read  # noqa: E402
 from src.data import packaged  # noqa: E402
 from src.drafts import Draft, draft_use_case  # noqa: E402
+from src.files.yaml_file import read  # noqa: E402
 
 USE_CASES = {  # whose file names the set as its own, or as a proxy
     "bank_marketing": "account_opening", "tv_churn": "churn_prediction", "cdnow_spend": "clv_prediction",

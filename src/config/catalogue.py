@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from src.config import CONF, DATASETS, yaml_file
+from src.config import CONF, DATASETS
 from src.errors import ConfigError
+from src.files import yaml_file
 
 NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
 FACTS = ("id", "department", "task", "metric", "name", "row", "target")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from src.config import CONF, secrets, yaml_file
+from src.config import CONF, secrets
 from src.config.schema import (
     UNSUPERVISED,
     CrossValidation,
@@ -20,6 +20,7 @@ from src.config.schema import (
 )
 from src.config.use_case import UseCase
 from src.errors import ConfigError, unknown
+from src.files import yaml_file
 from src.models import library_parameters
 from src.models.estimators import ESTIMATORS, check_arguments
 from src.runtime.device import cuda_devices

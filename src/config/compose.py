@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.config import CONF, hydra_node, interpolations, mistyped, places, project, secrets, yaml_file
+from src.config import CONF, hydra_node, interpolations, mistyped, places, project, secrets
 from src.config.root_file import NAME, ROOT, search_for_roots
 from src.errors import ConfigError, ForbiddenError, unknown
+from src.files import yaml_file
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override

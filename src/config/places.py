@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from src.config import yaml_file
 from src.errors import ConfigError
+from src.files import yaml_file
 
 OURS = Path(__file__).resolve().parents[2] / "conf"
 FIRST_LINE = "# @package _global_"

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from src.config import yaml_file
 from src.config.secrets import is_variable
 from src.config.strict_model import StrictModel
 from src.errors import ConfigError
+from src.files import yaml_file
 
 FILE = "project.yaml"
 SQLITE = "sqlite:///"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from src.config import CONF, yaml_file
+from src.config import CONF
 from src.errors import ConfigError
+from src.files import yaml_file
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 ROOT = "config"  # conf/config.yaml

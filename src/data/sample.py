@@ -7,9 +7,10 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
-from src.config import CONF, yaml_file
+from src.config import CONF
 from src.config.use_case import UseCase
 from src.errors import ConfigError
+from src.files import yaml_file
 
 USAGE = "python -m src.use_cases sample USE_CASE rows=1000 out=rows.parquet"
 WRITERS = {".parquet": "to_parquet", ".csv": "to_csv"}

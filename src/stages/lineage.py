@@ -29,8 +29,8 @@ ENTRY = {"fit": "src.pipeline.fit.stage", "evaluate": "src.pipeline.evaluate.sta
 NOT_PART_OF_A_RESULT = (
     "src.command_line", "src.config.catalogue", "src.config.checks", "src.config.compose", "src.config.effects",
     "src.config.hydra_node", "src.config.interpolations", "src.config.mistyped", "src.config.places", "src.config.project",
-    "src.config.root_file", "src.config.schema", "src.config.secrets", "src.config.settings", "src.config.yaml_file",
-    "src.drafts", "src.evaluation.looks", "src.evaluation.validity", "src.models.library_parameters",
+    "src.config.root_file", "src.config.schema", "src.config.secrets", "src.config.settings",
+    "src.drafts", "src.evaluation.looks", "src.evaluation.validity", "src.files.yaml_file", "src.models.library_parameters",
     "src.pipeline.documents", "src.pipeline.run", "src.registry", "src.report", "src.reproduce", "src.resolve",
     "src.runs.comparison", "src.runs.experiments", "src.runs.fingerprint", "src.runs.history", "src.runs.listing",
     "src.runs.record", "src.runtime.device", "src.runtime.forkserver", "src.runtime.git", "src.runtime.interrupt",

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from src.config import yaml_file
 from src.config.compose import CONF, check_job, compose_job, composer, parse
 from src.config.effects import AFTERWARDS, HOW
 from src.config.use_case import UseCase
 from src.errors import ConfigError
-from src.files import writing
+from src.files import writing, yaml_file
 from src.stages import lineage
 
 if TYPE_CHECKING:

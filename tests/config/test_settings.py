@@ -5,9 +5,10 @@ import re
 import pytest
 
 from src.command_line import CONF, run
-from src.config import hydra_node, interpolations, project, yaml_file
+from src.config import hydra_node, interpolations, project
 from src.config.compose import check_job, compose_job, composer, parse
 from src.errors import ConfigError, ForbiddenError
+from src.files import yaml_file
 
 
 def composed(*overrides: str, config_dir=None):

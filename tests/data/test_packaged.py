@@ -12,7 +12,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from src.config import datasets, yaml_file
+from src.config import datasets
 from src.config.use_case import UseCase
 from src.data import packaged
 from src.data.split import overlap, split
@@ -20,6 +20,7 @@ from src.data.table import make_table
 from src.data.table_schema import TableSchema, schema_of
 from src.data.validation import validate
 from src.errors import DataError, IntegrityError
+from src.files import yaml_file
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf" / "use_case"

@@ -5,7 +5,6 @@ import pytest
 from conftest import ROOT, options
 from pydantic import ValidationError
 
-from src.config import yaml_file
 from src.config.feature import Feature
 from src.config.rule import Rule
 from src.config.use_case import UseCase
@@ -16,6 +15,7 @@ from src.data.table import make_table
 from src.data.table_schema import TableSchema
 from src.data.validation import check_rows, validate
 from src.errors import DataError
+from src.files import yaml_file
 from src.scoring.row_checks import check
 
 FEATURES = {

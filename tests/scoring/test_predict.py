@@ -68,7 +68,7 @@ def runs(tmp_path_factory):
 
 
 def _german() -> pd.DataFrame:
-    from src.config import yaml_file
+    from src.files import yaml_file
 
     facts = yaml_file.read(ROOT / "conf/use_case/credit_scoring.yaml")["use_case"]
     frame = packaged.load(facts["packaged"], facts["target"]).frame

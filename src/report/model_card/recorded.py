@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from src.config import yaml_file
 from src.data.csv_cells import unescaped_frame
 from src.errors import ConfigError
+from src.files import yaml_file
 from src.report.model_card.markdown import number, shown
 from src.report.run import Run
 from src.runs.record import FACTS, METRICS
