@@ -18,6 +18,7 @@ from src.config import project, secrets
 from src.config.compose import CONF, check_job, compose_job, composer, options, parse
 from src.config.root_file import ROOT, check_root
 from src.errors import ConfigError
+from src.extensions import packages
 from src.runtime.interrupt import answering
 from src.runtime.terminal import answer, complain, for_people, leaving, say_last
 
@@ -120,7 +121,16 @@ def groups_text(config_dirs: list[Path]) -> str:
         textwrap.fill(", ".join(names), 100, initial_indent=f"  {group:<16}", subsequent_indent=" " * 18)
         for group, names in options(config_dirs).items()
     ]
-    return "Groups (group=option):\n" + "\n".join(rows)
+    return "Groups (group=option):\n" + "\n".join(rows) + _extensions_text()
+
+
+def _extensions_text() -> str:
+    """What the project's extensions add, as `--help` shows it; nothing of them is imported."""
+    rows = [
+        f"  {one.name} {one.version}: {', '.join(name for group in one.entries.values() for name in group)}"
+        for one in packages.enabled()
+    ]
+    return "\n\nExtensions (project.yaml):\n" + "\n".join(rows) if rows else ""
 
 
 def _config_dirs(args: Namespace) -> list[Path]:

@@ -6,14 +6,14 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from src.config.secrets import is_variable
 from src.config.strict_model import StrictModel
 from src.errors import ConfigError
+from src.extensions.packages import EXAMPLE, FILE
 from src.files import yaml_file
 
-FILE = "project.yaml"
 SQLITE = "sqlite:///"
 OF_THE_SOURCE = ("conf", "hydra_plugins", "src")
 
@@ -28,10 +28,14 @@ class Project(StrictModel):
         that pass on settings of people who may not do that.
     config_dir : str, optional
         Folder with use cases and models of the project's own: what `--config-dir` names where it is not typed.
+    extensions : list of str
+        Installed packages whose models and metrics may be used, each with the version that is needed: see
+        `src.extensions.packages`.
     """
 
     confine: bool = False
     config_dir: str | None = None
+    extensions: list[str] = Field(default_factory=list)
 
 
 def read(root: Path = Path()) -> Project:
@@ -50,7 +54,7 @@ def read(root: Path = Path()) -> Project:
         fault = error.errors()[0]
         place = ".".join(map(str, fault["loc"])) or "this"
         raise ConfigError(
-            f"{path}: {place} is not a setting of a project. Known: confine: true or false, config_dir: FOLDER."
+            f"{path}: {place} is not a setting of a project. Known: confine: true or false, config_dir: FOLDER, {EXAMPLE}."
         ) from None
 
 
