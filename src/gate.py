@@ -93,6 +93,7 @@ def read_limit(text: str) -> Limit:
 
     metric, _, given = text.partition("=")
     known = list(METRICS)
+    METRICS.check(metric)
     if metric not in known:
         raise ConfigError(unknown("--max-drop", metric, known).replace("\nTo list them: python -m src.train --help", ""))
     is_share = given.endswith("%")

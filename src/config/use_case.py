@@ -2,17 +2,17 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from src.config.feature import Feature, Label, Lag
 from src.config.rule import KINDS, Rule, check_rules
 from src.config.simulation import Simulation
 from src.config.simulation.agreement import check_agreement
-from src.config.strict_model import Name, Share, StrictModel
+from src.config.strict_model import Name, Share, StrictModel, known_in
 from src.metrics.names import METRICS, NEEDS_TRUE_GROUPS
 
 Task = Literal["binary", "multiclass", "regression", "clustering", "anomaly"]
-Metric = Literal[*(name for name in METRICS if name != NEEDS_TRUE_GROUPS)]
+Metric = Annotated[str, AfterValidator(known_in(METRICS, NEEDS_TRUE_GROUPS))]
 
 
 UNNAMED = {"id": "UC-NONE-000", "department": "unassigned", "row": "a row of the table"}  # until a version is promoted

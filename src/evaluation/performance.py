@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -24,6 +26,7 @@ def evaluate(
     units: Units,
     true_score: np.ndarray | None = None,
     periods=None,
+    also: Iterable[str] = (),
 ) -> dict[str, float]:
     """Every metric of a model on test.
 
@@ -44,6 +47,8 @@ def evaluate(
         be expected to do better.
     periods : ndarray of shape (n_rows,), optional
         When each row happened, where several rows share a moment.
+    also : iterable of str
+        Metrics beside those that we have for the task and the primary one.
 
     Returns
     -------
@@ -56,7 +61,7 @@ def evaluate(
     metric, task, quantile = scorer.metric, scorer.task, scorer.quantile
     answers = {"test": prediction}
     answers |= {name if position else "baseline": answer for position, (name, answer) in enumerate(baselines.items())}
-    names, values = metrics_for(task, scorer.kinds), {}
+    names, values = list(dict.fromkeys([*metrics_for(task, scorer.kinds), metric, *also])), {}
     for prefix, answer in answers.items():
         found = compute(names, y_true, answer, quantile, periods)
         values |= {f"{prefix}_{name}": value for name, value in found.items()}

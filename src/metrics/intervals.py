@@ -104,7 +104,7 @@ def estimate(
     Returns
     -------
     Estimate
-        The influence of rows that are not measured is 0.
+        The influence of rows that are not measured is 0; not a number of a metric for which there is no interval.
     """
     of_rows = slice(None) if rows is None else rows
     some = np.asarray(y_true)[of_rows], Prediction(prediction.score[of_rows], prediction.decision[of_rows])
@@ -116,6 +116,8 @@ def estimate(
         units = Units(None, units.moments, units.horizon)
     if is_known(metric, periods):
         value, influence[of_rows] = measure(metric, *some, n_classes, quantile, periods)
+    elif not METRICS[metric].has_interval:
+        value, influence[of_rows] = value_of(metric, *some, n_classes, quantile, periods), np.nan
     else:
         value, found, groups = _leave_groups_out(metric, *some, n_classes, units.take(of_rows), quantile, periods)
         influence[of_rows] = found
@@ -376,6 +378,6 @@ WITHOUT = ("quadratic_kappa", "information_coefficient", "kupiec_p_value")  # th
 
 
 def scale_of(metric: str) -> Scale | None:
-    if metric in WITHOUT:
+    if metric in WITHOUT or METRICS[metric].function is not None:  # of an extension's the bounds are not known
         return None
     return SCALES.get(metric, LOG if METRICS[metric].is_loss else LOGIT)

@@ -5,7 +5,10 @@ A new metric is an entry here and its function there. Nothing else is imported, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from src.extensions.table import Table
 
 BINARY, MULTICLASS, NUMBERS = ("binary",), ("multiclass",), ("regression",)
 NEEDS_TRUE_GROUPS = "adjusted_rand_score"  # which only a simulation knows: no use case can be judged by it
@@ -39,6 +42,11 @@ class Metric:
     sentence : str
         What a value means; `{value}`, `{share}`, `{unit}`, `{target}`, `{quantile}`, `{positive}` and `{negative}` are filled
         in.
+    function : callable, optional
+        Of an extension's: ``function(y_true, given)``, and what it `takes`. Ours stand in `src.metrics.scores`.
+    has_interval : bool
+        Whether leaving groups of rows out tells how far its value may be off: true of means and other smooth functions of all
+        rows, not of a maximum, of one row's rank, or of a p-value.
     """
 
     tasks: tuple[str, ...]
@@ -50,9 +58,11 @@ class Metric:
     optimum: str | None = None
     title: str = ""
     sentence: str = ""
+    function: Callable[..., float] | None = None
+    has_interval: bool = True
 
 
-METRICS: dict[str, Metric] = {
+OURS: dict[str, Metric] = {
     "accuracy": Metric(
         CLASSES,
         "decision",
@@ -300,6 +310,7 @@ METRICS: dict[str, Metric] = {
         best=1,
     ),
 }
+METRICS: Table[Metric] = Table(OURS, "metrics", Metric)
 
 
 SHORT = {"ks": "KS"}  # titles of what a run records beside its metrics

@@ -280,8 +280,13 @@ def statistic_of(metric: str, quantile: float | None = None) -> str:
 
 
 def metrics_for(task: str, kinds: Iterable[str] = ()) -> list[str]:
-    """Names of the metrics that are defined for a task and the kinds of its target ("quantile", "ordered", …)."""
+    """Names of our metrics that are defined for a task and the kinds of its target ("quantile", "ordered", …)."""
     return [name for name in FUNCTIONS if task in METRICS[name].tasks and METRICS[name].needs in {None, *kinds}]
+
+
+def function_of(metric: str) -> Callable[..., float]:
+    """The function of a metric, ours or an extension's."""
+    return FUNCTIONS.get(metric) or METRICS[metric].function
 
 
 def compute(
@@ -309,7 +314,7 @@ def compute(
     for name in names:
         metric = METRICS[name]
         extra = (third[metric.takes],) if metric.takes else ()
-        found[name] = float(FUNCTIONS[name](y_true, getattr(prediction, metric.of), *extra))
+        found[name] = float(function_of(name)(y_true, getattr(prediction, metric.of), *extra))
     return found
 
 

@@ -11,7 +11,7 @@ from src.evaluation.benchmarks import benchmark_scores
 from src.evaluation.explain.reference import as_table, reference_row
 from src.evaluation.monotone import check_directions
 from src.metrics import threshold
-from src.metrics.scores import decide
+from src.metrics.scores import FUNCTIONS, decide
 from src.models.wrappers import predict_score
 from src.pipeline.evaluate.evaluation_result import EvaluationResult, facts_of_parts
 from src.runs import writer
@@ -106,6 +106,7 @@ def evaluate_on_test(config: TrainingConfig, fit_result: FitResult, table: Table
         units,
         None if table.true_score is None else table.true_score[rows],
         table.periods(rows),
+        [name for name in scoring_of(config) if name not in FUNCTIONS],
     )
     metrics |= _of_val_and_folds(config, fit_result, scorer, table, parts.split.val)
     metrics |= performance.costs_of_classes(y_true, predictions.decision, layers.costs, units)
