@@ -265,7 +265,7 @@ MUTANTS = (
     Mutant(
         "every type is trusted",
         "runs/model_file.py",
-        "    return model_checks.loads(data, TRUSTED)\n",
+        "    return model_checks.loads(data, types)\n",
         "    import skops.io\n\n    return skops.io.loads(data, trusted=skops.io.get_untrusted_types(data=data))\n",
         "models",
         "a hostile model",
@@ -275,8 +275,8 @@ MUTANTS = (
     Mutant(
         "what a model holds is not looked at",
         "runs/model_file.py",
-        "    return model_checks.loads(data, TRUSTED)\n",
-        "    import skops.io\n\n    return skops.io.loads(data, trusted=TRUSTED)\n",
+        "    return model_checks.loads(data, types)\n",
+        "    import skops.io\n\n    return skops.io.loads(data, trusted=list(types))\n",
         "models",
         "a hostile model",
         "numbers of an array",

@@ -222,9 +222,10 @@ def declared_space(fixed: list[str], config_loader, root: str, is_grid: bool = F
 
     own = [one for one in fixed if not one.startswith("hydra")]
     cfg = config_loader.load_configuration(config_name=root, overrides=own, run_mode=RunMode.RUN)
-    if is_grid and cfg.model.grid:
-        return {f"model.params.{name}": CategoricalDistribution(list(values)) for name, values in cfg.model.grid.items()}
-    space = {name: SearchRange(**facts) for name, facts in OmegaConf.to_container(cfg.model.search_space).items()}
+    model = {"grid": {}, "search_space": {}} | OmegaConf.to_container(cfg.model)  # a file of somebody's may leave them out
+    if is_grid and model["grid"]:
+        return {f"model.params.{name}": CategoricalDistribution(list(values)) for name, values in model["grid"].items()}
+    space = {name: SearchRange(**facts) for name, facts in model["search_space"].items()}
     if not space:
         raise ConfigError(f"model={cfg.model.name} declares no search space: write ranges, as model.params.x='interval(0,1)'")
     return {f"model.params.{name}": one for name, one in distributions(space).items()}

@@ -21,6 +21,7 @@ from src.config.schema import (
 from src.config.use_case import UseCase
 from src.errors import ConfigError, unknown
 from src.files import yaml_file
+from src.metrics.names import METRICS
 from src.models import library_parameters
 from src.models.estimators import ESTIMATORS, check_arguments
 from src.runtime.device import cuda_devices
@@ -48,12 +49,18 @@ def check(config: TrainingConfig) -> None:
     _check_data_source(config.data_source, config.use_case)
     _check_data_split(config.data_split, config.use_case)
     _check_cv(config.cv, config.data_split, config.use_case)
+    _check_metrics(config.use_case, config.cv)
     _check_tuning(config)
     _check_tracking(config.tracking)
     if config.calibration != "none" and config.use_case.task != "binary":
         raise ConfigError(f"calibration is for task binary, but use_case={config.use_case.key} is {config.use_case.task}")
     if config.class_weight != "none" and config.use_case.task not in ("binary", "multiclass"):
         raise ConfigError(f"class_weight is for classes, but use_case={config.use_case.key} is {config.use_case.task}")
+    for model in (config.model, *config.members.values()):
+        if config.class_weight != "none" and not ESTIMATORS[model.estimator[config.use_case.task]].takes_weights:
+            raise ConfigError(
+                f"class_weight={config.class_weight}, but model={model.name} cannot weigh rows.\nChoose class_weight=none."
+            )
 
 
 def _check_model(model: Model, use_case: UseCase, early_stopping: EarlyStopping) -> None:
@@ -107,9 +114,9 @@ def _check_tuning(config: TrainingConfig) -> None:
             "averages, and nothing else does.\nType model=ensemble tuning=auto, or choose another search for a single model."
         )
     for member in config.members.values():
-        _check_search(member)
+        _check_search(member, use_case.task)
     if tuning.method != "auto":
-        _check_search(model)
+        _check_search(model, use_case.task)
     if tuning.cv is None and tuning.n_iter is None:
         raise ConfigError(
             f"tuning.method={tuning.method} alone says neither how many folds nor how many trials.\n"
@@ -140,18 +147,21 @@ def _check_tracking(tracking: Tracking) -> None:
         raise ConfigError("tracking=mlflow needs MLflow's client, which is not installed.\nType: make setup EXTRAS=mlflow")
 
 
-def _check_search(model: Model) -> None:
-    """Refuse a grid, a space or a starting point that has what a parameter cannot be."""
+def _check_search(model: Model, task: str) -> None:
+    """Refuse a grid, a space or a starting point that has what a parameter cannot be, by the file or by the estimator."""
     known = model.constraints
     tried = {f"grid.{name}": (name, values) for name, values in model.grid.items()}
     tried |= {f"search_space.{name}": (name, space.ends()) for name, space in model.search_space.items()}
     tried |= {f"starting_points.{name}": (name, [value]) for point in model.starting_points for name, value in point.items()}
     for place, (name, values) in tried.items():
-        if name not in known:
-            raise ConfigError(unknown(f"model.{place.split('.')[0]}", name, list(known)))
+        if name not in known and name not in model.params:
+            raise ConfigError(unknown(f"model.{place.split('.')[0]}", name, [*known, *model.params]))
         if name == "normalize":
             raise ConfigError("normalize belongs to preprocessing, which is done once for all trials: it cannot be searched")
         for value in values:
+            if name not in known:
+                library_parameters.check(model.name, model.estimator[task], model.params | {name: value}, set(known))
+                continue
             try:
                 TypeAdapter(known[name].annotation()).validate_python(value)
             except ValidationError:
@@ -298,6 +308,16 @@ def _check_cv(cv: CrossValidation, split: DataSplit, use_case: UseCase) -> None:
     _check_time_column("cv", cv.method == "time_series", use_case)
     _check_group_column("cv", "group" in cv.method, use_case)
     _check_random_state("cv", cv.random_state, is_random=cv.shuffle)
+
+
+def _check_metrics(use_case: UseCase, cv: CrossValidation) -> None:
+    for place, name in [("use_case.metric", use_case.metric), *(("cv.scoring", name) for name in cv.scoring or ())]:
+        if use_case.task not in METRICS[name].tasks:
+            fits = [one for one in METRICS.ours if use_case.task in METRICS[one].tasks]
+            raise ConfigError(
+                f"{place}: {name} measures {' and '.join(METRICS[name].tasks)}, but use_case={use_case.key} is "
+                f"{use_case.task}.\nChoose one of {', '.join(fits)}."
+            )
 
 
 def _check_group_column(group: str, is_needed: bool, use_case: UseCase) -> None:

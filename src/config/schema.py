@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from src.config.strict_model import Name, StrictModel
+from src.config.strict_model import Name, StrictModel, known_in
 from src.config.use_case import Metric, Task, UseCase
 from src.models.estimators import ESTIMATORS
 
@@ -239,16 +239,45 @@ class Model(StrictModel):
     """
 
     name: Name
-    estimator: Annotated[dict[Task, Literal[tuple(ESTIMATORS)]], Field(min_length=1)]
-    members: dict[Task, Annotated[list[Name], Field(min_length=1)]]
+    estimator: Annotated[dict[Task, Annotated[str, AfterValidator(known_in(ESTIMATORS))]], Field(min_length=1)]
+    members: dict[Task, Annotated[list[Name], Field(min_length=1)]] = Field(default_factory=dict)
     preprocessing: Preprocessing
     trains_in_rounds: bool
     keeps_monotone: bool
-    params: dict[str, Any]
-    constraints: dict[str, Constraint]
-    search_space: dict[str, SearchRange]
-    starting_points: list[dict[str, Any]]
-    grid: dict[str, list[Any]]
+    params: dict[str, Any] = Field(default_factory=dict)
+    constraints: dict[str, Constraint] = Field(default_factory=dict)
+    search_space: dict[str, SearchRange] = Field(default_factory=dict)
+    starting_points: list[dict[str, Any]] = Field(default_factory=list)
+    grid: dict[str, list[Any]] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, given):
+        """What a file leaves out, as its estimator can do it and needs it."""
+        named = given.get("estimator") if isinstance(given, dict) else None
+        lacking = {"preprocessing", "trains_in_rounds", "keeps_monotone"} - set(given if named else ())
+        known = [name for name in named.values() if name in ESTIMATORS] if lacking and isinstance(named, dict) else []
+        if not known:
+            return given
+        first = ESTIMATORS[known[0]]
+        filled = {
+            "preprocessing": dict(first.preprocessing),
+            "trains_in_rounds": first.rounds is not None,
+            "keeps_monotone": first.can_keep_directions,
+        }
+        return filled | given
+
+    @model_validator(mode="after")
+    def _can_what_it_says(self):
+        for name in set(self.estimator.values()) if not self.members else ():
+            algorithm = ESTIMATORS[name]
+            claims = {
+                "trains_in_rounds": self.trains_in_rounds and algorithm.rounds is None,
+                "keeps_monotone": self.keeps_monotone and not algorithm.can_keep_directions,
+            }
+            for claim in (claim for claim, is_empty in claims.items() if is_empty):
+                raise ValueError(f"model={self.name} says {claim}: true, which {name} cannot")
+        return self
 
 
 class TrainingConfig(StrictModel):

@@ -20,6 +20,7 @@ from src.config.use_case import UseCase
 from src.errors import ConfigError, ForbiddenError, at_most, unknown
 
 MOST_WORDS = 12  # that are listed in a message
+MOST_WITHOUT_NEAR = 40  # where none of them is like what was typed
 
 
 def read(cfg: DictConfig, where: Callable[[str], str] = lambda setting: "") -> TrainingConfig:
@@ -169,7 +170,7 @@ def _unknown_word(fault: Mapping, place: str) -> str:
     known = re.findall(r"'([^']*)'", fault["ctx"]["expected"])
     near = difflib.get_close_matches(str(fault["input"]), known, n=1, cutoff=0.5)
     meant = f" Did you mean {near[0]}?" if near else ""
-    if meant and len(known) > MOST_WORDS:
+    if len(known) > (MOST_WORDS if meant else MOST_WITHOUT_NEAR):
         return f"{place}={fault['input']} is not known.{meant}"
     said = fault["msg"].replace("Input should be", "must be")
     return f"{place}={fault['input']}: {said}.{meant}" if meant else f"{place}={fault['input']}: {said}"

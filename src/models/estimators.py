@@ -1,19 +1,19 @@
-"""Estimators by name. Only names in this table are ever imported, whatever a configuration says."""
+"""Estimators by name. Only names in this table are ever imported, whatever a configuration says.
+
+It holds what our own model files name, what else of scikit-learn may be named, and what enabled extensions declare.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 from src.errors import ConfigError
-
-
-def _as_given(params: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(params)
-
+from src.extensions.table import Table
+from src.models.algorithm import AS_THEY_ARE, FOR_TREES, MEDIAN, Algorithm
+from src.models.scikit_learn import SCIKIT_LEARN
 
 LINEAR_SOLVERS = {
     "l2": {"lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"},
@@ -25,7 +25,8 @@ LINEAR_SOLVERS = {
 def _logistic(params: Mapping[str, Any]) -> dict[str, Any]:
     """Translate `penalty`, deprecated in scikit-learn 1.8, into the `l1_ratio` that replaced it."""
     arguments = dict(params)
-    penalty, l1_ratio, solver = arguments.pop("penalty"), arguments["l1_ratio"], arguments["solver"]
+    penalty, l1_ratio = arguments.pop("penalty", "l2"), arguments.get("l1_ratio")
+    solver = arguments.get("solver", "lbfgs")
     if solver not in LINEAR_SOLVERS[penalty]:
         raise ConfigError(
             f"model.params.solver={solver} cannot fit model.params.penalty={penalty}.\n"
@@ -47,98 +48,67 @@ def _least_squares(params: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in _linear(params).items() if name != "alpha"}
 
 
-@dataclass(frozen=True)
-class Algorithm:
-    """Where an estimator lives and how the pipeline has to treat it, whatever its parameters.
-
-    Attributes
-    ----------
-    module : str
-    fixed : mapping
-        Arguments it is always given.
-    is_threaded : bool
-        Takes `n_jobs`.
-    is_random : bool
-        Takes `random_state`.
-    scores_in_one_thread : bool
-        Its threads add up a score in the order they happen to finish: the last bits would change from call to call.
-    rounds : str, optional
-        Which trainer of `src.models.early_stopping` fits it round by round.
-    quantile : callable, optional
-        Arguments that make it predict a quantile; None where it cannot.
-    median : mapping, optional
-        Arguments that make it predict the median, where that is the one quantile it can.
-    takes_device : bool
-        Can be trained on a CUDA device.
-    reads_columns : bool
-        Looks at the rows; else nothing is made of them.
-    extra : str, optional
-        Extra of `EXTRAS` that must be installed.
-    arguments : callable
-        From our parameters to the estimator's.
-    """
-
-    module: str
-    fixed: Mapping[str, Any]
-    is_threaded: bool = False
-    is_random: bool = True
-    scores_in_one_thread: bool = False
-    rounds: str | None = None
-    quantile: Callable[[float], dict[str, Any]] | None = None
-    median: Mapping[str, Any] | None = None
-    takes_device: bool = False
-    reads_columns: bool = True
-    extra: str | None = None
-    arguments: Callable[[Mapping[str, Any]], dict[str, Any]] = _as_given
-
-    def can_predict(self, quantile: float) -> bool:
-        return self.quantile is not None or (quantile == MEDIAN and self.median is not None)
-
-    def learning(self, quantile: float) -> Mapping[str, Any]:
-        """Arguments that make it predict a quantile."""
-        return self.quantile(quantile) if self.quantile else self.median
-
-
-MEDIAN = 0.5
-ROUNDS = {  # the parameter that says how many rounds there are at most
-    **dict.fromkeys(("xgboost", "lightgbm", "gradient_boosting"), "n_estimators"),
-    "hist_gradient_boosting": "max_iter",
-    "neural_network": "max_epochs",
-}
 EXTRAS = {"neural": {"torch": "torch==2.13.0", "skorch": "skorch==1.4.0"}}
 XGBOOST = Algorithm(
     "xgboost",
     {"tree_method": "hist", "enable_categorical": True},
     is_threaded=True,
     rounds="xgboost",
+    round_parameter="n_estimators",
     quantile=lambda level: {"objective": "reg:quantileerror", "quantile_alpha": level},
     takes_device=True,
+    keeps_monotone=True,
+    takes_missing=True,
+    preprocessing=AS_THEY_ARE,
+    packages=("xgboost",),
 )
 LIGHTGBM = Algorithm(
     "lightgbm",
     {"deterministic": True, "force_row_wise": True, "feature_pre_filter": False, "verbose": -1},
     is_threaded=True,
     rounds="lightgbm",
+    round_parameter="n_estimators",
     quantile=lambda level: {"objective": "quantile", "alpha": level},
+    keeps_monotone=True,
+    takes_missing=True,
+    preprocessing=AS_THEY_ARE,
+    packages=("lightgbm",),
 )
-FOREST = Algorithm("sklearn.ensemble", {}, is_threaded=True, scores_in_one_thread=True, median={"criterion": "absolute_error"})
+FOREST = Algorithm(
+    "sklearn.ensemble",
+    is_threaded=True,
+    scores_in_one_thread=True,
+    median={"criterion": "absolute_error"},
+    preprocessing=FOR_TREES,
+)
 HIST_GRADIENT_BOOSTING = Algorithm(
-    "sklearn.ensemble", {}, rounds="hist_gradient_boosting", quantile=lambda level: {"loss": "quantile", "quantile": level}
+    "sklearn.ensemble",
+    rounds="hist_gradient_boosting",
+    round_parameter="max_iter",
+    quantile=lambda level: {"loss": "quantile", "quantile": level},
+    keeps_monotone=True,
+    takes_missing=True,
+    preprocessing=FOR_TREES,
 )
 GRADIENT_BOOSTING = Algorithm(
-    "sklearn.ensemble", {}, rounds="gradient_boosting", quantile=lambda level: {"loss": "quantile", "alpha": level}
+    "sklearn.ensemble",
+    rounds="gradient_boosting",
+    round_parameter="n_estimators",
+    quantile=lambda level: {"loss": "quantile", "alpha": level},
+    preprocessing=FOR_TREES,
 )
 NEURAL_NETWORK = Algorithm(
     "src.models.neural.estimator",
-    {},
     is_threaded=True,
     rounds="neural_network",
+    round_parameter="max_epochs",
     quantile=lambda level: {"loss": "quantile", "quantile": level},
     takes_device=True,
     extra="neural",
+    packages=("torch", "skorch"),
 )
-CLUSTERING = Algorithm("src.models.clustering.estimators", {})
-ESTIMATORS: dict[str, Algorithm] = {
+CLUSTERING = Algorithm("src.models.clustering.estimators", takes_weights=False)
+OURS: dict[str, Algorithm] = {
     "XGBClassifier": XGBOOST,
     "XGBRegressor": XGBOOST,
     "LGBMClassifier": LIGHTGBM,
@@ -149,7 +119,7 @@ ESTIMATORS: dict[str, Algorithm] = {
     "GradientBoostingRegressor": GRADIENT_BOOSTING,
     "HistGradientBoostingClassifier": HIST_GRADIENT_BOOSTING,
     "HistGradientBoostingRegressor": HIST_GRADIENT_BOOSTING,
-    "LogisticRegression": Algorithm("sklearn.linear_model", {}, arguments=_logistic),
+    "LogisticRegression": Algorithm("sklearn.linear_model", arguments=_logistic),
     "NeuralNetworkClassifier": NEURAL_NETWORK,
     "NeuralNetworkRegressor": NEURAL_NETWORK,
     "KMeansClustering": CLUSTERING,
@@ -158,19 +128,23 @@ ESTIMATORS: dict[str, Algorithm] = {
     "DummyClassifier": Algorithm("sklearn.dummy", {"strategy": "prior"}, reads_columns=False),
     "DummyRegressor": Algorithm(
         "sklearn.dummy",
-        {},
         is_random=False,
         reads_columns=False,
         quantile=lambda level: {"strategy": "quantile", "quantile": level},
     ),
-    "EnsembleClassifier": Algorithm("src.training.ensemble", {}),
-    "EnsembleRegressor": Algorithm("src.training.ensemble", {}, quantile=lambda level: {}),
-    "LinearRegression": Algorithm("sklearn.linear_model", {}, is_random=False, arguments=_least_squares),
-    "Ridge": Algorithm("sklearn.linear_model", {}, arguments=_linear),
+    "EnsembleClassifier": Algorithm("src.training.ensemble"),
+    "EnsembleRegressor": Algorithm("src.training.ensemble", quantile=lambda level: {}),
+    "LinearRegression": Algorithm("sklearn.linear_model", is_random=False, arguments=_least_squares),
+    "Ridge": Algorithm("sklearn.linear_model", arguments=_linear),
     "QuantileRegressor": Algorithm(
-        "sklearn.linear_model", {"solver": "highs"}, is_random=False, quantile=lambda level: {"quantile": level}
-    ),  # of benchmarks
+        "sklearn.linear_model",
+        {"solver": "highs"},
+        is_random=False,
+        quantile=lambda level: {"quantile": level},
+        types=("sklearn.linear_model._quantile.QuantileRegressor",),
+    ),
 }
+ESTIMATORS: Table[Algorithm] = Table(OURS | SCIKIT_LEARN, "models", Algorithm)
 
 
 def named(estimator: str, params: Mapping[str, Any]) -> str:
@@ -180,7 +154,7 @@ def named(estimator: str, params: Mapping[str, Any]) -> str:
 
 def as_fitted(estimator: str, params: Mapping[str, Any], best_iteration: int | None) -> dict[str, Any]:
     """Parameters of a fitted model: those that were asked for, with the number of rounds that it has."""
-    rounds = ROUNDS.get(ESTIMATORS[estimator].rounds or "") if estimator in ESTIMATORS else None
+    rounds = ESTIMATORS[estimator].round_parameter if estimator in ESTIMATORS else None
     return dict(params) | ({rounds: best_iteration} if rounds and best_iteration is not None else {})
 
 
@@ -198,7 +172,24 @@ def check_arguments(estimator: str, params: Mapping[str, Any]) -> None:
             f"{estimator} needs the extra {algorithm.extra}, which is not installed.\n"
             f"Type: make setup EXTRAS={algorithm.extra}   (or: pip install {packages})"
         )
+    if estimator not in OURS | SCIKIT_LEARN:
+        class_of(estimator)
     algorithm.arguments(params)
+
+
+def class_of(estimator: str) -> type:
+    """Import the class of an estimator.
+
+    Raises
+    ------
+    ConfigError
+        If an extension declares one that is not there.
+    """
+    module = ESTIMATORS[estimator].module
+    try:
+        return getattr(import_module(module), estimator)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"{estimator} cannot be imported from {module}: {error}.") from error
 
 
 def _is_absent(package: str) -> bool:
@@ -249,10 +240,9 @@ def make_estimator(
     """
     estimator = named(estimator, params)
     algorithm = ESTIMATORS[estimator]
-    make = getattr(import_module(algorithm.module), estimator)
     arguments = {**algorithm.arguments(params), **algorithm.fixed}
     arguments |= {"n_jobs": n_threads} if algorithm.is_threaded else {}
     arguments |= {"random_state": random_state} if algorithm.is_random else {}
     arguments |= algorithm.learning(quantile) if quantile is not None else {}
     arguments |= {"device": device} if algorithm.takes_device else {}
-    return make(**arguments)
+    return class_of(estimator)(**arguments)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 
 from src.errors import ConfigError
-from src.models.estimators import ESTIMATORS, named
+from src.models.estimators import ESTIMATORS, class_of, named
 
 OURS = {  # what says it here
     **dict.fromkeys(("n_jobs", "nthread", "n_threads", "num_threads"), "n_threads"),
@@ -61,13 +61,19 @@ def check(model: str, estimator: str, params: Mapping[str, Any], listed: set[str
             raise ConfigError(f"{place} is decided by {OURS.get(name, 'the model')}, so it cannot be set.")
         if not isinstance(value, PLAIN):
             raise ConfigError(f"{place}={value}: must be a number, a word, true, false or null")
-    kind = None if algorithm.module.startswith("src.") else getattr(import_module(algorithm.module), estimator)
-    accepted = set(kind().get_params()) - set(OURS) - set(algorithm.fixed) if kind else set()
+    kind = None if algorithm.module.startswith("src.") else class_of(estimator)
+    accepted = _parameters_of(kind) - set(OURS) - set(algorithm.fixed) if kind else set()
     for name in extra:
         if name not in accepted:
             raise ConfigError(_unknown(model, estimator, name, sorted({*accepted, *listed})))
     if kind and hasattr(kind, "_parameter_constraints"):
         _check_values(kind, extra)
+
+
+def _parameters_of(kind: type) -> set[str]:
+    """What an estimator says it has; one that tells only what was set has the rest in its signature."""
+    signature = inspect.signature(kind).parameters.values()
+    return {*kind().get_params(), *(one.name for one in signature if one.kind is not one.VAR_KEYWORD)}
 
 
 def _unknown(model: str, estimator: str, name: str, known: list[str]) -> str:

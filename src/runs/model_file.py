@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import IntegrityError
+from src.extensions import packages
 from src.files import manifest, reading
+from src.models.estimators import ESTIMATORS
+from src.models.scikit_learn import SCIKIT_LEARN
 
 log = logging.getLogger(__name__)
 PICKLES = {"joblib": ".joblib", "pickle": ".pkl"}  # endings, by the setting `artifacts`
@@ -137,16 +140,21 @@ def load(run_dir: Path, name: str = "model.skops", manifest_sha256: str | None =
     IntegrityError
         If the file is not the one that was written, or is one that no training writes: see `src.runs.model_checks`.
     """
-    data, path = manifest.read_verified(run_dir, name, manifest_sha256), Path(run_dir, name)
+    data, path, types = manifest.read_verified(run_dir, name, manifest_sha256), Path(run_dir, name), trusted()
     is_pickle = name.endswith(tuple(PICKLES.values()))
     if is_pickle:
         warnings.warn(f"{path} is a pickle: opening it runs the code in it", stacklevel=2)
     try:
-        return _unpickled(data) if is_pickle else _loads(data)
+        return _unpickled(data) if is_pickle else _loads(data, types)
     except (
         Exception
     ) as error:  # whatever the readers of zip files, JSON, arrays and boosters raise of bytes that they do not like
         raise IntegrityError(f"{reading.shown(path)} is refused: {_told(error)}") from error
+
+
+def loads(data: bytes) -> Any:
+    """Build an object from the bytes of a `.skops` file, of types that this project trusts."""
+    return _loads(data, trusted())
 
 
 def _unpickled(data: bytes) -> Any:
@@ -155,10 +163,22 @@ def _unpickled(data: bytes) -> Any:
     return joblib.load(io.BytesIO(data))
 
 
-def _loads(data: bytes) -> Any:
+def _loads(data: bytes, types: frozenset[str]) -> Any:
     from src.runs import model_checks, skops_io  # noqa: F401  skops is imported there first
 
-    return model_checks.loads(data, TRUSTED)
+    return model_checks.loads(data, types)
+
+
+def trusted() -> frozenset[str]:
+    """What a model file may hold: our list, scikit-learn's estimators that a model may name, and what enabled extensions say.
+
+    Raises
+    ------
+    ConfigError
+        If an extension that is enabled cannot be loaded.
+    """
+    theirs = [name for extension in packages.enabled() for name in extension.entries["models"]]
+    return frozenset(TRUSTED).union(*(ESTIMATORS[name].types for name in [*SCIKIT_LEARN, "QuantileRegressor", *theirs]))
 
 
 def _told(error: Exception) -> str:

@@ -144,6 +144,7 @@ class Recipe:
             self.features if ESTIMATORS[self.estimator].reads_columns else {},
             **self.preprocessing,
             random_state=self.random_state,
+            takes_sparse=None if ESTIMATORS[self.estimator].takes_sparse else False,
         )
         X = features.fit_transform(frame, self.to_learn(y))
         is_asked = stop_frame is not None and (ESTIMATORS[self.estimator].rounds or self.smears)
@@ -212,7 +213,8 @@ def smearing(learnt, y_pred) -> float:
 
 def matrix_of(recipe: Recipe, features) -> Matrix:
     """What the columns of a fitted transformer's output are to the recipe's estimator."""
-    if not ESTIMATORS[recipe.estimator].rounds:
+    algorithm = ESTIMATORS[recipe.estimator]
+    if not algorithm.rounds and not algorithm.monotone:
         return Matrix([], [])
     _, is_category, directions = matrix_facts(features, recipe.features)
     return Matrix(is_category, directions if recipe.is_monotone else [0] * len(directions))
@@ -250,6 +252,8 @@ def fit_estimator(recipe: Recipe, X, y, stop, matrix: Matrix, with_train_loss: b
         with openmp_threads(n_threads) if not algorithm.is_threaded else nullcontext():
             history, best_iteration = fit_rounds(estimator, algorithm.rounds, recipe.loss, train, val, matrix, monitoring)
     else:
+        if algorithm.monotone and any(matrix.monotone):
+            estimator.set_params(**{algorithm.monotone: list(matrix.monotone)})
         estimator.fit(X, y, **({} if weight is None else {"sample_weight": weight[y]}))
     if algorithm.scores_in_one_thread:
         estimator.set_params(n_jobs=1)

@@ -29,6 +29,7 @@ LENGTHS = {  # the parameter that says how many trees or rounds: a longer fit ho
     "HistGradientBoostingClassifier": "max_iter",
     "HistGradientBoostingRegressor": "max_iter",
 }
+ROUNDS = 100  # of XGBoost and LightGBM, where a model file says nothing
 Scores = dict[int | None, np.ndarray]
 GiveUp = Callable[[Scores], bool]
 Predict = Callable[[], np.ndarray]
@@ -106,7 +107,7 @@ def _fit_xgboost(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep)
         booster = xgboost.train(
             _xgboost_params(recipe, fold),
             train,
-            num_boost_round=recipe.params["n_estimators"],
+            num_boost_round=recipe.params.get("n_estimators", ROUNDS),
             evals=[(stop, "stop")] if patience is not None else [],
             callbacks=callbacks,
             verbose_eval=False,
@@ -141,7 +142,8 @@ _XGBOOST_OBJECTIVES = {"binary": "binary:logistic", "multiclass": "multi:softpro
 def _xgboost_bins(recipe: Recipe, fold: Fold) -> tuple:
     import xgboost
 
-    key = "xgboost", recipe.params["max_bin"]
+    max_bin = recipe.params.get("max_bin")
+    key = "xgboost", max_bin
     if key not in fold.binned:
         about = {
             "feature_types": ["c" if category else "q" for category in fold.matrix.is_category],
@@ -149,11 +151,11 @@ def _xgboost_bins(recipe: Recipe, fold: Fold) -> tuple:
             "nthread": recipe.n_threads,
         }
         weigh = _weigh(recipe, fold)
-        train = xgboost.QuantileDMatrix(fold.X, fold.y, weight=weigh(fold.y), max_bin=recipe.params["max_bin"], **about)
+        train = xgboost.QuantileDMatrix(fold.X, fold.y, weight=weigh(fold.y), max_bin=max_bin, **about)
         stop = None
         if fold.stop:
             X, y = fold.stop
-            stop = xgboost.QuantileDMatrix(X, y, weight=weigh(y), ref=train, max_bin=recipe.params["max_bin"], **about)
+            stop = xgboost.QuantileDMatrix(X, y, weight=weigh(y), ref=train, max_bin=max_bin, **about)
         fold.binned[key] = train, stop, xgboost.DMatrix(fold.X_held_out, **about)
     return fold.binned[key]
 
@@ -179,7 +181,7 @@ def _fit_lightgbm(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep
     booster = lightgbm.train(
         params,
         train,
-        num_boost_round=recipe.params["n_estimators"],
+        num_boost_round=recipe.params.get("n_estimators", ROUNDS),
         valid_sets=[stop] if patience is not None else None,
         callbacks=callbacks,
     )
@@ -209,7 +211,7 @@ _LIGHTGBM_OBJECTIVES = {"binary": "binary", "multiclass": "multiclass", "regress
 def _lightgbm_bins(recipe: Recipe, fold: Fold, params: dict) -> tuple:
     import lightgbm
 
-    key = "lightgbm", recipe.params["max_bin"]
+    key = "lightgbm", recipe.params.get("max_bin")
     if key not in fold.binned:
         weigh = _weigh(recipe, fold)
         categories = [i for i, category in enumerate(fold.matrix.is_category) if category]

@@ -41,7 +41,8 @@ class Space:
     @property
     def length(self) -> str | None:
         """The parameter that one fit tries several values of."""
-        return length_parameter(self.recipe.estimator) if self.recipe.patience is None else None
+        found = length_parameter(self.recipe.estimator) if self.recipe.patience is None else None
+        return found if found in self.recipe.params else None
 
     def lengths(self) -> tuple[int, ...]:
         """What is tried of it where there is no grid."""

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.models.estimators import ESTIMATORS
+from src.models.estimators import OURS
 from src.models.wrappers import predict_score
 from src.runs.model_checks import loads
 from src.runs.model_checks.moved import MOVED, OF_PACKAGE, rename
@@ -44,9 +44,9 @@ def test_every_class_of_ours_that_a_model_may_hold_is_among_them():
     assert names <= {
         f"{module}.{name.rpartition('.')[2]}" for name in names for module in {*MOVED.values(), *OF_PACKAGE.values()}
     }
-    kinds = {estimator for name in EXPECTED for estimator in ESTIMATORS if estimator.encode() in SAVED.read(f"{name}.skops")}
+    kinds = {estimator for name in EXPECTED for estimator in OURS if estimator.encode() in SAVED.read(f"{name}.skops")}
     later = {"LinearRegression"}  # than that layout
-    assert kinds >= set(ESTIMATORS) - {"QuantileRegressor"} - later  # the first is of benchmarks, which are not saved
+    assert kinds >= set(OURS) - {"QuantileRegressor"} - later  # the first is of benchmarks, which are not saved
 
 
 def test_classes_of_one_module_for_all_kinds_of_columns_are_found_where_their_kind_is():

@@ -99,7 +99,7 @@ def fit_rounds(
     estimator : BaseEstimator
         Unfitted.
     library : {"xgboost", "lightgbm", "gradient_boosting", "hist_gradient_boosting", "neural_network"}
-        The module beside this one that trains it.
+        The module beside this one that trains it; or with a dot in it, one of an extension.
     loss : {"log_loss", "multiclass_log_loss", "rmse", "pinball_loss"}
         What is watched.
     train : Part
@@ -118,7 +118,7 @@ def fit_rounds(
     """
     parts = [train] if monitoring.with_train_loss else []
     parts += [stop] if stop else []
-    trainer = import_module(f"src.models.early_stopping.{library}")
+    trainer = import_module(library if "." in library else f"src.models.early_stopping.{library}")
     patience = monitoring.patience if stop else None
     losses, n_rounds = trainer.train(estimator, loss, train, parts, patience, matrix, monitoring.on_round)
     n_trained = max((len(values) for values in losses.values()), default=0)
@@ -127,7 +127,7 @@ def fit_rounds(
             "round": np.arange(1, n_trained + 1),
             "train_loss": losses.get("train", np.full(n_trained, np.nan)),
             "val_loss": losses.get("val", np.full(n_trained, np.nan)),
-            "learning_rate": losses.get("learning_rate", estimator.get_params()["learning_rate"]),
+            "learning_rate": losses.get("learning_rate", estimator.get_params().get("learning_rate", np.nan)),
         }
     )
     return history, n_rounds

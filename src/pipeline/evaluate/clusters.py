@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 def evaluate(config: TrainingConfig, rows: Rows, fit_result: FitResult) -> EvaluationResult:
     """Describe the clusters of all rows: nothing is predicted that could be held out."""
     table, steps = rows.table, fit_result.model.named_steps
-    X, labels = steps["features"].transform(table.frame), steps["estimator"].labels_
+    X = steps["features"].transform(table.frame)
+    labels = getattr(steps["estimator"], "labels_", None)
+    labels = steps["estimator"].predict(X) if labels is None else labels  # of a mixture
     metrics, tables = describe(X, table.frame[list(table.features)], labels, config.seed)
     if rows.data.true_groups is not None:
         metrics["adjusted_rand_score"] = agreement(rows.data.true_groups[table.valid.rows], labels)

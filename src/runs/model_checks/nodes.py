@@ -41,6 +41,7 @@ NUMBERS = frozenset(
 PLAIN = frozenset({"builtins.bool", "builtins.float", "builtins.int", "builtins.str"})
 KINDS = {  # what each kind of node may make
     "BytearrayNode": frozenset({"builtins.bytearray"}),
+    "BytesNode": frozenset({"builtins.bytes"}),
     "DTypeNode": frozenset({"numpy.dtype"}),
     "DefaultDictNode": frozenset({"collections.defaultdict"}),
     "DictNode": frozenset({"builtins.dict", "collections.OrderedDict"}),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from src.runs.model_checks.attributes import classes_of, columns_of, fitted, is_array, is_classifier, is_finite
+from src.runs.model_checks.attributes import check_kind, classes_of, columns_of, fitted, is_array, is_classifier, is_finite
 from src.runs.model_checks.fault import need
 from src.runs.model_checks.trees import check_features, check_trees
 
@@ -21,8 +21,26 @@ def check_forest(forest: Any) -> None:
     trees, n_outputs = found
     need(isinstance(trees, list) and len(trees) > 0 and n_outputs == 1, "a forest has no trees, or several outputs")
     _check_classes(forest)
-    kind = "DecisionTreeClassifier" if is_classifier(forest) else "DecisionTreeRegressor"
+    kind = "ExtraTree" if type(forest).__name__.startswith("Extra") else "DecisionTree"
+    kind += "Classifier" if is_classifier(forest) else "Regressor"
     _check_decision_trees(trees, kind, columns_of(forest), classes_of(forest))
+
+
+def check_tree(tree: Any) -> None:
+    """A tree that stands for itself."""
+    if fitted(tree, "tree_", "n_outputs_", "n_features_in_") is not None:
+        _check_decision_trees([tree], type(tree).__name__, columns_of(tree), classes_of(tree))
+
+
+def check_votes(one: Any) -> None:
+    """Trees of which each may have seen some of the columns and classes, which scikit-learn puts in their places."""
+    if (found := fitted(one, "estimators_")) is None:
+        return
+    kind = "DecisionTreeClassifier" if is_classifier(one) else "DecisionTreeRegressor"
+    need(isinstance(found[0], list) and len(found[0]) > 0, f"a {type(one).__name__} has no trees")
+    for tree in found[0]:
+        check_kind(tree, kind)
+        check_tree(tree)
 
 
 def check_gradient_boosting(one: Any) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from src.runs.model_checks.attributes import check_kind, classes_of, fitted, is_finite, name_of
 from src.runs.model_checks.fault import need
+from src.runs.model_checks.sklearn_trees import check_tree
 
 AROUND = {
     "sklearn.calibration.CalibratedClassifierCV", "sklearn.frozen._frozen.FrozenEstimator",
@@ -15,6 +16,7 @@ AROUND = {
     "sklearn.model_selection._classification_threshold.FixedThresholdClassifier", "src.models.ensemble.EnsembleRegressor",
     "src.models.wrappers.OnTargetScale", "src.models.wrappers.CheapestClass",
 }  # fmt: skip
+TREES = ("DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreeClassifier", "ExtraTreeRegressor")
 CLASSIFIERS = ("Pipeline", "EnsembleClassifier")
 ROUNDING = 1e-6
 
@@ -25,6 +27,9 @@ def check_pipeline(one: Any) -> None:
     need(all(isinstance(step, tuple) and len(step) == 2 and isinstance(step[0], str) for step in steps), "a step is none")
     need(len({name for name, _ in steps}) == len(steps) and one.memory is None, "a pipeline has an unusual form")
     need(not any(name_of(type(step)) in AROUND for _, step in steps), "a model is one of its own steps")
+    for _, step in steps:
+        if type(step).__name__ in TREES:
+            check_tree(step)
 
 
 def check_on_target_scale(one: Any) -> None:
