@@ -15,7 +15,7 @@ from typing import Any
 from src.errors import ConfigError, GateError, TrainingError
 from src.registry.comparison import better_version, verdict
 from src.runtime.table import print_table, printable
-from src.runtime.terminal import for_people
+from src.runtime.terminal import complain, for_people
 
 WRAPPED = ("why", "reason")  # columns of a table
 COMMANDS = ("list", "show", "register", "compare", "promote", "rollback", "archive", "verify", "as-of", "keygen")
@@ -131,7 +131,11 @@ def _list(args: argparse.Namespace) -> int:
             continue
         production = next((version.version for version in known if version.status == "production"), None)
         newest = known[-1]
-        facts = newest.facts
+        try:
+            facts = newest.facts
+        except ConfigError as error:  # of an extension that is missing; it hides no other use case
+            complain(f"{use_case}@{newest.version}: {' '.join(str(error).split())}")
+            continue
         metric = facts["metric"]
         rows.append(
             {

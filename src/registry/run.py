@@ -13,6 +13,7 @@ from src.config.strict_model import Name
 from src.errors import IntegrityError
 from src.files import manifest, reading
 from src.registry.lines import Count, Finite, Moment, Sha256, what_is_wrong
+from src.runs import extensions
 
 NEEDED = ("metadata.json", "metrics.json", "model.skops")
 MOST_HASHES = 1024  # of a look that is read
@@ -124,10 +125,15 @@ def facts_of(data: bytes, path: Path) -> dict[str, Any]:
 
     Raises
     ------
+    ConfigError
+        If an extension that it was made with is missing.
     IntegrityError
         If they aren't what a run of this system records.
     """
-    return _checked(reading.parse_json(data, path), Recorded.model_validate, path)
+    values = reading.parse_json(data, path)
+    if isinstance(values, dict):
+        extensions.check(values)
+    return _checked(values, Recorded.model_validate, path)
 
 
 def metrics_of(data: bytes, path: Path) -> dict[str, float | None]:

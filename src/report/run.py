@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.data.csv_cells import unescaped_frame
+from src.runs import extensions
 from src.runs import record as runs
 from src.runs.record import RunRecord
 
@@ -67,6 +68,9 @@ def read(folder: Path) -> Run:
     ------
     OSError
         If it holds no `metadata.json` or no `metrics.json`.
+    ConfigError
+        If an extension that it was made with is missing.
     """
     record = runs.read(folder)
+    extensions.check(record.facts)
     return Run(record.facts, record.metrics, folder)

@@ -16,7 +16,7 @@ from src.metrics.names import as_score
 from src.metrics.scorer import Scorer
 from src.metrics.scores import Prediction
 from src.metrics.units import Units, make_units
-from src.runs import record
+from src.runs import extensions, record
 from src.runs.record import RunRecord
 
 SCORES = "test_scores.parquet"
@@ -102,7 +102,13 @@ def difference(a: Results, b: Results, metric: str | None = None, confidence: fl
     -------
     Difference or None
         None if there is nothing to compare: no predictions for test rows, or another metric.
+
+    Raises
+    ------
+    ConfigError
+        If an extension that the first one was made with is missing.
     """
+    extensions.check(a.facts)
     metric, one, other = metric or a.facts["metric"], a.scores, b.scores
     if f"test_{metric}" not in a.metrics or f"test_{metric}" not in b.metrics:
         return None

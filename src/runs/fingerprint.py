@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from src.config.effects import HOW
+from src.extensions import packages
 
 CODE = Path(__file__).resolve().parents[1]
 PACKAGES = ("lightgbm", "numpy", "pandas", "scikit-learn", "scipy", "torch", "xgboost")  # that numbers come from
@@ -57,7 +58,7 @@ def _file_sha256(path: str) -> str | None:
 
 
 def code_sha256() -> str:
-    """Hash of our source files and of the versions of the packages that numbers come from."""
+    """Hash of our source files, of enabled extensions, and of the versions of the packages that numbers come from."""
     digest = hashlib.sha256()
     for path in sorted(path for ending in ("py", "yaml") for path in CODE.rglob(f"*.{ending}")):
         digest.update(f"{path.relative_to(CODE)}\0".encode() + path.read_bytes() + b"\0")
@@ -66,4 +67,6 @@ def code_sha256() -> str:
             digest.update(f"{package}=={version(package)}\0".encode())
         except PackageNotFoundError:
             continue
+    for extension in packages.enabled():
+        digest.update(f"{extension.name}=={extension.version} {packages.content_sha256(extension.name)}\0".encode())
     return digest.hexdigest()

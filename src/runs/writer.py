@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 from src.data import hashing
 from src.files import writing
 from src.metrics.headline import headline
-from src.metrics.names import as_score, is_loss
-from src.models.estimators import ESTIMATORS, EXTRAS, named
-from src.runs import provenance
+from src.metrics.names import METRICS, as_score, is_loss
+from src.models.estimators import ESTIMATORS, EXTRAS, OURS, named
+from src.runs import extensions, provenance
 from src.runs.tables import write_tables
 from src.training.repeats import described
 
@@ -71,6 +71,8 @@ def what_is_drawn(use_case: UseCase, units: Units, y_test, metrics: dict[str, fl
 
 
 def _why_no_interval(use_case: UseCase, y_test, n_units: dict[str, int]) -> str:
+    if not METRICS[use_case.metric].has_interval:
+        return f"{use_case.metric} is no smooth function of its rows: how far it may be off cannot be told from them"
     few = [f"{n} of {name}" for name, n in n_units.items() if n < FEW_UNITS]
     if few:
         return f"the test rows come from {' and '.join(few)}: too few to tell how far the score may be off"
@@ -105,6 +107,7 @@ def facts_of_rows(
         "notes": [*data.notes, *table.valid.notes],
         "durations_s": durations_s,
         "environment": provenance.environment(packages_of(recipe), recipe.device),
+        **({"extensions": used} if (used := extensions.used_by(settings)) else {}),
     }
 
 
@@ -118,8 +121,10 @@ def how_folds_were_drawn(cv_results: pd.DataFrame) -> dict[str, int] | None:
 
 def packages_of(recipe: Recipe) -> set[str]:
     """What had to be installed for a recipe beside what every run needs."""
-    extras = {ESTIMATORS[one.estimator].extra for one in (recipe, *recipe.members.values())} - {None}
-    return {package for extra in extras for package in EXTRAS[extra]}
+    used = {one.estimator for one in (recipe, *recipe.members.values())}
+    extras = {ESTIMATORS[name].extra for name in used} - {None}
+    of_extensions = {package for name in used - set(OURS) for package in ESTIMATORS[name].packages}
+    return {package for extra in extras for package in EXTRAS[extra]} | of_extensions
 
 
 def write(

@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from src.errors import IntegrityError
+from src.errors import ConfigError, IntegrityError
 from src.evaluation import validity
 from src.evaluation.requirements import parity_ratios
 from src.files import manifest
 from src.metrics.headline import Headline, headline
 from src.metrics.names import as_score
+from src.runs import extensions
 from src.training import repeats
 
 MARKS = {manifest.MANIFEST, "metadata.json", "model.skops"}  # a folder with one of them is, or was, a run folder
@@ -139,7 +140,7 @@ def find(roots: list[Path]) -> Found:
                 names.clear()
                 try:
                     found.runs.append(read(here, root))
-                except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+                except (ConfigError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
                     found.unreadable.append(Unreadable(here, here.relative_to(root), _in_words(error)))
             else:
                 records = (_record(here / name) for name in sorted(files) if name.endswith(".json"))
@@ -154,8 +155,11 @@ def read(run_dir: Path, root: Path) -> Run:
     ------
     OSError, ValueError, KeyError, TypeError, AttributeError
         If it isn't one, or not all of it is there.
+    ConfigError
+        If an extension that it was made with is missing.
     """
     facts, metrics = _json(run_dir / "metadata.json"), _json(run_dir / "metrics.json")
+    extensions.check(facts)
     names, number = _names(facts), _numbers("metrics.json", metrics)
     metric = names["metric"]
     primary, score = headline(metric, number), number.get("val_score")

@@ -26,7 +26,7 @@ from src.evaluation.explain.shapley import MOST_REASONS, Contributions, largest,
 from src.files import manifest, reading
 from src.metrics.scores import decide
 from src.models.layers import Layers, categories_seen, members_of, pipeline_of, take_apart
-from src.runs import model_file
+from src.runs import extensions, model_file
 from src.runtime.device import usable_cores
 from src.scoring.row_checks import Checked, MakeFrame, check, history_columns, history_converters
 from src.scoring.statistics import Tally
@@ -243,7 +243,7 @@ def load(folder: Path, version: str | None = None, manifest_sha256: str | None =
     Raises
     ------
     ConfigError
-        If there is no such folder.
+        If there is no such folder, or an extension that it was made with is missing.
     IntegrityError
         If a file is not the one that was written.
     """
@@ -251,6 +251,7 @@ def load(folder: Path, version: str | None = None, manifest_sha256: str | None =
         raise ConfigError(f"There is no folder {folder}. A run folder is what python -m src.train names in its last line.")
     with _as_written(f"{reading.shown(folder)}"):
         facts = json.loads(manifest.read_verified(folder, "metadata.json", manifest_sha256))
+        extensions.check(facts)
         if version is None:
             sha256 = hashlib.sha256(manifest.read_verified(folder, "model.skops")).hexdigest()
             version = f"{facts['use_case_id']}-run-{sha256[:12]}"

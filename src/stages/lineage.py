@@ -21,7 +21,9 @@ from typing import Any
 import yaml
 
 from src.errors import IntegrityError
-from src.models.estimators import ESTIMATORS, Algorithm
+from src.models.algorithm import Algorithm
+from src.models.estimators import ESTIMATORS, OURS
+from src.runs import extensions
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOGUE = ROOT / "src/data/catalogue"
@@ -30,9 +32,11 @@ NOT_PART_OF_A_RESULT = (
     "src.command_line", "src.config.catalogue", "src.config.checks", "src.config.compose", "src.config.effects",
     "src.config.hydra_node", "src.config.interpolations", "src.config.mistyped", "src.config.places", "src.config.project",
     "src.config.root_file", "src.config.schema", "src.config.secrets", "src.config.settings",
-    "src.drafts", "src.evaluation.looks", "src.evaluation.validity", "src.files.yaml_file", "src.models.library_parameters",
+    "src.drafts", "src.evaluation.looks", "src.evaluation.validity", "src.extensions", "src.files.yaml_file",
+    "src.models.library_parameters",
     "src.pipeline.documents", "src.pipeline.run", "src.registry", "src.report", "src.reproduce", "src.resolve",
-    "src.runs.comparison", "src.runs.experiments", "src.runs.fingerprint", "src.runs.history", "src.runs.listing",
+    "src.runs.comparison", "src.runs.experiments", "src.runs.extensions",
+    "src.runs.fingerprint", "src.runs.history", "src.runs.listing",
     "src.runs.record", "src.runtime.device", "src.runtime.forkserver", "src.runtime.git", "src.runtime.interrupt",
     "src.runtime.monitor", "src.runtime.processes", "src.runtime.progress", "src.runtime.system_errors",
     "src.runtime.terminal", "src.stages", "src.sweeps", "src.tracking", "src.train", "src.use_cases",
@@ -64,7 +68,7 @@ ONLY_WITH = {  # of any of these; a module of a package needs what the package n
     "src.models.clustering.density": {"clustering", "anomaly"},
     "src.models.neural.network": {"neural_network"},
     "src.models.neural.estimator": {"neural_network"},
-    **{f"src.models.early_stopping.{one.rounds}": {one.rounds} for one in ESTIMATORS.values() if one.rounds},
+    **{f"src.models.early_stopping.{one.rounds}": {one.rounds} for one in OURS.values() if one.rounds},
     "src.tuning": {"searched"},
     "src.pipeline.evaluate.anomalies": {"anomaly"},
     "src.pipeline.evaluate.clusters": {"clustering", "anomaly"},
@@ -75,8 +79,6 @@ ONLY_WITH = {  # of any of these; a module of a package needs what the package n
     "src.pipeline.fit.unsupervised": {"clustering", "anomaly"},
 }
 PACKAGES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops")
-PACKAGES_OF = {"xgboost": ("xgboost",), "lightgbm": ("lightgbm",), "src.models.neural.estimator": ("torch", "skorch")}
-"""By the module that an estimator stands in: see `src.models.estimators`."""
 
 
 def depends_on(settings: dict[str, Any]) -> dict[str, Any]:
@@ -91,7 +93,8 @@ def depends_on(settings: dict[str, Any]) -> dict[str, Any]:
     -------
     dict
         `code`: a hash for each source file, in which comments and docstrings do not count, of `both` stages, of `fit` alone
-        and of `evaluate` alone. `packages`: versions. `data`: a hash for each file that describes or holds the rows.
+        and of `evaluate` alone. `packages`: versions, those of extensions with a hash of their content. `data`: a hash for
+        each file that describes or holds the rows.
     """
     return {"code": _code(settings), "packages": _packages(settings), "data": _data(settings)}
 
@@ -251,9 +254,9 @@ def _algorithms(settings: dict[str, Any]) -> list[Algorithm]:
 
 
 def _packages(settings: dict[str, Any]) -> dict[str, str]:
-    modules = {algorithm.module for algorithm in _algorithms(settings)}
-    names = [*PACKAGES, *(name for module in sorted(modules) for name in PACKAGES_OF.get(module, ()))]
-    return {name: _version(name) for name in names}
+    names = [*PACKAGES, *sorted({name for algorithm in _algorithms(settings) for name in algorithm.packages})]
+    used = {name: f"{one['version']}, {one['sha256'][:16]}" for name, one in extensions.used_by(settings).items()}
+    return {name: _version(name) for name in names} | used
 
 
 @cache

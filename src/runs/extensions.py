@@ -1,0 +1,49 @@
+"""Extensions of a run: which ones its settings use, and whether they are here when it is read again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from src.errors import IntegrityError
+from src.extensions import packages
+from src.metrics.names import METRICS
+from src.models.estimators import ESTIMATORS
+
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
+VERSION = re.compile(r"\d{1,9}(\.\d{1,9}){0,5}((a|b|rc|\.post|\.dev)\d{1,9})?(\+[a-z0-9.]{1,40})?")
+
+
+def used_by(settings: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Version and hash of each extension that the numbers of a run come from.
+
+    Parameters
+    ----------
+    settings : mapping
+        A checked configuration, as plain values.
+    """
+    use_case, models = settings["use_case"], [settings["model"], *settings["members"].values()]
+    metrics = {use_case["metric"], *(settings["cv"]["scoring"] or ())}
+    found = {ESTIMATORS.package_of(model["estimator"][use_case["task"]]) for model in models}
+    found |= {METRICS.package_of(metric) for metric in metrics}
+    return packages.recorded(found - {None}) if found - {None} else {}
+
+
+def check(facts: Mapping[str, Any]) -> None:
+    """Refuse a run that was made with an extension that is missing here, by the `metadata.json` of the run.
+
+    Raises
+    ------
+    ConfigError
+    IntegrityError
+        If the facts do not name extensions as a run records them.
+    """
+    found = facts.get("extensions") or {}
+    if not isinstance(found, Mapping) or not all(NAME.fullmatch(name) and _is_recorded(one) for name, one in found.items()):
+        raise IntegrityError("extensions: this is not what a run of this system records")
+    packages.check_recorded(found)
+
+
+def _is_recorded(one: Any) -> bool:
+    return isinstance(one, Mapping) and isinstance(one.get("version"), str) and VERSION.fullmatch(one["version"]) is not None
