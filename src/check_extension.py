@@ -1,0 +1,90 @@
+"""Conformity of an extension: `python -m src.check_extension team-models`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from src.config import project
+from src.errors import ConfigError, at_most
+from src.extensions import packages
+from src.runtime.terminal import for_people
+
+HELP = """\
+Try every capability that an extension declares: its metrics, and its models as files of --config-dir name them.
+
+  python -m src.check_extension team-models
+  python -m src.check_extension team-models --config-dir DIR    where model/*.yaml stand (config_dir of project.yaml)
+
+Exit codes: 0 all of it holds, 2 the extension is missing or something does not hold."""
+
+
+@for_people
+def main(argv: list[str]) -> int:
+    """Print what was tried; give the exit code."""
+    if not argv or {"-h", "--help"} & set(argv):
+        print(HELP)
+        return 0
+    name, *rest = argv
+    extension = _enabled(name)
+    found = _judged(extension, _config_dir(rest))
+    for one in found:
+        print(f"{'does not hold' if one.fault else 'holds':14}{one.of}: {one.what}")
+    if faults := [f"{one.of}: {one.what}: {one.fault}" for one in found if one.fault]:
+        raise ConfigError(f"{extension.name} {extension.version} claims what does not hold.\n{at_most(2, faults, 'claims')}")
+    print(f"{extension.name} {extension.version}: {len(found)} claims hold")
+    return 0
+
+
+def _enabled(name: str) -> packages.Extension:
+    known = {one.name: one for one in packages.enabled()}
+    if name not in known:
+        raise ConfigError(
+            f"{name} is not enabled in this project: what is imported is installed, and named in {packages.FILE}.\n"
+            f"Add to {packages.FILE}: extensions: [{name}]"
+        )
+    return known[name]
+
+
+def _config_dir(rest: list[str]) -> Path | None:
+    given = project.with_config_dir(rest)
+    if not given:
+        return None
+    if given[0] != "--config-dir" or len(given) != 2 or not Path(given[1]).is_dir():
+        raise ConfigError(f"{' '.join(given)} is not --config-dir FOLDER. To see how: python -m src.check_extension --help")
+    return Path(given[1])
+
+
+def _judged(extension: packages.Extension, config_dir: Path | None) -> list:
+    from pydantic import ValidationError
+
+    from src.config.checks import model_facts
+    from src.config.schema import Model
+    from src.conformity import metrics, models
+
+    found = [claim for name in extension.entries["metrics"] for claim in metrics.judge(name)]
+    theirs = set(extension.entries["models"])
+    left = set(theirs)
+    for path in sorted(config_dir.glob("model/*.yaml")) if config_dir else ():
+        facts = model_facts(path)
+        if not theirs & set((facts.get("estimator") or {}).values()):
+            continue
+        try:
+            model = Model.model_validate(facts)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            place = ".".join(map(str, fault["loc"]))
+            raise ConfigError(f"{path}: {place + ': ' if place else ''}{fault['msg'].removeprefix('Value error, ')}") from None
+        for task, estimator in model.estimator.items():
+            left.discard(estimator)
+            found += models.judge(model, task)
+    if left:
+        raise ConfigError(
+            f"No model file names {', '.join(sorted(left))}: nothing says with which tasks and parameters to try it.\n"
+            "Give --config-dir with model/NAME.yaml: see docs/how-to/own-code.md."
+        )
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

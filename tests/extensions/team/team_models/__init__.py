@@ -1,0 +1,1 @@
+"""Models and metrics of a team, outside of the training system."""
