@@ -24,7 +24,7 @@ from src.pipeline import fit_result as results
 from src.pipeline.fit_result import FitResult
 from src.pipeline.rows import Parts, Rows
 from src.runs import model_file
-from src.runs.names import MODEL, ROWS, SPLIT
+from src.runs.names import FACTS_OF_FIT, MODEL, ROWS, SPLIT
 from src.runs.parts import write_split
 from src.training.recipe import make_recipe
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from src.data.table import Table
     from src.training.fit import Recipe
 
-FACTS, BESIDE_ROWS, ON_VAL = "fit.json", "rows.parquet", "val_scores.parquet"
+BESIDE_ROWS, ON_VAL = "rows.parquet", "val_scores.parquet"
 OF_CLOCK = ("fit_time", "score_time", "seconds")  # columns of folds and trials that no two fits share
 
 
@@ -60,7 +60,7 @@ def write(home: Path, config: TrainingConfig, rows: Rows, fit_result: FitResult)
         _write_frame(folder / BESIDE_ROWS, _beside(rows))
         if fit_result.val_score is not None:
             _write_frame(folder / ON_VAL, _columns("score", fit_result.val_score) | _columns("unseen", fit_result.unseen))
-        writing.write_json(folder / FACTS, _facts(rows, fit_result, split))
+        writing.write_json(folder / FACTS_OF_FIT, _facts(rows, fit_result, split))
 
 
 def read(home: Path, config: TrainingConfig) -> tuple[Rows, FitResult]:
@@ -72,7 +72,7 @@ def read(home: Path, config: TrainingConfig) -> tuple[Rows, FitResult]:
         If a file is not what was written.
     """
     folder = home / MODEL
-    facts = json.loads(manifest.read_verified(folder, FACTS))
+    facts = json.loads(manifest.read_verified(folder, FACTS_OF_FIT))
     rows = _read_rows(home, config, facts)
     return rows, _read_result(folder, make_recipe(config, rows.table.features), facts)
 
@@ -80,7 +80,7 @@ def read(home: Path, config: TrainingConfig) -> tuple[Rows, FitResult]:
 def copy_fitted(home: Path, run_dir: Path) -> None:
     """Put the files of a fit that a run folder has too into one."""
     for name in manifest.names_in_manifest(home / MODEL):
-        if name not in (FACTS, BESIDE_ROWS, ON_VAL):
+        if name not in (FACTS_OF_FIT, BESIDE_ROWS, ON_VAL):
             (run_dir / name).write_bytes(manifest.read_verified(home / MODEL, name))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from src.errors import ConfigError, GateError, TrainingError
 from src.registry.comparison import better_version, verdict
+from src.runs.listing import on_one_page
 from src.runtime.table import print_table, printable
 from src.runtime.terminal import complain, for_people
 
@@ -283,7 +284,8 @@ def _promote(args: argparse.Namespace) -> int:
         raise GateError(f"{version.name} stays in {version.status}: {', '.join(gate.name for gate in failed)} not met. "
                         "--force puts it into production all the same, and the ledger says so.")  # fmt: skip
     line = registry.promote(version, rival, args.by, args.reason, [gate.as_dict() for gate in gates], bool(failed))
-    return _done(args, line, f"{version.name} is in production" + (f" instead of {rival.version}" if rival else ""))
+    instead = f" instead of {rival.version}\n{on_one_page([version.folder, rival.folder])}" if rival else ""
+    return _done(args, line, f"{version.name} is in production{instead}")
 
 
 def _rollback(args: argparse.Namespace) -> int:

@@ -18,8 +18,8 @@ from src.report.differences import Said
 from src.report.number import Number
 from src.report.run import Run, read
 from src.runs.comparison import Difference, Results, difference, of_folder
+from src.runs.listing import FEWEST_COMPARED, MOST_COMPARED
 
-FEWEST, MOST = 2, 6
 MOST_SLICES = 15
 CONFIDENCE = 0.95  # of all intervals of a page together
 
@@ -72,8 +72,11 @@ def check(runs: Sequence[Run]) -> None:
     ------
     ConfigError
     """
-    if not FEWEST <= len(runs) <= MOST:
-        raise ConfigError(f"A page compares {FEWEST} to {MOST} runs, but got {len(runs)}.\nGive {FEWEST} to {MOST} folders.")
+    if not FEWEST_COMPARED <= len(runs) <= MOST_COMPARED:
+        raise ConfigError(
+            f"A page compares {FEWEST_COMPARED} to {MOST_COMPARED} runs, but got {len(runs)}.\n"
+            f"Give {FEWEST_COMPARED} to {MOST_COMPARED} folders."
+        )
     folders = [run.folder.resolve() for run in runs]
     if twice := next((run.folder for run, folder in zip(runs, folders, strict=True) if folders.count(folder) > 1), None):
         raise ConfigError(f"{twice} was given twice: a run cannot be compared with itself.\nGive each folder once.")
@@ -160,7 +163,7 @@ def _said(compared: Sequence[Compared]) -> str:
 def curves(compared: Sequence[Compared]) -> Section | None:
     """ROC and precision-recall curves over each other, of runs with the same test rows."""
     shown = [each for each in compared if each.has_rows_of_first]
-    if compared[0].run.task not in ("binary", "anomaly") or len(shown) < FEWEST:
+    if compared[0].run.task not in ("binary", "anomaly") or len(shown) < FEWEST_COMPARED:
         return None
     roc, recall = [], []
     for color, each in enumerate(shown, 1):
@@ -200,7 +203,7 @@ def disagreements(compared: Sequence[Compared]) -> Section | None:
 def slices(compared: Sequence[Compared]) -> Section | None:
     """The slices in which the runs' scores are farthest apart."""
     found = {each.name: table for each in compared if (table := each.run.csv("slices.csv")) is not None}
-    if len(found) < FEWEST or any(each.run.metric != compared[0].run.metric for each in compared):
+    if len(found) < FEWEST_COMPARED or any(each.run.metric != compared[0].run.metric for each in compared):
         return None
     values = pd.concat(
         {name: table.iloc[1:].set_index(["column", "slice"])["value"] for name, table in found.items()}, axis=1

@@ -78,6 +78,8 @@ def _print(shown: list[ListedRun], runs: list[ListedRun], as_json: bool) -> int:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
     elif rows:
         print_table([_line(row) for row in rows], wrapped=("differs",))
+        if len(rows) > 1 and len({row["use_case"] for row in rows}) == 1:
+            print(f"\n{listing.on_one_page(row['run'] for row in rows)}")
     else:
         print("None. To train a model: python -m src.train")
     return 0
@@ -139,6 +141,7 @@ def _compare(args: argparse.Namespace) -> int:
     print_table([{"metric": key, **dict(zip(names, values, strict=True))} for key, values in metrics.items()])
     for test in tests:
         print(f"\n{test['said']}")
+    print(f"\n{listing.on_one_page(names)}")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from src.config.effects import NO_NUMBER
 from src.errors import ConfigError
 from src.files.manifest import MANIFEST
+from src.runs.names import FACTS_OF_FIT
 from src.runs.record import FACTS, RunRecord, read
 
 ROOTS = (Path("runs"), Path("multirun"))
@@ -19,6 +21,7 @@ MARKS = {MANIFEST, FACTS}
 FILTERS = ("use_case", "model", "metric", "task")
 DIFFERING = ("data_source", "data_split", "cv", "early_stopping", "tuning", "calibration", "class_weight", "device", "seed")
 MOST_DIFFERENCES = 4
+FEWEST_COMPARED, MOST_COMPARED = 2, 6  # runs on one page
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,12 @@ class ListedRun:
         }
 
 
+def on_one_page(folders: Iterable[Path | str]) -> str:
+    """What to type to see runs beside one another, the first ones if they are many."""
+    first = list(folders)[:MOST_COMPARED]
+    return f"On one page: python -m src.report compare {shlex.join(map(str, first))}"
+
+
 def find(roots: Iterable[Path] = ROOTS) -> tuple[list[ListedRun], list[str]]:
     """Every run below some folders, the newest first, and a sentence on each that cannot be read.
 
@@ -62,6 +71,8 @@ def find(roots: Iterable[Path] = ROOTS) -> tuple[list[ListedRun], list[str]]:
             if not MARKS & set(files):
                 continue
             names.clear()
+            if FACTS_OF_FIT in files and FACTS not in files:  # a stage of DVC; the run that evaluates it stands beside it
+                continue
             try:
                 run = ListedRun(Path(folder), read(Path(folder)))
                 run.facts()

@@ -20,10 +20,10 @@ from src.files import manifest
 from src.metrics.headline import Headline, headline
 from src.metrics.names import as_score
 from src.runs import extensions
+from src.runs.names import FACTS_OF_FIT
 from src.training import repeats
 
 MARKS = {manifest.MANIFEST, "metadata.json", "model.skops"}  # a folder with one of them is, or was, a run folder
-FIT = "fit.json"  # of a stage of DVC, whose model lies beside the run that evaluates it
 DATA_KINDS = {"packaged": "real"}
 
 
@@ -134,7 +134,7 @@ def find(roots: list[Path]) -> Found:
         for folder, names, files in os.walk(root):
             names[:] = sorted(name for name in names if not name.startswith("."))
             here = Path(folder)
-            if FIT in files and "metadata.json" not in files:
+            if FACTS_OF_FIT in files and "metadata.json" not in files:
                 names.clear()
             elif MARKS & set(files):
                 names.clear()

@@ -394,7 +394,10 @@ def test_promotion_refuses_what_is_worse_takes_what_is_better_and_goes_back(regi
     assert run("promote", "credit_scoring@1.0.1", "--reason", "a twin", *rooted) == 3
     assert "production not met" in capsys.readouterr().err.replace(", calibration", "")
     registry.register(a_run("better", metrics={"test_roc_auc": 1.0}, scores=better))
+    capsys.readouterr()
     assert run("promote", "credit_scoring@1.0.2", "--reason", "an improvement", *rooted) == 0
+    newest, oldest = (registry.find("credit_scoring", number).folder for number in ("1.0.2", "1.0.0"))
+    assert f"On one page: python -m src.report compare {newest} {oldest}" in capsys.readouterr().out
     assert registry.find("credit_scoring").version == "1.0.2"
     assert run("rollback", "credit_scoring", "--reason", "complaints", "--by", "ann", *rooted) == 0
     assert registry.find("credit_scoring").version == "1.0.0"

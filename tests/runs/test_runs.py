@@ -1,6 +1,7 @@
 """What `python -m src.runs` says of the runs on this machine."""
 
 import json
+import shlex
 import shutil
 
 import pytest
@@ -81,6 +82,25 @@ def test_runs_on_the_same_rows_are_compared_by_a_paired_test(root, capsys):
     assert "no different beyond chance" in test["said"]
     assert next(iter(found["metrics"])) == f"test_{test['metric']}"
     assert "no different" in said(capsys, "compare", str(root / "a"), str(root / "deep/b"))
+
+
+@pytest.mark.parametrize("words", [["list", "task=binary"], ["compare", "{root}/a", "{root}/deep/b"]])
+def test_what_is_printed_below_runs_of_a_use_case_shows_them_on_one_page(root, capsys, tmp_path, words):
+    from src.report.__main__ import main as report
+
+    last = said(capsys, *(word.format(root=root) for word in words), "--root", str(root)).splitlines()[-1]
+    what, _, command = last.partition(": python -m src.report ")
+    assert what == "On one page"
+    assert report([*shlex.split(command), "--out", str(tmp_path / "page.html")]) == 0
+    assert (tmp_path / "page.html").is_file()
+
+
+def test_the_fit_of_a_stage_of_dvc_is_no_run_that_cannot_be_read(tmp_path, capsys):
+    (tmp_path / "model").mkdir()
+    for name in ("fit.json", "manifest.json"):
+        (tmp_path / "model" / name).write_text("{}")
+    assert main(["list", "--root", str(tmp_path)]) == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
