@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -11,10 +12,9 @@ from src.extensions import packages
 from src.runtime.terminal import for_people
 
 HELP = """\
-Try every capability that an extension declares: its metrics, and its models as files of --config-dir name them.
+Try every capability that an extension declares: its metrics, and its models as the files of --config-dir name them.
 
   python -m src.check_extension team-models
-  python -m src.check_extension team-models --config-dir DIR    where model/*.yaml stand (config_dir of project.yaml)
 
 Exit codes: 0 all of it holds, 2 the extension is missing or something does not hold."""
 
@@ -22,18 +22,26 @@ Exit codes: 0 all of it holds, 2 the extension is missing or something does not 
 @for_people
 def main(argv: list[str]) -> int:
     """Print what was tried; give the exit code."""
-    if not argv or {"-h", "--help"} & set(argv):
-        print(HELP)
-        return 0
-    name, *rest = argv
-    extension = _enabled(name)
-    found = _judged(extension, _config_dir(rest))
+    args = _parser().parse_args(project.with_config_dir(argv))
+    extension = _enabled(args.name)
+    if args.config_dir is not None and not args.config_dir.is_dir():
+        raise ConfigError(f"--config-dir {args.config_dir} is not a folder. Give the folder that holds model/.")
+    found = _judged(extension, args.config_dir)
     for one in found:
         print(f"{'does not hold' if one.fault else 'holds':14}{one.of}: {one.what}")
     if faults := [f"{one.of}: {one.what}: {one.fault}" for one in found if one.fault]:
         raise ConfigError(f"{extension.name} {extension.version} claims what does not hold.\n{at_most(2, faults, 'claims')}")
     print(f"{extension.name} {extension.version}: {len(found)} claims hold")
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m src.check_extension", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", help="of the package, as project.yaml enables it")
+    parser.add_argument("--config-dir", "-cd", type=Path, help="where model/*.yaml stand (config_dir of project.yaml)")
+    return parser
 
 
 def _enabled(name: str) -> packages.Extension:
@@ -44,15 +52,6 @@ def _enabled(name: str) -> packages.Extension:
             f"Add to {packages.FILE}: extensions: [{name}]"
         )
     return known[name]
-
-
-def _config_dir(rest: list[str]) -> Path | None:
-    given = project.with_config_dir(rest)
-    if not given:
-        return None
-    if given[0] != "--config-dir" or len(given) != 2 or not Path(given[1]).is_dir():
-        raise ConfigError(f"{' '.join(given)} is not --config-dir FOLDER. To see how: python -m src.check_extension --help")
-    return Path(given[1])
 
 
 def _judged(extension: packages.Extension, config_dir: Path | None) -> list:

@@ -5,6 +5,7 @@ import sys
 import pytest
 from extensions.package import TEAM, enable, install
 
+from config import test_settings
 from src.check_extension import main as check_extension
 from src.command_line import CONF, groups_text
 from src.config.compose import check_job, compose_job, composer, parse
@@ -136,6 +137,17 @@ def test_no_setting_names_code_of_an_enabled_package_by_its_path(project, overri
     enable(project, "team-models")
     with pytest.raises(ConfigError):
         read("model=xgboost", "use_case=credit_scoring", *overrides, folder=project)
+    assert "team_models" not in sys.modules
+
+
+HOSTILE = test_settings.test_no_setting_names_code_or_reaches_what_hydra_imports.pytestmark[0].args[1]
+
+
+@pytest.mark.parametrize("overrides", HOSTILE, ids=" ".join)
+def test_what_is_refused_without_extensions_is_refused_with_one(project, overrides):
+    enable(project, "team-models")
+    with pytest.raises(ConfigError, match="refused"):
+        read(*overrides, folder=project)
     assert "team_models" not in sys.modules
 
 
