@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy.special import expit, softmax
+from scipy.stats import binom
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -30,6 +32,7 @@ from src.metrics.units import Units, make_units
 N_TRUTH = 2_000_000
 LOW, HIGH, LEAST = 0.92, 0.98, 0.88
 FEW = 8
+CHANCE = 0.025  # that a cell is called missed though it is not, on either side
 BINARY = ("roc_auc", "average_precision", "log_loss", "brier_score_loss", "f1", "recall", "precision", "accuracy")
 MULTICLASS = ("f1_macro", "log_loss", "roc_auc_ovr", "accuracy")
 NUMBERS = ("mae", "rmse", "r2", "pinball_loss")
@@ -142,9 +145,7 @@ def _series(rng: np.random.Generator, n: int, phi: float) -> np.ndarray:
 
 def measure(cell: Cell, n_draws: int) -> list[dict]:
     """Coverage, width and share without interval of each metric and of its gain over a constant."""
-    rng = np.random.default_rng(
-        abs(hash((cell.task, cell.n_rows, cell.rate, cell.n_clusters, cell.n_moments, cell.serial))) % 2**32
-    )
+    rng = np.random.default_rng(zlib.crc32(cell.name.encode()))
     y, prediction, n_classes, _ = draw(cell, rng, N_TRUTH)
     names = METRICS[cell.task]
     truths = compute(names, y, prediction, QUANTILE)
@@ -188,10 +189,10 @@ def is_held(row: dict) -> bool:
     """Whether a cell is where it should be, give or take what so many draws leave open."""
     if row["n"] == 0:
         return True
-    open_to_chance = 2 * np.sqrt(0.05 * 0.95 / row["n"])
-    if row["is_few"]:
-        return row["coverage"] >= LEAST - open_to_chance
-    return LOW - open_to_chance <= row["coverage"] <= HIGH + open_to_chance
+    n_covered = round(row["coverage"] * row["n"])
+    if binom.cdf(n_covered, row["n"], LEAST if row["is_few"] else LOW) < CHANCE:
+        return False
+    return row["is_few"] or binom.sf(n_covered - 1, row["n"], HIGH) >= CHANCE
 
 
 def as_markdown(rows: list[dict]) -> str:
