@@ -7,7 +7,7 @@ process the processor time of `src.report.write` and that of the monitor's threa
 Processor time rather than wall time, because it does not depend on what else the machine is doing. The model cards count
 as reports too.
 
-Printed are both shares of the whole. The goals are at most 15 % and at most 1 %.
+Printed are both shares of the whole. The goals are at most 5 % and at most 1 %.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from rich.progress import track
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-OF_REPORT, OF_MONITOR = 0.15, 0.01
+OF_REPORT, OF_MONITOR = 0.05, 0.01
 PRELOADED = [
     "src.train",
     "src.runtime.monitor",
