@@ -78,7 +78,7 @@ def test_a_model_without_rounds_switches_early_stopping_off(compose):
         (["data_split=temporal"], "names no time_column"),
         (["use_case=fraud", "data_split.random_state=1"], "shuffles nothing"),
         (["use_case=fraud", "cv=stratified_kfold"], "Choose cv=time_series"),
-        (["data_split=group"], "data_split keeps groups together, but use_case=default_prediction names no group_column"),
+        (["data_split=group"], "data_split keeps groups together, but use_case=credit_scoring names no group_column"),
         (["cv=group_kfold"], "cv keeps groups together"),
         (["data_split=none"], "is binary: choose data_split=stratified, random, temporal"),
         (["use_case=market_risk_var", "data_split=stratified"], "predicts a number"),
@@ -104,13 +104,16 @@ def test_a_model_without_rounds_switches_early_stopping_off(compose):
         (["model=logistic_regression", "model.params.l1_ratio=0.5"], "l1_ratio goes with"),
         (["data_source=simulated"], "declares no simulation"),
         (["use_case=fraud", "data_source=packaged"], "fit use_case=transaction_fraud.\nChoose data_source=simulated"),
-        (["data_source.name=gmcs"], "name=gmcs does not fit use_case=default_prediction.\nChoose data_source.name=gmsc, or"),
+        (
+            ["use_case=default_prediction", "data_source.name=gmcs"],
+            "name=gmcs does not fit use_case=default_prediction.\nChoose data_source.name=gmsc, or",
+        ),
         (["data_source.rows=10"], "data_source=packaged does not understand data_source.rows"),
         (["data_source=file"], "data_source.path must be given"),
         (["use_case=fraud", "data_source.rows=0"], "data_source.rows=0: must be greater than or equal to 1"),
         (["use_case.key=../../x"], "use_case.key=../../x: String should match"),
         (
-            ["device=cuda"],
+            ["use_case=default_prediction", "device=cuda"],
             "device=cuda, but model=random_forest trains on the CPU only.\nChoose .*: neural_network, xgboost",
         ),
         (
@@ -123,7 +126,7 @@ def test_a_model_without_rounds_switches_early_stopping_off(compose):
             "0.99, which model=linear_regression cannot.\nChoose a model that can: ",
         ),
         (
-            ["+use_case.requires_monotone=true"],
+            ["use_case=default_prediction", "+use_case.requires_monotone=true"],
             "which model=random_forest cannot keep.\nChoose a model that can: hist_gradient_boost",
         ),
         (["model.name=a/b"], "model.name=a/b: String should match"),

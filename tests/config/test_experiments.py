@@ -73,7 +73,7 @@ def test_the_command_line_wins_over_the_experiment(own, overrides):
 
 def test_a_root_file_of_ones_own_begins_with_ours_and_anything_else_wins_over_it(own):
     _, config = composed(config_dir=own(), root="nightly")
-    assert (config.use_case.key, config.model.name, config.seed, config.cv.n_folds) == ("default_prediction", "lightgbm", 7, 3)
+    assert (config.use_case.key, config.model.name, config.seed, config.cv.n_folds) == ("credit_scoring", "lightgbm", 7, 3)
     _, config = composed("+experiment=mine", "model=xgboost", "~model.params.alpha", config_dir=own(), root="nightly")
     assert (config.use_case.key, config.model.name, config.seed, config.cv.n_folds) == ("interest_rate_risk", "xgboost", 9, 3)
 

@@ -333,8 +333,8 @@ def test_jobs_that_are_the_same_run_once_and_those_that_differ_never_share_a_fol
 
     assert folders("use_case=fraud,transaction_fraud") == ["transaction_fraud/xgboost"]
     assert folders("model=xgboost", "model.params.max_depth=3,4", "cv.n_folds=3") == [
-        "default_prediction/xgboost/max_depth=3",
-        "default_prediction/xgboost/max_depth=4",
+        "credit_scoring/xgboost/max_depth=3",
+        "credit_scoring/xgboost/max_depth=4",
     ]
     assert folders("use_case=credit_scoring", "data_source=file", "data_source.path='/a b','/a?b'") == [
         "credit_scoring/logistic_regression/path=_a_b_/0",
