@@ -75,7 +75,8 @@ def _check_model(model: Model, use_case: UseCase, early_stopping: EarlyStopping)
     if early_stopping.patience is not None and not model.trains_in_rounds:
         raise ConfigError(
             f"early_stopping.patience={early_stopping.patience}, but model={model.name} does not train in rounds.\n"
-            "Leave early_stopping out, or choose early_stopping=none."
+            "Type early_stopping=none, or write into the file of a model of your own:\n"
+            "defaults: [override /early_stopping@_global_.early_stopping: none, _self_]"
         )
     if use_case.requires_monotone and not model.keeps_monotone:
         able = [name for name in models_for(use_case.task) if model_facts(CONF / f"model/{name}.yaml")["keeps_monotone"]]
