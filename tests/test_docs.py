@@ -208,8 +208,8 @@ def test_every_bench_that_we_show_is_there(line):
 
 def test_the_first_command_of_the_readme_prints_what_the_readme_shows(tmp_path):
     shown = blocks(README, "console")[0].splitlines()
-    (argument,) = arguments_of(shown[0])
-    run = run_warm(f"hydra.run.dir={tmp_path}/run", *shlex.split(argument))
+    assert shown[0] == "$ make train"
+    run = run_warm(f"hydra.run.dir={tmp_path}/run")
     assert run.returncode == 0
     assert run.stdout.splitlines()[0] == shown[1]
 

@@ -663,6 +663,7 @@ def test_a_storage_that_cannot_be_opened_does_not_show_its_password(server, monk
     assert not [secret for secret in SECRETS if secret in str(refused.value)]
 
 
+@pytest.mark.slow
 def test_a_sweep_keeps_its_trials_in_postgresql(storage, tmp_path):
     sweep = ["--multirun", "hydra/sweeper=optuna", *GERMAN, "hydra.sweeper.n_trials=2"]
     sweep += ["hydra.sweeper.storage=TRIALS_URL", "model.params.C=interval(0.1,1)", f"hydra.sweep.dir={tmp_path}/s"]

@@ -52,7 +52,12 @@ CASES = {
     "anomaly": {"target": "odd", "metric": "average_precision", "split": "stratified", "cv": "none", "more": ""},
 }  # fmt: skip
 ESTIMATORS = {name: yaml.safe_load((ROOT / f"conf/model/{name}.yaml").read_text())["estimator"] for name in options("model")}
-PAIRS = [(model, task) for model, tasks in ESTIMATORS.items() for task in tasks]
+LONG = {("ensemble", "multiclass"), ("neural_network", "multiclass")}
+PAIRS = [
+    pytest.param(model, task, marks=[pytest.mark.slow] * ((model, task) in LONG))
+    for model, tasks in ESTIMATORS.items()
+    for task in tasks
+]
 QUICK = {"neural_network": ["model.params.max_epochs=15"], "ensemble": ["model.params.n_folds=2"]}
 
 

@@ -184,7 +184,8 @@ def test_with_the_labels_permuted_every_interval_covers_one_half(compose, model,
     frame = load.load("packaged", use_case, use_case.packaged, None, None, None).frame.sample(8000, random_state=0)
     frame["default"] = np.random.default_rng(0).permutation(frame["default"].to_numpy())
     frame.to_parquet(tmp_path / "permuted.parquet")
-    overrides = ["data_source=file", f"data_source.path={tmp_path}/permuted.parquet", *german_credit(model)[1:], "cv.n_folds=5"]
+    overrides = ["use_case=default_prediction", "data_source=file", f"data_source.path={tmp_path}/permuted.parquet"]
+    overrides += [*german_credit(model)[1:], "cv.n_folds=5"]
     pipeline.train(compose(*overrides), tmp_path / "run", {})
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
     assert metrics["cv_roc_auc_ci_low"] < 0.5 < metrics["cv_roc_auc_ci_high"]

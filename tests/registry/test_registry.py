@@ -158,6 +158,7 @@ def test_a_sweep_registers_nothing_unless_told(tmp_path):
     assert [one.version for one in Registry(tmp_path / "models").versions("credit_scoring")] == ["1.0.0"]
 
 
+@pytest.mark.slow
 def test_a_hundred_registrations_of_eight_processes_give_a_hundred_versions(registry, trained):
     def many(n_times: int) -> None:
         for _ in range(n_times):

@@ -289,6 +289,7 @@ def test_metadata_that_are_none_are_refused(file_of, tmp_path):
         load(tmp_path)
 
 
+@pytest.mark.slow
 def test_mutants_of_a_booster_s_file_are_refused_or_score_and_nothing_else():
     """The first of thousands: `python tests/hostile_models.py N [kinds]` runs as many as one likes."""
     command = [sys.executable, "-W", "ignore", str(ROOT / "tests/hostile_models.py"), "14", "lightgbm"]

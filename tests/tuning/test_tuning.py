@@ -417,7 +417,7 @@ def test_a_search_whose_trials_all_fail_says_why(case):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["tuning=auto"], "tuning=auto does not go with model=random_forest"),
+        (["tuning=auto"], "tuning=auto does not go with model=logistic_regression"),
         (["model=ensemble", "tuning=bayesian"], "tuning=bayesian does not go with model=ensemble"),
         (["use_case=segmentation", "tuning=bayesian"], "tuning=bayesian needs labels, but use_case=segmentation is clustering"),
         (["model=dummy", "tuning=bayesian"], "model=dummy has nothing to tune"),
