@@ -1,4 +1,4 @@
-"""Conformity of an extension: `python -m src.check_extension team-models`."""
+"""Conformity tests of an extension: `python -m src.check_extension team-models`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chromium for tests of pages, and what is asked of every page."""
+"""Browser test helpers: Chromium, and the checks that every page passes."""
 
 import os
 

@@ -1,1 +1,1 @@
-"""Conformity of extensions: every capability that is declared is tried, on small rows that are drawn for it."""
+"""Conformity tests of extensions: every declared capability, on small drawn tables."""

@@ -1,4 +1,4 @@
-"""A capability that is declared, and what came of trying it."""
+"""Conformity claim: a declared capability, and its fault if it does not hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conformity of a metric: a number for each task, the same in any order of the rows, and pointing where it says."""
+"""Conformity tests of a metric: finite value, independence of the order of rows, sign, best value."""
 
 from __future__ import annotations
 

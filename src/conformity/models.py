@@ -1,4 +1,4 @@
-"""Conformity of a model: fits, repeats itself, is saved, and can do what its file and its algorithm say."""
+"""Conformity tests of a model: fit, reproducibility, serialization, declared capabilities."""
 
 from __future__ import annotations
 

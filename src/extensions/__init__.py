@@ -1,1 +1,1 @@
-"""Extensions: what the project's settings file enables of installed packages, and how our tables find it."""
+"""Extensions: installed packages that the project enables, and the tables that they add to."""

@@ -1,4 +1,4 @@
-"""Tables that an extension may add to: ours first, and behind it what enabled packages declare."""
+"""Extensible tables: our own entries first, then those of enabled packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is declared of an estimator: where it lives, what it is given, what it can do."""
+"""Estimator metadata: module, fixed arguments, capabilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameters that no file of ours lists: what an estimator's own signature has may reach it, except what we decide."""
+"""Pass-through parameters of an estimator: checked against its own signature, except those that we decide."""
 
 from __future__ import annotations
 

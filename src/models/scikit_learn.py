@@ -1,4 +1,4 @@
-"""scikit-learn's estimators that a model file may name beside those that have one of ours.
+"""Table of further scikit-learn estimators that a model file may name.
 
 Left out is what answers no probabilities, takes other estimators, or is followed by compiled code whose arrays nothing checks
 before it reads a saved model: support vector machines, neighbours, Gaussian processes. An extension may declare those.

@@ -1,4 +1,4 @@
-"""One page that compares two to six runs of a use case: which is better, where they differ, and what they take."""
+"""Comparison report of two to six runs of a use case: paired differences, curves, disagreements, slices, cost."""
 
 from __future__ import annotations
 

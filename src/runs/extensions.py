@@ -1,4 +1,4 @@
-"""Extensions of a run: which ones its settings use, and whether they are here when it is read again."""
+"""Extensions used by a run: versions and hashes, and the check that they are installed and enabled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of runs: which there are, what differs between their settings, and the best by validation score."""
+"""Run listing: find and filter runs, differences between their settings, best by validation score."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of installed packages a project may use, and what it is told where that fails."""
+"""Enabled extensions: what may be imported, and the messages where that fails."""
 
 import sys
 
