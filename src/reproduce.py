@@ -187,7 +187,7 @@ def reproduce_all() -> int:
             how = [ONE_THREAD, *TOLD_TO_NOBODY, "hydra/launcher=joblib", f"hydra.sweep.dir={sweep_dir}", "resume=true"]
             _run("src.reproduce", stage, "--multirun", *settings, *how)  # what failed, DVC will say
     made = time.perf_counter()
-    if set(stages_of_dvc()) == {"resolve", *STAGES}:  # others would be recorded though they did not run
+    if any(stale.values()) and set(stages_of_dvc()) == {"resolve", *STAGES}:  # others would be recorded though they did not run
         record_at_once(stale)
     code = _dvc("repro", "--keep-going")
     if not code:
@@ -232,7 +232,7 @@ def record_at_once(stale: dict[str, set[str]]) -> None:
     if _dvc("repro", "--quiet", "resolve"):
         return
     ready = what_is_ready(stale)
-    if not ready or not all(run_dir for _, run_dir, _ in ready):
+    if not all(run_dir for _, run_dir, _ in ready):
         return
     for made, run_dir, home in ready:
         if made:
