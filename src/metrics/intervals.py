@@ -111,8 +111,8 @@ def estimate(
     periods = periods if periods is None else periods[of_rows]
     influence, kinds = np.zeros(len(y_true)), np.full(len(y_true), -1)
     if n_classes != 2 or FEWEST_UNITS <= np.sum(some[0]) <= len(some[0]) - FEWEST_UNITS:
-        of_classes = metric in RANKINGS or metric == "roc_auc_ovr" or (n_classes == 2 and METRICS[metric].is_loss)
-        kinds[of_rows] = some[0] if of_classes else 0
+        is_loss_of_strangers = n_classes == 2 and METRICS[metric].is_loss and units.entities is None and units.moments is None
+        kinds[of_rows] = some[0] if metric in RANKINGS or metric == "roc_auc_ovr" or is_loss_of_strangers else 0
     if METRICS[metric].takes == "periods" and units.moments is not None:
         units = Units(None, units.moments, units.horizon)
     if is_known(metric, periods):
