@@ -1,7 +1,7 @@
 """What a data scientist would type without us: the same split, folds, early stopping and metrics for one Parquet file.
 
-Run by `bench/overhead.py` as: python bench/bare_xgboost.py FILE TARGET PARAMS PATIENCE
-where PARAMS and PATIENCE are JSON: keyword arguments of XGBClassifier and of its EarlyStopping
+Run by `bench/overhead.py` as: python bench/bare_xgboost.py FILE TARGET PARAMS PATIENCE CV
+where PARAMS and PATIENCE are JSON: keyword arguments of XGBClassifier and of its EarlyStopping; CV is stratified_kfold or none
 """
 
 import json
@@ -25,7 +25,7 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 from xgboost import XGBClassifier
 from xgboost.callback import EarlyStopping
 
-path, target = sys.argv[1:3]
+path, target, cv = sys.argv[1], sys.argv[2], sys.argv[5]
 params, patience = json.loads(sys.argv[3]), json.loads(sys.argv[4])
 frame = pd.read_parquet(path)
 y = frame.pop(target).to_numpy()
@@ -55,7 +55,8 @@ val, test = train_test_split(rest, test_size=0.5, stratify=y[rest], random_state
 X_train, y_train = frame.iloc[train], y[train]
 
 folds = []
-for rows, held_out in StratifiedKFold(5, shuffle=True, random_state=42).split(X_train, y_train):
+splits = StratifiedKFold(5, shuffle=True, random_state=42).split(X_train, y_train) if cv != "none" else []
+for rows, held_out in splits:
     inner, stop = train_test_split(rows, test_size=0.1, stratify=y_train[rows], random_state=42)
     model = fit(X_train.iloc[inner], y_train[inner], X_train.iloc[stop], y_train[stop])
     folds.append(
@@ -74,4 +75,5 @@ metrics = scores(y[test], p, threshold) | {
     "brier_score_loss": brier_score_loss(y[test], p),
     "confusion": confusion_matrix(y[test], p >= threshold).tolist(),
 }
-print(f"cv roc_auc {pd.DataFrame(folds)['roc_auc'].mean():.4f}, test roc_auc {metrics['roc_auc']:.4f}")
+cv_mean = np.mean([fold["roc_auc"] for fold in folds]) if folds else float("nan")
+print(f"cv roc_auc {cv_mean:.4f}, test roc_auc {metrics['roc_auc']:.4f}")

@@ -1,6 +1,6 @@
 """How much longer, and how much larger, a run of ours is than a bare script that does the same work.
 
-    python bench/overhead.py [--rows 150000 500000] [--repeats 3]
+    python bench/overhead.py [--rows 150000 500000] [--cv none] [--repeats 3]
 
 Each run is a process of its own, ours and the bare one in turn, on the same Parquet file with the same parameters and
 threads. Ours also validates the table, records the training loss of every round, computes bootstrap intervals, looks at slices
@@ -70,6 +70,7 @@ def measure(command: list[str]) -> tuple[float, float, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[150_000, 500_000])
+    parser.add_argument("--cv", choices=["none", "stratified_kfold"], default="stratified_kfold")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--use-case", default="credit_risk_scoring")
     args = parser.parse_args()
@@ -80,11 +81,11 @@ def main() -> None:
             path = Path(folder, "rows.parquet")
             subprocess.run([sys.executable, __file__, "--write", path, args.use_case, str(rows)], cwd=ROOT, check=True)
             ours = [sys.executable, "-m", "src.train", "model=xgboost", f"use_case={args.use_case}", "data_source=file"]
-            ours += [f"data_source.path={path}", f"hydra.run.dir={folder}/run", f"n_threads={n_threads}"]
+            ours += [f"data_source.path={path}", f"hydra.run.dir={folder}/run", f"n_threads={n_threads}", f"cv={args.cv}"]
             ours += [f"registry.path={folder}/models", f"tracking.path={folder}/dvclive"]
             ours += [f"tracking.experiments={folder}/experiments.jsonl"]
             bare = [sys.executable, "bench/bare_xgboost.py", str(path), facts_of(args.use_case).target]
-            bare += bare_arguments(args.use_case, n_threads)
+            bare += [*bare_arguments(args.use_case, n_threads), args.cv]
             pairs = [(measure(ours), measure(bare)) for _ in range(args.repeats)]
         wall = [min(pair[i][0] for pair in pairs) for i in (0, 1)]
         peak = [max(pair[i][1] for pair in pairs) for i in (0, 1)]

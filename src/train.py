@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,7 +58,19 @@ def main(cfg: DictConfig) -> float:
         tracking.track(run_dir, kind, chosen.path, chosen.uri_env, chosen.experiments, name)
         if registry is not None:
             register(run_dir, registry, checked.use_case.key, kept.manifest_sha256)
+    if is_single:
+        print(next_steps(os.path.relpath(run_dir)), file=sys.stderr)
     return score
+
+
+def next_steps(run_dir: str) -> str:
+    """What a person may do with a finished run, as commands to type."""
+    folder = shlex.quote(run_dir)
+    return (
+        f"Next: open {shlex.quote(f'{run_dir}/report.html')} in a browser\n"
+        f"      score a table   python -m src.predict run_dir={folder} input=TABLE.csv output=scores.csv\n"
+        "      compare runs    python -m src.runs list"
+    )
 
 
 def _is_told_of(setting: str) -> bool:

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -124,10 +125,27 @@ def test_the_last_lines_say_score_interval_baseline_and_place(train, tmp_path):
     assert " on 2,000 simulated test rows   (three features 0." in said
     assert "ceiling 0." in said
     assert (ROOT / place / "model.skops").is_file()
-    kept, importance, few = result.stderr.splitlines()
+    kept, importance, few = result.stderr.splitlines()[:3]
     assert kept.startswith("The rows keep every exact rule of the business")
     assert importance.startswith("Importance by permutation was measured on 250 test rows")  # with another base rate
     assert few.startswith("Only 20 of 2,000 test rows are of the rarer class")
+
+
+def test_a_run_ends_with_commands_that_use_it(train, german, tmp_path):
+    from src.data import packaged
+
+    result = train(*german_credit("xgboost"))
+    _, scores, compares = result.stderr[result.stderr.index("Next: open ") :].splitlines()
+    packaged.load("german_credit", "bad").frame.head(20).to_csv(tmp_path / "rows.csv", index=False)
+    typed = shlex.split(
+        scores.partition("python ")[2]
+        .replace("TABLE.csv", f"{tmp_path}/rows.csv")
+        .replace("scores.csv", f"{tmp_path}/scores.csv")
+    )
+    for command in (typed, shlex.split(compares.partition("python ")[2])):
+        done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert len(pd.read_csv(tmp_path / "scores.csv")) == 20
 
 
 def test_without_cross_validation_the_table_of_folds_has_columns_and_no_rows(run_of):
