@@ -229,7 +229,8 @@ def _drafted(opened: Opened, asked: Target, roles: Roles, frame: pd.DataFrame, k
     elif asked.task == "regression" and roles.time:
         doubts.append(f"earlier values of {asked.name} may say most, and are no features: add lags if you forecast it")
     path = "???" if hasattr(source, "columns") else str(source)
-    choices = _choices(asked.task, roles, is_series)
+    is_of_words = bool(features) and all(feature["type"] == "text" for feature in features.values())
+    choices = _choices(asked.task, roles, is_series or is_of_words)
     settings = {"path": path, **settings_of(opened.reading)}
     return Draft(key, use_case, settings, choices, roles.columns, asked, left_out, {}, roles.protected, said, doubts)
 
@@ -270,8 +271,12 @@ def _feature(column: Column, values: pd.Series) -> dict[str, Any]:
     return feature | ({"max_missing": most} if most != ranges.USUAL_MISSING else {})
 
 
-def _choices(task: str, roles: Roles, is_series: bool) -> dict[str, str]:
-    """Options of groups; a forecast from lags alone is linear, for trees answer no value beyond those that they have seen."""
+def _choices(task: str, roles: Roles, is_linear: bool) -> dict[str, str]:
+    """Options of groups.
+
+    A forecast from lags alone is linear, for trees answer no value beyond those that they have seen; so are texts alone, whose
+    thousands of words each say a little.
+    """
     is_class = task != "regression"
     if roles.time:
         split, cv = "temporal", "time_series"
@@ -279,7 +284,8 @@ def _choices(task: str, roles: Roles, is_series: bool) -> dict[str, str]:
         split, cv = "group", "stratified_group_kfold" if is_class else "group_kfold"
     else:
         split, cv = ("stratified", "stratified_kfold") if is_class else ("random", "kfold")
-    model = "linear_regression" if is_series else "xgboost"
+    linear = "logistic_regression" if is_class else "linear_regression"
+    model = linear if is_linear else "xgboost"
     return {"data_source": "file", "model": model, "data_split": split, "cv": cv}
 
 

@@ -91,6 +91,16 @@ def test_long_texts_are_texts(tmp_path):
     words = np.random.default_rng(1).choice(["late", "early", "refund", "card", "thanks", "angry"], (N, 6))
     draft = drafted(tmp_path, rows().assign(told=[" ".join([*line, str(i)]) for i, line in enumerate(words)]))
     assert types(draft)["told"] == "text"
+    assert draft.choices["model"] == "xgboost"
+
+
+@pytest.mark.parametrize(("target", "model"), [("is_lost", "logistic_regression"), ("late_days", "linear_regression")])
+def test_texts_alone_are_left_to_a_linear_model(tmp_path, target, model):
+    rng = np.random.default_rng(1)
+    words = rng.choice(["late", "early", "refund", "card", "thanks", "angry"], (N, 6))
+    values = {"is_lost": np.where(words[:, 0] == "angry", "yes", "no"), "late_days": np.round(rng.gamma(2, 9, N), 2)}
+    frame = pd.DataFrame({"told": [" ".join([*line, str(i)]) for i, line in enumerate(words)], target: values[target]})
+    assert drafted(tmp_path, frame, target).choices["model"] == model
 
 
 def test_ids_constants_and_empty_columns_are_left_out_with_the_reason(tmp_path):
