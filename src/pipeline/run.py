@@ -78,7 +78,7 @@ def _announce(
     if config.save_tuned:
         from src.pipeline.fit.search import save_tuned
 
-        for name, params in fitted.search.params.items():
+        for name, params in fitted.search.best_params().items():
             print(os.path.relpath(save_tuned(config.use_case.key, name, params)))
     print(writer.closing_line(facts, metrics) if rows.parts else writer.closing_line_of_clusters(facts, metrics))
     print(os.path.relpath(run_dir))

@@ -54,11 +54,14 @@ class Method(Protocol):
         Whether a setting may be given up after a fold.
     is_grid : bool
         Whether every length of a proposal is a trial of its own; else the best length is.
+    is_averaged : bool
+        Whether the result is an average of trials; else it is the best one.
     """
 
     n_proposals: int
     can_drop: bool
     is_grid: bool
+    is_averaged: bool
 
     def known_to(self, number: int) -> int:
         """How many of the first proposals must be finished, and are all that is known, when this one is made."""
@@ -71,6 +74,8 @@ class Method(Protocol):
 
 
 class _OneModel:
+    is_averaged = False
+
     def remember(self, models: Sequence[str]) -> None:
         """There is nothing to remember: all are for the same."""
 
@@ -236,6 +241,7 @@ class MultiModelSearch:
 
     can_drop = True
     is_grid = False
+    is_averaged = True
 
     def __init__(self, samplers: Mapping[str, SamplerSearch], n_proposals: int, n_pending: int):
         self.samplers, self.n_proposals, self.n_pending = samplers, n_proposals, n_pending

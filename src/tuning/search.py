@@ -16,8 +16,9 @@ from src.metrics.scorer import Scorer
 from src.tuning.fold_fits import length_parameter
 from src.tuning.folds import Candidate, Fold
 from src.tuning.methods import Method, Proposal
+from src.tuning.predictions import Predictions
 from src.tuning.storage import Memory, Storage, Trial
-from src.tuning.trial import Outcome, best_length, run_trial
+from src.tuning.trial import Outcome, best_length, run_trial, value_on
 from src.tuning.workers import workers
 
 SHARE_OF_MEMORY = 0.5  # of what is free, that the folds of all processes may take
@@ -58,6 +59,8 @@ class Search:
     n_threads : int
         Cores to use.
     budget : Budget
+    predictions : Predictions
+        Where those of trials are kept that a later trial is compared with, or an average is made of.
     """
 
     method: Method
@@ -65,6 +68,7 @@ class Search:
     scorer: Scorer
     n_threads: int
     budget: Budget
+    predictions: Predictions
 
     def run(self, store: Memory | Storage, advance: Callable[[list[Trial]], None] = lambda trials: None) -> SearchHistory:
         """Go on with the trials that the store has, to the end.
@@ -131,7 +135,7 @@ class Search:
 
 
 class SearchHistory:
-    """The finished trials in order, and the predictions of the best of each model."""
+    """The finished trials in order, and their predictions: of the best of each model, or of all that an average may have."""
 
     def __init__(self, search: Search, store: Memory | Storage, candidates: dict[str, Candidate]):
         self.method, self.store, self.candidates = search.method, store, candidates
@@ -139,7 +143,7 @@ class SearchHistory:
         self.trials = store.load()
         self.n_proposals = self._n_whole()
         self.method.remember([trial.model for trial in self._of_first(self.n_proposals)])
-        self._predictions: dict[int, list[np.ndarray]] = {}
+        self._predictions, self._proven = search.predictions, set()
 
     def _n_whole(self) -> int:
         """How many proposals have all their trials: one may have been cut off between two of them."""
@@ -169,13 +173,24 @@ class SearchHistory:
         return proposal, best and self.predictions(best)
 
     def predictions(self, trial: Trial) -> list[np.ndarray]:
-        """A trial's predictions for the held-out rows of each fold, fitted again if another process had them."""
-        if trial.number not in self._predictions:
+        """A trial's predictions for the held-out rows of each fold; fitted again if there are none that come to its metric."""
+        if trial.number not in self._proven and not self._is_kept(trial):
             candidate = self.candidates[trial.model]
             length = tuple(trial.params[name] for name in set(trial.params) - set(trial.setting))
             outcome = run_trial(candidate.recipe, candidate.folds, self.scorer, trial.setting, length, may_drop=True)
             self._predictions[trial.number] = outcome.scores
+        self._proven.add(trial.number)
         return self._predictions[trial.number]
+
+    def _is_kept(self, trial: Trial) -> bool:
+        """Whether an earlier process has left predictions that come to the trial's metric on each fold."""
+        candidate = self.candidates[trial.model]
+        try:
+            scores = self._predictions[trial.number]
+            values = [value_on(candidate.recipe, self.scorer, *one) for one in zip(candidate.folds, scores, strict=True)]
+        except (OSError, ValueError):
+            return False
+        return np.allclose(values, trial.fold_values, rtol=1e-9, atol=0)
 
     def tell(self, proposal: Proposal, outcome: Outcome) -> None:
         """Keep what a proposal came to: a trial for each point of a grid, one trial for everything else."""
@@ -187,16 +202,19 @@ class SearchHistory:
         self.store.save(fresh)
         self.trials += fresh
         self.n_proposals += 1
-        if outcome.scores and best_trial(self.trials, proposal.model) is found[0]:
+        if outcome.scores and (self.method.is_averaged or best_trial(self.trials, proposal.model) is found[0]):
             self._predictions[found[0].number] = outcome.scores
+            self._proven.add(found[0].number)
+        if not self.method.is_averaged:
             self._forget(proposal.model)
 
     def _forget(self, model: str) -> None:
         """Drop predictions that no proposal can be compared with any more."""
         oldest = best_trial(self._of_first(max(0, self.n_proposals - self.n_pending)), model)
-        past = [trial.number for trial in self.trials if trial.model == model and oldest and trial.number < oldest.number]
-        for number in past:
-            self._predictions.pop(number, None)
+        for trial in self.trials:
+            if trial.model == model and oldest and trial.number < oldest.number:
+                del self._predictions[trial.number]
+                self._proven.discard(trial.number)
 
     def _trial(self, number: int, place: int, proposal: Proposal, length: int | None, outcome: Outcome) -> Trial:
         name = length_parameter(self.candidates[proposal.model].recipe.estimator)
@@ -224,10 +242,14 @@ class SearchHistory:
         )
 
 
+def whole_trials(trials: Sequence[Trial], model: str | None = None) -> list[Trial]:
+    """Those that saw all folds and all rows, of one model or of any."""
+    return [trial for trial in trials if trial.state == "COMPLETE" and trial.share >= 1 and model in (None, trial.model)]
+
+
 def best_trial(trials: Sequence[Trial], model: str | None = None) -> Trial | None:
     """The best of the trials that saw all folds and all rows, of one model or of any; of equally good ones the first."""
-    whole = [trial for trial in trials if trial.state == "COMPLETE" and trial.share >= 1 and model in (None, trial.model)]
-    return max(whole, key=lambda trial: (trial.score, -trial.number), default=None)
+    return max(whole_trials(trials, model), key=lambda trial: (trial.score, -trial.number), default=None)
 
 
 def _why_none(trials: Sequence[Trial]) -> str:

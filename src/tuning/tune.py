@@ -15,13 +15,26 @@ from src.metrics.scorer import Scorer
 from src.training.ensemble import greedy_weights
 from src.training.fit import Recipe
 from src.tuning.folds import Candidate, SearchRows, prepare_folds
+from src.tuning.predictions import Predictions, folder_of
 from src.tuning.results import summary
-from src.tuning.search import Budget, Search, SearchHistory, best_trial
+from src.tuning.search import Budget, Search, SearchHistory, best_trial, whole_trials
 from src.tuning.space import Space, make_method
 from src.tuning.storage import Memory, Storage, Trial, table
 from src.tuning.trial import value_on
 
-N_PICKS = 25  # of the greedy average
+
+@dataclass(frozen=True)
+class Average:
+    """How trials are averaged.
+
+    Attributes
+    ----------
+    n_picks, n_members : int
+        See `src.training.ensemble.greedy_weights`.
+    """
+
+    n_picks: int
+    n_members: int
 
 
 @dataclass(frozen=True)
@@ -31,9 +44,10 @@ class SearchResult:
     Attributes
     ----------
     params : dict of str to dict
-        By model, of the models that won: what differs from the recipe's own parameters.
+        By trial, of those that won: what differs from the recipe's own parameters. A trial is named by its model or, where an
+        average is made of trials, by its model and number: "lightgbm#12".
     weights : dict of str to float
-        Of the models that won, 1 in all.
+        Of the trials that won, 1 in all.
     table : DataFrame
         A row for each trial.
     facts : dict
@@ -53,11 +67,19 @@ class SearchResult:
         if not recipe.members:
             (params,) = self.params.values()
             return replace(recipe, params={**recipe.params, **params})
-        members = {
-            name: replace(recipe.members[name], params={**recipe.members[name].params, **params})
-            for name, params in self.params.items()
-        }
+        own = {name: recipe.members[model_of(name)] for name in self.params}
+        members = {name: replace(own[name], params={**own[name].params, **params}) for name, params in self.params.items()}
         return replace(recipe, members=members, weights=self.weights)
+
+    def best_params(self) -> dict[str, dict[str, Any]]:
+        """Parameters of the trial with the largest weight of each model that won."""
+        by_weight = sorted(self.params, key=lambda name: self.weights[name])
+        return {model_of(name): self.params[name] for name in by_weight}
+
+
+def model_of(name: str) -> str:
+    """The model of a trial that won, by its name in a `SearchResult`."""
+    return name.partition("#")[0]
 
 
 def run_search(
@@ -69,6 +91,7 @@ def run_search(
     advance: Callable,
     storage: str | None = None,
     study: str = "",
+    average: Average | None = None,
 ) -> SearchResult:
     """Search for the parameters with the best mean of the metric over the folds.
 
@@ -86,6 +109,8 @@ def run_search(
         Address of a database that keeps the trials.
     study : str
         Stands for all that decides the trials; a search goes on with the trials of this name in the storage.
+    average : Average, optional
+        Of trials, for the method "auto".
 
     Returns
     -------
@@ -98,15 +123,20 @@ def run_search(
     distributions = {name: space.of_every_parameter(how.is_grid) for name, space in spaces.items()}
     recipe = next(iter(spaces.values())).recipe
     store = Memory() if storage is None else Storage(storage, study, distributions, is_loss(scorer.metric))
-    search = Search(how, candidates, scorer, recipe.n_threads, budget)
-    history = search.run(store, lambda trials: advance(*_progress(trials, how.n_proposals, scorer.metric, len(spaces) > 1)))
-    trials = history.trials
-    weights, value = _weights(history, recipe, scorer) if method == "auto" else ({best_trial(trials).model: 1.0}, None)
+    tell = lambda trials: advance(*_progress(trials, how.n_proposals, scorer.metric, len(spaces) > 1))  # noqa: E731
+    with folder_of(storage, study) as folder:
+        kept = Predictions(folder, [len(held_out) for _, held_out in rows.folds])
+        history = Search(how, candidates, scorer, recipe.n_threads, budget, kept).run(store, tell)
+        trials = history.trials
+        weights, value = _weights(history, recipe, scorer, average) if average else ({best_trial(trials).model: 1.0}, None)
     facts = summary(trials, distributions, len(rows.folds), preparation_s, recipe.random_state)
     facts |= {"method": method, "is_complete": _n_proposals(trials) == how.n_proposals}
-    facts |= {"weights": weights, "weighted_value": value} if method == "auto" else {}
+    facts |= {"weights": weights, "weighted_value": value} if average else {}
     notes = _notes(trials, method, scorer.metric, len(rows.folds), how.n_proposals, budget.timeout_s)
-    params = {name: best_trial(trials, name).params for name in weights}
+    by_name = (
+        {_name(trial): trial for trial in whole_trials(trials)} if average else {best_trial(trials).model: best_trial(trials)}
+    )
+    params = {name: by_name[name].params for name in weights}
     return SearchResult(params, weights, table(trials), facts, notes)
 
 
@@ -134,22 +164,26 @@ def _notes(
     return notes
 
 
-def _weights(history: SearchHistory, recipe: Recipe, scorer: Scorer) -> tuple[dict[str, float], float]:
-    """Weights of the best trials of the models in an average of their predictions for held-out rows, and its metric.
+def _name(trial: Trial) -> str:
+    return f"{trial.model}#{trial.number}"
+
+
+def _weights(history: SearchHistory, recipe: Recipe, scorer: Scorer, average: Average) -> tuple[dict[str, float], float]:
+    """Weights of trials in an average of their predictions for held-out rows, and its metric.
 
     All weight goes to the best one if no average does better over the folds.
     """
-    best = {name: trial for name in history.candidates if (trial := best_trial(history.trials, name))}
+    whole = {_name(trial): trial for trial in whole_trials(history.trials)}
     folds = next(iter(history.candidates.values())).folds
-    predictions = {name: history.predictions(trial) for name, trial in best.items()}
+    predictions = {name: history.predictions(trial) for name, trial in whole.items()}
     stacked = {name: np.concatenate(of_folds) for name, of_folds in predictions.items()}
     y_true = np.concatenate([fold.y_held_out for fold in folds])
-    weights = greedy_weights(stacked, y_true, recipe.loss, N_PICKS, recipe.quantile)
+    weights = greedy_weights(stacked, y_true, recipe.loss, average.n_picks, recipe.quantile, average.n_members)
 
     def value_of(weighted: dict[str, float]) -> float:
         means = [sum(weight * predictions[name][i] for name, weight in weighted.items()) for i in range(len(folds))]
         return float(np.mean([value_on(recipe, scorer, fold, mean) for fold, mean in zip(folds, means, strict=True)]))
 
-    single = {best_trial(history.trials).model: 1.0}
+    single = {_name(best_trial(history.trials)): 1.0}
     chosen = max((single, weights), key=lambda one: as_score(scorer.metric, value_of(one)))
     return chosen, value_of(chosen)

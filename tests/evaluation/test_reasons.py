@@ -33,7 +33,7 @@ TASKS = {
 QUICK = {
     "xgboost": {"n_estimators": 20}, "lightgbm": {"n_estimators": 20}, "gradient_boosting": {"n_estimators": 15},
     "hist_gradient_boosting": {"max_iter": 15}, "random_forest": {"n_estimators": 15}, "neural_network": {"max_epochs": 4},
-    "ensemble": {"n_folds": 2, "n_picks": 6},
+    "ensemble": {"n_folds": 2, "n_picks": 6, "n_members": 4},
 }  # fmt: skip
 MODELS = {name: yaml.safe_load((ROOT / f"conf/model/{name}.yaml").read_text()) for name in options("model")}
 PAIRS = [(model, task) for model, facts in MODELS.items() for task in TASKS if task in facts["estimator"]]

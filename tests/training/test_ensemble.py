@@ -5,12 +5,14 @@ import pytest
 from sklearn.metrics import log_loss
 from test_fit import FIT, FRAME, NEW, STOP, Y, recipe
 
-from src.training.ensemble import EnsembleRecipe, greedy_weights, inner_folds, out_of_fold
+from src.training.ensemble import EnsembleRecipe, greedy_weights, inner_folds, mean_loss, out_of_fold
 from src.training.fit import fit
 
 RNG = np.random.default_rng(0)
 MEMBERS = {"xgboost": recipe("xgboost"), "lightgbm": recipe("lightgbm")}
-ALONE = replace(recipe("xgboost"), estimator="EnsembleClassifier", params={"n_folds": 3, "n_picks": 10}, patience=None)
+ALONE = replace(
+    recipe("xgboost"), estimator="EnsembleClassifier", params={"n_folds": 3, "n_picks": 10, "n_members": 10}, patience=None
+)
 ENSEMBLE = EnsembleRecipe.of(ALONE, MEMBERS)
 
 
@@ -19,6 +21,30 @@ def test_the_weights_of_a_case_worked_by_hand():
     predictions = {"low": np.array([-1.0, 1.0]), "high": np.array([1.0, 3.0]), "wild": np.array([9.0, -9.0])}
     weights = greedy_weights(predictions, y, "rmse", n_picks=7)
     assert weights == {"low": 0.5, "high": 0.5}  # their mean is exact: later picks could only spoil it
+
+
+def test_of_equally_good_models_one_that_is_in_the_average_already_is_picked():
+    y = np.array([0.0, 2.0])
+    predictions = {"twin": np.array([-1.0, 1.0]), "low": np.array([-1.0, 1.0]), "high": np.array([1.5, 3.5])}
+    assert set(greedy_weights(predictions, y, "rmse", n_picks=7)) == {"twin", "high"}
+
+
+@pytest.mark.parametrize("n_members", [1, 2, 3])
+def test_an_average_has_no_more_members_than_it_may(n_members):
+    y = RNG.normal(size=200)
+    predictions = {name: y + RNG.normal(size=200) for name in "abcdef"}
+    weights = greedy_weights(predictions, y, "rmse", n_picks=30, n_members=n_members)
+    assert len(weights) == n_members
+    free = greedy_weights(predictions, y, "rmse", n_picks=30)
+    assert len(free) > 3
+
+
+def test_the_losses_of_classes_are_those_of_scikit_learn():
+    y, score = RNG.integers(0, 2, 300), RNG.random(300)
+    score[:2] = 0, 1  # as sure as can be
+    assert mean_loss("log_loss", y, score) == pytest.approx(log_loss(y, score), rel=1e-12)
+    y, score = RNG.integers(0, 4, 300), RNG.dirichlet(np.ones(4), 300)
+    assert mean_loss("multiclass_log_loss", y, score) == pytest.approx(log_loss(y, score, labels=range(4)), rel=1e-12)
 
 
 def test_the_weighted_mean_is_no_worse_than_any_member_on_the_rows_that_chose_it():

@@ -30,6 +30,7 @@ from src.models.estimators import make_estimator
 from src.models.wrappers import predict_score
 from src.pipeline.fit.search import save_tuned
 from src.training.cross_validation import fit_fold
+from src.training.ensemble import EnsembleRecipe
 from src.training.fit import fit
 from src.training.recipe import make_recipe
 from src.tuning import workers
@@ -40,7 +41,7 @@ from src.tuning.search import Budget
 from src.tuning.space import Space, distributions
 from src.tuning.storage import Trial
 from src.tuning.trial import cannot_win
-from src.tuning.tune import run_search
+from src.tuning.tune import Average, model_of, run_search
 
 SEARCHED = {"learning_rate": (0.02, 0.3), "max_depth": (2, 6), "min_child_weight": (1.0, 20.0)}
 
@@ -84,7 +85,8 @@ def search(
         recipe = replace(recipe, n_threads=n_threads, params={**recipe.params, **quick})
         spaces[model] = space_of(settings, recipe, SEARCHED if model == "xgboost" else None, grid)
     rows, budget = SearchRows(table.frame, table.y, folds), Budget(n_iter, n_concurrent, **changes)
-    return run_search(spaces, rows, scorer, method, budget, advance, storage, "study")
+    average = Average(n_picks=20, n_members=4) if method == "auto" else None
+    return run_search(spaces, rows, scorer, method, budget, advance, storage, "study", average)
 
 
 def same(first: pd.DataFrame, second: pd.DataFrame) -> bool:
@@ -248,8 +250,36 @@ def test_several_models_are_searched_together_and_averaged_if_that_is_better(cas
     assert same(found.table, together.table)
     assert found.weights == together.weights
     again = search(case, "early_stopping=none", storage=f"sqlite:///{tmp_path}/s.db", **SEVERAL)
-    assert same(again.table, together.table)  # from the storage, but for the answers of the best
+    assert same(again.table, together.table)  # from the storage
     assert again.weights == together.weights
+
+
+def test_an_average_may_have_several_trials_of_a_model_and_no_more_members_than_it_may(case):
+    found = search(case, "early_stopping=none", **SEVERAL | {"models": ("lightgbm", "logistic_regression"), "n_iter": 14})
+    numbers = {int(name.partition("#")[2]) for name in found.weights}
+    assert len({model_of(name) for name in found.weights}) < len(found.weights) <= 4
+    assert set(found.table.loc[sorted(numbers), "state"]) == {"COMPLETE"}
+    recipes = {model: case(f"model={model}")[1] for model in ("lightgbm", "logistic_regression")}
+    ensemble = EnsembleRecipe.of(replace(recipes["lightgbm"], estimator="EnsembleClassifier"), recipes)
+    members = found.applied_to(ensemble).members
+    for name, member in members.items():
+        assert member.estimator == recipes[model_of(name)].estimator
+        assert found.params[name].items() <= member.params.items()
+    assert set(found.best_params()) == {model_of(name) for name in found.weights}
+
+
+def test_a_search_that_goes_on_takes_kept_predictions_only_if_they_come_to_the_metric_of_their_trial(case, tmp_path):
+    about = SEVERAL | {"models": ("xgboost", "random_forest"), "n_iter": 6}
+    first = search(case, "early_stopping=none", storage=f"sqlite:///{tmp_path}/s.db", **about)
+    kept = sorted((tmp_path / "s.db.predictions").rglob("*.npy"))
+    assert len(kept) == (first.table["state"] == "COMPLETE").sum()
+    written = [path.stat().st_mtime_ns for path in kept]
+    assert search(case, "early_stopping=none", storage=f"sqlite:///{tmp_path}/s.db", **about).weights == first.weights
+    assert [path.stat().st_mtime_ns for path in kept] == written  # nothing was fitted again
+    np.save(kept[0], np.load(kept[0])[::-1])
+    kept[1].write_bytes(b"not an array")
+    assert search(case, "early_stopping=none", storage=f"sqlite:///{tmp_path}/s.db", **about).weights == first.weights
+    assert [path.stat().st_mtime_ns == time for path, time in zip(kept, written, strict=True)][:3] == [False, False, True]
 
 
 def test_an_ensemble_is_made_of_what_was_found(train, tmp_path):

@@ -18,7 +18,7 @@ from src.training.ensemble import inner_folds
 from src.tuning.folds import SearchRows
 from src.tuning.search import Budget
 from src.tuning.space import Space, distributions
-from src.tuning.tune import SearchResult, run_search
+from src.tuning.tune import Average, SearchResult, run_search
 
 if TYPE_CHECKING:
     from src.config.schema import TrainingConfig
@@ -49,7 +49,9 @@ def tune(
     rows = SearchRows(*table.rows(train), folds, is_ordered, groups, table.periods(train), table.units(train))
     budget = Budget(tuning.n_iter, tuning.max_concurrent_trials, tuning.n_workers, tuning.timeout_s)
     study = fingerprint(settings, code_sha256(), rows=frame_sha256(table.frame))
-    return run_search(spaces, rows, scorer, tuning.method, budget, advance, tuning.storage, study)
+    params = config.model.params
+    average = Average(params["n_picks"], params["n_members"]) if tuning.method == "auto" else None
+    return run_search(spaces, rows, scorer, tuning.method, budget, advance, tuning.storage, study, average)
 
 
 def save_tuned(use_case: str, model: str, params: Mapping[str, Any]) -> Path:
