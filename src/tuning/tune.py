@@ -45,7 +45,7 @@ class SearchResult:
     ----------
     params : dict of str to dict
         By trial, of those that won: what differs from the recipe's own parameters. A trial is named by its model or, where an
-        average is made of trials, by its model and number: "lightgbm#12".
+        average is made of trials, by its model and number: "lightgbm:12".
     weights : dict of str to float
         Of the trials that won, 1 in all.
     table : DataFrame
@@ -79,7 +79,7 @@ class SearchResult:
 
 def model_of(name: str) -> str:
     """The model of a trial that won, by its name in a `SearchResult`."""
-    return name.partition("#")[0]
+    return name.partition(":")[0]
 
 
 def run_search(
@@ -165,7 +165,7 @@ def _notes(
 
 
 def _name(trial: Trial) -> str:
-    return f"{trial.model}#{trial.number}"
+    return f"{trial.model}:{trial.number}"
 
 
 def _weights(history: SearchHistory, recipe: Recipe, scorer: Scorer, average: Average) -> tuple[dict[str, float], float]:

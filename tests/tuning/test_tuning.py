@@ -256,7 +256,7 @@ def test_several_models_are_searched_together_and_averaged_if_that_is_better(cas
 
 def test_an_average_may_have_several_trials_of_a_model_and_no_more_members_than_it_may(case):
     found = search(case, "early_stopping=none", **SEVERAL | {"models": ("lightgbm", "logistic_regression"), "n_iter": 14})
-    numbers = {int(name.partition("#")[2]) for name in found.weights}
+    numbers = {int(name.partition(":")[2]) for name in found.weights}
     assert len({model_of(name) for name in found.weights}) < len(found.weights) <= 4
     assert set(found.table.loc[sorted(numbers), "state"]) == {"COMPLETE"}
     recipes = {model: case(f"model={model}")[1] for model in ("lightgbm", "logistic_regression")}
