@@ -144,7 +144,7 @@ def cross_validate(recipe: Recipe, table: Table, parts: Parts, config: TrainingC
     from src.pipeline.fit.folds import score_folds
     from src.training.repeats import n_repeats_of
 
-    n_repeats = n_repeats_of(config.cv.n_repeats, len(table.frame), config.cv.shuffle)
+    n_repeats = n_repeats_of(config.cv.n_repeats, len(table.frame), len(table.features), config.cv.shuffle)
     return score_folds(config, recipe, table, parts.split.train, n_repeats, lambda: None)
 
 

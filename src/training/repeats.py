@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 FEW_ROWS = 2000  # of a table: with fewer the score depends on how the folds are drawn
+FEW_CELLS = 500_000  # rows times features: with more, 25 fits take minutes
 N_REPEATS = 5  # draws of the folds with few rows
 
 
-def n_repeats_of(n_repeats: int | None, n_rows: int, shuffle: bool) -> int:
+def n_repeats_of(n_repeats: int | None, n_rows: int, n_features: int, shuffle: bool) -> int:
     """How often folds are drawn and scored: as often as asked, or several times if rows are few and the draw is random.
 
     Parameters
     ----------
     n_repeats : int, optional
-    n_rows : int
+    n_rows, n_features : int
         Of the whole table.
     shuffle : bool
         Whether another draw gives other folds.
     """
     if not shuffle:
         return 1
-    return n_repeats or (N_REPEATS if n_rows < FEW_ROWS else 1)
+    is_small = n_rows < FEW_ROWS and n_rows * n_features <= FEW_CELLS
+    return n_repeats or (N_REPEATS if is_small else 1)
 
 
 def described(

@@ -306,17 +306,18 @@ def test_repeats_are_drawn_as_scikit_learn_draws_them(method, reference):
 
 
 @pytest.mark.parametrize(
-    ("n_repeats", "n_rows", "shuffle", "expected"),
+    ("n_repeats", "n_rows", "n_features", "shuffle", "expected"),
     [
-        (None, 1999, True, 5),
-        (None, 2000, True, 1),
-        (1, 1999, True, 1),
-        (3, 2000, True, 3),
-        (None, 1999, False, 1),
+        (None, 1999, 250, True, 5),
+        (None, 2000, 250, True, 1),
+        (None, 1000, 501, True, 1),
+        (1, 1999, 250, True, 1),
+        (3, 2000, 9000, True, 3),
+        (None, 1999, 250, False, 1),
     ],
 )
-def test_small_tables_are_repeated_unless_asked_otherwise_or_the_order_is_one(n_repeats, n_rows, shuffle, expected):
-    assert n_repeats_of(n_repeats, n_rows, shuffle) == expected
+def test_small_tables_are_repeated_unless_asked_otherwise_or_the_order_is_one(n_repeats, n_rows, n_features, shuffle, expected):
+    assert n_repeats_of(n_repeats, n_rows, n_features, shuffle) == expected
 
 
 def test_a_class_with_fewer_members_than_folds_is_refused_with_a_number_that_works():
