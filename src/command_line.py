@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.config import project, secrets
-from src.config.compose import CONF, check_job, compose_job, composer, options, parse
+from src.config.compose import CONF, check_job, compose_job, composer, implied, options, parse
 from src.config.root_file import ROOT, check_root
 from src.errors import ConfigError
 from src.extensions import packages
@@ -68,6 +68,7 @@ def _run(task: TaskFunction, argv: list[str], help_text: str) -> int:
         print(COMPLETION.read_text(encoding="utf-8"), end="")
         return 0
     refuse_passwords(argv)
+    argv = [*argv, *implied(args.overrides)]
     overrides = _compose_and_check(argv)
     flags = [argument for argument in argv if argument not in overrides]
     if args.multirun and args.cfg:

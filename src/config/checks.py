@@ -99,7 +99,19 @@ def _check_quantile(model: Model, use_case: UseCase) -> None:
     )
 
 
+def _check_budget(config: TrainingConfig) -> None:
+    if config.budget is None:
+        return
+    if config.tuning.method != "auto":
+        raise ConfigError(f"budget={config.budget} is for tuning=auto, but tuning={config.tuning.method}: type tuning=auto.")
+    if config.tuning.timeout_s is not None:
+        raise ConfigError(
+            f"budget={config.budget} already says when the search ends: leave tuning.timeout_s={config.tuning.timeout_s:g} out."
+        )
+
+
 def _check_tuning(config: TrainingConfig) -> None:
+    _check_budget(config)
     tuning, model, use_case = config.tuning, config.model, config.use_case
     if tuning.method == "none":
         given = [name for name, value in tuning.model_dump(exclude={"method"}).items() if value is not None]

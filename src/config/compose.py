@@ -30,6 +30,17 @@ def options(config_dirs: list[Path]) -> dict[str, list[str]]:
     return {group: sorted(names) for group, names in sorted(found.items()) if group not in ("hydra", "tuned")}
 
 
+def implied(texts: list[str]) -> list[str]:
+    """Overrides that others mean: a budget is for tuning=auto, and tuning=auto is for model=ensemble."""
+    typed = {text.partition("=")[0].lstrip("+~"): text.partition("=")[2] for text in texts}
+    found = []
+    if typed.get("budget", "null") != "null" and "tuning" not in typed:
+        found.append("tuning=auto")
+    if (found or typed.get("tuning") == "auto") and "model" not in typed:
+        found.append("model=ensemble")
+    return found
+
+
 def parse(texts: list[str], config_dirs: list[Path]) -> list[Override]:
     """Read overrides as Hydra does, refuse what none may hold, and check every option of a group that they name.
 

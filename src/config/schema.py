@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,8 @@ from src.config.strict_model import Name, StrictModel, known_in
 from src.config.use_case import Metric, Task, UseCase
 from src.models.estimators import ESTIMATORS
 
+BUDGET = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(s|min|h)")
+SHORTEST_S, LONGEST_S = 20, 48 * 3600  # of a whole command: a start and an evaluation take some 10 s
 UNSUPERVISED = ("clustering", "anomaly")
 MOST_LAYERS, WIDEST = 16, 8192
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -114,6 +117,21 @@ class Tuning(StrictModel):
     def n_iter_only_ends(self) -> bool:
         """Whether `n_iter` says when the search ends, and nothing about a trial."""
         return self.method in ("random_search", "bayesian", "auto")
+
+
+def _budget(text: str) -> str:
+    if not BUDGET.fullmatch(text) or not SHORTEST_S <= seconds_of(text) <= LONGEST_S:
+        raise ValueError(f"must be a time from {SHORTEST_S} s to {LONGEST_S // 3600} h, such as 60s, 10min or 2h")
+    return text
+
+
+def seconds_of(budget: str) -> float:
+    """Seconds of a time such as 60s, 10min or 2h."""
+    number, unit = BUDGET.fullmatch(budget).groups()
+    return float(number) * {"s": 1, "min": 60, "h": 3600}[unit]
+
+
+TimeBudget = Annotated[str, AfterValidator(_budget)]
 
 
 class Tracking(StrictModel):
@@ -291,6 +309,7 @@ class TrainingConfig(StrictModel):
     tracking: Tracking
     registry: Registry
     report: Report
+    budget: TimeBudget | None
     calibration: Literal["none", "sigmoid", "isotonic"]
     artifacts: Literal["skops", "joblib", "pickle"]
     class_weight: Literal["none", "balanced"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from src.config.feature import Feature
 
 N_TEXT_COMPONENTS = 32
+# a column without a value in the rows of an early fold has no median there; the imputer leaves it out of that fold
+warnings.filterwarnings("ignore", message="Skipping features without any observed values", category=UserWarning)
 
 
 def columns_by_kind(features: Mapping[str, Feature]) -> tuple[list[str], list[str]]:

@@ -68,12 +68,12 @@ def load_config(*overrides: str, config_dir: str | Path | None = None) -> Traini
     ConfigError
     """
     from src.config import CONF
-    from src.config.compose import check_job, compose_job, composer, parse
+    from src.config.compose import check_job, compose_job, composer, implied, parse
 
-    dirs = [CONF, *([Path(config_dir)] if config_dir else [])]
-    parse(list(overrides), dirs)
+    dirs, typed = [CONF, *([Path(config_dir)] if config_dir else [])], [*overrides, *implied(list(overrides))]
+    parse(typed, dirs)
     with composer(dirs) as compose:
-        return check_job(compose_job(compose, list(overrides), dirs))
+        return check_job(compose_job(compose, typed, dirs))
 
 
 def load_table(config: TrainingConfig) -> Table:

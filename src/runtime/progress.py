@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+import psutil
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger(__name__)
+LONGEST_START_S = 15  # from the start of a process until its run begins: imports and composition
 
 
 class Steps:
@@ -56,6 +58,7 @@ class Steps:
     def __init__(self, title: str, device: str = "cpu"):
         console = Console(stderr=True)
         self.durations_s: dict[str, float] = {}
+        self._began_s = time.perf_counter() - min(LONGEST_START_S, time.time() - psutil.Process().create_time())
         self.monitor = Monitor(device)
         self._progress = Progress(
             SpinnerColumn(),
@@ -69,6 +72,11 @@ class Steps:
             transient=True,
             disable=not console.is_terminal,
         )
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the command was typed; of a job of a process that did others before, since about then."""
+        return time.perf_counter() - self._began_s
 
     def __enter__(self) -> Steps:
         self.monitor.__enter__()

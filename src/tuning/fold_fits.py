@@ -7,8 +7,9 @@ them is kept.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ LENGTHS = {  # the parameter that says how many trees or rounds: a longer fit ho
     "HistGradientBoostingClassifier": "max_iter",
     "HistGradientBoostingRegressor": "max_iter",
 }
+MOST_ROUNDS = 10_000
 ROUNDS = 100  # of XGBoost and LightGBM, where a model file says nothing
 Scores = dict[int | None, np.ndarray]
 GiveUp = Callable[[Scores], bool]
@@ -40,6 +42,29 @@ Keep = Callable[[int | None, np.ndarray, Predict], bool]
 def length_parameter(estimator: str) -> str | None:
     """The parameter whose shorter values a longer fit holds, if the estimator has one."""
     return LENGTHS.get(estimator)
+
+
+def with_setting(recipe: Recipe, setting: Mapping[str, Any]) -> Recipe:
+    """A recipe with other parameters; at a lower learning rate it may train longer, and waits longer, in proportion.
+
+    Each round then takes a smaller step: what is the tenth round without gain at one rate is the fiftieth at a fifth of it.
+    """
+    if _is_slower(recipe, setting):
+        return _longer(recipe, setting)
+    return replace(recipe, params={**recipe.params, **setting})
+
+
+def _is_slower(recipe: Recipe, setting: Mapping[str, Any]) -> bool:
+    length, own = LENGTHS.get(recipe.estimator), recipe.params.get("learning_rate")
+    known = recipe.patience is not None and own and length in recipe.params and length not in setting
+    return bool(known and setting.get("learning_rate", own) < own)
+
+
+def _longer(recipe: Recipe, setting: Mapping[str, Any]) -> Recipe:
+    factor, length = recipe.params["learning_rate"] / setting["learning_rate"], LENGTHS[recipe.estimator]
+    n_rounds = min(MOST_ROUNDS, ceil(recipe.params[length] * factor))
+    patience = replace(recipe.patience, rounds=ceil(recipe.patience.rounds * factor))
+    return replace(recipe, params={**recipe.params, **setting, length: n_rounds}, patience=patience)
 
 
 def fit_and_score(

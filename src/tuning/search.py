@@ -21,6 +21,7 @@ from src.tuning.storage import Memory, Storage, Trial
 from src.tuning.trial import Outcome, best_length, run_trial, value_on
 from src.tuning.workers import workers
 
+MOST_TRIALS = 10_000  # of a search that the clock ends
 SHARE_OF_MEMORY = 0.5  # of what is free, that the folds of all processes may take
 
 
@@ -38,12 +39,15 @@ class Budget:
         Processes that share the cores; None is one for each, as far as memory goes.
     timeout_s : float, optional
         Begin no trial after so many seconds.
+    leaves_trials : bool
+        Do not wait then for the trials that are under way, once one has finished.
     """
 
     n_iter: int | None
     max_concurrent_trials: int
     n_workers: int | None = None
     timeout_s: float | None = None
+    leaves_trials: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,11 @@ class Search:
                 next_to_submit += 1
             if next_to_submit == history.n_proposals:
                 return  # late, and nothing is under way
-            number, outcome = pool.next_finished()
+            may_leave = self.budget.leaves_trials and best_trial(history.trials) is not None
+            finished = pool.next_finished(max(0.0, start + timeout_s - time.monotonic()) if may_leave else None)
+            if finished is None:
+                return
+            number, outcome = finished
             results[number] = outcome
             while history.n_proposals in results:
                 place = history.n_proposals

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from src.metrics.scorer import Scorer
 from src.metrics.scores import Prediction
 from src.training.cross_validation import decided
 from src.training.fit import Recipe
-from src.tuning.fold_fits import fit_and_score
+from src.tuning.fold_fits import fit_and_score, with_setting
 from src.tuning.folds import Fold
 
 N_WORSE = 2  # lengths in a row without a new best one, after which a booster stops
@@ -84,7 +84,7 @@ def run_trial(
         Of the lengths that were not given up.
     """
     start = time.perf_counter()
-    recipe = replace(recipe, params={**recipe.params, **params})
+    recipe = with_setting(recipe, params)
     trial = _Trial(recipe, scorer, folds, lengths)
     for number, fold in enumerate(folds, start=1):
         give_up = trial.give_up if may_drop and lengths else None

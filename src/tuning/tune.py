@@ -14,10 +14,11 @@ from src.metrics.names import as_score, is_loss
 from src.metrics.scorer import Scorer
 from src.training.ensemble import greedy_weights
 from src.training.fit import Recipe
+from src.tuning.fold_fits import with_setting
 from src.tuning.folds import Candidate, SearchRows, prepare_folds
 from src.tuning.predictions import Predictions, folder_of
 from src.tuning.results import summary
-from src.tuning.search import Budget, Search, SearchHistory, best_trial, whole_trials
+from src.tuning.search import MOST_TRIALS, Budget, Search, SearchHistory, best_trial, whole_trials
 from src.tuning.space import Space, make_method
 from src.tuning.storage import Memory, Storage, Trial, table
 from src.tuning.trial import value_on
@@ -31,10 +32,13 @@ class Average:
     ----------
     n_picks, n_members : int
         See `src.training.ensemble.greedy_weights`.
+    fit_s : float, optional
+        Seconds that the fit of all members may take, as their trials tell: else there are fewer.
     """
 
     n_picks: int
     n_members: int
+    fit_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -66,9 +70,8 @@ class SearchResult:
         """A recipe with the parameters that were found: its own, or those of an ensemble's members and their weights."""
         if not recipe.members:
             (params,) = self.params.values()
-            return replace(recipe, params={**recipe.params, **params})
-        own = {name: recipe.members[model_of(name)] for name in self.params}
-        members = {name: replace(own[name], params={**own[name].params, **params}) for name, params in self.params.items()}
+            return with_setting(recipe, params)
+        members = {name: with_setting(recipe.members[model_of(name)], params) for name, params in self.params.items()}
         return replace(recipe, members=members, weights=self.weights)
 
     def best_params(self) -> dict[str, dict[str, Any]]:
@@ -119,11 +122,20 @@ def run_search(
     start = time.perf_counter()
     candidates = {name: Candidate(space.recipe, prepare_folds(space.recipe, rows)) for name, space in spaces.items()}
     preparation_s = time.perf_counter() - start
+    if budget.leaves_trials and budget.timeout_s is not None:
+        budget = replace(budget, timeout_s=max(1.0, budget.timeout_s - preparation_s))
     how = make_method(method, spaces, scorer.metric, budget.n_iter, budget.max_concurrent_trials)
     distributions = {name: space.of_every_parameter(how.is_grid) for name, space in spaces.items()}
     recipe = next(iter(spaces.values())).recipe
     store = Memory() if storage is None else Storage(storage, study, distributions, is_loss(scorer.metric))
-    tell = lambda trials: advance(*_progress(trials, how.n_proposals, scorer.metric, len(spaces) > 1))  # noqa: E731
+
+    def tell(trials: list[Trial]) -> None:
+        done, in_all, line = _progress(trials, how.n_proposals, scorer.metric, len(spaces) > 1)
+        if in_all == MOST_TRIALS and budget.timeout_s:
+            in_all = round(budget.timeout_s)
+            done = min(in_all, round(time.perf_counter() - start))
+        advance(done, in_all, line)
+
     with folder_of(storage, study) as folder:
         kept = Predictions(folder, [len(held_out) for _, held_out in rows.folds])
         history = Search(how, candidates, scorer, recipe.n_threads, budget, kept).run(store, tell)
@@ -160,12 +172,20 @@ def _notes(
         "train. The search chose it, so it is too good; so is cross-validation on the same rows. Test is not."
     ]
     if (n_done := _n_proposals(trials)) < n_proposals:
-        notes.append(f"The search stopped after {timeout_s:.0f} s with {n_done} of {n_proposals} settings tried.")
+        of = f" of {n_proposals}" if n_proposals < MOST_TRIALS else ""
+        notes.append(
+            f"The search stopped after {timeout_s:.0f} s with {n_done}{of} settings tried: another machine tries others."
+        )
     return notes
 
 
 def _name(trial: Trial) -> str:
     return f"{trial.model}:{trial.number}"
+
+
+def _is_affordable(members: Sequence[Trial], n_folds: int, fit_s: float | None) -> bool:
+    """Whether models with the parameters of trials are fitted on all rows in so many seconds: a fold has fewer."""
+    return fit_s is None or sum(trial.seconds / (n_folds - 1) for trial in members) <= fit_s
 
 
 def _weights(history: SearchHistory, recipe: Recipe, scorer: Scorer, average: Average) -> tuple[dict[str, float], float]:
@@ -178,7 +198,10 @@ def _weights(history: SearchHistory, recipe: Recipe, scorer: Scorer, average: Av
     predictions = {name: history.predictions(trial) for name, trial in whole.items()}
     stacked = {name: np.concatenate(of_folds) for name, of_folds in predictions.items()}
     y_true = np.concatenate([fold.y_held_out for fold in folds])
-    weights = greedy_weights(stacked, y_true, recipe.loss, average.n_picks, recipe.quantile, average.n_members)
+    n_members, weights = average.n_members, {}
+    while not weights or (n_members and not _is_affordable([whole[name] for name in weights], len(folds), average.fit_s)):
+        weights = greedy_weights(stacked, y_true, recipe.loss, average.n_picks, recipe.quantile, n_members)
+        n_members = min(n_members, len(weights)) - 1
 
     def value_of(weighted: dict[str, float]) -> float:
         means = [sum(weight * predictions[name][i] for name, weight in weighted.items()) for i in range(len(folds))]

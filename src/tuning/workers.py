@@ -39,7 +39,8 @@ class InProcessPool:
     def submit(self, number: int, task: tuple) -> None:
         self._waiting.append((number, task))
 
-    def next_finished(self) -> tuple[int, Outcome]:
+    def next_finished(self, timeout_s: float | None = None) -> tuple[int, Outcome]:
+        """A trial, however long it takes: there is nobody else to look at the clock."""
         number, task = self._waiting.pop(0)
         return number, _outcome(*self._search, *task)
 
@@ -86,8 +87,12 @@ class WorkerPool:
         with contextlib.suppress(BrokenPipeError):  # it has died: that shows when its answer is read
             pipe.send(task)
 
-    def next_finished(self) -> tuple[int, Outcome]:
-        pipe = connection.wait(list(self._busy))[0]
+    def next_finished(self, timeout_s: float | None = None) -> tuple[int, Outcome] | None:
+        """The next trial that ends; None if none does within so many seconds."""
+        ready = connection.wait(list(self._busy), timeout_s)
+        if not ready:
+            return None
+        pipe = ready[0]
         number = self._busy.pop(pipe)
         try:
             outcome = pipe.recv()

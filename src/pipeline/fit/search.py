@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from src.pipeline.fit.folds import draw
 from src.runs.fingerprint import code_sha256, fingerprint
 from src.training.ensemble import inner_folds
 from src.tuning.folds import SearchRows
-from src.tuning.search import Budget
+from src.tuning.search import MOST_TRIALS, Budget
 from src.tuning.space import Space, distributions
 from src.tuning.tune import Average, SearchResult, run_search
 
@@ -27,10 +28,23 @@ if TYPE_CHECKING:
     from src.training.fit import Recipe
 
 
+NOT_VALIDATED = "Not cross-validated after the search: budget={} is for the search and the fit."
+FOR_TRIALS, FOR_FIT = 0.55, 0.2  # of what is left of a budget; the rest is for the evaluation and the files
+
+
 def tune(
-    config: TrainingConfig, recipe: Recipe, table: Table, train: np.ndarray, scorer: Scorer, advance: Callable
+    config: TrainingConfig,
+    recipe: Recipe,
+    table: Table,
+    train: np.ndarray,
+    scorer: Scorer,
+    advance: Callable,
+    left_s: float | None = None,
 ) -> SearchResult:
-    """Search for parameters by cross-validation on the train rows; of several models with `tuning=auto`."""
+    """Search for parameters by cross-validation on the train rows; of several models with `tuning=auto`.
+
+    `left_s` are the seconds left of a budget for the whole command.
+    """
     tuning, settings = config.tuning, config.model_dump(mode="json", exclude={"save_tuned"})
     for name in ("n_workers", "timeout_s", "storage", *(["n_iter"] if tuning.n_iter_only_ends else [])):
         del settings["tuning"][name]  # what does not change a trial
@@ -47,11 +61,16 @@ def tune(
         for name, model in models.items()
     }
     rows = SearchRows(*table.rows(train), folds, is_ordered, groups, table.periods(train), table.units(train))
-    budget = Budget(tuning.n_iter, tuning.max_concurrent_trials, tuning.n_workers, tuning.timeout_s)
+    n_iter, timeout_s = tuning.n_iter, tuning.timeout_s
+    if left_s is not None:
+        n_iter, timeout_s = MOST_TRIALS, max(1.0, left_s * FOR_TRIALS)
+    budget = Budget(n_iter, tuning.max_concurrent_trials, tuning.n_workers, timeout_s, leaves_trials=left_s is not None)
     study = fingerprint(settings, code_sha256(), rows=frame_sha256(table.frame))
     params = config.model.params
-    average = Average(params["n_picks"], params["n_members"]) if tuning.method == "auto" else None
-    return run_search(spaces, rows, scorer, tuning.method, budget, advance, tuning.storage, study, average)
+    fit_s = None if left_s is None else left_s * FOR_FIT
+    average = Average(params["n_picks"], params["n_members"], fit_s) if tuning.method == "auto" else None
+    found = run_search(spaces, rows, scorer, tuning.method, budget, advance, tuning.storage, study, average)
+    return found if left_s is None else replace(found, notes=[*found.notes, NOT_VALIDATED.format(config.budget)])
 
 
 def save_tuned(use_case: str, model: str, params: Mapping[str, Any]) -> Path:

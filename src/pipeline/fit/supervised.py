@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
+from src.config.schema import seconds_of
 from src.metrics import threshold
 from src.models.wrappers import CheapestClass, predict_score, with_threshold
 from src.pipeline.fit.folds import score_folds
@@ -14,8 +17,6 @@ from src.training.recipe import make_recipe, scorer_of
 from src.training.repeats import n_repeats_of
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from src.config.schema import TrainingConfig
     from src.data.table import Table
     from src.pipeline.rows import Parts, Rows
@@ -30,8 +31,10 @@ def fit(config: TrainingConfig, rows: Rows, steps: Steps) -> FitResult:
     recipe, search = make_recipe(config, table.features), _search(config, rows, steps)
     recipe = search.applied_to(recipe) if search else recipe
     n_repeats = n_repeats_of(config.cv.n_repeats, len(table.frame), len(table.features), config.cv.shuffle)
-    with steps.step("cross-validate", total=config.cv.n_folds * n_repeats) as advance:
-        cv_results = score_folds(config, recipe, table, train, n_repeats, advance)
+    cv_results = pd.DataFrame()
+    if not config.budget:
+        with steps.step("cross-validate", total=config.cv.n_folds * n_repeats) as advance:
+            cv_results = score_folds(config, recipe, table, train, n_repeats, advance)
     with steps.step("fit", total=None) as advance:
         known = *table.rows(train), *table.rows(rows.parts.split.val)
         fitted = training.fit(recipe, *known, with_train_loss=True, on_round=steps.rounds(advance, recipe.patience))
@@ -45,8 +48,9 @@ def _search(config: TrainingConfig, rows: Rows, steps: Steps) -> SearchResult | 
     from src.pipeline.fit.search import tune
 
     recipe, scorer = make_recipe(config, rows.table.features), scorer_of(config.use_case, rows.table.y)
+    left_s = seconds_of(config.budget) - steps.elapsed_s if config.budget else None
     with steps.step("tune") as advance:
-        return tune(config, recipe, rows.table, rows.parts.split.train, scorer, advance)
+        return tune(config, recipe, rows.table, rows.parts.split.train, scorer, advance, left_s)
 
 
 def decide_on_val(

@@ -1,0 +1,99 @@
+"""A budget of time for the whole command, and what a search does with it."""
+
+from dataclasses import replace
+
+import pytest
+from test_tuning import SEVERAL, case, search  # noqa: F401
+
+from src import load_config
+from src.config.compose import implied
+from src.config.schema import seconds_of
+from src.errors import ConfigError
+from src.models.early_stopping import Patience
+from src.training.recipe import make_recipe
+from src.tuning.fold_fits import with_setting
+from src.tuning.search import MOST_TRIALS
+from src.tuning.tune import Average
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["budget=60s"], ["tuning=auto", "model=ensemble"]),
+        (["tuning=auto"], ["model=ensemble"]),
+        (["tuning=auto", "model=ensemble"], []),
+        (["budget=60s", "tuning=auto", "model=ensemble"], []),
+        (["budget=null"], []),
+        (["tuning=bayesian"], []),
+        ([], []),
+    ],
+)
+def test_one_word_is_enough_for_a_person_who_knows_his_time_only(typed, meant):
+    assert implied(typed) == meant
+
+
+def test_a_budget_alone_is_a_search_of_several_models():
+    settings = load_config("use_case=credit_scoring", "budget=10min")
+    assert (settings.model.name, settings.tuning.method) == ("ensemble", "auto")
+    assert set(settings.members) == {"logistic_regression", "lightgbm", "xgboost", "random_forest"}
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("60s", 60), ("10min", 600), ("1.5h", 5400)])
+def test_a_budget_is_a_number_with_its_unit(text, seconds):
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["budget=60"], "must be a valid string"),
+        (["budget=1s"], "must be a time from 20 s to 48 h, such as 60s, 10min or 2h"),
+        (["budget=an hour"], "such as 60s, 10min or 2h"),
+        (["budget=60s", "tuning=bayesian"], "budget=60s is for tuning=auto, but tuning=bayesian"),
+        (["budget=60s", "tuning.timeout_s=5"], "leave tuning.timeout_s=5 out"),
+        (["budget=60s", "model=xgboost"], "Type model=ensemble tuning=auto"),
+    ],
+)
+def test_a_budget_that_cannot_be_kept_is_refused(typed, said):
+    with pytest.raises(ConfigError, match=said):
+        load_config("use_case=credit_scoring", *typed)
+
+
+def test_a_search_ends_with_its_time_and_says_that_the_clock_decided(case):  # noqa: F811
+    found = search(case, **SEVERAL | {"n_iter": MOST_TRIALS}, timeout_s=1.0, leaves_trials=True)
+    assert 1 <= len(found.table) < MOST_TRIALS
+    assert any("another machine tries others" in note for note in found.notes)
+    assert not found.facts["is_complete"]
+
+
+def test_members_that_take_longer_to_fit_than_there_is_time_are_left_out(case):  # noqa: F811
+    about = SEVERAL | {"models": ("lightgbm", "logistic_regression"), "n_iter": 14}
+    free = search(case, "early_stopping=none", **about)
+    assert len(free.weights) > 1
+    bound = search(case, "early_stopping=none", **about, average=Average(20, 4, fit_s=1e-9))
+    assert len(bound.weights) == 1
+    wide = search(case, "early_stopping=none", **about, average=Average(20, 4, fit_s=1e9))
+    assert wide.weights == free.weights
+
+
+@pytest.mark.parametrize("model", ["xgboost", "lightgbm", "hist_gradient_boosting"])
+def test_at_a_fifth_of_the_learning_rate_a_trial_may_train_five_times_as_long_and_waits_five_times_as_long(case, model):  # noqa: F811
+    _, recipe, *_ = case(f"model={model}", "early_stopping=patience")
+    length = "max_iter" if model == "hist_gradient_boosting" else "n_estimators"
+    slow = with_setting(recipe, {"learning_rate": 0.01})
+    assert slow.params == {**recipe.params, "learning_rate": 0.01, length: 2500}
+    assert slow.patience == replace(recipe.patience, rounds=50)
+    fast = with_setting(recipe, {"learning_rate": 0.2})
+    assert (fast.params[length], fast.patience) == (500, recipe.patience)
+    assert with_setting(recipe, {"learning_rate": 0.0001}).params[length] == 10_000
+    given = with_setting(recipe, {"learning_rate": 0.01, length: 30})
+    assert (given.params[length], given.patience) == (30, recipe.patience)
+
+
+def test_without_early_stopping_a_trial_trains_as_long_as_it_was_told():
+    settings = load_config("use_case=credit_scoring", "model=xgboost", "early_stopping=none")
+    recipe = make_recipe(settings, settings.use_case.features)
+    assert recipe.patience is None
+    assert with_setting(recipe, {"learning_rate": 0.01}).params["n_estimators"] == 500
+    patient = replace(recipe, patience=Patience(10, 0.0, True))
+    assert with_setting(patient, {"learning_rate": 0.01}).params["n_estimators"] == 2500
