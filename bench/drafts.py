@@ -34,13 +34,13 @@ from src.drafts import Draft, draft_use_case  # noqa: E402
 from src.files.yaml_file import read  # noqa: E402
 
 USE_CASES = {  # whose file names the set as its own, or as a proxy
-    "bank_marketing": "account_opening", "tv_churn": "churn_prediction", "cdnow_spend": "clv_prediction",
-    "german_credit": "credit_scoring", "caravan": "cross_sell", "ecb_fx_volatility": "currency_risk",
+    "bank_marketing": "account_opening", "german_credit": "credit_scoring", "caravan": "cross_sell", "ecb_fx_volatility": "currency_risk",
     "gmsc": "default_prediction", "fed_deposits": "deposit_prediction", "us_factor_months": "factor_investing",
     "loanapp": "fair_lending", "ecb_fx": "fx_prediction", "fed_margins": "interest_optimization",
-    "fed_eve": "interest_rate_risk", "us_asset_months": "portfolio_optimization", "vader_tweets": "sentiment_analysis",
+    "fed_eve": "interest_rate_risk", "us_asset_months": "portfolio_optimization",
     "us_share_directions": "stock_prediction",
     "crx": "", "pakdd2009": "", "phishing": "", "smarket": "", "p401k": "", "pira401k": "", "cdnow_inactivity": "",
+    "tv_churn": "", "cdnow_spend": "", "vader_tweets": "",
     "vader_negative": "", "vader_signals": "", "loanapp_denials": "", "fed_cash": "",
 }  # fmt: skip
 ALIKE = {("int", "float"), ("float", "int"), ("bool", "category")}  # drafted, by hand: two words are a category to some
@@ -130,7 +130,7 @@ def _spelled(values: pd.Series, quirks: Quirks, is_time: bool) -> pd.Series:
 def declared(name: str, by_hand: dict) -> dict:
     """What people wrote of the set's columns: its entry in the catalogue, or the use case whose own it is."""
     entry = datasets.entry_of(name)
-    by_set = datasets.facts_of_proxy(name) if entry.features else {}
+    by_set = datasets.facts_of_proxy(name, by_hand.get("metric", "")) if entry.features else {}
     features = {key: one.type for key, one in by_set["features"].items()} if by_set else {
         key: one if isinstance(one, str) else one["type"] for key, one in by_hand.get("features", {}).items()
     }  # fmt: skip

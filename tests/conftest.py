@@ -22,7 +22,7 @@ WARM += ["hydra._internal.hydra", "hydra._internal.utils", "skops.io", "xgboost.
 KINDS = {  # a small run of each kind of task
     "binary": ["use_case=fair_lending"],
     "tuned": ["use_case=credit_scoring", "model=xgboost", "tuning=random_search", "tuning.n_iter=4", "cv.n_folds=2"],
-    "multiclass": ["use_case=sentiment_analysis", "cv.n_folds=2"],
+    "multiclass": ["use_case=sentiment_analysis", "data_source=packaged", "data_source.name=vader_tweets", "cv.n_folds=2"],
     "regression": ["use_case=atm_cash_optimization", "data_source.rows=1500", "model.params.n_estimators=40", "cv.n_folds=2"],
     "quantile": ["use_case=market_risk_var", "cv=none"],
     "clustering": ["use_case=risk_parity"],

@@ -10,8 +10,16 @@ from pydantic import Field
 
 from src.config import DATASETS
 from src.config.feature import Feature
+from src.config.rule import Rule
 from src.config.strict_model import StrictModel
 from src.errors import DataError
+
+
+class MinimumScore(StrictModel):
+    """What a metric must reach on test, in its natural sign, and why that much."""
+
+    score: float
+    reason: str
 
 
 class Entry(StrictModel):
@@ -51,9 +59,17 @@ class Entry(StrictModel):
     shape : list of int
         Rows and features that must be read.
     row : str, optional
-        What one row is, and when its target becomes known; for a set that may stand in for others, as the next three are.
+        What one row is, and when its target becomes known; for a set that may stand in for others, as the next seven are.
     features : dict of str to Feature, optional
         The columns that a model may use, by our names.
+    target_name : str, optional
+        What the target is called, with its true unit; without it, what the use case calls its own.
+    rules : dict of str to Rule
+        What holds in every row, as `UseCase.rules`.
+    benchmarks : dict of str to dict
+        Simple models by name, as `UseCase.benchmarks`.
+    minimum_scores : dict of str to MinimumScore
+        By metric: what a version must reach that was trained on this set.
     protected : list of str
         Columns that are kept for figures on fairness, and are no features.
     favourable : {0, 1}, optional
@@ -84,6 +100,10 @@ class Entry(StrictModel):
     time_column: str | None = None
     row: str | None = None
     features: dict[str, Feature] | None = None
+    target_name: str | None = None
+    rules: dict[str, Rule] = Field(default_factory=dict)
+    benchmarks: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    minimum_scores: dict[str, MinimumScore] = Field(default_factory=dict)
     protected: list[str] = Field(default_factory=list)
     favourable: Literal[0, 1] | None = None
     duplicates: Literal["drop", "keep"] = "keep"
@@ -119,13 +139,15 @@ def declared_rows(name: str) -> int:
     return entry_of(name).shape[0]
 
 
-def facts_of_proxy(name: str) -> dict[str, Any]:
+def facts_of_proxy(name: str, metric: str) -> dict[str, Any]:
     """What takes the place of a use case's own facts when it trains on rows of another kind.
 
     Parameters
     ----------
     name : str
         One of `names()`, with `features`.
+    metric : str
+        Of the use case: its minimum score is that of the set, where the set states one.
 
     Returns
     -------
@@ -135,14 +157,16 @@ def facts_of_proxy(name: str) -> dict[str, Any]:
     entry = entry_of(name)
     if entry.features is None:
         raise DataError(f"{name} cannot be a proxy: {DATASETS.name}/{name}.yaml declares no features.")
-    return {
+    minimum = entry.minimum_scores.get(metric)
+    target = {} if entry.target_name is None else {"target": entry.target_name}
+    return target | {
         "row": entry.row,
         "features": entry.features,
         "protected": entry.protected,
         "favourable": entry.favourable,
-        "benchmarks": {},
-        "minimum_score": None,
-        "minimum_reason": None,
+        "benchmarks": entry.benchmarks,
+        "minimum_score": None if minimum is None else minimum.score,
+        "minimum_reason": None if minimum is None else minimum.reason,
         "known_in_time": {},
         "time_column": entry.time_column,
         "duplicates": entry.duplicates,
@@ -150,7 +174,7 @@ def facts_of_proxy(name: str) -> dict[str, Any]:
         "lags": {},
         "series": None,
         "requires_monotone": False,
-        "rules": {},
+        "rules": entry.rules,
         "simulation": None,
     }
 

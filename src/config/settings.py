@@ -86,7 +86,7 @@ def _on_proxy(config: TrainingConfig) -> TrainingConfig:
     name, use_case = config.data_source.name, config.use_case
     if config.data_source.kind != "packaged" or name not in use_case.proxies:
         return config
-    facts = datasets.facts_of_proxy(name)
+    facts = datasets.facts_of_proxy(name, use_case.metric)
     paid = (use_case.cost.false_positive, use_case.cost.false_negative) if use_case.cost else ()
     if lacking := [column for column in paid if isinstance(column, str) and column not in facts["features"]]:
         raise ConfigError(

@@ -11,7 +11,7 @@ from src.metrics.names import as_score
 ASKED = {row["key"]: row for row in csv.DictReader((ROOT / "tests/use_cases.csv").open())}
 SHORT_NAMES = {"fraud"}
 OTHER_SPLITS = {"account_opening": "temporal"}  # its rows are in the order of time, and random parts flatter
-FEW_FEATURES = {"default_prediction": 10, "sentiment_analysis": 1}  # real sets that hold no more
+FEW_FEATURES = {"default_prediction": 10}  # a real set that holds no more
 MARKET_DIRECTIONS = ["fx_prediction", "stock_prediction"]
 FEW_MONTHS = ["interest_optimization"]  # real: 47 months of test rows, all products of a month moving together
 MARKET_RETURNS = ["factor_investing", "portfolio_optimization", "interest_rate_risk"]  # real, and hardly to be foretold either

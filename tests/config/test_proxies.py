@@ -17,21 +17,20 @@ PAIRS = [(name, proxy) for name, facts in USE_CASES.items() if facts for proxy i
 
 @pytest.mark.parametrize(("name", "proxy"), PAIRS)
 def test_every_proxy_of_every_use_case_holds_on_every_row(name, proxy):
-    use_case = UseCase(**UseCase(**USE_CASES[name]).model_dump() | {"cost": None} | datasets.facts_of_proxy(proxy))
+    use_case = UseCase(**UseCase(**USE_CASES[name]).model_dump() | {"cost": None} | datasets.facts_of_proxy(proxy, USE_CASES[name]["metric"]))
     data = load.load("packaged", use_case, proxy, None, None, None)
-    kept = validate(data.frame, schema_of(use_case), use_case.duplicates)
+    kept = validate(data.frame, schema_of(use_case), use_case.duplicates, use_case.rules)
     times = [use_case.time_column] if use_case.time_column else []
-    assert list(kept.frame) == [*use_case.features, use_case.target, *times, *use_case.protected]
+    target = [use_case.target] if use_case.target else []
+    assert list(kept.frame) == [*use_case.features, *target, *times, *use_case.protected]
     assert not [note for note in kept.notes if "not declared" in note]
     assert data.notes[0].startswith(f"A proxy: the rows are real, but not those of {use_case.name}. A row is ")
     assert (data.provenance["kind"], data.provenance["proxy_for"]) == ("real", name)
 
 
-@pytest.mark.parametrize(
-    ("name", "use_case"), [("gmsc", "default_prediction"), ("loanapp", "loan_approval"), ("tv_churn", "churn_prediction")]
-)
+@pytest.mark.parametrize(("name", "use_case"), [("gmsc", "default_prediction"), ("loanapp", "loan_approval")])
 def test_a_set_that_is_a_proxy_elsewhere_has_the_same_features_where_it_is_at_home(name, use_case):
-    assert datasets.facts_of_proxy(name)["features"] == UseCase(**USE_CASES[use_case]).features
+    assert datasets.facts_of_proxy(name, "roc_auc")["features"] == UseCase(**USE_CASES[use_case]).features
 
 
 def test_a_proxy_gives_the_use_case_its_columns_and_keeps_the_rest(compose):
@@ -41,6 +40,26 @@ def test_a_proxy_gives_the_use_case_its_columns_and_keeps_the_rest(compose):
     assert (config.use_case.target, config.use_case.key, config.use_case.metric) == (own.target, own.key, own.metric)
     assert config.use_case.simulation is None
     assert "store card in Brazil" in config.use_case.row
+
+
+def test_a_proxy_calls_its_target_by_its_true_name_and_unit(compose):
+    own = compose("use_case=clv_prediction").use_case
+    proxy = compose("use_case=clv_prediction", "data_source=packaged", "data_source.name=cdnow_spend").use_case
+    assert (own.target, proxy.target) == ("clv_36m_eur", "spend_next_6m_usd")
+    assert (own.metric, own.target_min) == (proxy.metric, proxy.target_min)
+
+
+def test_the_minimum_score_and_the_rules_of_a_proxy_are_those_of_its_rows(compose):
+    use_case = compose("use_case=segmentation", "data_source=packaged", "data_source.name=cdnow_customers").use_case
+    assert "cds_are_bought_in_purchases" in use_case.rules
+    assert (use_case.minimum_score, "Kaufman" in use_case.minimum_reason) == (0.26, True)
+    tweets = compose("use_case=sentiment_analysis", "data_source=packaged", "data_source.name=vader_tweets").use_case
+    assert (tweets.minimum_score, list(tweets.features)) == (0.56, ["text"])
+
+
+def test_a_minimum_score_of_a_set_holds_for_the_metric_that_it_names():
+    assert datasets.facts_of_proxy("tv_churn", "roc_auc")["minimum_score"] == 0.68
+    assert datasets.facts_of_proxy("tv_churn", "average_precision")["minimum_score"] is None
 
 
 def test_a_proxy_brings_its_own_decision_that_people_want(compose):
@@ -92,4 +111,4 @@ def test_what_a_refused_proxy_says_to_type_works(compose):
 
 def test_a_set_without_features_cannot_be_a_proxy():
     with pytest.raises(DataError, match=r"caravan cannot be a proxy: catalogue/caravan\.yaml declares no features\."):
-        datasets.facts_of_proxy("caravan")
+        datasets.facts_of_proxy("caravan", "roc_auc")

@@ -26,7 +26,6 @@ ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf" / "use_case"
 USE_CASES = [
     "default_prediction", "credit_scoring", "account_opening", "market_risk_var", "loan_approval", "fair_lending", "cross_sell",
-    "churn_prediction", "clv_prediction", "segmentation", "sentiment_analysis",
 ]  # fmt: skip
 
 
@@ -47,6 +46,15 @@ def applicants():
 
 def read_use_case(name):
     return UseCase(**yaml_file.read(CONF / f"{name}.yaml")["use_case"])
+
+
+def read_rows(name):
+    """A use case with its real rows, or "USE_CASE from PROXY"."""
+    key, _, proxy = name.partition(" from ")
+    use_case = read_use_case(key)
+    if proxy:
+        use_case = use_case.model_copy(update=datasets.facts_of_proxy(proxy, use_case.metric))
+    return use_case, packaged.load(proxy or use_case.packaged, use_case.target)
 
 
 def read_facts(name):
@@ -406,10 +414,11 @@ def test_columns_of_crx_without_their_decimal_points_are_left_out():
     np.testing.assert_array_equal(frame["approved"], file[15] == "positive")
 
 
-@pytest.mark.parametrize(("name", "n_rows", "n_copies"), [("cross_sell", 5_822, 682), ("churn_prediction", 9_379, 1_630)])
+@pytest.mark.parametrize(
+    ("name", "n_rows", "n_copies"), [("cross_sell", 5_822, 682), ("churn_prediction from tv_churn", 9_379, 1_630)]
+)
 def test_rows_that_repeat_another_one_stay_and_cannot_stand_in_train_and_in_test(name, n_rows, n_copies):
-    use_case = read_use_case(name)
-    dataset = packaged.load(use_case.packaged, use_case.target)
+    use_case, dataset = read_rows(name)
     table = make_table(dataset, use_case)
     assert (len(table.frame), table.frame.duplicated().sum()) == (n_rows, n_copies)
     assert any("kept; the mean of" in note for note in table.valid.notes)
@@ -420,7 +429,7 @@ def test_rows_that_repeat_another_one_stay_and_cannot_stand_in_train_and_in_test
 
 
 def test_phishing_has_587_repeated_rows_and_38_patterns_with_both_labels():
-    frame, facts = packaged.load("phishing", "is_fraud").frame, datasets.facts_of_proxy("phishing")
+    frame, facts = packaged.load("phishing", "is_fraud").frame, datasets.facts_of_proxy("phishing", "roc_auc")
     kept = validate(frame, TableSchema(facts["features"], "is_fraud"), duplicates=facts["duplicates"]).frame
     assert (len(kept), kept.duplicated().sum()) == (1_250, 587)
     assert (kept.groupby(list(facts["features"]))["is_fraud"].nunique() == 2).sum() == 38
@@ -459,12 +468,9 @@ def test_religion_and_marital_status_are_no_features_of_caravan():
     ],
 )
 def test_who_people_are_is_kept_beside_the_features(name, protected, favourable):
-    key, _, proxy = name.partition(" from ")
-    use_case = read_use_case(key)
-    if proxy:
-        use_case = use_case.model_copy(update=datasets.facts_of_proxy(proxy))
+    use_case, dataset = read_rows(name)
     assert (use_case.protected, use_case.favourable) == (protected, favourable)
-    assert set(protected) <= set(packaged.load(proxy or use_case.packaged, use_case.target).frame)
+    assert set(protected) <= set(dataset.frame)
 
 
 def test_no_use_case_and_no_proxy_has_a_feature_that_says_who_somebody_is():

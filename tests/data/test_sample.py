@@ -39,7 +39,7 @@ def test_a_file_of_rows_is_one_that_the_use_case_trains_on(tmp_path, capsys, suf
     ("arguments", "message"),
     [
         (["card_froud", "out=x.csv"], "no use case is called card_froud. Did you mean card_fraud?"),
-        (["churn_prediction", "out=x.csv"], "use_case=churn_prediction has real rows"),
+        (["credit_scoring", "out=x.csv"], "use_case=credit_scoring has real rows"),
         (["card_fraud"], "the rows need a file"),
         (["card_fraud", "out=x.xlsx"], "must end in .parquet or .csv"),
         (["card_fraud", "row=5", "out=x.csv"], "row=5 is not known here: give rows=, seed= and out="),

@@ -18,8 +18,11 @@ from src.stages import lineage, outputs, resolve
 
 FEW = {"credit_scoring": "logistic_regression", "fair_lending": "logistic_regression", "segmentation": "kmeans"}
 LINEAR = ("credit_scoring", "fair_lending")
-SIMULATED = {"atm_cash_optimization": "gradient_boosting", "synthetic_identity": "dbscan", "operational_risk": "lightgbm"}
-REAL = {"sentiment_analysis": "logistic_regression", "cross_sell": "ensemble", "interest_optimization": "linear_regression"}
+SIMULATED = {
+    "atm_cash_optimization": "gradient_boosting", "synthetic_identity": "dbscan", "operational_risk": "lightgbm",
+    "sentiment_analysis": "logistic_regression",
+}  # fmt: skip
+REAL = {"cross_sell": "ensemble", "interest_optimization": "linear_regression"}
 PARTS = (
     "conf",
     "hydra_plugins",
@@ -269,7 +272,7 @@ def test_a_transformer_counts_where_a_column_of_its_kind_is_declared(compose):
         return {name.rpartition(".")[2] for name in counted if name.startswith("src.features.transformers.")}
 
     assert transformers("credit_scoring") == {"categories", "matrix", "numbers"}
-    assert transformers("sentiment_analysis") == {"matrix", "texts"}
+    assert transformers("sentiment_analysis") == {"categories", "matrix", "numbers", "texts"}
 
 
 def test_a_fit_is_not_given_what_only_an_evaluation_reads(compose):

@@ -4,9 +4,11 @@ from math import prod
 from string import Formatter
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from src.config.strict_model import StrictModel
+
+Words = Annotated[list[str], Field(min_length=1)]
 
 
 class Slot(StrictModel):
@@ -14,14 +16,33 @@ class Slot(StrictModel):
 
     Attributes
     ----------
-    words : list of str
+    words : list of str, optional
         Equally frequent; with a correlation ordered from what goes with low values to what goes with high ones.
     correlation : float
         In (-1, 1), of the word's place in the list with the latent value of the text; 0 picks words at random.
+    column : str, optional
+        Category that the text must agree with, instead of `words`.
+    words_of : dict of str to list of str, optional
+        Equally frequent words for each value of `column`.
     """
 
-    words: Annotated[list[str], Field(min_length=1)]
+    words: Words | None = None
     correlation: Annotated[float, Field(gt=-1, lt=1)] = 0.0
+    column: str | None = None
+    words_of: dict[str, Words] | None = None
+
+    @model_validator(mode="after")
+    def _facts_agree(self):
+        if (self.column is None) != (self.words_of is None) or (self.words is None) == (self.words_of is None):
+            raise ValueError("a slot needs either words, or a column and words_of its values")
+        if self.column is not None and self.correlation:
+            raise ValueError(f"words of {self.column} follow that column, so they have no correlation")
+        return self
+
+    @property
+    def all_words(self) -> list[str]:
+        """Every word, those of a column in the order of its values."""
+        return self.words or [word for words in self.words_of.values() for word in words]
 
 
 def check_value_names(n_values: int, parts: list[list[str]] | None, prefix: str | None) -> None:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 
 def read_by(drawn: Simulate, simulation: Simulation) -> list[str]:
-    """Columns that a draw looks at: in its expressions, and those whose values share it or one of its factors."""
+    """Columns that a draw looks at: in its expressions and texts, and those whose values share it or one of its factors."""
     named = [name for text in expressions_of(drawn) for name in parse(text).columns if name != DRAWN]
+    named += [slot.column for slot in (drawn.slots or {}).values() if slot.column is not None]
     shared = [drawn, *(simulation.factors[factor] for factor in drawn.factors if factor in simulation.factors)]
     return list(dict.fromkeys([*named, *(name for one in shared for name in one.per or () if name != "period")]))
 
@@ -76,7 +77,20 @@ def check_order(use_case: UseCase) -> None:
         for column in drawn.per or ():
             if column != "period" and (column not in features or features[column].type != "category"):
                 raise ValueError(f"{name}: per names {column}, which is neither a category nor period")
+        _check_slots(name, features)
         _check_shared(name, use_case)
+
+
+def _check_slots(name: str, features: Mapping[str, Feature]) -> None:
+    """Refuse words of a column that is no category, or for other values than it has."""
+    for key, slot in (features[name].simulate.slots or {}).items():
+        if slot.column is None:
+            continue
+        values = features[slot.column].categories if slot.column in features else None
+        if values is None:
+            raise ValueError(f"{name}: slot {key} names {slot.column}, which is not a category with categories")
+        if set(values) != set(slot.words_of):
+            raise ValueError(f"{name}: slot {key} needs words for {', '.join(values)}, but has {', '.join(slot.words_of)}")
 
 
 def _kind(name: str, text: str, kinds: dict[str, str], categories: dict) -> str:

@@ -170,7 +170,7 @@ def _draw(
     if is_computed(spec):
         leaning = latents.uniform(name, spec, seen) if spec.heaps else None
         return compute(feature, z, leaning, seen, rows.n_rows), drawn
-    return show(name, feature, z, rows, simulation, seed, needs_score), drawn
+    return show(name, feature, z, rows, simulation, seed, needs_score, seen), drawn
 
 
 def _effects(spec: Simulate | Interaction) -> dict:

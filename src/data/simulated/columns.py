@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
@@ -13,6 +13,7 @@ from scipy.special import ndtr, ndtri, pdtr
 from src.config.feature import Feature
 from src.config.simulation import Simulate, Simulation
 from src.config.simulation.feature import CALENDAR
+from src.data.expressions import Value
 from src.data.simulated.margins import distribution_function, quantile
 from src.data.simulated.moments import HOUR_WEIGHTS, WEEKDAY_WEIGHTS, calendar
 from src.data.simulated.rows import Rows, stream
@@ -50,7 +51,14 @@ class Shown:
 
 
 def show(
-    name: str, feature: Feature, z: np.ndarray | None, rows: Rows, simulation: Simulation, seed: int, needs_score: bool
+    name: str,
+    feature: Feature,
+    z: np.ndarray | None,
+    rows: Rows,
+    simulation: Simulation,
+    seed: int,
+    needs_score: bool,
+    seen: Mapping[str, Value],
 ) -> Shown:
     """Push latent values through the distribution of a feature; those of the calendar have none."""
     spec = feature.simulate
@@ -58,7 +66,7 @@ def show(
         return _calendar(spec, feature, rows, simulation)
     match spec.distribution:
         case "template":
-            return Shown(*draw_text(name, spec, z, seed, needs_score))
+            return Shown(*draw_text(name, spec, z, seed, needs_score, seen))
         case "zipf":
             return _many_values(name, spec, z, seed)
         case "categorical" | "poisson" | "bernoulli":

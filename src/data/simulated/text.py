@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from string import Formatter
 
 import numpy as np
 from scipy.special import log_ndtr, ndtr, ndtri
 
 from src.config.simulation import Simulate, Slot
+from src.data.expressions import Text, Value
 from src.data.simulated.rows import stream
 
 NODES = np.linspace(-6, 6, 241)  # of the latent value, in standard deviations
 
 
-def draw_text(name: str, spec: Simulate, z: np.ndarray, seed: int, needs_score: bool) -> tuple[np.ndarray, np.ndarray | None]:
+def draw_text(
+    name: str, spec: Simulate, z: np.ndarray, seed: int, needs_score: bool, seen: Mapping[str, Value]
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Fill a template in each row.
 
     A slot with a correlation takes the word at the rank of ``correlation * z + sqrt(1 - correlation^2) * noise``, another
-    slot any of its words.
+    slot any of its words, or of those for the row's value of a column in `seen`.
 
     Returns
     -------
@@ -27,7 +31,7 @@ def draw_text(name: str, spec: Simulate, z: np.ndarray, seed: int, needs_score: 
     """
     n_rows = len(z)
     chosen = stream(seed, "template", name).integers(len(spec.templates), size=n_rows)
-    codes = {key: _word_codes(slot, z, stream(seed, "slot", f"{name}:{key}")) for key, slot in spec.slots.items()}
+    codes = {key: _word_codes(slot, z, stream(seed, "slot", f"{name}:{key}"), seen) for key, slot in spec.slots.items()}
     texts, told = np.empty(n_rows, dtype=object), np.zeros(n_rows)
     for number, template in enumerate(spec.templates):
         rows = np.flatnonzero(chosen == number)
@@ -42,9 +46,19 @@ def draw_text(name: str, spec: Simulate, z: np.ndarray, seed: int, needs_score: 
     return texts, told / spread if spread > 0 else told
 
 
-def _word_codes(slot: Slot, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _word_codes(slot: Slot, z: np.ndarray, rng: np.random.Generator, seen: Mapping[str, Value]) -> np.ndarray:
+    if slot.column is not None:
+        return _codes_by_column(slot.words_of, seen[slot.column], rng.random(len(z)))
     leaning = slot.correlation * z + np.sqrt(1 - slot.correlation**2) * rng.standard_normal(len(z))
     return np.minimum((ndtr(leaning) * len(slot.words)).astype(np.int64), len(slot.words) - 1)
+
+
+def _codes_by_column(words_of: dict[str, list[str]], column: Text, uniform: np.ndarray) -> np.ndarray:
+    """Places in the list of all words of one that goes with the value of each row."""
+    values = list(words_of)
+    n_words = np.array([len(words) for words in words_of.values()])
+    own = np.array([values.index(value) for value in column.values])[column.codes]
+    return (np.cumsum(n_words) - n_words)[own] + (uniform * n_words[own]).astype(np.int64)
 
 
 def _fill(pieces: list, slots: dict[str, Slot], codes: dict[str, np.ndarray], n_rows: int) -> np.ndarray:
@@ -52,7 +66,7 @@ def _fill(pieces: list, slots: dict[str, Slot], codes: dict[str, np.ndarray], n_
     for literal, key in pieces:
         texts = texts + literal
         if key is not None:
-            texts = texts + np.array(slots[key].words, dtype=object)[codes[key]]
+            texts = texts + np.array(slots[key].all_words, dtype=object)[codes[key]]
     return texts
 
 
