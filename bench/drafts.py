@@ -34,7 +34,8 @@ from src.drafts import Draft, draft_use_case  # noqa: E402
 from src.files.yaml_file import read  # noqa: E402
 
 USE_CASES = {  # whose file names the set as its own, or as a proxy
-    "bank_marketing": "account_opening", "german_credit": "credit_scoring", "caravan": "cross_sell", "ecb_fx_volatility": "currency_risk",
+    "bank_marketing": "account_opening", "german_credit": "credit_scoring",
+    "caravan": "cross_sell", "ecb_fx_volatility": "currency_risk",
     "gmsc": "default_prediction", "fed_deposits": "deposit_prediction", "us_factor_months": "factor_investing",
     "loanapp": "fair_lending", "ecb_fx": "fx_prediction", "fed_margins": "interest_optimization",
     "fed_eve": "interest_rate_risk", "us_asset_months": "portfolio_optimization",

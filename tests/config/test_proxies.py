@@ -17,7 +17,9 @@ PAIRS = [(name, proxy) for name, facts in USE_CASES.items() if facts for proxy i
 
 @pytest.mark.parametrize(("name", "proxy"), PAIRS)
 def test_every_proxy_of_every_use_case_holds_on_every_row(name, proxy):
-    use_case = UseCase(**UseCase(**USE_CASES[name]).model_dump() | {"cost": None} | datasets.facts_of_proxy(proxy, USE_CASES[name]["metric"]))
+    use_case = UseCase(
+        **UseCase(**USE_CASES[name]).model_dump() | {"cost": None} | datasets.facts_of_proxy(proxy, USE_CASES[name]["metric"])
+    )
     data = load.load("packaged", use_case, proxy, None, None, None)
     kept = validate(data.frame, schema_of(use_case), use_case.duplicates, use_case.rules)
     times = [use_case.time_column] if use_case.time_column else []

@@ -288,6 +288,31 @@ def test_holidays_are_those_of_the_calendar():
     } <= american
 
 
+# ---- texts
+
+
+TOPIC = {
+    "type": "category",
+    "categories": ["card", "loan"],
+    "simulate": {"distribution": "categorical", "probabilities": [0.8, 0.2]},
+}
+NOUNS = {"loan": ["instalment", "rate"], "card": ["PIN", "limit", "chip"]}
+
+
+def message(**slot):
+    slots = {"noun": {"column": "topic", "words_of": NOUNS, **slot}, "tone": {"words": ["bad", "good"], "correlation": 0.7}}
+    facts = {"distribution": "template", "templates": ["the {noun} is {tone}", "{tone} {noun}"], "slots": slots, "effect": 1.0}
+    return {"type": "text", "simulate": facts}
+
+
+def test_a_text_speaks_of_what_another_column_says_with_each_of_its_words():
+    frame = draw({"text": message(), "topic": TOPIC}, n_rows=4000).frame
+    nouns = frame["text"].str.extract(f"({'|'.join(sum(NOUNS.values(), []))})")[0]
+    shares = nouns.groupby(frame["topic"], observed=True).value_counts(normalize=True)
+    assert {topic: set(shares[topic].index) for topic in NOUNS} == {topic: set(words) for topic, words in NOUNS.items()}
+    assert all((abs(shares[topic] - 1 / len(words)) < 0.06).all() for topic, words in NOUNS.items())
+
+
 # ---- what is refused
 
 
@@ -347,6 +372,11 @@ def feature(type="float", **facts):
         ({"status": {**STATUS, "simulate": {"derived": "1"}}}, "derived gives numbers, not type category"),
         ({"x": feature(given=[{"when": "1 > 0", "value": "a"}])}, "the value a is not of type float"),
         ({"x": feature(type="bool", given=[{"when": "1 > 0", "value": 1}])}, "normal cannot draw type bool"),
+        ({"x": message(), "topic": feature()}, "slot noun names topic, which is not a category with categories"),
+        ({"x": message()}, "slot noun names topic, which is not a category with categories"),
+        ({"x": message(words_of={"card": ["PIN"]}), "topic": TOPIC}, "slot noun needs words for card, loan, but has card"),
+        ({"x": message(words=["PIN"]), "topic": TOPIC}, "a slot needs either words, or a column and words_of its values"),
+        ({"x": message(correlation=0.5), "topic": TOPIC}, "words of topic follow that column, so they have no correlation"),
     ],
 )
 def test_a_use_case_refuses_facts_that_do_not_fit_it(features, message):
