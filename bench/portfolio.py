@@ -46,7 +46,8 @@ def bare_seconds(run_dir: Path) -> float:
     """Seconds that the fits of a finished run take, with one thread and nothing around them."""
     from src.config.schema import TrainingConfig
     from src.data import load
-    from src.data.lags import add_lags, lag_features
+    from src.data.derived_columns import add_derived
+    from src.data.lags import add_lags
     from src.data.split import row_keys, split
     from src.data.table_schema import schema_of
     from src.data.validation import validate
@@ -59,8 +60,9 @@ def bare_seconds(run_dir: Path) -> float:
     use_case = config.use_case
     data = load.load(use_case=use_case, **config.data_source.model_dump())
     frame = validate(data.frame, schema_of(use_case), use_case.duplicates).frame
-    features = {**use_case.features, **lag_features(use_case.lags)}
+    features = use_case.inputs()
     frame = add_lags(frame, use_case.lags, use_case.time_column) if use_case.lags else frame
+    frame = add_derived(frame, use_case.derived) if use_case.derived else frame
     recipe = replace(make_recipe(config, features), n_threads=1, patience=None, smears=False)
     if use_case.task == "clustering":
         start = time.perf_counter()

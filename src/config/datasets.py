@@ -172,6 +172,7 @@ def facts_of_proxy(name: str, metric: str) -> dict[str, Any]:
         "duplicates": entry.duplicates,
         "group_column": None,
         "lags": {},
+        "derived": {},
         "series": None,
         "requires_monotone": False,
         "rules": entry.rules,

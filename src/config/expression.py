@@ -20,13 +20,18 @@ FUNCTIONS = {
     "year": (1, 1),
     "month": (1, 1),
     "missing": (1, 1),
+    "days_between": (2, 2),
+    "months_between": (2, 2),
     "round": (2, 2),
+    "coalesce": (2, 9),
     "min": (2, 9),
     "max": (2, 9),
     "where": (3, 3),
     "instalment": (3, 3),
 }
 """Fewest and most arguments of each function."""
+OF_DATES = ("days_between", "months_between")
+CHOOSING = ("coalesce", "min", "max")
 KEYWORDS = {"and", "or", "not", "in", "true", "false"}
 COMPARISONS = ("<=", ">=", "==", "!=", "<", ">")
 _TOKEN = re.compile(
@@ -219,12 +224,12 @@ class _Reader:
 
 
 def kind_of(expression: Expression, kinds: dict[str, str], categories: dict[str, list[str] | None]) -> str:
-    """Whether an expression gives a number, a truth or a text.
+    """Whether an expression gives a number, a date, a truth or a text.
 
     Parameters
     ----------
     expression : Expression
-    kinds : dict of str to {"number", "truth", "text"}
+    kinds : dict of str to {"number", "date", "truth", "text"}
         Of every column that it may name.
     categories : dict of str to list of str or None
         Values of columns that are known to have no others.
@@ -258,7 +263,13 @@ def _kind(tree: tuple, kinds: dict[str, str], categories: dict[str, list[str] | 
         case ("call", "where", condition, *values):
             if _kind(condition, **known) != "truth":
                 raise _Mixed("where takes a condition and two numbers")
-            return _number(values, **known)
+            return _chosen("where", values, **known)
+        case ("call", name, *arguments) if name in CHOOSING:
+            return _chosen(name, arguments, **known)
+        case ("call", name, *arguments) if name in OF_DATES:
+            if any(_kind(one, **known) != "date" for one in arguments):
+                raise _Mixed(f"{name} takes two dates")
+            return "number"
         case ("call", _, *arguments) | ("negative", *arguments) | ("+" | "-" | "*" | "/", *arguments):
             return _number(arguments, **known)
         case ("and" | "or" | "not", *sides):
@@ -271,6 +282,14 @@ def _kind(tree: tuple, kinds: dict[str, str], categories: dict[str, list[str] | 
         case (sign, left, right):
             _compare(sign, left, right, **known)
     return "truth"
+
+
+def _chosen(name: str, trees: list[tuple], kinds: dict[str, str], categories: dict[str, list[str] | None]) -> str:
+    """Kind of one of several values: a date if all are, else a number."""
+    found = {_kind(tree, kinds, categories) for tree in trees}
+    if "date" in found and len(found) > 1:
+        raise _Mixed(f"{name} takes dates or numbers, not both")
+    return "date" if found == {"date"} else _number(trees, kinds, categories)
 
 
 def _number(trees: list[tuple], kinds: dict[str, str], categories: dict[str, list[str] | None]) -> str:

@@ -32,6 +32,8 @@ class Feature(StrictModel):
         Largest share of rows, in [0, 1], that may lack a value.
     monotone : {-1, 0, 1}
         Sign that the effect on the score must have.
+    in_model : bool
+        Whether a model looks at the column itself. False for one that only derived columns, rules or costs look at.
     format : str, optional
         Of a date that is not in ISO 8601, in the words of `strptime`, such as "%d.%m.%Y".
     simulate : Simulate, optional
@@ -45,6 +47,7 @@ class Feature(StrictModel):
     categories: list[str] | None = None
     max_missing: Share = 0.0
     monotone: Literal[-1, 0, 1] = 0
+    in_model: bool = True
     format: str | None = None
     simulate: Simulate | None = None
 
@@ -59,6 +62,8 @@ class Feature(StrictModel):
             raise ValueError(f"format is for type date, not {self.type}")
         if self.type in ("category", "text", "date") and (self.min is not None or self.max is not None or self.monotone):
             raise ValueError(f"a {self.type} has no min, max or monotone")
+        if self.monotone and not self.in_model:
+            raise ValueError(f"monotone is {self.monotone}, but no model looks at it: in_model is false")
         if self.categories is not None and self.type != "category":
             raise ValueError(f"categories are for type category, not {self.type}")
         if self.min is not None and self.max is not None and self.min > self.max:

@@ -10,7 +10,7 @@ from src.config.expression import kind_of, parse
 from src.config.strict_model import StrictModel
 
 Condition = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-KINDS = {"float": "number", "int": "number", "date": "number", "bool": "truth", "category": "text", "text": "text"}
+KINDS = {"float": "number", "int": "number", "date": "date", "bool": "truth", "category": "text", "text": "text"}
 
 
 class Rule(StrictModel):
@@ -77,7 +77,7 @@ def check_rules(rules: dict[str, Rule], kinds: dict[str, str], categories: dict[
     Parameters
     ----------
     rules : dict of str to Rule
-    kinds : dict of str to {"number", "truth", "text"}
+    kinds : dict of str to {"number", "date", "truth", "text"}
         Of every column of the table.
     categories : dict of str to list of str or None
         Values of columns that have no others.

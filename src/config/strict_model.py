@@ -9,6 +9,7 @@ from pydantic_core import PydanticKnownError
 from src.extensions.table import Table
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Column = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 

@@ -4,11 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from src.config.derived import Derived, check_derived, features_of
 from src.config.feature import Feature, Label, Lag
 from src.config.rule import KINDS, Rule, check_rules
 from src.config.simulation import Simulation
 from src.config.simulation.agreement import check_agreement
-from src.config.strict_model import Name, Share, StrictModel, known_in
+from src.config.strict_model import Column, Name, Share, StrictModel, known_in
 from src.metrics.names import METRICS, NEEDS_TRUE_GROUPS
 
 Task = Literal["binary", "multiclass", "regression", "clustering", "anomaly"]
@@ -180,6 +181,8 @@ class UseCase(StrictModel):
         go into one part of a stratified or random split.
     lags : dict of str to Lag
         Features that are computed from earlier rows, by name; they need a time column.
+    derived : dict of str to Derived
+        Features that are computed from columns of the same row, by name.
     series : Series, optional
         For a number in time order: forecasts without a model that the model has to beat.
     benchmarks : dict of str to Benchmark
@@ -233,6 +236,7 @@ class UseCase(StrictModel):
     max_missing: Share | None = None
     features: dict[str, Feature]
     lags: dict[str, Lag] = Field(default_factory=dict)
+    derived: dict[Column, Derived] = Field(default_factory=dict)
     series: Series | None = None
     benchmarks: dict[Name, Benchmark] = Field(default_factory=dict)
     known_in_time: dict[str, str] = Field(default_factory=dict)
@@ -289,9 +293,10 @@ class UseCase(StrictModel):
                 raise ValueError(f"cost_matrix names {unknown[0]}, which is not one of the classes")
         if (self.minimum_score is None) != (self.minimum_reason is None):
             raise ValueError("minimum_score and minimum_reason go together: say in a sentence why it must be that much")
-        if unknown := sorted(set(self.known_in_time) - set(self.features)):
+        if unknown := sorted(set(self.known_in_time) - {*self.features, *self.derived}):
             raise ValueError(f"known_in_time names {unknown[0]}, which is not a feature")
-        if self.requires_monotone and (self.task == "multiclass" or not any(f.monotone for f in self.features.values())):
+        directed = any(one.monotone for one in (*self.features.values(), *self.derived.values()))
+        if self.requires_monotone and (self.task == "multiclass" or not directed):
             raise ValueError("requires_monotone needs a feature with a direction, and a score with one")
         if self.requires_monotone and self.quantile is not None:
             raise ValueError("requires_monotone does not go with a quantile: no model keeps directions in one")
@@ -325,7 +330,7 @@ class UseCase(StrictModel):
 
     @model_validator(mode="after")
     def _lags_agree(self):
-        if not self.features and not self.lags:
+        if not any(one.in_model for one in self.features.values()) and not self.lags and not self.derived:
             raise ValueError("features is empty, and there are no lags: a model learns from one of them at least")
         if self.lags and self.time_column is None:
             raise ValueError("lags look back in time, so they need a time_column")
@@ -340,19 +345,39 @@ class UseCase(StrictModel):
         return self
 
     @model_validator(mode="after")
+    def _derived_agree(self):
+        forbidden = dict.fromkeys(self.protected, "protected")
+        forbidden |= {self.target: "the target"} if self.target else {}
+        forbidden |= {self.group_column: "the group column, which no model may learn"} if self.group_column else {}
+        categories = {name: feature.categories for name, feature in self.features.items()}
+        check_derived(self.derived, self._kinds(), categories, forbidden, self.time_column)
+        return self
+
+    def _kinds(self) -> dict[str, str]:
+        """Of the columns that derived columns may look at."""
+        kinds = {name: KINDS[feature.type] for name, feature in self.features.items()} | dict.fromkeys(self.lags, "number")
+        return kinds | ({self.time_column: "date"} if self.time_column else {})
+
+    def inputs(self) -> dict[str, Feature]:
+        """What a model may look at: features, lags and derived columns, in this order."""
+        looked_at = {name: feature for name, feature in self.features.items() if feature.in_model}
+        lags = {name: Feature(type="float", max_missing=1.0) for name in self.lags}  # the first rows of an entity lack them
+        return looked_at | lags | features_of(self.derived, self._kinds())
+
+    @model_validator(mode="after")
     def _benchmarks_agree(self):
         if self.benchmarks and self.task not in ("binary", "multiclass", "regression"):
             raise ValueError(f"benchmarks go with tasks binary, multiclass and regression, not {self.task}")
-        known = {**self.features, **dict.fromkeys(self.lags)}
+        known = self.inputs()
         for name, benchmark in self.benchmarks.items():
             if name in TAKEN:
                 raise ValueError(f"a benchmark cannot be called {name}: metrics of something else begin with that")
             if unknown := [column for column in benchmark.columns if column not in known]:
                 raise ValueError(
-                    f"benchmark {name} names {unknown[0]}, which is neither a feature nor a lag; "
+                    f"benchmark {name} names {unknown[0]}, which is neither a feature, a lag nor a derived column; "
                     f"leave the benchmark out with ~use_case.benchmarks.{name}"
                 )
-            types = {column: known[column].type if known[column] else "float" for column in benchmark.columns}
+            types = {column: known[column].type for column in benchmark.columns}
             if not_of_it := [column for column, type_ in types.items() if type_ == "text"]:
                 raise ValueError(f"benchmark {name}: {not_of_it[0]} is a text, which a linear model cannot take")
             if benchmark.linear is None and self.task != "regression":
@@ -364,7 +389,7 @@ class UseCase(StrictModel):
     @model_validator(mode="after")
     def _rules_agree(self):
         kinds = {name: KINDS[feature.type] for name, feature in self.features.items()}
-        kinds |= {self.time_column: "number"} if self.time_column else {}
+        kinds |= {self.time_column: "date"} if self.time_column else {}
         kinds |= {self.group_column: "text"} if self.group_column else {}
         kinds |= {self.target: "text" if self.classes else "number"} if self.target else {}
         categories = {name: feature.categories for name, feature in self.features.items()}

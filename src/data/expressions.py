@@ -213,6 +213,27 @@ def _calendar(unit: str):
     return part
 
 
+def _months_between(start, end):
+    """Whole months, to the end of the month where it has no such day; negative where the end comes first."""
+    known = ~(np.isnan(start) | np.isnan(end))
+    first, last = (np.where(known, days, 0.0) for days in (start, end))
+    months = np.where(first <= last, _whole_months(first, last), -_whole_months(last, first))
+    return np.where(known, months, np.nan)
+
+
+def _whole_months(start, end):
+    (month, day, _), (end_month, end_day, n_days) = _parts(start), _parts(end)
+    return end_month - month - (end_day < np.minimum(np.floor(day), n_days) + day % 1)
+
+
+def _parts(days):
+    """Months since 1970, day of the month from 1 with its time as a fraction, and days of the month."""
+    whole = np.floor(days).astype("datetime64[D]")
+    months = whole.astype("datetime64[M]")
+    first, after = (one.astype("datetime64[D]").astype(np.float64) for one in (months, months + 1))
+    return months.astype(np.int64), days - first + 1, after - first
+
+
 OPERATORS = {
     **{sign: _compared(sign) for sign in ("<=", ">=", "==", "!=", "<", ">")},
     "and": _and,
@@ -230,5 +251,8 @@ CALLS = {
     "year": _calculated(_calendar("year")),
     "month": _calculated(_calendar("month")),
     "instalment": _calculated(_instalment),
+    "days_between": _calculated(lambda start, end: end - start),
+    "months_between": _calculated(_months_between),
+    "coalesce": _calculated(lambda *values: reduce(lambda left, right: np.where(np.isnan(left), right, left), values)),
     "where": _chosen,
 }

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from src.config.feature import Feature, Lag
+from src.config.feature import Lag
 from src.errors import DataError
 
 
@@ -31,11 +31,6 @@ class _Series:
     order: np.ndarray
     first: np.ndarray
     moment: np.ndarray
-
-
-def lag_features(lags: Mapping[str, Lag]) -> dict[str, Feature]:
-    """What the new columns are to a model: numbers that the first rows of an entity lack."""
-    return {name: Feature(type="float", max_missing=1.0) for name in lags}
 
 
 def add_lags(frame: pd.DataFrame, lags: Mapping[str, Lag], time_column: str) -> pd.DataFrame:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from src.data.lags import add_lags, lag_features, naive_forecasts
+from src.data.derived_columns import add_derived, notes_on_undefined, undefined
+from src.data.lags import add_lags, naive_forecasts
 from src.data.table_schema import schema_of
 from src.data.validation import Validated, validate
 from src.metrics.units import Units, make_units
@@ -29,9 +30,9 @@ class Table:
     Attributes
     ----------
     frame : DataFrame of shape (n_rows, n_columns)
-        Features, lags, target, time and group column.
+        Features, lags, derived columns, target, time and group column.
     features : mapping of str to Feature
-        Declared features and lags: what a model may look at.
+        Declared features, lags and derived columns: what a model may look at.
     y : ndarray of shape (n_rows,), optional
         Class codes from 0, or values.
     times, groups, true_score : ndarray of shape (n_rows, …), optional
@@ -81,17 +82,20 @@ def make_table(data: Dataset, use_case: UseCase) -> Table:
         If the rows are not what the use case declares.
     """
     valid = validate(data.frame, schema_of(use_case), use_case.duplicates, use_case.rules)
-    return table_of(valid, use_case, None if data.true_score is None else data.true_score[valid.rows])
+    table = table_of(valid, use_case, None if data.true_score is None else data.true_score[valid.rows])
+    lacking = notes_on_undefined(undefined(table.frame, use_case.derived), len(table.frame))
+    return replace(table, valid=replace(valid, notes=[*valid.notes, *lacking])) if lacking else table
 
 
 def table_of(valid: Validated, use_case: UseCase, true_score: np.ndarray | None) -> Table:
-    """Add to valid rows what is computed from earlier ones: lags, naive forecasts, and a hash of what each row says."""
+    """Add to valid rows what is computed from them: lags, derived columns, naive forecasts, and a hash of what each says."""
     frame, time_column, series = valid.frame, use_case.time_column, use_case.series
     forecasts = naive_forecasts(frame, use_case.target, time_column, **series.model_dump()) if series else {}
     with_lags = add_lags(frame, use_case.lags, time_column) if use_case.lags else frame
+    whole = add_derived(with_lags, use_case.derived) if use_case.derived else with_lags
     return Table(
-        frame=with_lags,
-        features={**use_case.features, **lag_features(use_case.lags)},
+        frame=whole,
+        features=use_case.inputs(),
         y=frame[use_case.target].to_numpy() if use_case.target else None,
         times=frame[time_column].to_numpy() if time_column else None,
         groups=frame[use_case.group_column].to_numpy() if use_case.group_column else None,

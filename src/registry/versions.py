@@ -15,6 +15,7 @@ FIRST = "1.0.0"
 OF_INPUTS = ("type", "min", "max", "categories")  # facts about a feature that decide which rows a model accepts
 NOT_OF_HOW = (
     "features",
+    "derived",
     "simulation",
     "minimum_score",
     "minimum_reason",
@@ -69,11 +70,16 @@ def next_version(before: Mapping[str, Any] | None, inputs: str, configuration: s
 
 
 def inputs_sha256(config: Mapping[str, Any]) -> str:
-    """Hash of what goes in and comes out: features with types, ranges and categories, lags, target and classes."""
+    """Hash of what goes in and comes out: features with types, ranges and categories, lags, derived columns, target, classes."""
     use_case = config["use_case"]
-    features = {name: {key: facts[key] for key in OF_INPUTS} for name, facts in use_case["features"].items()}
+    features = {name: {key: facts[key] for key in OF_INPUTS} | _left_out(facts) for name, facts in use_case["features"].items()}
     of_target = {key: use_case[key] for key in ("task", "target", "classes", "quantile")}
-    return _sha256([features, use_case["lags"], of_target])
+    derived = {name: facts["expression"] for name, facts in (use_case.get("derived") or {}).items()}
+    return _sha256([features, use_case["lags"], of_target, *([derived] if derived else [])])
+
+
+def _left_out(facts: Mapping[str, Any]) -> dict[str, bool]:
+    return {} if facts.get("in_model", True) else {"in_model": False}
 
 
 def configuration_sha256(config: Mapping[str, Any]) -> str:
@@ -81,7 +87,8 @@ def configuration_sha256(config: Mapping[str, Any]) -> str:
     settings = {key: value for key, value in config.items() if key not in (*NO_NUMBER, "use_case", "data_source")}
     settings["tuning"] = {key: value for key, value in config["tuning"].items() if key not in HOW_A_SEARCH_RUNS}
     use_case = {key: value for key, value in config["use_case"].items() if key not in NOT_OF_HOW}
-    directions = {name: facts["monotone"] for name, facts in config["use_case"]["features"].items()}
+    told = config["use_case"]["features"] | (config["use_case"].get("derived") or {})
+    directions = {name: facts["monotone"] for name, facts in told.items()}
     return _sha256([settings, use_case, directions])
 
 

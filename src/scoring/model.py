@@ -18,7 +18,8 @@ import pandas as pd
 from src.config.feature import Feature
 from src.config.schema import UNSUPERVISED
 from src.config.use_case import UseCase
-from src.data.lags import add_lags, lag_features
+from src.data.derived_columns import add_derived
+from src.data.lags import add_lags
 from src.data.reading import PLAIN, SETTINGS, Reading, make_reading
 from src.errors import ConfigError, DataError, IntegrityError, TrainingError
 from src.evaluation.explain.reference import as_table
@@ -73,8 +74,8 @@ class ScoringModel:
 
     @cached_property
     def features(self) -> dict[str, Feature]:
-        """What the model looks at: declared features and lags."""
-        return {**self.use_case.features, **lag_features(self.use_case.lags)}
+        """What the model looks at: declared features, lags and derived columns."""
+        return self.use_case.inputs()
 
     @cached_property
     def seen(self) -> dict[str, list[str]]:
@@ -155,13 +156,15 @@ class ScoringModel:
         return check(n_rows, make_frame, use_case.features, history_converters(use_case), is_strict, use_case.rules)
 
     def with_history(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Add the lags, which are computed from all rows of the table."""
-        return add_lags(table, self.use_case.lags, self.use_case.time_column) if self.use_case.lags else table
+        """Add the lags, which are computed from all rows of the table, and the derived columns."""
+        use_case = self.use_case
+        table = add_lags(table, use_case.lags, use_case.time_column) if use_case.lags else table
+        return add_derived(table, use_case.derived) if use_case.derived else table
 
     def score(self, table: pd.DataFrame, n_reasons: int, tally: Tally) -> dict[str, Any]:
         """Columns of the answer for good rows, in the order in which they are written; one text stands for all of a column."""
         with _as_written("The model"):
-            tally.count(table, self.use_case.features, list(self.use_case.lags), self.seen)
+            tally.count(table, self.use_case, self.seen)
             columns, codes = self._answer(table)
             columns["model_version"] = self.version
             if n_reasons:

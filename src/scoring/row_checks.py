@@ -100,10 +100,9 @@ def _said(faults: list[Fault], frame: pd.DataFrame, is_strict: bool) -> str:
 
 
 def history_columns(use_case: UseCase) -> dict[str, str]:
-    """Columns that only the lags need, and what kind each is."""
-    if not use_case.lags:
-        return {}
-    needed = {use_case.time_column: "time"}
+    """Columns that only lags and derived columns need, and what kind each is."""
+    of_time = use_case.lags or any(use_case.time_column in one.columns for one in use_case.derived.values())
+    needed = {use_case.time_column: "time"} if of_time else {}
     for lag in use_case.lags.values():
         needed |= {lag.column: "category" if use_case.classes else "float"} if lag.column == use_case.target else {}
         needed |= {lag.entity: "category"} if lag.entity else {}

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from scipy.special import bdtrc
 
+from src.data.derived_columns import notes_on_undefined, undefined
 from src.errors import DataError, at_most
 
 if TYPE_CHECKING:
     from src.config.feature import Feature
+    from src.config.use_case import UseCase
 
 BY_CHANCE = 0.001
 
@@ -31,6 +33,8 @@ class Tally:
         By feature: values that the model did not see in fitting.
     missing : Counter
         By feature.
+    undefined : Counter
+        By derived column: rows that lack it although they have all that it looks at.
     """
 
     n_scored: int = 0
@@ -38,20 +42,20 @@ class Tally:
     n_without_history: int = 0
     unseen: Counter = field(default_factory=Counter)
     missing: Counter = field(default_factory=Counter)
+    undefined: Counter = field(default_factory=Counter)
 
-    def count(
-        self, table: pd.DataFrame, features: Mapping[str, Feature], lags: list[str], seen: Mapping[str, list[str]]
-    ) -> None:
+    def count(self, table: pd.DataFrame, use_case: UseCase, seen: Mapping[str, list[str]]) -> None:
         """Add rows that are scored."""
         self.n_scored += len(table)
-        for name, feature in features.items():
+        for name, feature in use_case.features.items():
             column = table[name]
             if feature.max_missing:
                 self.missing[name] += int(column.isna().sum())
             if feature.type == "category" and name in seen:
                 self.unseen[name] += n_unseen(column, seen[name])
-        if lags:
-            self.n_without_history += int(table[lags].isna().any(axis=1).sum())
+        if use_case.lags:
+            self.n_without_history += int(table[list(use_case.lags)].isna().any(axis=1).sum())
+        self.undefined.update(undefined(table, use_case.derived))
 
     def too_empty(self, features: Mapping[str, Feature]) -> list[str]:
         """Features that lack more values than is declared, and more than chance would explain once in a thousand times."""
@@ -82,6 +86,7 @@ class Tally:
             found.append(
                 f"{self.n_without_history:,} of {self.n_scored:,} rows lack some of the history that lags look back at."
             )
+        found += notes_on_undefined(self.undefined, self.n_scored)
         return [*found, *(f"{fault}." for fault in self.too_empty(features))]
 
 

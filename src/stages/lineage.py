@@ -158,7 +158,7 @@ def _words(settings: dict[str, Any]) -> set[str]:
     use_case = settings["use_case"]
     types = {feature["type"] for feature in use_case["features"].values()}
     words = {use_case["task"], *(f"column of {one if one in OF_KIND else 'number'}" for one in types)}
-    words |= {"column of number"} if use_case["lags"] else set()
+    words |= {"column of number"} if use_case["lags"] or use_case["derived"] else set()
     words |= {algorithm.rounds for algorithm in _algorithms(settings) if algorithm.rounds}
     words |= {"searched"} if settings["tuning"]["method"] != "none" else set()
     return words | ({"ensemble"} if settings["members"] else set())

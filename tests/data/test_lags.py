@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from src.config.feature import Lag
-from src.data.lags import add_lags, lag_features, naive_forecasts
+from src.data.lags import add_lags, naive_forecasts
 from src.errors import DataError
 
 STATISTICS = {"mean": np.mean, "std": lambda kept: np.std(kept, ddof=1), "min": np.min, "max": np.max, "sum": np.sum}
@@ -123,11 +123,6 @@ def test_rows_keep_their_order_and_the_table_given_stays_as_it_was():
     pd.testing.assert_frame_equal(frame, given)
     pd.testing.assert_frame_equal(made[frame.columns], given)
     assert list(made.columns) == [*frame.columns, *LAGS]
-
-
-def test_every_lag_is_a_number_to_a_model():
-    assert {feature.type for feature in lag_features(LAGS).values()} == {"float"}
-    assert list(lag_features(LAGS)) == list(LAGS)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def check_order(use_case: UseCase) -> None:
     """
     features, simulation = use_case.features, use_case.simulation
     kinds = {name: KINDS[feature.type] for name, feature in features.items()}
-    kinds |= {use_case.time_column: "number"} if use_case.time_column else {}
+    kinds |= {use_case.time_column: "date"} if use_case.time_column else {}
     categories = {name: feature.categories for name, feature in features.items()}
     for name in draw_order(features, simulation):
         drawn = features[name].simulate

@@ -26,7 +26,8 @@ def warned_parts(config: TrainingConfig, table: Table, parts: Parts) -> Parts:
     use_case = config.use_case
     train, y_train = table.rows(parts.split.train)
     task = "binary" if use_case.task == "anomaly" else use_case.task  # as its labels look
-    suspects = leakage.find(train[list(use_case.features)], y_train, task, config.seed, table.times is not None)
+    looked_at = [name for name in use_case.inputs() if name not in use_case.lags]
+    suspects = leakage.find(train[looked_at], y_train, task, config.seed, table.times is not None)
     said = validity.of_other_split(*parts.seeds)
     found = replace(parts, suspects=suspects, of_split=[f"Careful: {said}."] if said else [])
     for warning in found.warnings:

@@ -116,8 +116,8 @@ def features(run: Recorded) -> list[str]:
     declared, names = run.use_case("features"), run("feature_names")
     if declared is None or names is None:
         return ["## Features", not_recorded("features")]
-    lags = run.use_case("lags") or {}
-    rows = [_feature(run, name, declared.get(name), lags.get(name)) for name in names]
+    lags, derived = run.use_case("lags") or {}, run.use_case("derived") or {}
+    rows = [_feature(run, name, declared.get(name) or derived.get(name), lags.get(name)) for name in names]
     header = ["Feature", "Type", "Range", "Categories", "May be missing", "Missing in train", "Direction",
               "Largest step against it", "What it is"]  # fmt: skip
     enforced = run("monotone_is_enforced")
@@ -139,6 +139,9 @@ def _feature(run: Recorded, name: str, declared: Mapping | None, lag: Mapping | 
     if declared is None:
         return [code(name), *[MISSING] * 8]
     sign = told(declared, "monotone", lambda value: {1: "rising", -1: "falling", 0: "none"}[value])
+    if "expression" in declared:
+        what = ": ".join(part for part in (told(declared, "description", text), told(declared, "expression", code)) if part)
+        return [code(name), "derived", "any", "", "yes", seen, sign, _step(run, name) if sign != "none" else "", what]
     return [
         code(name),
         told(declared, "type", text),
