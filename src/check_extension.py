@@ -12,7 +12,8 @@ from src.extensions import packages
 from src.runtime.terminal import for_people
 
 HELP = """\
-Try every capability that an extension declares: its metrics, and its models as the files of --config-dir name them.
+Try every capability that an extension declares: its metrics, its transformers, and its models and data sources as the files
+of --config-dir name them.
 
   python -m src.check_extension team-models
 
@@ -40,7 +41,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m src.check_extension", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("name", help="of the package, as project.yaml enables it")
-    parser.add_argument("--config-dir", "-cd", type=Path, help="where model/*.yaml stand (config_dir of project.yaml)")
+    parser.add_argument(
+        "--config-dir", "-cd", type=Path, help="where model/*.yaml and so on stand; config_dir of project.yaml"
+    )
     return parser
 
 
@@ -55,13 +58,49 @@ def _enabled(name: str) -> packages.Extension:
 
 
 def _judged(extension: packages.Extension, config_dir: Path | None) -> list:
+    from src.conformity import features, metrics, report_sections
+
+    found = [claim for name in extension.entries["metrics"] for claim in metrics.judge(name)]
+    for name in extension.entries["features"]:
+        found += [claim for params in _params_of(name, config_dir) for claim in features.judge(name, params)]
+    found += [claim for name in extension.entries["report_sections"] for claim in report_sections.judge(name)]
+    return found + _judged_sources(extension, config_dir) + _judged_models(extension, config_dir)
+
+
+def _params_of(transformer: str, config_dir: Path | None) -> list[dict]:
+    """Parameters that use cases give a transformer; none where no file names it."""
+    from src.files import yaml_file
+
+    paths = sorted(config_dir.glob("use_case/*.yaml")) if config_dir else []
+    use_cases = [(yaml_file.read(path) or {}).get("use_case") or {} for path in paths]
+    named = [(one.get("transformers") or {}).get(transformer) for one in use_cases]
+    return [one.get("params") or {} for one in named if one] or [{}]
+
+
+def _judged_sources(extension: packages.Extension, config_dir: Path | None) -> list:
+    from src.conformity import data_sources
+    from src.files import yaml_file
+
+    paths = sorted(config_dir.glob("data_source/*.yaml")) if config_dir else []
+    named = [(path.stem, yaml_file.read(path) or {}) for path in paths]
+    theirs = extension.entries["data_sources"]
+    if left := sorted(set(theirs) - {one.get("source") for _, one in named}):
+        raise ConfigError(
+            f"No file names the data source {', '.join(left)}: nothing says with which settings to try it.\n"
+            "Give --config-dir with data_source/NAME.yaml: see docs/how-to/own-code.md."
+        )
+    found = [(name, one) for name, one in named if one.get("source") in theirs]
+    return [claim for name, one in found for claim in data_sources.judge(name, one["source"], one.get("settings") or {})]
+
+
+def _judged_models(extension: packages.Extension, config_dir: Path | None) -> list:
     from pydantic import ValidationError
 
     from src.config.checks import model_facts
     from src.config.schema import Model
-    from src.conformity import metrics, models
+    from src.conformity import models
 
-    found = [claim for name in extension.entries["metrics"] for claim in metrics.judge(name)]
+    found: list = []
     theirs = set(extension.entries["models"])
     left = set(theirs)
     for path in sorted(config_dir.glob("model/*.yaml")) if config_dir else ():

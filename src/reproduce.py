@@ -69,7 +69,8 @@ def fit(cfg: DictConfig) -> None:
     from src.stages.resolve import withheld
     from src.train import split_seed
 
-    run_dir, checked = Path(HydraConfig.get().runtime.output_dir), config.read(cfg)
+    run_dir = Path(HydraConfig.get().runtime.output_dir)
+    checked = config.read(cfg, config_dirs=config.config_dirs_of(HydraConfig.get()))
     made = beside(run_dir)
     shutil.rmtree(made, ignore_errors=True)
     fit_stage(withheld(checked), made, split_seed())
@@ -101,7 +102,8 @@ def _evaluate(cfg: DictConfig, home: Path) -> float:
     from src.config import settings as config
     from src.pipeline.evaluate.stage import evaluate as evaluate_stage
 
-    run_dir, checked = Path(HydraConfig.get().runtime.output_dir), config.read(cfg)
+    run_dir = Path(HydraConfig.get().runtime.output_dir)
+    checked = config.read(cfg, config_dirs=config.config_dirs_of(HydraConfig.get()))
     score = evaluate_stage(checked, home, run_dir, config.hydra_files(cfg, HydraConfig.get()))
     tracking.track(run_dir, "none", None, None, checked.tracking.experiments)
     return score
@@ -265,9 +267,10 @@ def stages_of_dvc() -> list[str]:
 
 def sweeps(models: dict[str, str]) -> list[list[str]]:
     """Settings of as few sweeps as possible: use cases with their own model share one, others go by model."""
-    from src.config.catalogue import CONF, catalogue
+    from src.config import project
+    from src.config.catalogue import catalogue
 
-    own = {entry["key"]: entry["model"] for entry in catalogue([CONF])}
+    own = {entry["key"]: entry["model"] for entry in catalogue(project.config_dirs())}
     groups: dict[str | None, list[str]] = {}
     for use_case, model in models.items():
         groups.setdefault(None if own[use_case] == model else model, []).append(use_case)

@@ -41,7 +41,7 @@ def main(cfg: DictConfig) -> float:
     from src.runs import history
     from src.runtime.blas import one_thread_of_blas
 
-    checked = config.read(cfg)
+    checked = config.read(cfg, config_dirs=config.config_dirs_of(HydraConfig.get()))
     registry = Path(checked.registry.path) if checked.registry.kind == "local" and _is_told_of("registry=local") else None
     is_single = OmegaConf.is_missing(HydraConfig.get().job, "num")
     with folders.keeps(
@@ -86,10 +86,11 @@ def split_seed() -> int | None:
     from hydra.core.hydra_config import HydraConfig
 
     from src.config import catalogue
+    from src.config.settings import config_dirs_of
 
-    here = HydraConfig.get().runtime
-    config_dirs = [Path(source["path"]) for source in here.config_sources if source["schema"] == "file"]
-    return catalogue.split_seed(here.choices["use_case"], here.choices["data_split"], config_dirs)
+    here = HydraConfig.get()
+    chosen = here.runtime.choices
+    return catalogue.split_seed(chosen["use_case"], chosen["data_split"], config_dirs_of(here))
 
 
 def register(run_dir: Path, root: Path, use_case: str, manifest_sha256: str | None) -> None:

@@ -18,6 +18,7 @@ from src.config.schema import (
     Tracking,
     TrainingConfig,
 )
+from src.config.transform import check_transforms
 from src.config.use_case import UseCase
 from src.errors import ConfigError, unknown
 from src.files import yaml_file
@@ -31,6 +32,7 @@ SOURCE_SETTINGS = {
     "simulated": ("rows", "seed"),
     "file": ("path", "separator", "decimal", "thousands", "encoding", "na_values", "symbols", "strip", "sheet", "skip_lines"),
     "sql": ("query", "url_env", "order_by"),
+    "extension": ("source", "settings"),
 }
 SAFE_CV = {"temporal": ("time_series",), "group": ("group_kfold", "stratified_group_kfold")}
 
@@ -45,6 +47,7 @@ def check(config: TrainingConfig) -> None:
     _check_model(config.model, config.use_case, config.early_stopping)
     for model in (config.model, *config.members.values()):
         _check_quantile(model, config.use_case)
+    check_transforms(config.use_case.transformers, config.use_case.inputs(), config.use_case.task)
     _check_device(config)
     _check_data_source(config.data_source, config.use_case)
     _check_data_split(config.data_split, config.use_case)
@@ -75,8 +78,7 @@ def _check_model(model: Model, use_case: UseCase, early_stopping: EarlyStopping)
     if early_stopping.patience is not None and not model.trains_in_rounds:
         raise ConfigError(
             f"early_stopping.patience={early_stopping.patience}, but model={model.name} does not train in rounds.\n"
-            "Type early_stopping=none, or write into the file of a model of your own:\n"
-            "defaults: [override /early_stopping@_global_.early_stopping: none, _self_]"
+            "Leave it out, or type early_stopping=none."
         )
     if use_case.requires_monotone and not model.keeps_monotone:
         able = [name for name in models_for(use_case.task) if model_facts(CONF / f"model/{name}.yaml")["keeps_monotone"]]
@@ -227,6 +229,8 @@ def _check_data_source(source: DataSource, use_case: UseCase) -> None:
             f"{given} does not fit use_case={use_case.key}.\n"
             f"Choose {choices}data_source={'simulated' if use_case.simulation else 'file data_source.path=…'}."
         )
+    if source.kind == "extension" and source.source is None:
+        raise ConfigError("data_source.kind=extension needs data_source.source, which an extension declares")
     if source.kind == "sql" and not (source.query and source.url_env):
         raise ConfigError("data_source=sql needs data_source.query and data_source.url_env")
     if source.url_env is not None and not secrets.is_variable(source.url_env):

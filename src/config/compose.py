@@ -219,10 +219,9 @@ def check_job(cfg: DictConfig) -> TrainingConfig:
     HydraConfig.instance().set_config(cfg)  # so that ${hydra:job.name} can be read, as in the job itself
     OmegaConf.set_readonly(cfg.hydra, False)  # as it was before Hydra took it
     overrides = OmegaConf.to_container(cfg.hydra.overrides.task, resolve=False)
-    searched = OmegaConf.to_container(cfg.hydra.searchpath, resolve=False) or []
-    folders = [CONF, *(Path(one.removeprefix("file://")) for one in searched)]
+    folders = config.config_dirs_of(cfg.hydra)
     where = places.finder(places.own_use_case(overrides, folders), overrides)
-    checked = config.read(without_hydra(cfg), where)
+    checked = config.read(without_hydra(cfg), where, overrides, folders)
     project.confine(_places(checked, cfg))
     return checked
 

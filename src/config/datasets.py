@@ -173,6 +173,7 @@ def facts_of_proxy(name: str, metric: str) -> dict[str, Any]:
         "group_column": None,
         "lags": {},
         "derived": {},
+        "transformers": {},
         "series": None,
         "requires_monotone": False,
         "rules": entry.rules,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
+from src.config import CONF
 from src.config.secrets import is_variable
 from src.config.strict_model import StrictModel
 from src.errors import ConfigError
@@ -29,7 +30,7 @@ class Project(StrictModel):
     config_dir : str, optional
         Folder with use cases and models of the project's own: what `--config-dir` names where it is not typed.
     extensions : list of str
-        Installed packages whose models and metrics may be used, each with the version that is needed: see
+        Installed packages whose models, metrics and so on may be used, each with the version that is needed: see
         `src.extensions.packages`.
     """
 
@@ -63,6 +64,12 @@ def with_config_dir(argv: list[str]) -> list[str]:
     folder = read().config_dir
     is_typed = any(word.partition("=")[0] in ("--config-dir", "-cd") for word in argv)
     return argv if folder is None or is_typed else ["--config-dir", folder, *argv]
+
+
+def config_dirs() -> list[Path]:
+    """Folders of configuration: ours, and the project's own."""
+    own = read().config_dir
+    return [CONF, *([Path(own)] if own else [])]
 
 
 def confine(places: Mapping[str, str | Path | None], root: Path = Path()) -> None:

@@ -10,7 +10,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from src.config.strict_model import Name, StrictModel, known_in
+from src.config.transform import Value
 from src.config.use_case import Metric, Task, UseCase
+from src.extensions.data_sources import SOURCES
+from src.extensions.report_sections import SECTIONS
 from src.models.estimators import ESTIMATORS
 
 BUDGET = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(s|min|h)")
@@ -21,16 +24,21 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class DataSource(StrictModel):
-    """Where rows come from, and how a file spells them: see `src.data.reading`."""
+    """Where rows come from, and how a file spells them: see `src.data.reading`.
 
-    kind: Literal["packaged", "simulated", "file", "sql"]
-    name: Name | None
-    path: str | None
-    query: str | None
-    url_env: str | None
-    order_by: list[str] | None
-    rows: Annotated[int, Field(ge=1)] | None
-    seed: Seed | None
+    Of kind `extension`, a function of an extension gives them: `source` names it, `settings` are its arguments.
+    """
+
+    kind: Literal["packaged", "simulated", "file", "sql", "extension"]
+    name: Name | None = None
+    path: str | None = None
+    query: str | None = None
+    url_env: str | None = None
+    order_by: list[str] | None = None
+    rows: Annotated[int, Field(ge=1)] | None = None
+    seed: Seed | None = None
+    source: Annotated[str, AfterValidator(known_in(SOURCES))] | None = None
+    settings: dict[str, Value] | None = None
     separator: Annotated[str, Field(pattern=r"^[ -~\t]$")] | None = None
     decimal: Literal[".", ","] | None = None
     thousands: Literal[".", ",", " ", "'", "_"] | None = None
@@ -167,9 +175,12 @@ class Report(StrictModel):
     ----------
     cases : int
         Single test rows with their values and reasons, at most; with 0 the page shows no row's values.
+    sections : list of str
+        Sections of extensions, in order, at the end of the page.
     """
 
     cases: Annotated[int, Field(ge=0, le=5)]
+    sections: list[Annotated[str, AfterValidator(known_in(SECTIONS))]] = Field(default_factory=list)
 
 
 class Preprocessing(StrictModel):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -13,17 +14,24 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ValidationError, create_model
 
 from src.config import datasets, interpolations
-from src.config.checks import CONF, check, model_facts, models_for
-from src.config.schema import Model, TrainingConfig
+from src.config.checks import CONF, check
+from src.config.members import members
+from src.config.schema import EarlyStopping, TrainingConfig
 from src.config.strict_model import StrictModel
 from src.config.use_case import UseCase
-from src.errors import ConfigError, ForbiddenError, at_most, unknown
+from src.errors import ConfigError, ForbiddenError, at_most
 
 MOST_WORDS = 12  # that are listed in a message
 MOST_WITHOUT_NEAR = 40  # where none of them is like what was typed
+NEVER = EarlyStopping(patience=None, min_delta=0.0, restore_best_weights=False)
 
 
-def read(cfg: DictConfig, where: Callable[[str], str] = lambda setting: "") -> TrainingConfig:
+def read(
+    cfg: DictConfig,
+    where: Callable[[str], str] = lambda setting: "",
+    typed: Iterable[str] = (),
+    config_dirs: Iterable[Path] = (CONF,),
+) -> TrainingConfig:
     """Turn a composed configuration into a checked, immutable one.
 
     Parameters
@@ -31,6 +39,10 @@ def read(cfg: DictConfig, where: Callable[[str], str] = lambda setting: "") -> T
     cfg : DictConfig
     where : callable
         Says in which line of which file a setting stands: see `src.config.places`.
+    typed : iterable of str
+        Overrides of the command line. A model without rounds is trained without early stopping, unless one asks for it.
+    config_dirs : iterable of Path
+        Folders whose models an ensemble may average.
 
     Raises
     ------
@@ -58,7 +70,9 @@ def read(cfg: DictConfig, where: Callable[[str], str] = lambda setting: "") -> T
     if config.data_split.method == "random" and config.data_split.stratify:
         config = config.model_copy(update={"data_split": config.data_split.model_copy(update={"method": "stratified"})})
     config = _on_proxy(config)
-    config = config.model_copy(update={"members": _members(config.model, config.use_case.task)})
+    config = config.model_copy(update={"members": members(config.model, config.use_case.task, config_dirs)})
+    if not config.model.trains_in_rounds and not any(text.lstrip("+").startswith("early_stopping") for text in typed):
+        config = config.model_copy(update={"early_stopping": NEVER})
     check(config)
     return config
 
@@ -69,16 +83,6 @@ def _check_names(cfg: DictConfig, where: Callable[[str], str]) -> None:
     for name in (str(one) for one in cfg if one not in known):
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         raise ConfigError(f"{where(name)}{name} is not a setting." + (f" Did you mean {near[0]}?" if near else ""))
-
-
-def _members(model: Model, task: str) -> dict[str, Model]:
-    """The models an ensemble averages, as their files in `conf/model` describe them."""
-    named = model.members.get(task, [])
-    for name in named:
-        if name not in models_for(task) or name == model.name:
-            fits = [fit for fit in models_for(task) if fit != model.name]
-            raise ConfigError(unknown(f"model.members.{task}", name, fits))
-    return {name: Model.model_validate(model_facts(CONF / f"model/{name}.yaml")) for name in dict.fromkeys(named)}
 
 
 def _on_proxy(config: TrainingConfig) -> TrainingConfig:
@@ -102,6 +106,14 @@ def _on_proxy(config: TrainingConfig) -> TrainingConfig:
         )
     use_case = _validate(UseCase, use_case.model_dump() | facts, at="use_case.")
     return config.model_copy(update={"use_case": use_case})
+
+
+def config_dirs_of(hydra_cfg: DictConfig) -> list[Path]:
+    """Folders of configuration of a job, ours first: those that are searched as settings say, and those that Hydra was told."""
+    searched = [one.removeprefix("file://") for one in hydra_cfg.searchpath or []]
+    sources = [] if OmegaConf.is_missing(hydra_cfg.runtime, "config_sources") else hydra_cfg.runtime.config_sources
+    told = [source["path"] for source in sources if source["schema"] == "file"]
+    return list(dict.fromkeys(Path(one) for one in [CONF, *told, *searched]))
 
 
 def hydra_files(cfg: DictConfig, hydra_cfg: DictConfig) -> dict[str, str]:

@@ -10,9 +10,12 @@ from src.config.rule import KINDS, Rule, check_rules
 from src.config.simulation import Simulation
 from src.config.simulation.agreement import check_agreement
 from src.config.strict_model import Column, Name, Share, StrictModel, known_in
+from src.config.transform import Transform, check_columns
+from src.extensions.features import TRANSFORMERS
 from src.metrics.names import METRICS, NEEDS_TRUE_GROUPS
 
 Task = Literal["binary", "multiclass", "regression", "clustering", "anomaly"]
+Transformer = Annotated[str, AfterValidator(known_in(TRANSFORMERS))]
 Metric = Annotated[str, AfterValidator(known_in(METRICS, NEEDS_TRUE_GROUPS))]
 
 
@@ -183,6 +186,8 @@ class UseCase(StrictModel):
         Features that are computed from earlier rows, by name; they need a time column.
     derived : dict of str to Derived
         Features that are computed from columns of the same row, by name.
+    transformers : dict of str to Transform
+        Fitted transformers of extensions, by name, and the columns that they take.
     series : Series, optional
         For a number in time order: forecasts without a model that the model has to beat.
     benchmarks : dict of str to Benchmark
@@ -237,6 +242,7 @@ class UseCase(StrictModel):
     features: dict[str, Feature]
     lags: dict[str, Lag] = Field(default_factory=dict)
     derived: dict[Column, Derived] = Field(default_factory=dict)
+    transformers: dict[Transformer, Transform] = Field(default_factory=dict)
     series: Series | None = None
     benchmarks: dict[Name, Benchmark] = Field(default_factory=dict)
     known_in_time: dict[str, str] = Field(default_factory=dict)
@@ -351,6 +357,7 @@ class UseCase(StrictModel):
         forbidden |= {self.group_column: "the group column, which no model may learn"} if self.group_column else {}
         categories = {name: feature.categories for name, feature in self.features.items()}
         check_derived(self.derived, self._kinds(), categories, forbidden, self.time_column)
+        check_columns(self.transformers, self.inputs())
         return self
 
     def _kinds(self) -> dict[str, str]:

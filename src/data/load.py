@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from src.config.use_case import UseCase
     from src.data.dataset import Dataset
@@ -22,13 +22,15 @@ def load(
     query: str | None = None,
     url_env: str | None = None,
     order_by: Sequence[str] | None = None,
+    source: str | None = None,
+    settings: Mapping[str, Any] | None = None,
     **spelling: object,
 ) -> Dataset:
     """Read or draw the rows of a use case.
 
     Parameters
     ----------
-    kind : {"packaged", "simulated", "file", "sql"}
+    kind : {"packaged", "simulated", "file", "sql", "extension"}
     use_case : UseCase
         On a proxy, with the facts of `datasets.facts_of_proxy`.
     name : str, optional
@@ -39,6 +41,8 @@ def load(
         How many rows to draw and from which seed, for `simulated`.
     query, url_env, order_by : str, str and sequence of str, optional
         What to ask, where the address stands and how to sort, for `sql`.
+    source, settings : str and mapping, optional
+        Which function of an extension to call, and its arguments, for `extension`.
     **spelling : str, bool or list of str
         How a `file` spells its table: settings of `src.data.reading.make_reading`.
 
@@ -65,6 +69,10 @@ def load(
         from src.data import sql
 
         return sql.load(query, url_env, schema_of(use_case), order_by or ())
+    if kind == "extension":
+        from src.data import own_source
+
+        return own_source.load(source, settings, schema_of(use_case))
     from src.data import file
     from src.data.reading import make_reading
 

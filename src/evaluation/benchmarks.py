@@ -107,6 +107,7 @@ def _linear(recipe: Recipe, columns: list[str], level: float | None, frame: pd.D
         "class_weight": "none",
         "quantile": level,
         "device": "cpu",
+        "transforms": {},
     }
     simple = Recipe(**facts)
     return simple.fit(frame, y, frame, y).model  # of a few coefficients, so the rows it is fitted on may smear it

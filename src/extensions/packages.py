@@ -24,7 +24,7 @@ from src.files import yaml_file
 
 FILE = "project.yaml"
 PREFIX = "bank_model_training."
-GROUPS = ("models", "metrics")
+GROUPS = ("models", "metrics", "features", "data_sources", "report_sections")
 EXAMPLE = "extensions: [team-models>=1.2]"
 NO_SOURCE = (".pyc", ".pyo")
 

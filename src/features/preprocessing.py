@@ -12,14 +12,17 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import PowerTransformer, QuantileTransformer, StandardScaler
 
+from src.extensions.features import TRANSFORMERS
 from src.features.transformers.categories import CategoryEncoder
 from src.features.transformers.dates import DateParts
 from src.features.transformers.matrix import MatrixColumn, NoColumns
 from src.features.transformers.numbers import AsNumbers
+from src.features.transformers.own import OwnColumns
 from src.features.transformers.texts import TextTerms
 
 if TYPE_CHECKING:
     from src.config.feature import Feature
+    from src.config.transform import Transform
 
 N_TEXT_COMPONENTS = 32
 # a column without a value in the rows of an early fold has no median there; the imputer leaves it out of that fold
@@ -40,6 +43,7 @@ def make_features(
     random_state: int = 0,
     takes_sparse: bool | None = None,
     flags_missing: bool = True,
+    transforms: Mapping[str, Transform] | None = None,
 ) -> ColumnTransformer | NoColumns:
     """Build the unfitted step that turns a table into a matrix: numeric columns, parts of dates, categories, text.
 
@@ -66,6 +70,8 @@ def make_features(
         sparse TF-IDF then, and otherwise 32 dense directions of it; without text the matrix is always dense.
     flags_missing : bool
         False for distances: scaled, the flag of a rare gap lies many standard deviations off and would decide alone.
+    transforms : mapping of str to Transform, optional
+        Transformers of extensions, and the columns that they take in place of all this.
 
     Returns
     -------
@@ -74,8 +80,11 @@ def make_features(
     """
     if not features:
         return NoColumns()
-    numeric, categories = columns_by_kind(features)
-    dates, texts = _of_type("date", features), _of_type("text", features)
+    own = transforms or {}
+    taken = {column for one in own.values() for column in one.columns}
+    usual = {name: feature for name, feature in features.items() if name not in taken}
+    numeric, categories = columns_by_kind(usual)
+    dates, texts = _of_type("date", usual), _of_type("text", usual)
     is_sparse = encoder == "one_hot" if takes_sparse is None else takes_sparse
     dtype = "float64" if scaler else "float32"
     impute = [("imputer", SimpleImputer(strategy=imputer, add_indicator=flags_missing))] if imputer else []
@@ -91,6 +100,8 @@ def make_features(
         terms = TextTerms(None if is_sparse else N_TEXT_COMPONENTS, random_state=random_state)
         standardise = [("scaler", StandardScaler())] if scaler and not is_sparse else []
         transformers.append(("text", Pipeline([("terms", terms), *standardise]), texts))
+    for name, one in own.items():
+        transformers.append((f"own_{name}", _make_own_step(name, one, imputer, scaler, dtype), one.columns))
     threshold = 1.0 if texts and is_sparse else 0.0
     return ColumnTransformer(transformers, sparse_threshold=threshold, verbose_feature_names_out=False)
 
@@ -154,6 +165,16 @@ def _make_scaler(scaler: str, random_state: int):
 
 def _make_date_step(imputer: str | None, scaler: str | None, is_linear: bool, dtype: str, flags_missing: bool) -> Pipeline:
     steps = [("parts", DateParts(is_linear, flags_missing and imputer is not None, dtype))]
+    if imputer:
+        steps.append(("imputer", SimpleImputer(strategy=imputer, keep_empty_features=True)))
+    if scaler:
+        steps.append(("scaler", StandardScaler()))
+    return Pipeline(steps)
+
+
+def _make_own_step(name: str, one: Transform, imputer: str | None, scaler: str | None, dtype: str) -> Pipeline:
+    declared = TRANSFORMERS[name]
+    steps = [("own", OwnColumns(name, declared.make(**one.params), declared.keeps_order, dtype))]
     if imputer:
         steps.append(("imputer", SimpleImputer(strategy=imputer, keep_empty_features=True)))
     if scaler:

@@ -21,6 +21,7 @@ NOT_OF_HOW = (
     "minimum_reason",
     "card",
 )  # facts of a use case that leave the recipe alone
+ADDED_LATER = ("transformers",)
 HOW_A_SEARCH_RUNS = ("n_workers", "storage", "timeout_s")
 
 
@@ -70,7 +71,7 @@ def next_version(before: Mapping[str, Any] | None, inputs: str, configuration: s
 
 
 def inputs_sha256(config: Mapping[str, Any]) -> str:
-    """Hash of what goes in and comes out: features with types, ranges and categories, lags, derived columns, target, classes."""
+    """Hash of what goes in and comes out: features with types, ranges and categories, lags, derived columns, target."""
     use_case = config["use_case"]
     features = {name: {key: facts[key] for key in OF_INPUTS} | _left_out(facts) for name, facts in use_case["features"].items()}
     of_target = {key: use_case[key] for key in ("task", "target", "classes", "quantile")}
@@ -86,10 +87,15 @@ def configuration_sha256(config: Mapping[str, Any]) -> str:
     """Hash of the settings that decide how a model is made of its rows."""
     settings = {key: value for key, value in config.items() if key not in (*NO_NUMBER, "use_case", "data_source")}
     settings["tuning"] = {key: value for key, value in config["tuning"].items() if key not in HOW_A_SEARCH_RUNS}
-    use_case = {key: value for key, value in config["use_case"].items() if key not in NOT_OF_HOW}
+    use_case = {key: value for key, value in config["use_case"].items() if key not in NOT_OF_HOW and _says(key, value)}
     told = config["use_case"]["features"] | (config["use_case"].get("derived") or {})
     directions = {name: facts["monotone"] for name, facts in told.items()}
     return _sha256([settings, use_case, directions])
+
+
+def _says(key: str, value: Any) -> bool:
+    """False of what a use case leaves out, and earlier versions did not know."""
+    return bool(value) or key not in ADDED_LATER
 
 
 def _sha256(values: Any) -> str:

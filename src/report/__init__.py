@@ -31,7 +31,7 @@ def write(folder: Path) -> Path:
 
 def render(folder: Path) -> str:
     """The page of a run, as HTML: equal files give equal bytes."""
-    from src.report import appendix, cases, differences, explanation, fitting, page, quality, rows, verdict
+    from src.report import appendix, cases, differences, explanation, fitting, own_sections, page, quality, rows, verdict
     from src.report.run import read
 
     run = read(folder)
@@ -41,6 +41,7 @@ def render(folder: Path) -> str:
         fitting.folds, fitting.training, fitting.tuning, appendix.limits, appendix.appendix,
     )  # fmt: skip
     sections = [section for section in (make(run) for make in makers) if section is not None]
+    sections += own_sections.own_sections(run)
     at = run.fact("created_at")
     trained = f"trained {at[:16].replace('T', ' ')} UTC" if at else "when it was trained is not recorded"
     use_case, model = run.use_case("name") or run.facts["use_case_key"], run.facts["model"]

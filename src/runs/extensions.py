@@ -8,6 +8,8 @@ from typing import Any
 
 from src.errors import IntegrityError
 from src.extensions import packages
+from src.extensions.data_sources import SOURCES
+from src.extensions.features import TRANSFORMERS
 from src.metrics.names import METRICS
 from src.models.estimators import ESTIMATORS
 
@@ -27,6 +29,9 @@ def used_by(settings: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     metrics = {use_case["metric"], *(settings["cv"]["scoring"] or ())}
     found = {ESTIMATORS.package_of(model["estimator"][use_case["task"]]) for model in models}
     found |= {METRICS.package_of(metric) for metric in metrics}
+    found |= {TRANSFORMERS.package_of(name) for name in use_case.get("transformers") or ()}
+    if source := settings["data_source"].get("source"):
+        found.add(SOURCES.package_of(source))
     return packages.recorded(found - {None}) if found - {None} else {}
 
 

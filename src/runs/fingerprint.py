@@ -29,12 +29,17 @@ def fingerprint(settings: dict[str, Any], code: str, rows: str | None = None) ->
     """
     depends_on = {key: value for key, value in settings.items() if key not in HOW}
     source = settings["data_source"]
-    if rows is None and source["kind"] == "sql":
-        rows = _rows_sha256(json.dumps({name: settings[name] for name in ("data_source", "use_case")}))
+    if rows is None and source["kind"] in ("sql", "extension"):
+        rows = rows_sha256(settings)
     path = source["path"]
     data = rows or (path and _file_sha256(path))
     text = json.dumps([depends_on, code, data], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def rows_sha256(settings: dict[str, Any]) -> str:
+    """Hash of the rows that a source gives now."""
+    return _rows_sha256(json.dumps({name: settings[name] for name in ("data_source", "use_case")}))
 
 
 @cache

@@ -13,6 +13,7 @@ from typing import Any
 
 from src.errors import IntegrityError
 from src.extensions import packages
+from src.extensions.features import TRANSFORMERS
 from src.files import manifest, reading
 from src.models.estimators import ESTIMATORS
 from src.models.scikit_learn import SCIKIT_LEARN
@@ -94,6 +95,7 @@ TRUSTED = [  # every type that a model file may hold beside numbers, texts and c
     "src.features.transformers.dates.DateParts",
     "src.features.transformers.matrix.NoColumns",
     "src.features.transformers.numbers.AsNumbers",
+    "src.features.transformers.own.OwnColumns",
     "src.features.transformers.texts.TextTerms",
     "xgboost.core.Booster",
     "xgboost.sklearn.XGBClassifier",
@@ -177,8 +179,11 @@ def trusted() -> frozenset[str]:
     ConfigError
         If an extension that is enabled cannot be loaded.
     """
-    theirs = [name for extension in packages.enabled() for name in extension.entries["models"]]
-    return frozenset(TRUSTED).union(*(ESTIMATORS[name].types for name in [*SCIKIT_LEARN, "QuantileRegressor", *theirs]))
+    enabled = packages.enabled()
+    models = [name for extension in enabled for name in extension.entries["models"]]
+    transformers = [name for extension in enabled for name in extension.entries["features"]]
+    declared = [ESTIMATORS[name] for name in [*SCIKIT_LEARN, "QuantileRegressor", *models]]
+    return frozenset(TRUSTED).union(*(one.types for one in [*declared, *(TRANSFORMERS[name] for name in transformers)]))
 
 
 def _told(error: Exception) -> str:

@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 
 from src.errors import IntegrityError
+from src.extensions import features as own
 from src.models.algorithm import Algorithm
 from src.models.estimators import ESTIMATORS, OURS
 from src.runs import extensions
@@ -43,7 +44,7 @@ NOT_PART_OF_A_RESULT = (
 )  # fmt: skip
 SUPERVISED = {"binary", "multiclass", "regression"}
 TRANSFORMERS = "src.features.transformers"
-OF_KIND = {"category": "categories", "date": "dates", "number": "numbers", "text": "texts"}
+OF_KIND = {"category": "categories", "date": "dates", "number": "numbers", "own transformer": "own", "text": "texts"}
 LOADED_ANYWAY = (TRANSFORMERS, "src.config")
 """Of no effect where nothing else asks for them: without a column of the kind, and where the settings hold what was read."""
 ONLY_WITH = {  # of any of these; a module of a package needs what the package needs too
@@ -57,7 +58,8 @@ ONLY_WITH = {  # of any of these; a module of a package needs what the package n
     "src.training.cross_validation": SUPERVISED,
     "src.data.derived": {"derived"},
     **{f"{TRANSFORMERS}.{module}": {f"column of {kind}"} for kind, module in OF_KIND.items()},
-    "src.data.file": {"file"},
+    "src.data.file": {"file", "sql", "extension"},
+    "src.data.own_source": {"extension"},
     "src.data.simulated": {"simulated"},
     "src.data.sql": {"sql"},
     "src.training.ensemble": {"ensemble", "searched"},
@@ -159,6 +161,7 @@ def _words(settings: dict[str, Any]) -> set[str]:
     types = {feature["type"] for feature in use_case["features"].values()}
     words = {use_case["task"], *(f"column of {one if one in OF_KIND else 'number'}" for one in types)}
     words |= {"column of number"} if use_case["lags"] or use_case["derived"] else set()
+    words |= {"column of own transformer"} if use_case["transformers"] else set()
     words |= {algorithm.rounds for algorithm in _algorithms(settings) if algorithm.rounds}
     words |= {"searched"} if settings["tuning"]["method"] != "none" else set()
     return words | ({"ensemble"} if settings["members"] else set())
@@ -254,7 +257,8 @@ def _algorithms(settings: dict[str, Any]) -> list[Algorithm]:
 
 
 def _packages(settings: dict[str, Any]) -> dict[str, str]:
-    names = [*PACKAGES, *sorted({name for algorithm in _algorithms(settings) for name in algorithm.packages})]
+    declared = [*_algorithms(settings), *(own.TRANSFORMERS[name] for name in settings["use_case"]["transformers"])]
+    names = [*PACKAGES, *sorted({name for one in declared for name in one.packages})]
     used = {name: f"{one['version']}, {one['sha256'][:16]}" for name, one in extensions.used_by(settings).items()}
     return {name: _version(name) for name in names} | used
 
@@ -269,6 +273,10 @@ def _version(package: str) -> str:
 
 def _data(settings: dict[str, Any]) -> dict[str, str]:
     source = settings["data_source"]
+    if source["kind"] == "extension":  # nothing else tells that its rows have changed
+        from src.runs.fingerprint import rows_sha256
+
+        return {source["source"]: rows_sha256(settings)[:16]}
     given = [source.get(name) for name in ("path", "query") if source.get(name)]
     if given:  # of a database, the query: what its tables hold is not known here
         return {name: _hash(Path(name).read_bytes()) if Path(name).is_file() else "absent" for name in given}

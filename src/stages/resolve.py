@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from src.config.compose import CONF, check_job, compose_job, composer, parse
+from src.config import project
+from src.config.compose import check_job, compose_job, composer, parse
 from src.config.effects import AFTERWARDS, HOW
 from src.config.use_case import UseCase
 from src.errors import ConfigError
@@ -88,12 +89,13 @@ def resolve(models: dict[str, str]) -> tuple[list[str], dict[str, dict[str, Any]
     """
     RESOLVED.mkdir(exist_ok=True)
     changed, found = [], {}
-    with composer([CONF]) as compose:
+    folders = project.config_dirs()
+    with composer(folders) as compose:
         for use_case, model in models.items():
             try:
                 chosen = [f"use_case={use_case}", f"model={model}"]
-                parse(chosen, [CONF])
-                job = compose_job(compose, chosen, [CONF])
+                parse(chosen, folders)
+                job = compose_job(compose, chosen, folders)
                 settings = check_job(job).model_dump(mode="json")
             except ConfigError as error:
                 raise ConfigError(f"{PARAMS}: {use_case}: {model}\n{error}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -21,6 +21,7 @@ from src.runtime.device import openmp_threads, threads_for
 
 if TYPE_CHECKING:
     from src.config.feature import Feature
+    from src.config.transform import Transform
     from src.config.use_case import Cost
 
 
@@ -61,6 +62,8 @@ class Recipe:
         Of a wrong decision between two classes: see `src.config.use_case.Cost`.
     class_costs : tuple of tuple of float, optional
         Of each decision between several classes, by true class.
+    transforms : mapping of str to Transform
+        Transformers of extensions: see `src.features.preprocessing.make_features`.
     """
 
     task: str
@@ -85,6 +88,7 @@ class Recipe:
     group_column: str | None = None
     cost: Cost | None = None
     class_costs: tuple[tuple[float, ...], ...] | None = None
+    transforms: Mapping[str, Transform] = field(default_factory=dict)
     members: ClassVar[Mapping[str, Recipe]] = {}
 
     @property
@@ -145,6 +149,7 @@ class Recipe:
             **self.preprocessing,
             random_state=self.random_state,
             takes_sparse=None if ESTIMATORS[self.estimator].takes_sparse else False,
+            transforms=self.transforms,
         )
         X = features.fit_transform(frame, self.to_learn(y))
         is_asked = stop_frame is not None and (ESTIMATORS[self.estimator].rounds or self.smears)
@@ -287,6 +292,7 @@ def fit_unsupervised(recipe: Recipe, frame) -> Pipeline:
         random_state=recipe.random_state,
         takes_sparse=False,
         flags_missing=False,
+        transforms=recipe.transforms,
     )
     X = features.fit_transform(frame)
     return Pipeline([("features", features), ("estimator", estimator.fit(X))])

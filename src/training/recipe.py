@@ -53,6 +53,7 @@ def _recipe_of(config: TrainingConfig, model: Model, features: dict[str, Feature
         order_column=use_case.time_column if "time_series" in cv.method or config.data_split.method == "temporal" else None,
         cost=use_case.cost,
         class_costs=_class_costs(use_case),
+        transforms=use_case.transformers,
         group_column=use_case.group_column if "group" in cv.method or config.data_split.method == "group" else None,
     )
 

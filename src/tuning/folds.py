@@ -110,7 +110,8 @@ def _prepare(recipe: Recipe, rows: SearchRows, train: np.ndarray, held_out: np.n
     if recipe.holds_out:
         labels = None if recipe.task == "regression" else y
         fit_on, stop_on = inner_split(train, labels, rows.is_ordered, recipe.random_state, rows.groups)
-    features = make_features(recipe.features, **recipe.preprocessing, random_state=recipe.random_state)
+    how = recipe.preprocessing | {"random_state": recipe.random_state, "transforms": recipe.transforms}
+    features = make_features(recipe.features, **how)
     X = features.fit_transform(frame.iloc[fit_on], recipe.to_learn(y[fit_on]))
     stop = None
     if stop_on is not None:

@@ -59,13 +59,17 @@ def test_a_derived_column_may_look_at_lags():
     assert "growth" in declared({"growth": "income_eur / before_eur"}, lags=lags).inputs()
 
 
-@pytest.mark.parametrize("text", ["days_between(opened_on, applied_at)", "month(applied_at)", "months_between(applied_at, opened_on)"])
+OF_TIME = ["days_between(opened_on, applied_at)", "month(applied_at)", "months_between(applied_at, opened_on)"]
+TELLING = ["year(applied_at)", "applied_at - opened_on", "days_between(applied_at, applied_at)", "missing(applied_at)"]
+TELLING += ["days_between(coalesce(applied_at, opened_on), opened_on)"]
+
+
+@pytest.mark.parametrize("text", OF_TIME)
 def test_the_time_of_a_row_may_be_compared_with_another_date(text):
     assert declared({"x": text}).inputs()["x"].type == "float"
 
 
-@pytest.mark.parametrize("text", ["year(applied_at)", "applied_at - opened_on", "days_between(applied_at, applied_at)",
-                                  "days_between(coalesce(applied_at, opened_on), opened_on)", "missing(applied_at)"])  # fmt: skip
+@pytest.mark.parametrize("text", TELLING)
 def test_a_model_learns_from_no_expression_how_late_a_row_is(text):
     assert "looks at applied_at, the time of the row. A model must not learn from how late it is" in said({"x": text})
 
@@ -73,7 +77,7 @@ def test_a_model_learns_from_no_expression_how_late_a_row_is(text):
 @pytest.mark.parametrize(
     ("derived", "sentence"),
     [
-        ({"dti": "monthly_dept_eur / income_eur"}, "names monthly_dept_eur, which is no column. Did you mean monthly_debt_eur?"),
+        ({"dti": "monthly_dept_eur / 2"}, "names monthly_dept_eur, which is no column. Did you mean monthly_debt_eur?"),
         ({"x": "status * 2"}, "a text cannot be calculated with"),
         ({"x": "status"}, "`status` is a text, not a number or a condition"),
         ({"x": "opened_on"}, "`opened_on` is a date, not a number or a condition"),
@@ -123,7 +127,7 @@ HOSTILE = [
     "income_eur; age_years", "income_eur\nimport os", "f'{income_eur}'", "'%s' % income_eur", "`income_eur`", "@income_eur",
     "$income_eur", "${oc.env:HOME}", "#{income_eur}", "{{income_eur}}", "income_eur ** 9999999", "9 ** 9 ** 9", "1 << 99999",
     "income_eur | age_years", "income_eur & age_years", "~income_eur", "income_eur // 0", "income_eur % 0", "not", "and", "in",
-    "\x00", "income_eur\x00", "ｉncome_eur", "income_eur\u202e", "\u0435val(1)", "'unclosed", "\"unclosed", "(" * 5000,
+    "\x00", "income_eur\x00", "\uff49ncome_eur", "income_eur\u202e", "\u0435val(1)", "'unclosed", "\"unclosed", "(" * 5000,
     "-" * 990 + "x_", "min(" * 60 + "1", "1" * 5000, "1e999999 - 1e999999 +", "getattr(income_eur, 'x')", "globals()",
     "pickle.loads(status)", "query('income_eur > 1')", "numpy.load(status)", "yaml.load(status)", "_target_: os.system",
     "!!python/object/apply:os.system ['x']", "=cmd|' /C calc'!A0",

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 
 from src.errors import TrainingError
 from src.features.transformers.matrix import MatrixColumn
@@ -41,15 +41,16 @@ class OwnColumns(TransformerMixin, BaseEstimator):
         """Fit, and transform as the transformer does with the rows that it learns from."""
         self.feature_names_in_ = np.asarray(X.columns, dtype=object)
         self.n_features_in_ = X.shape[1]
-        values = self.transformer.fit_transform(X.copy(), y)
-        names = [str(name) for name in self.transformer.get_feature_names_out()]
+        self.transformer_ = clone(self.transformer)
+        values = self.transformer_.fit_transform(X.copy(), y)
+        names = [str(name) for name in self.transformer_.get_feature_names_out()]
         self.names_, self.sources_ = names, [self._source(name) for name in names]
         if self.keeps_order and self.sources_ != list(self.feature_names_in_):
             raise TrainingError(f"{self.name} keeps order, so it must give one column for each that it takes, in their order.")
         return self._checked(values, len(X))
 
     def transform(self, X):
-        return self._checked(self.transformer.transform(X.copy()), len(X))
+        return self._checked(self.transformer_.transform(X.copy()), len(X))
 
     def get_feature_names_out(self, input_features=None):
         return np.asarray(self.names_, dtype=object)

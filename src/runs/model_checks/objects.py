@@ -67,6 +67,7 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "src.features.transformers.categories.CategoryCodes": preprocessing.check_categories,
     "src.features.transformers.dates.DateParts": preprocessing.check_dtype,
     "src.features.transformers.numbers.AsNumbers": preprocessing.check_dtype,
+    "src.features.transformers.own.OwnColumns": preprocessing.check_own,
     "src.features.transformers.texts.TextTerms": preprocessing.check_terms,
     "xgboost.sklearn.XGBClassifier": estimators.check_boosted,
     "xgboost.sklearn.XGBRegressor": estimators.check_boosted,

@@ -146,6 +146,19 @@ def check_dtype(one: Any) -> None:
     need(one.dtype in DTYPES, f"a {type(one).__name__} has an unusual dtype")
 
 
+def check_own(one: Any) -> None:
+    """Columns of an extension have a name and a source each; what its own code reads of it, that code must check."""
+    check_dtype(one)
+    if (found := fitted(one, "names_", "sources_")) is not None:
+        names, sources = found
+        need(all(isinstance(values, list) and all(map(_is_text, values)) for values in found), "columns have no names")
+        need(len(names) == len(sources) and set(sources) <= set(one.feature_names_in_), "columns have other sources")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
 def check_columns(one: Any) -> None:
     """A ColumnTransformer gives no column to two steps, so its matrix grows with the table only."""
     need(one.remainder in ("drop", "passthrough"), "a step takes the other columns")

@@ -1,7 +1,13 @@
-"""What the training system is told of our models and metrics."""
+"""What the training system is told of our models, metrics and so on."""
 
+from src.extensions.data_sources import Source
+from src.extensions.features import Transformer
+from src.extensions.report_sections import ReportSection
 from src.metrics.names import Metric
 from src.models.algorithm import FOR_TREES, Algorithm
+from team_models.burden import breaks, debt_burden
+from team_models.ledger import branch_ledger
+from team_models.mean_target import MeanTarget
 from team_models.metrics import largest_error, net_benefit
 
 STUMPS = Algorithm(
@@ -28,3 +34,21 @@ LARGEST_ERROR = Metric(
     has_interval=False,
     sentence="The worst of its predictions is off by {value} {unit}.",
 )
+NEAREST_CLASS = Algorithm(
+    "team_models.nearest",
+    is_random=False,
+    takes_weights=False,
+    takes_sparse=False,
+    types=("team_models.nearest.NearestClassClassifier",),
+)
+NEAREST_CENTRES = Algorithm(
+    "team_models.nearest",
+    is_random=False,
+    takes_weights=False,
+    takes_sparse=False,
+    types=("team_models.nearest.NearestCentres",),
+)
+MEAN_TARGET = Transformer(MeanTarget, takes=("category",), uses_target=True, types=("team_models.mean_target.MeanTarget",))
+BRANCH_LEDGER = Source(branch_ledger)
+DEBT_BURDEN = ReportSection(debt_burden)
+BREAKS = ReportSection(breaks)
