@@ -14,8 +14,3 @@ def debt_burden(figures, tables):
         points = list(tables["plots/roc"].iloc[:, :2].itertuples(index=False, name=None))
         blocks.append(Plot("Ranking", "Found against alarmed.", "false alarms", "found", {"test": points}))
     return Part("Debt burden", blocks)
-
-
-def breaks(figures, tables):
-    """A section that cannot be written."""
-    raise ValueError("the team's <script>alert(1)</script> is broken")

@@ -5,7 +5,7 @@ from src.extensions.features import Transformer
 from src.extensions.report_sections import ReportSection
 from src.metrics.names import Metric
 from src.models.algorithm import FOR_TREES, Algorithm
-from team_models.burden import breaks, debt_burden
+from team_models.burden import debt_burden
 from team_models.ledger import branch_ledger
 from team_models.mean_target import MeanTarget
 from team_models.metrics import largest_error, net_benefit
@@ -51,4 +51,3 @@ NEAREST_CENTRES = Algorithm(
 MEAN_TARGET = Transformer(MeanTarget, takes=("category",), uses_target=True, types=("team_models.mean_target.MeanTarget",))
 BRANCH_LEDGER = Source(branch_ledger)
 DEBT_BURDEN = ReportSection(debt_burden)
-BREAKS = ReportSection(breaks)

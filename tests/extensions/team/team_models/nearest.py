@@ -45,9 +45,8 @@ class NearestCentres(ClusterMixin, BaseEstimator):
             centres = np.vstack([centres, X[_distances(X, centres).min(axis=1).argmax()]])
         for _ in range(N_STEPS):
             nearest = _distances(X, centres).argmin(axis=1)
-            centres = np.array(
-                [X[nearest == k].mean(axis=0) if (nearest == k).any() else centres[k] for k in range(len(centres))]
-            )
+            is_of = [nearest == k for k in range(len(centres))]
+            centres = np.array([X[one].mean(axis=0) if one.any() else centres[k] for k, one in enumerate(is_of)])
         self.centres_ = centres
         self.reach_ = float(np.quantile(_distances(X, centres).min(axis=1), SHARE_INSIDE))
         self.labels_ = self.predict(X)
