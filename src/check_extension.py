@@ -41,9 +41,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m src.check_extension", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("name", help="of the package, as project.yaml enables it")
-    parser.add_argument(
-        "--config-dir", "-cd", type=Path, help="where model/*.yaml and so on stand; config_dir of project.yaml"
-    )
+    parser.add_argument("--config-dir", "-cd", type=Path, help="where model/*.yaml and so on stand; config_dir of project.yaml")
     return parser
 
 

@@ -11,7 +11,7 @@ import sys
 
 from src.errors import ConfigError
 from src.runtime.terminal import for_people
-from src.stages.resolve import PARAMS, PORTFOLIO, RESOLVED, models, orphans, resolve, shown_by_dvc, write_if_new
+from src.stages.resolve import PARAMS, PORTFOLIO, RESOLVED, check_stage, models, orphans, resolve, shown_by_dvc, write_if_new
 
 HELP = """\
 Write resolved/<use_case>.json, what determines each result, and portfolio/dvc.yaml, the plots and models that DVC shows.
@@ -27,6 +27,7 @@ def main(argv: list[str]) -> int:
         return 0
     if argv:
         raise ConfigError(f"{argv[0]} is not known: it takes no settings. What to resolve stands in {PARAMS}.")
+    check_stage()
     changed, settings = resolve(models())
     PORTFOLIO.mkdir(exist_ok=True)
     write_if_new(PORTFOLIO / "dvc.yaml", shown_by_dvc(settings))

@@ -123,11 +123,12 @@ def contributions_table(run: Run) -> pd.DataFrame | None:
 
 def values_shown(run: Run, name: str, values) -> list:
     """Values of a feature as the page shows them: numbers as numbers, and no texts."""
-    kind = (run.fact("config", "use_case", "features", name) or {"type": "float"})["type"]  # lags are numbers
+    kind = (run.fact("config", "use_case", "features", name) or {"type": "float"})["type"]  # lags and most derived columns are
     if kind == "text":
         return ["a text"] * len(values)
     missing = [value != value for value in values]
-    read = float if kind in ("float", "int") else str
+    is_condition = kind == "float" and any(value in ("true", "false") for value in values)
+    read = float if kind in ("float", "int") and not is_condition else str
     return ["missing" if is_missing else read(value) for is_missing, value in zip(missing, values, strict=True)]
 
 

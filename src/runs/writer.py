@@ -204,6 +204,8 @@ def _test_rows(facts: dict[str, Any]) -> str:
     path = (facts["config"].get("data_source") or {}).get("path")
     if kind == "file" and path:
         return f"{n:,} test rows of {Path(path).name}"
+    if kind == "extension":
+        return f"{n:,} test rows of {facts['data']['source']}"
     return f"{n:,} test rows of a query" if kind == "sql" else f"{n:,} {kind} test rows"
 
 

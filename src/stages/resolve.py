@@ -110,6 +110,24 @@ def resolve(models: dict[str, str]) -> tuple[list[str], dict[str, dict[str, Any]
     return changed, found
 
 
+def check_stage(path: Path = Path("dvc.yaml")) -> None:
+    """Refuse a stage that DVC runs only when our own files change, where a project has files or packages of its own.
+
+    Raises
+    ------
+    ConfigError
+    """
+    own = project.read()
+    if (own.config_dir is None and not own.extensions) or not path.is_file():
+        return
+    stage = (yaml_file.read(path) or {}).get("stages", {}).get("resolve", {})
+    if not stage.get("always_changed"):
+        raise ConfigError(
+            f"{path}: DVC would not notice a change of the folder or the packages that {project.FILE} names.\n"
+            "Add to its stage resolve:  always_changed: true"
+        )
+
+
 def with_digests(values: dict[str, Any]) -> dict[str, Any]:
     """Add a hash of what determines the fit, and one of what determines the evaluation of its outputs.
 

@@ -12,6 +12,7 @@ REAL = {
     "simulated": "simulated rows: no real customer, machine or market is in them",
     "file": "a table of one's own, of which nothing more is known than what it holds",
     "sql": "the answer of a database to a query",
+    "extension": "rows that code of the team reads",
 }
 OF_A_RUN = "- **Card of a run.** A version that is registered from it has a card of its own, with its number and status."
 
