@@ -58,7 +58,7 @@ def _section(run: Run, name: str) -> Section:
         if name not in SECTIONS:
             raise ConfigError(f"no enabled extension has a report section {name}.")
         return shown(SECTIONS[name].write(figures(run), Tables(run)), name)
-    except Exception as error:  # whatever the code of somebody else raises: the report is not its to take away
+    except (Exception, SystemExit) as error:  # whatever the code of somebody else raises: it takes no report away
         said = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"[:300]
         log.warning(f"The report section {name} could not be written: {said}")
         return Section(f"own-{name}", name, [Text(f"This section could not be written: {said}")])

@@ -1,5 +1,6 @@
 """Enabled extensions: what may be imported, and the messages where that fails."""
 
+import re
 import sys
 
 import pytest
@@ -54,7 +55,9 @@ def test_an_enabled_package_adds_its_names_and_nothing_of_it_is_imported_before_
     enable(project, "team-models>=1.2")
     assert "StumpsRegressor" in ESTIMATORS
     assert "net_benefit" in METRICS
-    assert "team-models 1.2.0: StumpsClassifier, StumpsRegressor, largest_error, net_benefit" in groups_text([CONF])
+    shown = groups_text([CONF])
+    assert "team-models 1.2.0: StumpsClassifier, StumpsRegressor, Nearest" in shown
+    assert {"net_benefit", "mean_target", "branch_ledger", "debt_burden"} <= set(re.findall(r"\w+", shown))
     assert "team_models" not in sys.modules
     assert ESTIMATORS["StumpsRegressor"].round_parameter == "n_rounds"
     assert "team_models.declared" in sys.modules
@@ -130,6 +133,15 @@ def test_a_package_that_cannot_be_loaded_is_said_without_a_traceback(project, tm
         ["+hydra.callbacks.x._target_=team_models.stumps.StumpsRegressor"],
         ["hydra.searchpath=['pkg://team_models']"],
         ["+model.module=team_models.stumps"],
+        ["+use_case.transformers={team_models.mean_target.MeanTarget:{columns:[age_years]}}"],
+        ["+use_case.transformers={'team_models.declared:MEAN_TARGET':{columns:[age_years]}}"],
+        ["+use_case.transformers.mean_target={columns:[age_years],params:{_target_:team_models.mean_target.MeanTarget}}"],
+        ["+use_case.derived={x:'team_models.mean_target.MeanTarget(1)'}"],
+        ["++data_source={kind:extension,source:team_models.ledger.branch_ledger}"],
+        ["++data_source={kind:extension,source:'os:system'}"],
+        ["++data_source={kind:extension,source:branch_ledger,settings:{_target_:os.system}}"],
+        ["report.sections=[team_models.burden.debt_burden]"],
+        ["report.sections=['../burden']"],
     ],
     ids=" ".join,
 )

@@ -25,7 +25,9 @@ from src.runs.model_checks.fault import Malformed
 
 PAGE = (ROOT / "docs/how-to/own-code.md").read_text(encoding="utf-8")
 SHOWN = {  # every model file of the page
-    yaml.safe_load(text)["name"]: text for text in re.findall(r"^```yaml\n(.*?)^```", PAGE, re.M | re.S) if "\nname: " in text
+    yaml.safe_load(text)["name"]: text
+    for text in re.findall(r"^```yaml\n(.*?)^```", PAGE, re.M | re.S)
+    if re.search(r"^name: ", text, re.M)
 }
 CASES = {
     "extra_trees": ["use_case=credit_scoring", "cv.n_folds=2", "model.params.n_estimators=20"],

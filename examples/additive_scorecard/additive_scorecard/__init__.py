@@ -1,0 +1,1 @@
+"""A scorecard that adds points for each feature, learnt in rounds."""

@@ -1,0 +1,1 @@
+"""A metric, a transformer and a report section of a risk team."""
