@@ -174,10 +174,9 @@ def _described(facts: dict[str, Any]) -> list[Gate]:
 
 
 def _own_rows(facts: dict[str, Any]) -> Gate:
-    proxy = facts["data"].get("proxy_for")
-    return Gate(
-        "data", not proxy, f"trained on a proxy for {proxy}" if proxy else f"{facts['data']['kind']} rows of the use case"
-    )
+    proxy, kind = facts["data"].get("proxy_for"), facts["data"]["kind"]
+    of = facts["data"]["source"] if kind == "extension" else kind
+    return Gate("data", not proxy, f"trained on a proxy for {proxy}" if proxy else f"{of} rows of the use case")
 
 
 def _score(mine: Results, n_looks: int) -> Gate:

@@ -20,7 +20,7 @@ from src.report.__main__ import main as report
 from src.scoreboard.__main__ import main as scoreboard
 
 QUIET = ["tracking=none", "n_threads=1"]
-SMALL = ["use_case=branch_loans", "data_source.settings.rows=600", "cv=none", "model.params.n_rounds=8", *QUIET]
+SMALL = ["use_case=branch_loans", "data_source.settings.rows=3000", "cv=none", "model.params.n_rounds=8", *QUIET]
 RUN = "runs/branch_loans/stumps"
 
 
@@ -57,8 +57,8 @@ def training_and_scoring(folder, paths):
     with Steps("rows") as steps:
         learnt = prepare(config, steps).table.frame
     model = load_model(folder / RUN)
-    given = branch_ledger(600, 1).drop(columns="defaulted")[list(model.needed)].reset_index(drop=True)
-    scored = model.with_history(model.check(600, lambda kept: (given.iloc[kept], []), True).table)
+    given = branch_ledger(3000, 1).drop(columns="defaulted")[list(model.needed)].reset_index(drop=True)
+    scored = model.with_history(model.check(3000, lambda kept: (given.iloc[kept], []), True).table)
     return {name: (learnt[name].to_numpy().tobytes(), scored[name].to_numpy().tobytes()) for name in config.use_case.derived}
 
 

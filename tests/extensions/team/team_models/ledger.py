@@ -11,8 +11,8 @@ def branch_ledger(rows, seed=0):
     region = rng.choice(["north", "south", "east", "west"], rows)
     opened = np.datetime64("2015-01-01") + rng.integers(0, 2000, rows)
     applied = np.datetime64("2021-01-01") + np.sort(rng.integers(0, 700, rows))
-    risk = 5 * debt / income + 1.2 * (region == "west") - 0.0004 * (applied - opened).astype(int)
-    defaulted = rng.random(rows) < 1 / (1 + np.exp(1.2 - risk))
+    risk = 14 * debt / income + 2.0 * (region == "west") - 0.0006 * (applied - opened).astype(int)
+    defaulted = rng.random(rows) < 1 / (1 + np.exp(4.0 - risk))
     income[rng.random(rows) < 0.05] = np.nan
     return pd.DataFrame(
         {
