@@ -32,7 +32,7 @@ def checked(project, name, paths):
     return check_extension([name])
 
 
-@pytest.mark.parametrize("example", NAMES)
+@pytest.mark.parametrize("example", [pytest.param("additive_scorecard", marks=pytest.mark.slow), "risk_extras"])
 def test_all_that_an_example_declares_holds(tmp_path, example):
     project = project_in(tmp_path)
     for folder, name in NAMES.items():

@@ -3,13 +3,16 @@
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from extensions.package import CONF, TEAM, enable, install
+from pydantic import ValidationError
 
 from src.check_extension import main as check_extension
 from src.command_line import CONF as OURS
 from src.config.compose import check_job, compose_job, composer, parse
 from src.config.feature import Feature
-from src.config.transform import Transform
+from src.config.transform import Transform, check_transforms
+from src.config.use_case import UseCase
 from src.data import load
 from src.data.table import make_table
 from src.errors import ConfigError, DataError, TrainingError
@@ -41,6 +44,14 @@ def read(*overrides):
     parse(list(overrides), folders)
     with composer(folders) as compose:
         return check_job(compose_job(compose, list(overrides), folders))
+
+
+def declared(**changes) -> UseCase:
+    """The use case of the team with other facts, checked without composing a job."""
+    facts = yaml.safe_load((CONF / "use_case/branch_loans.yaml").read_text())["use_case"] | changes
+    found = UseCase.model_validate(facts)
+    check_transforms(found.transformers, found.inputs(), found.task)
+    return found
 
 
 def drawn(n=200):
@@ -117,14 +128,13 @@ def test_what_a_transformer_may_not_give_is_refused(values, names, message):
     ],
 )
 def test_a_transformer_that_cannot_work_is_refused_before_a_row_is_read(setting, message):
-    with pytest.raises(ConfigError, match=message):
-        read(*CONFIG, "use_case.transformers=null", f"++use_case.transformers={setting}".replace(": ", ":"))
+    with pytest.raises((ConfigError, ValidationError), match=message):
+        declared(transformers=yaml.safe_load(setting))
 
 
 def test_a_transformer_that_learns_from_the_target_is_not_for_clusters():
-    own = "+use_case.transformers={mean_target:{columns:[merchant_category]}}"
-    with pytest.raises(ConfigError, match=r"learns from a target, but the use case is anomaly|neither a feature"):
-        read("use_case=synthetic_identity", own)
+    with pytest.raises(ConfigError, match="mean_target learns from a target, but the use case is anomaly: leave it out"):
+        check_transforms(OWN, REGION, "anomaly")
 
 
 def test_the_direction_of_a_column_that_a_transformer_would_lose_is_refused(project):
@@ -133,16 +143,14 @@ def test_the_direction_of_a_column_that_a_transformer_would_lose_is_refused(proj
     install(project / "site", "cuts", "1.0", {"cuts": text}, features={"cut": "cuts:CUT"})
     enable(project, "team-models", "cuts")
     with pytest.raises(ConfigError, match="transformer cut keeps no order, so the direction of dti would be lost"):
-        read(*CONFIG, "+use_case.transformers.cut={columns:[dti]}")
+        declared(transformers={"cut": {"columns": ["dti"]}})
 
 
 def test_rows_of_a_source_of_ones_own_are_validated_and_hashed_as_others_are():
-    config = read(*CONFIG)
-    data = load.load(use_case=config.use_case, **config.data_source.model_dump())
-    again = load.load(use_case=config.use_case, **config.data_source.model_dump())
+    data, again = (load.load("extension", declared(), source="branch_ledger", settings={"rows": 400}) for _ in range(2))
     assert (data.provenance["kind"], data.provenance["extension"]) == ("extension", "team-models")
     assert data.provenance["sha256"] == again.provenance["sha256"]
-    table = make_table(data, config.use_case)
+    table = make_table(data, declared())
     assert list(table.features) == ["income_eur", "region", "opened_on", "dti", "tenure_months", "is_west"]
     np.testing.assert_array_equal(table.frame["dti"], table.frame["monthly_debt_eur"] / table.frame["income_eur"])
 
@@ -150,10 +158,12 @@ def test_rows_of_a_source_of_ones_own_are_validated_and_hashed_as_others_are():
 def test_other_rows_of_a_source_of_ones_own_are_another_lineage():
     from src.stages import lineage
 
-    first, second = (read(*CONFIG, f"data_source.settings.seed={seed}").model_dump(mode="json") for seed in (1, 2))
-    assert list(lineage.depends_on(first)["data"]) == ["branch_ledger"]
-    assert lineage.depends_on(first)["data"] != lineage.depends_on(second)["data"]
-    assert lineage.depends_on(first)["packages"]["team-models"].startswith("1.2.0, ")
+    first = read(*CONFIG).model_dump(mode="json")
+    second = first | {"data_source": first["data_source"] | {"settings": {"rows": 400, "seed": 2}}}
+    found = [lineage.depends_on(settings) for settings in (first, second)]
+    assert [list(one["data"]) for one in found] == [["branch_ledger"]] * 2
+    assert found[0]["data"] != found[1]["data"]
+    assert found[0]["packages"]["team-models"].startswith("1.2.0, ")
 
 
 @pytest.mark.parametrize(
@@ -172,9 +182,8 @@ def test_a_source_that_gives_no_table_is_said_in_a_sentence(project, text, messa
     install(project / "site", "feeds", "1.0", {"feeds": module}, data_sources={"rows": "feeds:ROWS"})
     monkeypatch.delitem(__import__("sys").modules, "feeds", raising=False)
     enable(project, "team-models", "feeds")
-    config = read(*CONFIG)
     with pytest.raises(DataError, match=message):
-        load.load("extension", config.use_case, source="rows")
+        load.load("extension", declared(), source="rows")
 
 
 @pytest.mark.parametrize(
