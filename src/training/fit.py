@@ -144,13 +144,7 @@ class Recipe:
         ValueError
             If the recipe smears, and no rows are held out for it.
         """
-        features = make_features(
-            self.features if ESTIMATORS[self.estimator].reads_columns else {},
-            **self.preprocessing,
-            random_state=self.random_state,
-            takes_sparse=None if ESTIMATORS[self.estimator].takes_sparse else False,
-            transforms=self.transforms,
-        )
+        features = self.make_features()
         X = features.fit_transform(frame, self.to_learn(y))
         is_asked = stop_frame is not None and (ESTIMATORS[self.estimator].rounds or self.smears)
         stop = (features.transform(stop_frame), self.to_learn(y_stop)) if is_asked else None
@@ -161,6 +155,17 @@ class Recipe:
             smeared = self._smearing(estimator, stop)
             model = OnTargetScale(model, self.target_transform, self.target_min, self.target_max, smeared)
         return Fitted(model, history, best_iteration)
+
+    def make_features(self):
+        """The unfitted step that turns a table into the matrix of the estimator."""
+        algorithm = ESTIMATORS[self.estimator]
+        return make_features(
+            self.features if algorithm.reads_columns else {},
+            **self.preprocessing,
+            random_state=self.random_state,
+            takes_sparse=None if algorithm.takes_sparse else False,
+            transforms=self.transforms,
+        )
 
     def _smearing(self, estimator, stop) -> float:
         if not self.smears:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.features.preprocessing import make_features
 from src.metrics.threshold import prices
 from src.metrics.units import Units
 from src.models.early_stopping import Matrix
@@ -110,8 +109,7 @@ def _prepare(recipe: Recipe, rows: SearchRows, train: np.ndarray, held_out: np.n
     if recipe.holds_out:
         labels = None if recipe.task == "regression" else y
         fit_on, stop_on = inner_split(train, labels, rows.is_ordered, recipe.random_state, rows.groups)
-    how = recipe.preprocessing | {"random_state": recipe.random_state, "transforms": recipe.transforms}
-    features = make_features(recipe.features, **how)
+    features = recipe.make_features()
     X = features.fit_transform(frame.iloc[fit_on], recipe.to_learn(y[fit_on]))
     stop = None
     if stop_on is not None:
