@@ -50,7 +50,7 @@ def compose():
 
     def composed(*overrides: str):
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-            return config.read(hydra_compose("config", overrides=list(overrides)), typed=overrides)
+            return config.read(hydra_compose("config", overrides=list(overrides)), overrides=overrides)
 
     return composed
 

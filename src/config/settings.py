@@ -29,7 +29,7 @@ NEVER = EarlyStopping(patience=None, min_delta=0.0, restore_best_weights=False)
 def read(
     cfg: DictConfig,
     where: Callable[[str], str] = lambda setting: "",
-    typed: Iterable[str] = (),
+    overrides: Iterable[str] = (),
     config_dirs: Iterable[Path] = (CONF,),
 ) -> TrainingConfig:
     """Turn a composed configuration into a checked, immutable one.
@@ -39,8 +39,8 @@ def read(
     cfg : DictConfig
     where : callable
         Says in which line of which file a setting stands: see `src.config.places`.
-    typed : iterable of str
-        Overrides of the command line. A model without rounds is trained without early stopping, unless one asks for it.
+    overrides : iterable of str
+        Of the command line. A model without rounds is trained without early stopping, unless one asks for it.
     config_dirs : iterable of Path
         Folders whose models an ensemble may average.
 
@@ -71,7 +71,7 @@ def read(
         config = config.model_copy(update={"data_split": config.data_split.model_copy(update={"method": "stratified"})})
     config = _on_proxy(config)
     config = config.model_copy(update={"members": members(config.model, config.use_case.task, config_dirs)})
-    if not config.model.trains_in_rounds and not any(text.lstrip("+").startswith("early_stopping") for text in typed):
+    if not config.model.trains_in_rounds and not any(text.lstrip("+").startswith("early_stopping") for text in overrides):
         config = config.model_copy(update={"early_stopping": NEVER})
     check(config)
     return config
