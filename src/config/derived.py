@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import StringConstraints, model_validator
 
 from src.config.expression import Expression, kind_of, parse
 from src.config.feature import Feature
@@ -33,7 +33,7 @@ class Derived(StrictModel):
 
     expression: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
     description: str = ""
-    monotone: Literal[-1, 0, 1] = Field(default=0)
+    monotone: Literal[-1, 0, 1] = 0
 
     @model_validator(mode="before")
     @classmethod
@@ -148,7 +148,8 @@ def _check_time(expression: Expression, time_column: str | None) -> None:
     if time_column is None or time_column not in expression.columns:
         return
     for call in _uses(expression.tree, ("column", time_column)):
-        if call[1:2] != (time_column,) and call[0] == "call" and call[1] in OF_TIME and len(set(call[2:])) == len(call[2:]):
+        is_apart = call[0] == "call" and call[1] in OF_TIME and len(set(call[2:])) == len(call[2:])
+        if is_apart:
             continue
         raise ValueError(
             f"`{expression.text}` looks at {time_column}, the time of the row. A model must not learn from how late it is: "
