@@ -22,7 +22,7 @@ from src.config.transform import check_transforms
 from src.config.use_case import UseCase
 from src.errors import ConfigError, unknown
 from src.files import yaml_file
-from src.metrics.names import METRICS
+from src.metrics.names import METRICS, takes_weights
 from src.models import library_parameters
 from src.models.estimators import ESTIMATORS, check_arguments
 from src.runtime.device import cuda_devices
@@ -63,6 +63,25 @@ def check(config: TrainingConfig) -> None:
         if config.class_weight != "none" and not ESTIMATORS[model.estimator[config.use_case.task]].takes_weights:
             raise ConfigError(
                 f"class_weight={config.class_weight}, but model={model.name} cannot weigh rows.\nChoose class_weight=none."
+            )
+        _check_weights(model, config.use_case, config.cv)
+
+
+def _check_weights(model: Model, use_case: UseCase, cv: CrossValidation) -> None:
+    """Refuse weights that the model, or a metric that was asked for, does not take."""
+    if use_case.weight_column is None:
+        return
+    task = use_case.task
+    if not ESTIMATORS[model.estimator[task]].takes_weights:
+        able = [name for name, known in _estimators().items() if task in known and ESTIMATORS[known[task]].takes_weights]
+        raise ConfigError(
+            f"use_case={use_case.key} weighs rows by {use_case.weight_column}, which model={model.name} cannot.\n"
+            f"Choose a model that can: {', '.join(able)}."
+        )
+    for name in cv.scoring or ():
+        if not takes_weights(name):
+            raise ConfigError(
+                f"cv.scoring: {name} has no weighted form, but rows are weighed by {use_case.weight_column}: leave it out."
             )
 
 

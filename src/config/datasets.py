@@ -171,6 +171,7 @@ def facts_of_proxy(name: str, metric: str) -> dict[str, Any]:
         "time_column": entry.time_column,
         "duplicates": entry.duplicates,
         "group_column": None,
+        "weight_column": None,
         "lags": {},
         "derived": {},
         "transformers": {},

@@ -12,7 +12,7 @@ from src.config.simulation.agreement import check_agreement
 from src.config.strict_model import Column, Name, Share, StrictModel, known_in
 from src.config.transform import Transform, check_columns
 from src.extensions.features import TRANSFORMERS
-from src.metrics.names import METRICS, NEEDS_TRUE_GROUPS
+from src.metrics.names import METRICS, NEEDS_TRUE_GROUPS, takes_weights
 
 Task = Literal["binary", "multiclass", "regression", "clustering", "anomaly"]
 Transformer = Annotated[str, AfterValidator(known_in(TRANSFORMERS))]
@@ -169,6 +169,9 @@ class UseCase(StrictModel):
         In the words of `strptime`, where the times are not in ISO 8601.
     group_column : str, optional
         Whom the row belongs to. Never a feature; needed by `data_split=group`.
+    weight_column : str, optional
+        How much the row counts, such as an exposure or a sampling weight: a number that is not negative. Never a feature, and
+        not needed where rows are scored.
     protected : list of str
         Columns of the table, such as race or sex, that are kept for figures on fairness and are never features.
     favourable : {0, 1}, optional
@@ -233,6 +236,7 @@ class UseCase(StrictModel):
     time_column: str | None = None
     time_format: str | None = None
     group_column: str | None = None
+    weight_column: str | None = None
     protected: list[str] = Field(default_factory=list)
     favourable: Literal[0, 1] | None = None
     packaged: Name | None = None
@@ -335,6 +339,25 @@ class UseCase(StrictModel):
         return self
 
     @model_validator(mode="after")
+    def _weight_agrees(self):
+        name = self.weight_column
+        if name is None:
+            return self
+        used = {
+            "a feature": self.features, "a lag": self.lags, "the target": [self.target], "the time column": [self.time_column],
+            "the group column": [self.group_column], "a protected column": self.protected,
+        }  # fmt: skip
+        if role := next((role for role, names in used.items() if name in names), None):
+            raise ValueError(f"weight_column: {name} is {role} too, and a weight is nothing else: name another column")
+        if self.task in ("clustering", "anomaly"):
+            raise ValueError(f"weight_column goes with tasks binary, multiclass and regression, not {self.task}: leave it out")
+        if self.simulation:
+            raise ValueError("a simulation draws no weight_column: leave it out, or give no simulation")
+        if not takes_weights(self.metric):
+            raise ValueError(f"metric {self.metric} has no weighted form: choose another metric, or leave weight_column out")
+        return self
+
+    @model_validator(mode="after")
     def _lags_agree(self):
         if not any(one.in_model for one in self.features.values()) and not self.lags and not self.derived:
             raise ValueError("features is empty, and there are no lags: a model learns from one of them at least")
@@ -398,6 +421,7 @@ class UseCase(StrictModel):
         kinds = {name: KINDS[feature.type] for name, feature in self.features.items()}
         kinds |= {self.time_column: "date"} if self.time_column else {}
         kinds |= {self.group_column: "text"} if self.group_column else {}
+        kinds |= {self.weight_column: "number"} if self.weight_column else {}
         kinds |= {self.target: "text" if self.classes else "number"} if self.target else {}
         categories = {name: feature.categories for name, feature in self.features.items()}
         check_rules(self.rules, kinds, categories | {self.target: self.classes})

@@ -48,7 +48,7 @@ def _refused(bad: np.ndarray, what: str, column: pd.Series) -> ColumnError:
     return ColumnError(f"{how_many(bad)} {what} ({first_of(bad, column)})", bad, what)
 
 
-def _numbers(column: pd.Series) -> np.ndarray:
+def numbers_of(column: pd.Series) -> np.ndarray:
     """Values of a numeric or boolean column, NaN where one is missing; text is never read as a number."""
     inferred = pd.api.types.infer_dtype(column, skipna=True) if column.dtype == object else None
     if inferred in NUMERIC_OBJECTS or (inferred and all(isinstance(value, NUMBERS) for value in column.dropna())):
@@ -102,13 +102,13 @@ def _check_finite(values: np.ndarray, column: pd.Series) -> None:
 
 def _float(column: pd.Series) -> np.ndarray:
     with np.errstate(over="ignore"):
-        values = _numbers(column).astype("float32", copy=False)
+        values = numbers_of(column).astype("float32", copy=False)
     _check_finite(values, column)
     return values
 
 
 def _int(column: pd.Series) -> np.ndarray:
-    values = _numbers(column)
+    values = numbers_of(column)
     if values.dtype.kind == "f":
         _check_finite(values, column)
         fraction = (values != np.floor(values)) & ~np.isnan(values)
@@ -144,7 +144,7 @@ def _spelled(column: pd.Series) -> pd.Series:
 def _bool(column: pd.Series) -> np.ndarray:
     column = _spelled(column)
     try:
-        values = _numbers(column)
+        values = numbers_of(column)
     except ColumnError as error:
         raise _not_a_boolean(column) or error from None
     if values.dtype.kind == "b":

@@ -30,7 +30,7 @@ class Table:
     Attributes
     ----------
     frame : DataFrame of shape (n_rows, n_columns)
-        Features, lags, derived columns, target, time and group column.
+        Features, lags, derived columns, target, time, group and weight column.
     features : mapping of str to Feature
         Declared features, lags and derived columns: what a model may look at.
     y : ndarray of shape (n_rows,), optional
@@ -44,6 +44,8 @@ class Table:
         Hash of each row's declared features: equal for copies.
     horizon : int
         How many rows back the newest target is that is known when a row is scored.
+    weight : ndarray of float of shape (n_rows,), optional
+        How much each row counts.
     """
 
     frame: pd.DataFrame
@@ -56,6 +58,7 @@ class Table:
     valid: Validated
     contents: np.ndarray
     horizon: int = 1
+    weight: np.ndarray | None = None
 
     def rows(self, positions) -> tuple[pd.DataFrame, np.ndarray]:
         """Table and target of some rows."""
@@ -68,9 +71,13 @@ class Table:
         return self.times[positions]
 
     def units(self, positions) -> Units:
-        """What rows came into the sample together: those of a group, those of a moment."""
+        """What rows came into the sample together: those of a group, those of a moment; and their weights."""
         groups, times = (None if values is None else values[positions] for values in (self.groups, self.times))
-        return make_units(groups, times, self.horizon)
+        return make_units(groups, times, self.horizon, self.weights(positions))
+
+    def weights(self, positions) -> np.ndarray | None:
+        """How much some rows count; None where all count alike."""
+        return None if self.weight is None else self.weight[positions]
 
 
 def make_table(data: Dataset, use_case: UseCase) -> Table:
@@ -104,6 +111,7 @@ def table_of(valid: Validated, use_case: UseCase, true_score: np.ndarray | None)
         valid=valid,
         contents=pd.util.hash_pandas_object(frame[list(use_case.features)], index=False).to_numpy(),
         horizon=_horizon(use_case),
+        weight=frame[use_case.weight_column].to_numpy() if use_case.weight_column else None,
     )
 
 

@@ -37,6 +37,8 @@ class TableSchema:
         The target's value that a source turns into 1 of two classes; without it the target is 0 and 1 already.
     time_format : str, optional
         Of `strptime`, for the time column; None is ISO 8601.
+    weight_column : str, optional
+        How much a row counts; numbers without gaps, not negative.
     """
 
     features: Mapping[str, Feature]
@@ -48,12 +50,14 @@ class TableSchema:
     protected: Sequence[str] = ()
     positive: str | None = None
     time_format: str | None = None
+    weight_column: str | None = None
 
     def types(self) -> dict[str, str]:
         """What a source reads the columns as, in the order of its table; the time column as it comes (`time`)."""
         types = {name: feature.type for name, feature in self.features.items()}
         types |= {self.target: TARGET_TYPES.get(self.task, "bool")} if self.target else {}
         types |= {self.time_column: types.get(self.time_column, "time")} if self.time_column else {}
+        types |= {self.weight_column: "float"} if self.weight_column else {}
         types |= dict.fromkeys([name for name in (self.group_column, *self.protected) if name], "category")
         return types | ({self.target: "category"} if self.target and self.positive is not None else {})
 
@@ -70,4 +74,5 @@ def schema_of(use_case: UseCase) -> TableSchema:
         use_case.protected,
         use_case.positive,
         use_case.time_format,
+        use_case.weight_column,
     )

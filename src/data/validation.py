@@ -28,6 +28,7 @@ from src.data.fault import Fault
 from src.data.repeats import note_on_repeats, repeated_rows
 from src.data.spelling import look_alikes, notes_on_spelling
 from src.data.table_schema import TableSchema
+from src.data.weights import as_weight
 from src.errors import DataError, at_most
 
 FEWEST_ROWS_OF_A_TOTAL = 20
@@ -40,7 +41,7 @@ class Validated:
     Attributes
     ----------
     frame : DataFrame of shape (n_kept, n_features + 1 or 2)
-        Features in declared order, target, time column (datetime64), group column and protected columns if any; index
+        Features in declared order, target, time column (datetime64), group, weight and protected columns if any; index
         0 … n_kept - 1.
     rows : ndarray of shape (n_kept,)
         Positions of the kept rows in the frame that was given, ascending.
@@ -119,6 +120,7 @@ def _converters(schema: TableSchema) -> dict[str, Callable]:
         (schema.target, as_target(schema.task, schema.classes)),
         (schema.time_column, as_time_in(schema.time_format)),
         (schema.group_column, as_group),
+        (schema.weight_column, as_weight),
     )
     converters = {name: converter_of(feature) for name, feature in schema.features.items()}
     converters |= {name: convert for name, convert in others if name}

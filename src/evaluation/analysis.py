@@ -81,14 +81,14 @@ def of_test(
     seed : int
     """
     at = _At(answers, use_case, scorer, table, rows, *table.rows(rows), table.units(rows), seed)
-    tables = plot_tables.of_test(use_case.task, at.y, answers.decided, use_case.classes, seed)
+    tables = plot_tables.of_test(use_case.task, at.y, answers.decided, use_case.classes, seed, at.weight)
     tables["slices"], looked_at = _slices(at)
     of_task = {"binary": _of_probabilities, "regression": _of_numbers}.get(use_case.task)
     found = [_importance(at), _contributions(at, reference), *([of_task(at)] if of_task else [])]
     if use_case.task == "binary" and use_case.protected:
         found.append(_fairness(at))
     if use_case.task == "regression" and table.times is not None:
-        tables["forecast"] = forecast.by_moment(table.times[rows], at.y, answers.decided.score, naive[rows])
+        tables["forecast"] = forecast.by_moment(table.times[rows], at.y, answers.decided.score, naive[rows], at.weight)
     if (over_time := _over_time(at)) is not None:
         tables["periods"] = over_time
     return Findings(
@@ -116,6 +116,10 @@ class _At:
     @property
     def score(self) -> np.ndarray:
         return self.answers.decided.score
+
+    @property
+    def weight(self) -> np.ndarray | None:
+        return self.units.weight
 
 
 @dataclass(frozen=True)
@@ -154,6 +158,7 @@ def _importance(at: _At) -> _Found:
         task == "binary",
         at.table.periods(at.rows) if METRICS[at.use_case.metric].takes == "periods" else None,
         used,
+        at.weight,
     )
     on_sample = importance.note_on_sample(tables["importance"], at.y) if task == "binary" else []
     return _Found(tables, notes=[*importance.note(tables["importance"], used), *on_sample])
@@ -175,11 +180,11 @@ def _of_probabilities(at: _At) -> _Found:
     before, metrics, notes = at.score, {}, []
     if at.answers.uncalibrated is not None:
         before = predict_score(at.answers.uncalibrated, at.frame, at.use_case.task)
-        metrics = performance.before_calibration(at.y, before)
-        notes = performance.note_on_calibration(at.y, before, at.score)
+        metrics = performance.before_calibration(at.y, before, at.weight)
+        notes = performance.note_on_calibration(at.y, before, at.score, at.weight)
     metrics |= bias.of_probabilities(at.y, at.score, at.units)
     ranked, of_ranking = _of_ranking(at)
-    tables = {"reliability": performance.reliability_curves(at.y, before, at.score), **ranked}
+    tables = {"reliability": performance.reliability_curves(at.y, before, at.score, at.weight), **ranked}
     return _Found(tables, metrics | of_ranking, [*notes, *performance.note_on_few(at.y)])
 
 
@@ -188,19 +193,21 @@ def _of_ranking(at: _At) -> tuple[dict[str, pd.DataFrame], dict[str, float]]:
     if len(np.unique(at.y)) < 2:
         return {}, {}
     tables = {
-        "thresholds": cutoffs.cutoffs(at.y, at.score, at.answers.threshold, threshold.prices(at.use_case.cost, at.frame)),
+        "thresholds": cutoffs.cutoffs(
+            at.y, at.score, at.answers.threshold, threshold.prices(at.use_case.cost, at.frame), at.weight
+        ),
         "deciles": score_bands.deciles(at.y, at.score, at.units),
         "score_bands": score_bands.score_bands(at.y, at.score, at.units),
     }
-    area = compute(["roc_auc"], at.y, at.answers.decided)["roc_auc"]
-    return tables, {"test_ks": cutoffs.ks(at.y, at.score)[0], "test_gini": cutoffs.gini(area)}
+    area = compute(["roc_auc"], at.y, at.answers.decided, weight=at.weight)["roc_auc"]
+    return tables, {"test_ks": cutoffs.ks(at.y, at.score, at.weight)[0], "test_gini": cutoffs.gini(area)}
 
 
 def _of_numbers(at: _At) -> _Found:
     """Bias of predicted numbers by tenths; of a quantile, what Kupiec's test can tell."""
-    tables, quantile = {"calibration_by_tenth": bias.by_tenth(at.y, at.score)}, at.use_case.quantile
+    tables, quantile = {"calibration_by_tenth": bias.by_tenth(at.y, at.score, at.weight)}, at.use_case.quantile
     if quantile is not None:
-        return _Found(tables, notes=[note_on_kupiec(len(at.y), quantile)])
+        return _Found(tables, notes=[note_on_kupiec(len(at.y), quantile)] if at.weight is None else [])
     metrics = bias.of_numbers(at.y, at.score, at.units)
     return _Found(tables, metrics, bias.note(metrics, at.use_case.metric))
 
@@ -209,6 +216,6 @@ def _fairness(at: _At) -> _Found:
     """Selection rates and disparities of protected groups, with intervals."""
     groups, favourable = {name: at.frame[name] for name in at.use_case.protected}, at.use_case.favourable
     decided = at.answers.decided.decision
-    rates = fairness.group_rates(at.y, decided, at.score, groups, favourable)
+    rates = fairness.group_rates(at.y, decided, at.score, groups, favourable, at.weight)
     ends = fairness.intervals(rates, at.y, decided, groups, favourable, at.units)
     return _Found({"fairness": rates}, fairness.disparities(rates) | ends, fairness.notes_on_fairness(rates, ends))

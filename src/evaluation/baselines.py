@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from src.metrics import threshold
+from src.metrics import threshold, weighted
 from src.metrics.scorer import Scorer
 from src.metrics.scores import Prediction, decide, statistic_of
 
 
-def baseline_scores(scorer: Scorer, y_train, n_rows: int, forecasts: dict | None = None) -> dict[str, np.ndarray]:
+def baseline_scores(scorer: Scorer, y_train, n_rows: int, forecasts: dict | None = None, weight=None) -> dict[str, np.ndarray]:
     """What somebody would answer who knows the training labels, and earlier values of a series, but no model.
 
     Parameters
@@ -24,6 +24,8 @@ def baseline_scores(scorer: Scorer, y_train, n_rows: int, forecasts: dict | None
         Rows to answer for.
     forecasts : dict of str to ndarray of shape (n_rows,), optional
         Naive forecasts; where they are missing, for want of history, the constant stands in.
+    weight : ndarray of shape (n_train,), optional
+        How much each training row counts.
 
     Returns
     -------
@@ -31,11 +33,12 @@ def baseline_scores(scorer: Scorer, y_train, n_rows: int, forecasts: dict | None
         Scores of the constant ("prior", "mean", "median" or "quantile") and of the forecasts, by name.
     """
     if scorer.task in ("binary", "anomaly"):
-        return {"prior": np.full(n_rows, np.mean(y_train))}
+        return {"prior": np.full(n_rows, weighted.mean(y_train, weight))}
     if scorer.task == "multiclass":
-        shares = np.bincount(y_train, minlength=len(scorer.classes)) / len(y_train)
+        n = len(y_train) if weight is None else weight.sum()
+        shares = np.bincount(y_train, weight, len(scorer.classes)) / n
         return {"prior": np.tile(shares, (n_rows, 1))}
-    name, constant = _constant(scorer.metric, y_train, scorer.quantile)
+    name, constant = _constant(scorer.metric, y_train, scorer.quantile, weight)
     filled = {key: np.where(np.isnan(values), constant, values) for key, values in (forecasts or {}).items()}
     return {name: np.full(n_rows, constant), **filled}
 
@@ -69,6 +72,7 @@ def best_first(
     periods: np.ndarray | None = None,
     prices=None,
     costs: np.ndarray | None = None,
+    weight: np.ndarray | None = None,
 ) -> dict[str, Baseline]:
     """Baselines in the order in which they do on val: the first is the one a model has to beat.
 
@@ -88,23 +92,27 @@ def best_first(
         What mistakes about the val rows cost: see `src.metrics.threshold.prices`.
     costs : ndarray, optional
         Of several classes: see `src.metrics.threshold.cost_array`.
+    weight : ndarray of shape (n_val,), optional
+        How much each val row counts.
     """
     task, is_binary = scorer.task, scorer.task == "binary"
     found = {
-        name: Baseline(score, threshold.choose(y_val, score[val], prices) if is_binary else None, costs)
+        name: Baseline(score, threshold.choose(y_val, score[val], prices, weight) if is_binary else None, costs)
         for name, score in scores.items()
     }
-    on_val = {name: scorer.score(y_val, baseline.answers(task, val), periods) for name, baseline in found.items()}
+    about = periods, weight
+    on_val = {name: scorer.score(y_val, baseline.answers(task, val), *about) for name, baseline in found.items()}
     return {name: found[name] for name in sorted(found, key=lambda name: -on_val[name])}
 
 
-def _constant(metric: str, y_train, quantile: float | None) -> tuple[str, float]:
+def _constant(metric: str, y_train, quantile: float | None, weight=None) -> tuple[str, float]:
     match statistic_of(metric, quantile):
         case "quantile":
-            return "quantile", float(np.quantile(y_train, quantile))
+            plain = weight is None
+            return "quantile", float(np.quantile(y_train, quantile)) if plain else weighted.quantile(y_train, quantile, weight)
         case "median":
-            return "median", float(np.median(y_train))
+            return "median", float(np.median(y_train)) if weight is None else weighted.quantile(y_train, 0.5, weight)
         case "mean_of_logs":
-            return "mean", float(np.expm1(np.mean(np.log1p(y_train))))
+            return "mean", float(np.expm1(weighted.mean(np.log1p(y_train), weight)))
         case "mean":
-            return "mean", float(np.mean(y_train))
+            return "mean", float(weighted.mean(y_train, weight))

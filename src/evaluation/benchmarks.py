@@ -53,13 +53,14 @@ def benchmark_scores(
             found[name] = predict_score(model, frame, recipe.task)
         else:
             values = frame[benchmark.scaled or benchmark.feature].to_numpy(dtype="float64", na_value=np.nan)
-            factor = scale(values[train], y[train], level) if benchmark.scaled else 1.0
+            weight = recipe.row_weights(frame.iloc[train])
+            factor = scale(values[train], y[train], level, weight) if benchmark.scaled else 1.0
             values = np.where(np.isnan(values), np.nanmedian(values[train]), values)
             found[name] = np.clip(factor * values, recipe.target_min, recipe.target_max)
     return found
 
 
-def scale(values, y, level: float | None) -> float:
+def scale(values, y, level: float | None, weight=None) -> float:
     """Factor of a feature that fits the target best: for squared errors, or for the pinball loss of a quantile.
 
     Parameters
@@ -68,6 +69,8 @@ def scale(values, y, level: float | None) -> float:
         Rows without a value, or with 0, say nothing.
     level : float, optional
         Quantile in (0, 1); None minimises squared errors.
+    weight : ndarray of shape (n_rows,), optional
+        How much each row counts.
 
     Notes
     -----
@@ -77,9 +80,10 @@ def scale(values, y, level: float | None) -> float:
     """
     known = ~np.isnan(values) & (values != 0)
     x, y = values[known], np.asarray(y, dtype="float64")[known]
+    of_x = x if weight is None else weight[known] * x
     if level is None:
-        return float(x @ y / (x @ x))
-    ratio, weight = y / x, np.abs(x)
+        return float(of_x @ y / (of_x @ x))
+    ratio, weight = y / x, np.abs(of_x)
     is_below = x < 0  # for these the ratio's upper end is the residual's lower one
     order = np.argsort(ratio)
     # the slope of the loss in k: at each ratio it rises by the weight, from minus the sum of what lies above

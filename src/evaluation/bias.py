@@ -9,6 +9,7 @@ from scipy.special import expit, logit
 from src.metrics.intervals import interval_of
 from src.metrics.scores import statistic_of
 from src.metrics.units import Units
+from src.metrics.weighted import mean, sum_of
 from src.training.calibration import reliability
 
 N_STEPS = 50  # of Newton's method, which needs less than ten
@@ -31,11 +32,14 @@ def of_numbers(y_true, predicted, units: Units) -> dict[str, float]:
         for a target that is never negative. Each with a 95 % interval, `_ci_low` and `_ci_high`, if there is one.
     """
     y_true, missed = np.asarray(y_true, dtype="float64"), predicted - np.asarray(y_true, dtype="float64")
-    found = _with_ends("test_bias", missed.mean(), (missed - missed.mean()) / len(missed), units)
-    total = y_true.sum()
+    found = _of_mean("test_bias", missed, units)
+    weight = units.weight
+    total = sum_of(y_true, weight)
     if y_true.min() >= 0 and total > 0:
-        ratio = float(np.sum(predicted) / total)
-        found |= _with_ends("test_ratio_of_sums", ratio, (predicted - ratio * y_true) / total, units)
+        ratio = float(sum_of(predicted, weight) / total)
+        missed = predicted - ratio * y_true
+        influence = missed / total if weight is None else weight * missed / total
+        found |= _with_ends("test_ratio_of_sums", ratio, influence, units)
     return found
 
 
@@ -77,32 +81,40 @@ def of_probabilities(y_true, score, units: Units) -> dict[str, float]:
     """
     y_true, score = np.asarray(y_true, dtype="float64"), np.asarray(score, dtype="float64")
     missed = score - y_true
-    found = _with_ends("test_calibration_in_the_large", missed.mean(), (missed - missed.mean()) / len(missed), units)
-    fitted = _logistic(np.column_stack([np.ones(len(score)), logit(np.clip(score, NEARLY, 1 - NEARLY))]), y_true)
+    found = _of_mean("test_calibration_in_the_large", missed, units)
+    X = np.column_stack([np.ones(len(score)), logit(np.clip(score, NEARLY, 1 - NEARLY))])
+    fitted = _logistic(X, y_true, units.weight)
     if fitted is not None:
         for name, value, influence in zip(("intercept", "slope"), *fitted, strict=True):
             found |= _with_ends(f"test_calibration_{name}", value, influence, units)
     return found
 
 
-def by_tenth(y_true, predicted) -> pd.DataFrame:
+def by_tenth(y_true, predicted, weight=None) -> pd.DataFrame:
     """Reliability of a number's predictions: `n_rows`, `mean_predicted` and `mean_actual` of ten bins."""
-    return reliability(y_true, predicted).rename(columns={"observed_rate": "mean_actual"})
+    return reliability(y_true, predicted, weight=weight).rename(columns={"observed_rate": "mean_actual"})
 
 
-def _logistic(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+def _logistic(X: np.ndarray, y: np.ndarray, weight=None) -> tuple[np.ndarray, np.ndarray] | None:
     """Coefficients of a logistic regression without penalty, and the influence of each row on each of them."""
-    beta = np.array([0.0, 1.0])
+    beta, missed = np.array([0.0, 1.0]), lambda p: y - p if weight is None else weight * (y - p)
     for _ in range(N_STEPS):
         p = expit(X @ beta)
-        hessian = (X * (p * (1 - p))[:, None]).T @ X
+        curved = p * (1 - p) if weight is None else weight * p * (1 - p)
+        hessian = (X * curved[:, None]).T @ X
         if not np.isfinite(hessian).all() or np.linalg.cond(hessian) > 1 / np.finfo("float64").eps / 100:
             return None
-        step = np.linalg.solve(hessian, X.T @ (y - p))
+        step = np.linalg.solve(hessian, X.T @ missed(p))
         beta = beta + step
         if np.abs(step).max() < 1e-9:
-            return beta, np.linalg.solve(hessian, (X * (y - p)[:, None]).T)
+            return beta, np.linalg.solve(hessian, (X * missed(p)[:, None]).T)
     return None
+
+
+def _of_mean(name: str, values: np.ndarray, units: Units) -> dict[str, float]:
+    found, weight = mean(values, units.weight), units.weight
+    missed = values - found
+    return _with_ends(name, found, missed / len(missed) if weight is None else weight * missed / weight.sum(), units)
 
 
 def _with_ends(name: str, value: float, influence: np.ndarray, units: Units) -> dict[str, float]:

@@ -13,12 +13,13 @@ from src.errors import DataError
 from src.evaluation.requirements import AND, FOUR_FIFTHS, PARITY
 from src.metrics.intervals import CONFIDENCE, spread
 from src.metrics.units import Units
+from src.metrics.weighted import mean
 
 MIN_ROWS = 30  # of a group whose rates are compared: one person more or less moves a rate by 0.03
 NOT_STATED = "not stated"
 
 
-def group_rates(y_true, y_pred, y_score, protected: Mapping[str, object], favourable: int) -> pd.DataFrame:
+def group_rates(y_true, y_pred, y_score, protected: Mapping[str, object], favourable: int, weight=None) -> pd.DataFrame:
     """What the model decides, and how well, in each group of each protected column, and of each two of them.
 
     Parameters
@@ -31,6 +32,8 @@ def group_rates(y_true, y_pred, y_score, protected: Mapping[str, object], favour
         The group of each row, by the name of the column. Rows with a missing value make a group, "not stated".
     favourable : {0, 1}
         The decision that people want: 1 where 1 is an approval, 0 where 1 is a default.
+    weight : ndarray of shape (n_rows,), optional
+        How much each row counts in the rates; `n` counts rows.
 
     Returns
     -------
@@ -55,7 +58,8 @@ def group_rates(y_true, y_pred, y_score, protected: Mapping[str, object], favour
     for column, groups in groups_of(protected, len(y_true)).items():
         for group in sorted(set(groups), key=lambda name: (NOT_STATED in name, name)):
             of_group = groups == group
-            rates = _rates(y_true[of_group] == favourable, y_pred[of_group] == favourable, y_score[of_group])
+            weights = None if weight is None else weight[of_group]
+            rates = _rates(y_true[of_group] == favourable, y_pred[of_group] == favourable, y_score[of_group], weights)
             is_compared = bool(of_group.sum() >= MIN_ROWS and NOT_STATED not in group)
             rows.append({"column": column, "group": group, **rates, "is_compared": is_compared})
     return pd.DataFrame(rows)
@@ -167,7 +171,9 @@ def _reach_of(selected: np.ndarray, there: Mapping[int, np.ndarray], scales, uni
     """Half the width of the interval of two groups' rates, each divided by its scale, one less the other."""
     influence, kinds = np.zeros(len(selected)), np.full(len(selected), -1)
     for kind, ((sign, rows), scale) in enumerate(zip(there.items(), scales, strict=True)):
-        influence[rows] += sign * (selected[rows] - selected[rows].mean()) / (rows.sum() * scale)
+        weight = None if units.weight is None else units.weight[rows]
+        missed = sign * (selected[rows] - mean(selected[rows], weight))
+        influence[rows] += missed / (rows.sum() * scale) if weight is None else weight * missed / (weight.sum() * scale)
         kinds[rows] = kind
     known = spread(influence, units, kinds)
     return None if known is None else float(student.ppf((1 + CONFIDENCE) / 2, known.freedom)) * known.error
@@ -202,16 +208,18 @@ def _lowest_and_highest(rates: pd.Series) -> tuple[int, int]:
     return order[0], order[-1]
 
 
-def _rates(deserves: np.ndarray, is_selected: np.ndarray, score: np.ndarray) -> dict[str, float]:
+def _rates(deserves: np.ndarray, is_selected: np.ndarray, score: np.ndarray, weight=None) -> dict[str, float]:
+    every = np.ones(len(score), dtype=bool)
+    share = lambda flags, among: _mean(flags[among], None if weight is None else weight[among])  # noqa: E731
     return {
         "n": len(score),
-        "selection_rate": _share(is_selected),
-        "true_positive_rate": _share(is_selected[deserves]),
-        "false_positive_rate": _share(is_selected[~deserves]),
-        "precision": _share(deserves[is_selected]),
-        "mean_score": float(score.mean()),
+        "selection_rate": share(is_selected, every),
+        "true_positive_rate": share(is_selected, deserves),
+        "false_positive_rate": share(is_selected, ~deserves),
+        "precision": share(deserves, is_selected),
+        "mean_score": _mean(score, weight),
     }
 
 
-def _share(flags: np.ndarray) -> float:
-    return float(flags.mean()) if len(flags) else np.nan
+def _mean(values: np.ndarray, weight) -> float:
+    return float(mean(values, weight)) if len(values) and (weight is None or weight.any()) else np.nan

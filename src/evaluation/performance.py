@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from src.metrics import threshold
+from src.metrics import threshold, weighted
 from src.metrics.intervals import gain, interval, interval_of
 from src.metrics.names import METRICS, as_score
 from src.metrics.scorer import Scorer, likeliest
@@ -41,7 +41,7 @@ def evaluate(
     baselines : dict of str to Prediction
         What one would answer without a model; the first is the one to beat, others are named in their metrics.
     units : Units
-        What test rows came into the sample together.
+        What test rows came into the sample together, and how much each counts.
     true_score : ndarray, optional
         What knowing the truth behind a simulation would answer. By the metrics that it is the best answer to, no model can
         be expected to do better.
@@ -58,16 +58,16 @@ def evaluate(
         model is better by than the baseline. Both have a 95 % interval, `_ci_low` and `_ci_high`, unless the rows are too few
         or too dependent for one; the gain then also has a `_p_value`, two-sided, of no gain.
     """
-    metric, task, quantile = scorer.metric, scorer.task, scorer.quantile
+    metric, task, quantile, weight = scorer.metric, scorer.task, scorer.quantile, units.weight
     answers = {"test": prediction}
     answers |= {name if position else "baseline": answer for position, (name, answer) in enumerate(baselines.items())}
-    names, values = list(dict.fromkeys([*metrics_for(task, scorer.kinds), metric, *also])), {}
+    names, values = list(dict.fromkeys([*metrics_for(task, scorer.kinds, weight is not None), metric, *also])), {}
     for prefix, answer in answers.items():
-        found = compute(names, y_true, answer, quantile, periods)
+        found = compute(names, y_true, answer, quantile, periods, weight)
         values |= {f"{prefix}_{name}": value for name, value in found.items()}
     if true_score is not None:
         reached = [name for name in names if METRICS[name].optimum == scorer.truth]
-        best = compute(reached, y_true, likeliest(scorer, true_score), quantile, periods)
+        best = compute(reached, y_true, likeliest(scorer, true_score), quantile, periods, weight)
         values |= {f"ceiling_{name}": value for name, value in best.items()}
     to_beat = next(iter(baselines.values()))
     mine, theirs = (scorer.estimate(y_true, each, units, periods) for each in (prediction, to_beat))
@@ -79,14 +79,14 @@ def evaluate(
         values |= {f"gain_{metric}_ci_low": better.low, f"gain_{metric}_ci_high": better.high}
         values[f"gain_{metric}_p_value"] = better.p_value
     if task in ("binary", "multiclass"):
-        counts = confusion(y_true, prediction.decision, list(scorer.classes) or None)
+        counts = confusion(y_true, prediction.decision, list(scorer.classes) or None, weight)
         values |= {f"test_{name}": n for name, n in counts.items()}
     return values
 
 
-def score_val(scorer: Scorer, y_val, prediction: Prediction, periods=None) -> dict[str, float]:
+def score_val(scorer: Scorer, y_val, prediction: Prediction, periods=None, weight=None) -> dict[str, float]:
     """The primary metric on val, which chose the best round and the threshold: for comparing runs, not for reporting."""
-    score = scorer.score(y_val, prediction, periods)
+    score = scorer.score(y_val, prediction, periods, weight)
     return {f"val_{scorer.metric}": as_score(scorer.metric, score), "val_score": score}
 
 
@@ -95,7 +95,8 @@ def costs_of(y_true, score, decided_at: float, prices, units: Units) -> dict[str
     if prices is None:
         return {}
     of_rows = threshold.costs_of_rows(y_true, score, decided_at, *prices)
-    nothing, everything = (threshold.costs_of_rows(y_true, np.full(len(y_true), p), 0.5, *prices).sum() for p in (0.0, 1.0))
+    always = (threshold.costs_of_rows(y_true, np.full(len(y_true), p), 0.5, *prices) for p in (0.0, 1.0))
+    nothing, everything = (weighted.sum_of(each, units.weight) for each in always)
     return {"baseline_cost": float(min(nothing, everything)), **_total(of_rows, units)}
 
 
@@ -103,27 +104,32 @@ def costs_of_classes(y_true, decision, costs: np.ndarray | None, units: Units) -
     """What the decisions cost, and the cheapest of deciding always the same; nothing without costs."""
     if costs is None:
         return {}
-    return {"baseline_cost": float(costs[y_true].sum(axis=0).min()), **_total(costs[y_true, decision], units)}
+    of_same = costs[y_true].sum(axis=0) if units.weight is None else units.weight @ costs[y_true]
+    return {"baseline_cost": float(of_same.min()), **_total(costs[y_true, decision], units)}
 
 
 def _total(costs: np.ndarray, units: Units) -> dict[str, float]:
-    """The sum of what each row costs, with the interval of as many rows of the same kind."""
-    total, ends = float(costs.sum()), interval_of(float(costs.sum()), costs - costs.mean(), units)
+    """The sum of what each row costs, by its weight, with the interval of as many rows of the same kind."""
+    weight = units.weight
+    total = float(weighted.sum_of(costs, weight))
+    influence = costs - weighted.mean(costs, weight)
+    ends = interval_of(total, influence if weight is None else weight * influence, units)
     return {"test_cost": total} | (
         {} if ends is None else {"test_cost_ci_low": max(0.0, ends[0]), "test_cost_ci_high": ends[1]}
     )
 
 
-def before_calibration(y_true, score) -> dict[str, float]:
+def before_calibration(y_true, score, weight=None) -> dict[str, float]:
     """How well the probabilities were calibrated before a calibrator stood behind them."""
     names = ["brier_score_loss", "log_loss", "expected_calibration_error"]
-    values = compute(names, y_true, decide("binary", score))
+    values = compute(names, y_true, decide("binary", score), weight=weight)
     return {f"uncalibrated_{name}": value for name, value in values.items()}
 
 
-def note_on_calibration(y_true, before, after) -> list[str]:
+def note_on_calibration(y_true, before, after, weight=None) -> list[str]:
     """A sentence where calibration, which val chose, made the test rows' log loss worse."""
-    losses = [compute(["log_loss"], y_true, decide("binary", score))["log_loss"] for score in (before, after)]
+    answers = (decide("binary", score) for score in (before, after))
+    losses = [compute(["log_loss"], y_true, answer, weight=weight)["log_loss"] for answer in answers]
     if losses[1] <= losses[0]:
         return []
     return [
@@ -132,9 +138,9 @@ def note_on_calibration(y_true, before, after) -> list[str]:
     ]
 
 
-def reliability_curves(y_true, before, after) -> pd.DataFrame:
+def reliability_curves(y_true, before, after, weight=None) -> pd.DataFrame:
     """Reliability on test of the model and, as `after` calibration, of what is saved."""
-    curves = {"before": reliability(y_true, before), "after": reliability(y_true, after)}
+    curves = {"before": reliability(y_true, before, weight=weight), "after": reliability(y_true, after, weight=weight)}
     return pd.concat(curves, names=["calibration"]).reset_index(level=0)
 
 

@@ -14,6 +14,7 @@ from src.metrics.intervals import Estimate, estimate, interval
 from src.metrics.scorer import Scorer
 from src.metrics.scores import Prediction
 from src.metrics.units import Units
+from src.metrics.weighted import mean
 
 CALENDAR = ("D", "W", "M", "Q", "Y")
 MOST_PERIODS = 12
@@ -103,6 +104,9 @@ class _Measured:
     units: Units
     moments: np.ndarray | None
 
+    def weight(self, rows: np.ndarray) -> np.ndarray | None:
+        return None if self.units.weight is None else self.units.weight[rows]
+
     def __call__(self, metric: str, rows: np.ndarray) -> Estimate:
         about = self.scorer.n_classes, self.units, self.scorer.quantile, self.moments
         return estimate(metric, self.y_true, self.prediction, *about, rows)
@@ -117,18 +121,19 @@ def _line(measured: _Measured, rows: np.ndarray) -> dict[str, float]:
         value, ends = found.value, interval(found) or UNKNOWN
     line = {"n_rows": len(rows), "value": six_digits(value), "ci_low": six_digits(ends[0]), "ci_high": six_digits(ends[1])}
     if task == "regression":
-        return line | {"target_mean": six_digits(y.mean()), "mean_predicted": six_digits(score.mean())}
+        means = (six_digits(float(mean(values, measured.weight(rows)))) for values in (y, score))
+        return line | dict(zip(("target_mean", "mean_predicted"), means, strict=True))
     return line | (_of_two_classes(measured, rows) if task == "binary" else {})
 
 
 def _of_two_classes(measured: _Measured, rows: np.ndarray) -> dict[str, float]:
     y, score = measured.y_true[rows], measured.prediction.score[rows]
     effective = effective_rows(y, measured.units.take(rows))
-    low, high = wilson(y.mean() * effective, effective)
-    line = {"n_positive": int(y.sum()), "observed_rate": y.mean(), "rate_ci_low": low, "rate_ci_high": high}
-    return {
-        name: six_digits(value) for name, value in (line | {"mean_predicted": score.mean(), **_ranking(measured, rows)}).items()
-    }
+    rate, predicted = (mean(values, measured.weight(rows)) for values in (y, score))
+    low, high = wilson(rate * effective, effective)
+    line = {"n_positive": int(y.sum()), "observed_rate": rate, "rate_ci_low": low, "rate_ci_high": high}
+    line |= {"mean_predicted": predicted, **_ranking(measured, rows)}
+    return {name: six_digits(value) for name, value in line.items()}
 
 
 def _ranking(measured: _Measured, rows: np.ndarray) -> dict[str, float]:
@@ -137,4 +142,4 @@ def _ranking(measured: _Measured, rows: np.ndarray) -> dict[str, float]:
         return dict.fromkeys(("ks", "gini", "gini_ci_low", "gini_ci_high"), np.nan)
     area = measured("roc_auc", rows)
     low, high = (gini(end) for end in interval(area) or UNKNOWN)
-    return {"ks": ks(y, score)[0], "gini": gini(area.value), "gini_ci_low": low, "gini_ci_high": high}
+    return {"ks": ks(y, score, measured.weight(rows))[0], "gini": gini(area.value), "gini_ci_low": low, "gini_ci_high": high}

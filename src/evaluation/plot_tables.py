@@ -15,7 +15,9 @@ N_BINS = 10
 BINARY_NAMES = ["0", "1"]
 
 
-def of_test(task: str, y_true, prediction: Prediction, class_names: list[str] | None, seed: int) -> dict[str, pd.DataFrame]:
+def of_test(
+    task: str, y_true, prediction: Prediction, class_names: list[str] | None, seed: int, weight=None
+) -> dict[str, pd.DataFrame]:
     """Tables for plots of a model's answers.
 
     Parameters
@@ -28,6 +30,8 @@ def of_test(task: str, y_true, prediction: Prediction, class_names: list[str] | 
         Of a multiclass target, in the order of its codes.
     seed : int
         Chooses which rows are shown one by one.
+    weight : ndarray of shape (n_rows,), optional
+        How much each row counts in the curves. Counts are of rows, and so are the residuals.
 
     Returns
     -------
@@ -40,7 +44,8 @@ def of_test(task: str, y_true, prediction: Prediction, class_names: list[str] | 
     else:
         values = {}
         if task in ("binary", "anomaly"):
-            values |= {"roc": roc(y_true, prediction.score), "precision_recall": precision_recall(y_true, prediction.score)}
+            about = y_true, prediction.score, weight
+            values |= {"roc": roc(*about), "precision_recall": precision_recall(*about)}
         if task in ("binary", "multiclass"):
             values["confusion"] = confusion(y_true, prediction.decision, class_names or BINARY_NAMES)
     return _placed(values)
@@ -59,16 +64,16 @@ def of_clusters(profiles: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return _placed({"cluster_sizes": profiles[["cluster", "size"]]})
 
 
-def roc(y_true, score) -> pd.DataFrame:
+def roc(y_true, score, weight=None) -> pd.DataFrame:
     """Share of positives found against share of negatives alerted on."""
-    false, true, _ = roc_curve(y_true, score)
+    false, true, _ = roc_curve(y_true, score, sample_weight=weight)
     kept = thinned(false, true)
     return pd.DataFrame({"false_positive_rate": false[kept], "true_positive_rate": true[kept]}).map(six_digits)
 
 
-def precision_recall(y_true, score) -> pd.DataFrame:
+def precision_recall(y_true, score, weight=None) -> pd.DataFrame:
     """Share of alerts that are right against share of positives found."""
-    precision, recall, _ = precision_recall_curve(y_true, score)
+    precision, recall, _ = precision_recall_curve(y_true, score, sample_weight=weight)
     kept = thinned(recall, precision)
     return pd.DataFrame({"recall": recall[kept], "precision": precision[kept]}).map(six_digits)
 

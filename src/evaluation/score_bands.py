@@ -9,6 +9,7 @@ from scipy.stats import t as student
 from src.metrics.figures import six_digits
 from src.metrics.intervals import spread
 from src.metrics.units import Units
+from src.metrics.weighted import effective_size, mean
 
 ROWS = Units()  # independent ones
 N_DECILES = 10
@@ -28,7 +29,8 @@ def deciles(y_true, score, units: Units = ROWS) -> pd.DataFrame:
     score : ndarray of shape (n_rows,)
         Probability of 1.
     units : Units
-        What came into the sample together; the intervals of rates go by it.
+        What came into the sample together; the intervals of rates go by it. Where rows have weights, tenths and rates are of
+        weight, and counts of rows.
 
     Returns
     -------
@@ -39,16 +41,22 @@ def deciles(y_true, score, units: Units = ROWS) -> pd.DataFrame:
     """
     y_true, score = np.asarray(y_true), np.asarray(score, dtype=float)
     _, codes, counts = np.unique(-score, return_inverse=True, return_counts=True)
+    weight = units.weight
+    if weight is not None:
+        counts = np.bincount(codes, weights=weight)
     middle = np.cumsum(counts) - counts / 2  # of the ranks of equal scores
-    tenth = (N_DECILES * middle / len(score)).astype(int)[codes]
+    tenth = np.minimum((N_DECILES * middle / counts.sum()).astype(int), N_DECILES - 1)[codes]
     table = _rates(y_true, score, tenth, units)
     ends = pd.Series(score).groupby(tenth)
-    n_rows, n_positive = table["n_rows"].cumsum(), table["n_positive"].cumsum()
+    of_rows, of_positives = table["n_rows"], table["n_positive"]
+    if weight is not None:
+        of_rows, of_positives = (_sums(each, tenth).reset_index(drop=True) for each in (weight, weight * y_true))
+    n_rows, n_positive = of_rows.cumsum(), of_positives.cumsum()
     gain, taken = n_positive / n_positive.iloc[-1], (n_rows - n_positive) / (n_rows - n_positive).iloc[-1]
     table.insert(0, "decile", table.pop("group") + 1)
     table.insert(1, "highest_score", ends.max().to_numpy())
     table.insert(2, "lowest_score", ends.min().to_numpy())
-    table["lift"] = table["observed_rate"] / y_true.mean()
+    table["lift"] = table["observed_rate"] / mean(y_true, weight)
     table["cumulative_rate"], table["gain"], table["ks"] = n_positive / n_rows, gain, gain - taken
     return table.map(six_digits)
 
@@ -78,6 +86,8 @@ def score_bands(y_true, score, units: Units = ROWS) -> pd.DataFrame:
     table.insert(0, "from", np.take(LIMITS, group))
     table.insert(1, "to", np.take(LIMITS, group + 1))
     table["share"] = table["n_rows"] / len(band)
+    if units.weight is not None:
+        table["share"] = np.bincount(band, weights=units.weight)[group] / units.weight.sum()
     return table.map(six_digits)
 
 
@@ -112,13 +122,31 @@ def effective_rows(y_true: np.ndarray, units: Units) -> float:
     Korn & Graubard (1998), Confidence intervals for proportions with small expected number of positive counts estimated from
     survey data, Survey Methodology 24, 193-201.
     """
-    n, rate = len(y_true), y_true.mean()
+    n, weight = len(y_true), units.weight
+    if weight is not None:
+        return _effective_by_weight(y_true, units, weight)
+    rate = y_true.mean()
     if units.entities is None and units.moments is None:
         return float(n)
     n_units = min(len(np.unique(codes)) for codes in (units.entities, units.moments) if codes is not None)
     if rate in (0, 1):
         return float(n_units) if n_units > 1 else np.nan
-    found = spread((y_true - rate) / n, units, np.zeros(n, dtype="int64"))
+    return _by_design(rate, (y_true - rate) / n, units, n)
+
+
+def _effective_by_weight(y_true: np.ndarray, units: Units, weight: np.ndarray) -> float:
+    if not weight.any():
+        return np.nan
+    n, rate = effective_size(weight), mean(y_true, weight)
+    if rate in (0, 1):  # no variance tells what customers or moments repeat: as many units as weigh alike
+        codes = [codes for codes in (units.entities, units.moments) if codes is not None]
+        n = min([n, *(effective_size(np.bincount(each, weights=weight)) for each in codes)])
+        return n if n > 1 else np.nan
+    return _by_design(rate, weight * (y_true - rate) / weight.sum(), units, n)
+
+
+def _by_design(rate: float, influence: np.ndarray, units: Units, n: float) -> float:
+    found = spread(influence, units, np.zeros(len(influence), dtype="int64"))
     if found is None or found.error == 0:
         return np.nan
     least_t = student.ppf(0.975, found.freedom) / Z  # few units: a wider interval
@@ -130,12 +158,19 @@ def _rates(y_true: np.ndarray, score: np.ndarray, group: np.ndarray, units: Unit
     of_group = pd.DataFrame({"y": y_true, "score": score}).groupby(group)
     n_rows, n_positive = of_group["y"].size(), of_group["y"].sum().astype(int)
     effective = [effective_rows(y_true[rows], units.take(rows)) for rows in map(np.flatnonzero, _masks(group, n_rows.index))]
-    low, high = wilson(n_positive / n_rows * effective, effective)
+    rate, predicted = n_positive / n_rows, of_group["score"].mean()
+    if units.weight is not None:
+        rate, predicted = (_sums(units.weight * each, group) / _sums(units.weight, group) for each in (y_true, score))
+    low, high = wilson(rate * effective, effective)
     columns = {
-        "group": n_rows.index, "n_rows": n_rows, "n_positive": n_positive, "observed_rate": n_positive / n_rows,
-        "ci_low": low, "ci_high": high, "mean_predicted": of_group["score"].mean(),
+        "group": n_rows.index, "n_rows": n_rows, "n_positive": n_positive, "observed_rate": rate,
+        "ci_low": low, "ci_high": high, "mean_predicted": predicted,
     }  # fmt: skip
     return pd.DataFrame(columns).reset_index(drop=True)
+
+
+def _sums(values: np.ndarray, group: np.ndarray) -> pd.Series:
+    return pd.Series(values).groupby(group).sum()
 
 
 def _masks(group: np.ndarray, names) -> list[np.ndarray]:

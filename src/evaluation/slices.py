@@ -17,6 +17,7 @@ from src.metrics.names import as_score
 from src.metrics.scorer import Scorer
 from src.metrics.scores import Prediction
 from src.metrics.units import Units
+from src.metrics.weighted import effective_size, mean
 
 MIN_ROWS = 100
 MIN_OF_CLASS = 10  # of each of two classes
@@ -104,8 +105,8 @@ def compare(
             "kind": ["", *(cut.kind for cut, _, _ in slices)],
             "slice": [WHOLE, *(name for _, name, _ in slices)],
             "n_rows": [len(rows) for rows in groups],
-            "target_mean": [np.nan if scorer.task == "multiclass" else y_true[rows].mean() for rows in groups],
-            "mean_score": [np.nan if scorer.task == "multiclass" else prediction.score[rows].mean() for rows in groups],
+            "target_mean": [np.nan if scorer.task == "multiclass" else _mean(y_true, rows, units) for rows in groups],
+            "mean_score": [np.nan if scorer.task == "multiclass" else _mean(prediction.score, rows, units) for rows in groups],
         }
     )
     sizes = [_sizes(rows, y_true, scorer.task, units) for rows in groups]
@@ -223,6 +224,8 @@ def _is_large(rows: np.ndarray, y_true, task: str, units: Units) -> bool:
     n_rows = int(rows.sum())
     if n_rows < MIN_ROWS or min(_n_units(rows, units), default=MIN_UNITS) < MIN_UNITS:
         return False
+    if units.weight is not None and effective_size(units.weight[rows]) < MIN_UNITS:
+        return False
     return task != "binary" or MIN_OF_CLASS <= y_true[rows].sum() <= n_rows - MIN_OF_CLASS
 
 
@@ -246,7 +249,14 @@ def _sizes(rows, y_true, task: str, units: Units) -> np.ndarray:
     """What a slice's spread shrinks with: how many rows of each of two classes, else rows, or what came together."""
     if n_units := _n_units(rows, units):
         return np.array([min(n_units)])
+    if units.weight is not None:  # as many rows of equal weight as tell as much
+        kinds = [rows[y_true[rows] == code] for code in (0, 1)] if task == "binary" else [rows]
+        return np.array([effective_size(units.weight[some]) for some in kinds])
     return np.bincount(y_true[rows], minlength=2) if task == "binary" else np.array([len(rows)])
+
+
+def _mean(values: np.ndarray, rows: np.ndarray, units: Units) -> float:
+    return mean(values[rows], None if units.weight is None else units.weight[rows])
 
 
 def _p_values(differences, spreads: list[Spread | None], of_whole: Spread | None, sizes: list[np.ndarray]) -> list[float]:

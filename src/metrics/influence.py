@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.stats import rankdata
 
+from src.metrics import weighted, weighted_influence
 from src.metrics.names import METRICS
 from src.metrics.scores import Prediction, coefficient_of_periods, compute
 
@@ -15,7 +16,7 @@ STEP = 1e-4  # of a cell's weight, for its derivative
 
 
 def measure(
-    metric: str, y_true, prediction: Prediction, n_classes: int, quantile: float | None = None, periods=None
+    metric: str, y_true, prediction: Prediction, n_classes: int, quantile: float | None = None, periods=None, weight=None
 ) -> tuple[float, np.ndarray]:
     """A metric and its empirical influence function.
 
@@ -28,15 +29,15 @@ def measure(
     n_classes : int
         Of the target; 0 of a number.
     quantile : float, optional
-    periods : ndarray of shape (n_rows,), optional
+    periods, weight : ndarray of shape (n_rows,), optional
 
     Returns
     -------
     value : float
         What `src.metrics.scores.compute` gives; not a number where that is not defined.
     influence : ndarray of shape (n_rows,)
-        Derivative of the metric by the weight of each row. It sums to zero; the sum of its squares estimates the variance of
-        the metric where rows are independent.
+        Derivative of the metric by the weight of each row, times that weight. It sums to zero; the sum of its squares
+        estimates the variance of the metric where rows are independent.
 
     References
     ----------
@@ -44,18 +45,19 @@ def measure(
     introduction to the bootstrap, ch. 21, on the infinitesimal jackknife.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
+        how = () if weight is None else (weight,)
         if metric in RANKINGS:
-            return RANKINGS[metric](np.asarray(y_true) == 1, prediction.score)
+            return RANKINGS[metric](np.asarray(y_true) == 1, prediction.score, *how)
         if metric == "roc_auc_ovr":
-            return _roc_auc_ovr(np.asarray(y_true), prediction.score)
+            return _roc_auc_ovr(np.asarray(y_true), prediction.score, *how)
         if metric in MEANS:
             row_values, finish, slope = MEANS[metric]
-            return _mean(np.asarray(row_values(y_true, prediction, quantile), dtype="float64"), finish, slope)
+            return _mean(np.asarray(row_values(y_true, prediction, quantile), dtype="float64"), finish, slope, *how)
         if metric in CELLS:
-            return _of_cells(CELLS[metric], np.asarray(y_true), prediction.decision, n_classes)
+            return _of_cells(CELLS[metric], np.asarray(y_true), prediction.decision, n_classes, *how)
         if metric == "r2":
-            return _r2(np.asarray(y_true, dtype="float64"), prediction.score)
-        return _mean_of_periods(np.asarray(y_true), prediction.score, periods)
+            return _r2(np.asarray(y_true, dtype="float64"), prediction.score, *how)
+        return _mean_of_periods(np.asarray(y_true), prediction.score, periods, *how)
 
 
 def is_known(metric: str, periods=None) -> bool:
@@ -64,22 +66,30 @@ def is_known(metric: str, periods=None) -> bool:
     return known or (METRICS[metric].takes == "periods" and periods is not None)
 
 
-def value_of(metric: str, y_true, prediction: Prediction, n_classes: int, quantile: float | None = None, periods=None) -> float:
+def value_of(
+    metric: str, y_true, prediction: Prediction, n_classes: int, quantile: float | None = None, periods=None, weight=None
+) -> float:
     """A metric's value; not a number where some rows have only one of two classes."""
     if is_known(metric, periods):
-        return float(measure(metric, y_true, prediction, n_classes, quantile, periods)[0])
-    if "binary" in METRICS[metric].tasks and METRICS[metric].of == "score" and len(np.unique(y_true)) < 2:
+        return float(measure(metric, y_true, prediction, n_classes, quantile, periods, weight)[0])
+    counted = y_true if weight is None else np.asarray(y_true)[weight > 0]
+    is_of_two = "binary" in METRICS[metric].tasks and METRICS[metric].of == "score"
+    if len(counted) == 0 or (is_of_two and len(np.unique(counted)) < 2):
         return np.nan
-    return compute([metric], y_true, prediction, quantile, periods)[metric]
+    return compute([metric], y_true, prediction, quantile, periods, weight)[metric]
 
 
-def _mean(values: np.ndarray, finish: Callable, slope: Callable) -> tuple[float, np.ndarray]:
+def _mean(values: np.ndarray, finish: Callable, slope: Callable, weight=None) -> tuple[float, np.ndarray]:
+    if weight is not None:
+        return weighted_influence.of_mean(values, finish, slope, weight)
     mean = values.mean()
     return float(finish(mean)), slope(mean) * (values - mean) / len(values)
 
 
-def _roc_auc(is_positive: np.ndarray, score: np.ndarray) -> tuple[float, np.ndarray]:
+def _roc_auc(is_positive: np.ndarray, score: np.ndarray, weight=None) -> tuple[float, np.ndarray]:
     """By placement values, as DeLong et al. (1988) have it, from midranks: Sun & Xu (2014)."""
+    if weight is not None:
+        return weighted_influence.roc_auc(is_positive, score, weight)
     n, m = int(is_positive.sum()), int((~is_positive).sum())
     influence = np.full(len(score), np.nan)
     if not n or not m:
@@ -92,13 +102,15 @@ def _roc_auc(is_positive: np.ndarray, score: np.ndarray) -> tuple[float, np.ndar
     return float(area), influence
 
 
-def _roc_auc_ovr(y_true: np.ndarray, score: np.ndarray) -> tuple[float, np.ndarray]:
-    found = [_roc_auc(y_true == code, score[:, code]) for code in range(score.shape[1])]
+def _roc_auc_ovr(y_true: np.ndarray, score: np.ndarray, weight=None) -> tuple[float, np.ndarray]:
+    found = [_roc_auc(y_true == code, score[:, code], weight) for code in range(score.shape[1])]
     return float(np.mean([value for value, _ in found])), np.mean([influence for _, influence in found], axis=0)
 
 
-def _average_precision(is_positive: np.ndarray, score: np.ndarray) -> tuple[float, np.ndarray]:
+def _average_precision(is_positive: np.ndarray, score: np.ndarray, weight=None) -> tuple[float, np.ndarray]:
     """A mean of precision over the positives: a row counts as one of them, and in the precision at every lower score."""
+    if weight is not None:
+        return weighted_influence.average_precision(is_positive, score, weight)
     order = np.argsort(-score, kind="stable")
     hit, ordered = is_positive[order].astype("float64"), score[order]
     is_last = np.append(ordered[1:] != ordered[:-1], True)
@@ -116,10 +128,10 @@ def _average_precision(is_positive: np.ndarray, score: np.ndarray) -> tuple[floa
     return float(value), influence
 
 
-def _of_cells(of_cells: Callable, y_true, decision, n_classes: int) -> tuple[float, np.ndarray]:
+def _of_cells(of_cells: Callable, y_true, decision, n_classes: int, of_rows=None) -> tuple[float, np.ndarray]:
     """Of a function of the confusion matrix: its derivative by each cell, from both sides."""
     code = y_true.astype("int64") * n_classes + decision.astype("int64")
-    weight = np.bincount(code, minlength=n_classes**2).astype("float64")
+    weight = np.bincount(code, of_rows, n_classes**2).astype("float64")
     occurs = np.flatnonzero(weight)
     steps = np.zeros((len(weight), len(occurs)))
     steps[occurs, np.arange(len(occurs))] = weight[occurs] * STEP
@@ -129,19 +141,23 @@ def _of_cells(of_cells: Callable, y_true, decision, n_classes: int) -> tuple[flo
     slopes = np.zeros(len(weight))
     slopes[occurs] = (up - down) / (2 * weight[occurs] * STEP)
     influence = slopes[code]
+    if of_rows is not None:
+        return float(value), of_rows * (influence - weighted.mean(influence, of_rows))
     return float(value), influence - influence.mean()
 
 
-def _r2(y_true: np.ndarray, value: np.ndarray) -> tuple[float, np.ndarray]:
+def _r2(y_true: np.ndarray, value: np.ndarray, weight=None) -> tuple[float, np.ndarray]:
+    if weight is not None:
+        return weighted_influence.r2(y_true, value, weight)
     missed, spread = (y_true - value) ** 2, (y_true - y_true.mean()) ** 2
     total = spread.sum()
     share = missed.sum() / total
     return float(1 - share), (share * spread - missed) / total
 
 
-def _mean_of_periods(y_true, score, periods) -> tuple[float, np.ndarray]:
+def _mean_of_periods(y_true, score, periods, weight=None) -> tuple[float, np.ndarray]:
     """Each row has an equal part in the influence of its period; periods that are too small have none."""
-    each, code = coefficient_of_periods(y_true, score, periods)
+    each, code = coefficient_of_periods(y_true, score, periods, weight)
     is_large = ~np.isnan(each)
     if not is_large.any():
         return np.nan, np.full(len(code), np.nan)

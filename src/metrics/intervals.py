@@ -13,6 +13,7 @@ from src.metrics.influence import RANKINGS, is_known, measure, value_of
 from src.metrics.names import METRICS, as_score
 from src.metrics.scores import Prediction
 from src.metrics.units import Units
+from src.metrics.weighted import effective_size
 
 CONFIDENCE = 0.95
 FEWEST_UNITS = 2  # and rows of each of two classes: with fewer nothing is known of how they vary
@@ -109,22 +110,23 @@ def estimate(
     of_rows = slice(None) if rows is None else rows
     some = np.asarray(y_true)[of_rows], Prediction(prediction.score[of_rows], prediction.decision[of_rows])
     periods = periods if periods is None else periods[of_rows]
+    weight = None if units.weight is None else units.weight[of_rows]
     influence, kinds = np.zeros(len(y_true)), np.full(len(y_true), -1)
     if n_classes != 2 or FEWEST_UNITS <= np.sum(some[0]) <= len(some[0]) - FEWEST_UNITS:
         is_loss_of_strangers = n_classes == 2 and METRICS[metric].is_loss and units.entities is None and units.moments is None
         kinds[of_rows] = some[0] if metric in RANKINGS or metric == "roc_auc_ovr" or is_loss_of_strangers else 0
     if METRICS[metric].takes == "periods" and units.moments is not None:
-        units = Units(None, units.moments, units.horizon)
+        units = Units(None, units.moments, units.horizon, units.weight)
     if is_known(metric, periods):
-        value, influence[of_rows] = measure(metric, *some, n_classes, quantile, periods)
+        value, influence[of_rows] = measure(metric, *some, n_classes, quantile, periods, weight)
     elif not METRICS[metric].has_interval:
-        value, influence[of_rows] = value_of(metric, *some, n_classes, quantile, periods), np.nan
+        value, influence[of_rows] = value_of(metric, *some, n_classes, quantile, periods, weight), np.nan
     else:
         value, found, groups = _leave_groups_out(metric, *some, n_classes, units.take(of_rows), quantile, periods)
         influence[of_rows] = found
         codes = np.full(len(y_true), groups.max() + 1)
         codes[of_rows] = groups
-        units = Units(codes)
+        units = Units(codes, weight=units.weight)
     return Estimate(metric, value, influence, units, kinds)
 
 
@@ -142,14 +144,17 @@ def _leave_groups_out(metric, y_true, prediction, n_classes, units: Units, quant
     place = np.arange(n_units) if whole is units.moments else np.random.default_rng(0).permutation(n_units)
     n_groups = min(N_GROUPS, n_units)
     groups = (place * n_groups // n_units)[whole]
-    value, influence = value_of(metric, y_true, prediction, n_classes, quantile, periods), np.zeros(len(y_true))
+    weight = units.weight
+    value, influence = value_of(metric, y_true, prediction, n_classes, quantile, periods, weight), np.zeros(len(y_true))
     for group in range(n_groups):
         rest = groups != group
         of_rest = Prediction(prediction.score[rest], prediction.decision[rest])
-        left = np.nan if not rest.any() else value_of(
-            metric, y_true[rest], of_rest, n_classes, quantile, None if periods is None else periods[rest]
-        )  # fmt: skip
-        influence[~rest] = (value - left) * (n_groups - 1) / n_groups / np.sum(~rest)
+        about_rest = (None if each is None else each[rest] for each in (periods, weight))
+        left = np.nan if not rest.any() else value_of(metric, y_true[rest], of_rest, n_classes, quantile, *about_rest)
+        if weight is None:
+            influence[~rest] = (value - left) * (n_groups - 1) / n_groups / np.sum(~rest)
+        else:
+            influence[~rest] = (value - left) * np.sum(weight[rest]) / np.sum(weight) / np.sum(~rest)
     return value, influence, groups
 
 
@@ -251,12 +256,12 @@ def spread(influence: np.ndarray, units: Units, kinds: np.ndarray) -> Spread | N
     if not np.isfinite(influence).all():
         return None
     if units.entities is None and units.moments is None:
-        return _of_rows(influence, kinds)
+        return _of_rows(influence, kinds, units.weight)
     found = []
     for codes, of_way in ((units.entities, _of_strangers), (units.moments, _of_series)):
         if codes is None:
             continue
-        found.append(of_way(np.bincount(codes, weights=influence), _n_alike(codes, kinds), units.horizon))
+        found.append(of_way(np.bincount(codes, weights=influence), _n_alike(codes, kinds, units.weight), units.horizon))
     if None in found:
         return None
     if len(found) == 2:
@@ -266,14 +271,15 @@ def spread(influence: np.ndarray, units: Units, kinds: np.ndarray) -> Spread | N
     return Spread(float(np.sqrt(found[0][0])), found[0][1])
 
 
-def _of_rows(influence, kinds) -> Spread | None:
+def _of_rows(influence, kinds, weight=None) -> Spread | None:
     """Independent rows: each kind is a sample of its own."""
-    counts = np.bincount(kinds[kinds >= 0])
-    counts = counts[counts > 0]
-    if len(counts) == 0 or counts.min() < FEWEST_UNITS:
+    n_of_kind = np.bincount(kinds[kinds >= 0])
+    if weight is not None:  # as many rows of equal weight as would tell as much
+        n_of_kind = np.array([effective_size(weight[kinds == kind]) for kind in range(len(n_of_kind))])
+    counts = n_of_kind[n_of_kind > 0]
+    if len(counts) == 0 or counts.min() < FEWEST_UNITS - ROUNDING:
         return None
     correction = np.ones(len(influence))
-    n_of_kind = np.bincount(kinds[kinds >= 0])
     correction[kinds >= 0] = (n_of_kind / np.maximum(n_of_kind - 1, 1))[kinds[kinds >= 0]]
     variance = float(np.sum(influence**2 * correction))
     return Spread(float(np.sqrt(variance)), max(1.0, min(counts.min() - 1.0, _freedom(influence))))
@@ -331,11 +337,12 @@ def _autocorrelation(sums: np.ndarray) -> float:
     return float(np.sum(centred[1:] * centred[:-1]) / total) if total > 0 else 0.0
 
 
-def _n_alike(codes: np.ndarray, kinds: np.ndarray) -> float:
+def _n_alike(codes: np.ndarray, kinds: np.ndarray, weight=None) -> float:
     """How many units of equal size tell as much as these do: of the kind of which there are fewest."""
     fewest = np.inf
     for kind in np.unique(kinds[kinds >= 0]):
-        sizes = np.bincount(codes[kinds == kind]).astype("float64")
+        of_kind = kinds == kind
+        sizes = np.bincount(codes[of_kind], None if weight is None else weight[of_kind]).astype("float64")
         fewest = min(fewest, sizes.sum() ** 2 / np.sum(sizes**2))
     return float(fewest) if np.isfinite(fewest) else 0.0
 

@@ -44,6 +44,9 @@ class Metric:
         in.
     function : callable, optional
         Of an extension's: ``function(y_true, given)``, and what it `takes`. Ours stand in `src.metrics.scores`.
+    takes_weights : bool
+        Whether an extension's function takes `sample_weight`, which is given where rows have weights; ours do, but for those of
+        `UNWEIGHTED`.
     has_interval : bool
         Whether leaving groups of rows out tells how far its value may be off: true of means and other smooth functions of all
         rows, not of a maximum, of one row's rank, or of a p-value.
@@ -59,6 +62,7 @@ class Metric:
     title: str = ""
     sentence: str = ""
     function: Callable[..., float] | None = None
+    takes_weights: bool = False
     has_interval: bool = True
 
 
@@ -313,6 +317,8 @@ OURS: dict[str, Metric] = {
 METRICS: Table[Metric] = Table(OURS, "metrics", Metric)
 
 
+UNWEIGHTED = ("kupiec_p_value", "silhouette", "davies_bouldin", "calinski_harabasz", "stability", "adjusted_rand_score")
+"""Ours that have no weighted form: a test counts breaches, and clusters are groups of rows."""
 SHORT = {"ks": "KS"}  # titles of what a run records beside its metrics
 
 
@@ -320,6 +326,11 @@ def title(metric: str) -> str:
     """A metric as people write it; any other name with blanks."""
     known = METRICS.get(metric)
     return known.title if known and known.title else SHORT.get(metric, metric.replace("_", " ").capitalize())
+
+
+def takes_weights(metric: str) -> bool:
+    """Whether a metric has a weighted form."""
+    return METRICS[metric].takes_weights or (metric in METRICS.ours and metric not in UNWEIGHTED)
 
 
 def is_loss(metric: str) -> bool:

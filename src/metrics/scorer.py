@@ -46,13 +46,13 @@ class Scorer:
         """What a simulation's true score is: see `src.metrics.names.Metric.optimum`."""
         return statistic_of(self.metric, self.quantile) if self.task == "regression" else "probability"
 
-    def score(self, y_true, prediction: Prediction, periods=None) -> float:
+    def score(self, y_true, prediction: Prediction, periods=None, weight=None) -> float:
         """The primary metric, higher is better."""
-        return as_score(self.metric, compute([self.metric], y_true, prediction, self.quantile, periods)[self.metric])
+        return as_score(self.metric, compute([self.metric], y_true, prediction, self.quantile, periods, weight)[self.metric])
 
-    def value(self, y_true, prediction: Prediction, periods=None) -> float:
+    def value(self, y_true, prediction: Prediction, periods=None, weight=None) -> float:
         """The primary metric in its own sign."""
-        return value_of(self.metric, y_true, prediction, self.n_classes, self.quantile, periods)
+        return value_of(self.metric, y_true, prediction, self.n_classes, self.quantile, periods, weight)
 
     def estimate(self, y_true, prediction: Prediction, units: Units, periods=None, rows=None) -> Estimate:
         """The primary metric and by how much each row moves it: see `src.metrics.intervals.estimate`."""

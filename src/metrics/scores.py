@@ -11,7 +11,8 @@ from scipy.special import chdtrc, xlogy
 from scipy.stats import binom, rankdata
 from sklearn import metrics
 
-from src.metrics.names import METRICS
+from src.metrics import weighted
+from src.metrics.names import METRICS, takes_weights
 from src.metrics.threshold import cheapest_class, choose
 
 ALERT_RATE = 0.01
@@ -50,7 +51,7 @@ def decide(task: str, score, threshold: float | None = None, costs=None) -> Pred
     return Prediction(score, (score > UNUSUAL).astype(np.int8) if task == "anomaly" else score)
 
 
-def decide_held_out(task: str, y_true, score, prices=None, costs=None) -> Prediction:
+def decide_held_out(task: str, y_true, score, prices=None, costs=None, weight=None) -> Prediction:
     """Decide about rows that were held out of a fit as the finished model will: at a threshold that was chosen, not at 0.5.
 
     Each half of the rows, of each class, is decided at the threshold that the other half chooses, so none chooses its own.
@@ -65,13 +66,15 @@ def decide_held_out(task: str, y_true, score, prices=None, costs=None) -> Predic
         Each a float or an ndarray of shape (n_rows,): what mistakes cost, in place of F1.
     costs : ndarray of shape (n_classes, n_classes), optional
         Of several classes.
+    weight : ndarray of shape (n_rows,), optional
     """
     if task != "binary":
         return decide(task, score, costs=costs)
     y_true, decision = np.asarray(y_true), np.zeros(len(score), dtype=np.int8)
     for one in halves(y_true):
         of_one = None if prices is None else tuple(each if np.ndim(each) == 0 else each[one] for each in prices)
-        decision[~one] = score[~one] >= choose(y_true[one], score[one], of_one)
+        weights = None if weight is None else weight[one]
+        decision[~one] = score[~one] >= choose(y_true[one], score[one], of_one, weights)
     return Prediction(score, decision)
 
 
@@ -82,14 +85,18 @@ def halves(y_true) -> tuple[np.ndarray, np.ndarray]:
     return place % 2 == 1, place % 2 == 0
 
 
-def lift(y_true, score, share: float = TOP_SHARE) -> float:
+def lift(y_true, score, share: float = TOP_SHARE, sample_weight=None) -> float:
     """Rate of positives among the highest-scored share of rows, relative to the rate among all; of ties, as drawn at random."""
+    if sample_weight is not None:
+        return weighted.lift(y_true, score, share, sample_weight)
     n_top = max(1, round(len(score) * share))
     return _hits(y_true, score, n_top) / n_top / float(np.mean(y_true))
 
 
-def recall_at_alert_rate(y_true, score, share: float = ALERT_RATE) -> float:
+def recall_at_alert_rate(y_true, score, share: float = ALERT_RATE, sample_weight=None) -> float:
     """Share of the positives found when the highest-scored share of rows is looked at; of ties, as drawn at random."""
+    if sample_weight is not None:
+        return weighted.recall_at_alert_rate(y_true, score, share, sample_weight)
     return _hits(y_true, score, max(1, round(len(score) * share))) / float(np.sum(y_true))
 
 
@@ -101,20 +108,24 @@ def _hits(y_true, score, n_top: int) -> float:
     return float(y_true[is_above].sum() + y_true[is_tied].mean() * (n_top - is_above.sum()))
 
 
-def alert_rate_at_recall(y_true, score, recall: float = HIGH_RECALL) -> float:
+def alert_rate_at_recall(y_true, score, recall: float = HIGH_RECALL, sample_weight=None) -> float:
     """Share of rows that must be looked at, the highest-scored first, to find a share of the positives."""
+    if sample_weight is not None:
+        return weighted.alert_rate_at_recall(y_true, score, recall, sample_weight)
     positives = np.sort(score[np.asarray(y_true) == 1])
     lowest = positives[len(positives) - int(np.ceil(recall * len(positives)))]
     return float(np.mean(score >= lowest))
 
 
-def expected_calibration_error(y_true, score, n_bins: int = 10) -> float:
+def expected_calibration_error(y_true, score, n_bins: int = 10, sample_weight=None) -> float:
     """Mean distance of predicted from observed rates over bins that hold equally many rows.
 
     References
     ----------
     Naeini, Cooper & Hauskrecht (2015), Obtaining well calibrated probabilities using Bayesian binning, AAAI, 2901-2907.
     """
+    if sample_weight is not None:
+        return weighted.expected_calibration_error(y_true, score, n_bins, sample_weight)
     y_true, order = rate_of_ties(y_true, score), np.argsort(score, kind="stable")
     bins = np.array_split(order, min(n_bins, len(order)))
     return float(sum(len(rows) * abs(np.mean(score[rows]) - np.mean(y_true[rows])) for rows in bins) / len(order))
@@ -126,14 +137,16 @@ def rate_of_ties(y_true, score) -> np.ndarray:
     return (np.bincount(code, weights=y_true) / np.bincount(code))[code]
 
 
-def rank_correlation(y_true, value) -> float:
+def rank_correlation(y_true, value, weight=None) -> float:
     """Spearman's correlation; 0 where one side is constant."""
+    if weight is not None:
+        return weighted.rank_correlation(y_true, value, weight)
     ranks = rankdata(y_true), rankdata(value)
     spread = [np.std(rank) for rank in ranks]
     return float(np.corrcoef(*ranks)[0, 1]) if min(spread) > 0 else 0.0
 
 
-def information_coefficient(y_true, value, periods=None) -> float:
+def information_coefficient(y_true, value, periods=None, sample_weight=None) -> float:
     """Rank correlation of forecast and outcome within each period, averaged over the periods.
 
     Parameters
@@ -141,31 +154,35 @@ def information_coefficient(y_true, value, periods=None) -> float:
     y_true, value : ndarray of shape (n_rows,)
     periods : ndarray of shape (n_rows,), optional
         When each row happened; None takes all rows as one period.
+    sample_weight : ndarray of shape (n_rows,), optional
+        Of rows within their period; all periods count alike.
 
     References
     ----------
     Grinold & Kahn (1999), Active portfolio management, 2nd edition, McGraw-Hill, ch. 6.
     """
     if periods is None:
-        return rank_correlation(y_true, value)
-    return float(np.mean(coefficients(y_true, value, periods)))
+        return rank_correlation(y_true, value, sample_weight)
+    return float(np.mean(coefficients(y_true, value, periods, sample_weight)))
 
 
-def coefficients(y_true, value, periods) -> np.ndarray:
+def coefficients(y_true, value, periods, weight=None) -> np.ndarray:
     """Rank correlation within each period of at least three rows; a single 0 where no period has as many."""
-    each, _ = coefficient_of_periods(y_true, value, periods)
+    each, _ = coefficient_of_periods(y_true, value, periods, weight)
     each = each[~np.isnan(each)]
     return each if len(each) else np.zeros(1)
 
 
-def coefficient_of_periods(y_true, value, periods) -> tuple[np.ndarray, np.ndarray]:
+def coefficient_of_periods(y_true, value, periods, weight=None) -> tuple[np.ndarray, np.ndarray]:
     """Rank correlation within each period, not a number in those of fewer than three rows; and the period of each row."""
     _, code = np.unique(periods, return_inverse=True)
     order = np.argsort(code, kind="stable")
     blocks = np.split(order, np.flatnonzero(np.diff(code[order])) + 1)
     is_large = [len(rows) >= FEWEST_OF_PERIOD for rows in blocks]
+    of = (lambda rows: None) if weight is None else weight.__getitem__
     each = [
-        rank_correlation(y_true[rows], value[rows]) if large else np.nan for rows, large in zip(blocks, is_large, strict=True)
+        rank_correlation(y_true[rows], value[rows], of(rows)) if large else np.nan
+        for rows, large in zip(blocks, is_large, strict=True)
     ]
     return np.array(each), code
 
@@ -233,8 +250,12 @@ def _of_positive(function, positive: int = 1):
     return lambda y, d, **weight: function(y, d, pos_label=positive, zero_division=0.0, **weight)
 
 
+def _of_labels(function, **how):
+    return lambda y, s, **weight: function(y, s, **how, **_classes(y, s), **weight)
+
+
 FUNCTIONS: dict[str, Callable[..., float]] = {
-    # ``compute(y_true, given)``; those of a quantile or of periods take it as a third argument, those of decisions take weights
+    # ``compute(y_true, given)``; those of a quantile or of periods take it as a third argument, most take `sample_weight`
     "accuracy": metrics.accuracy_score,
     "balanced_accuracy": metrics.balanced_accuracy_score,
     "precision": _of_positive(metrics.precision_score),
@@ -250,9 +271,9 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
     "lift_at_10_percent": lift,
     "recall_at_1_percent_alerts": recall_at_alert_rate,
     "alert_rate_at_99_percent_recall": alert_rate_at_recall,
-    "roc_auc_ovr": lambda y, s: metrics.roc_auc_score(y, s, multi_class="ovr", **_classes(y, s)),
-    "top_3_accuracy": lambda y, s: metrics.top_k_accuracy_score(y, s, k=3, **_classes(y, s)),
-    "log_loss": lambda y, s: metrics.log_loss(y, s, **_classes(y, s)),
+    "roc_auc_ovr": _of_labels(metrics.roc_auc_score, multi_class="ovr"),
+    "top_3_accuracy": _of_labels(metrics.top_k_accuracy_score, k=3),
+    "log_loss": _of_labels(metrics.log_loss),
     "brier_score_loss": metrics.brier_score_loss,
     "expected_calibration_error": expected_calibration_error,
     "mae": metrics.mean_absolute_error,
@@ -260,9 +281,9 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
     "median_absolute_error": metrics.median_absolute_error,
     "r2": metrics.r2_score,
     "information_coefficient": information_coefficient,
-    "rmsle": lambda y, v: metrics.root_mean_squared_log_error(y, np.maximum(v, 0)),
-    "pinball_loss": lambda y, v, q: metrics.mean_pinball_loss(y, v, alpha=q),
-    "coverage": lambda y, v, q: float(np.mean(y <= v)),
+    "rmsle": lambda y, v, **weight: metrics.root_mean_squared_log_error(y, np.maximum(v, 0), **weight),
+    "pinball_loss": lambda y, v, q, **weight: metrics.mean_pinball_loss(y, v, alpha=q, **weight),
+    "coverage": lambda y, v, q, sample_weight=None: float(weighted.mean(y <= v, sample_weight)),
     "kupiec_p_value": kupiec_p_value,
 }
 SCORING = {  # what cross-validation reports: the specification's lists
@@ -279,9 +300,13 @@ def statistic_of(metric: str, quantile: float | None = None) -> str:
     return {"mae": "median", "median_absolute_error": "median", "rmsle": "mean_of_logs"}.get(metric, "mean")
 
 
-def metrics_for(task: str, kinds: Iterable[str] = ()) -> list[str]:
-    """Names of our metrics that are defined for a task and the kinds of its target ("quantile", "ordered", …)."""
-    return [name for name in FUNCTIONS if task in METRICS[name].tasks and METRICS[name].needs in {None, *kinds}]
+def metrics_for(task: str, kinds: Iterable[str] = (), is_weighted: bool = False) -> list[str]:
+    """Names of our metrics that are defined for a task and the kinds of its target ("quantile", "ordered", …).
+
+    Of weighted rows, those that have no weighted form are left out.
+    """
+    known = [name for name in FUNCTIONS if task in METRICS[name].tasks and METRICS[name].needs in {None, *kinds}]
+    return [name for name in known if takes_weights(name)] if is_weighted else known
 
 
 def function_of(metric: str) -> Callable[..., float]:
@@ -290,7 +315,7 @@ def function_of(metric: str) -> Callable[..., float]:
 
 
 def compute(
-    names: Iterable[str], y_true, prediction: Prediction, quantile: float | None = None, periods=None
+    names: Iterable[str], y_true, prediction: Prediction, quantile: float | None = None, periods=None, weight=None
 ) -> dict[str, float]:
     """The named metrics of a prediction.
 
@@ -305,28 +330,32 @@ def compute(
         Level in (0, 1) that a quantile model predicts.
     periods : ndarray of shape (n_rows,), optional
         When each row happened, where several rows share a moment.
+    weight : ndarray of shape (n_rows,), optional
+        How much each row counts; of metrics for which `src.metrics.names.takes_weights` holds.
 
     Returns
     -------
     dict of str to float
     """
     third, found = {"quantile": quantile, "periods": periods}, {}
+    weighed = {} if weight is None else {"sample_weight": weight}
     for name in names:
         metric = METRICS[name]
         extra = (third[metric.takes],) if metric.takes else ()
-        found[name] = float(function_of(name)(y_true, getattr(prediction, metric.of), *extra))
+        found[name] = float(function_of(name)(y_true, getattr(prediction, metric.of), *extra, **weighed))
     return found
 
 
-def confusion(y_true, decision, class_names: list[str] | None = None) -> dict[str, int]:
-    """Counts of true and decided classes; of a binary decision under the four usual names."""
+def confusion(y_true, decision, class_names: list[str] | None = None, weight=None) -> dict[str, float]:
+    """Counts of true and decided classes, or sums of weights; of a binary decision under the four usual names."""
+    kind = int if weight is None else float
     if class_names is None:
-        tn, fp, fn, tp = metrics.confusion_matrix(y_true, decision, labels=[0, 1]).ravel()
+        tn, fp, fn, tp = metrics.confusion_matrix(y_true, decision, labels=[0, 1], sample_weight=weight).ravel()
         counts = {"true_negatives": tn, "false_positives": fp, "false_negatives": fn, "true_positives": tp}
-        return {name: int(count) for name, count in counts.items()}
-    matrix = metrics.confusion_matrix(y_true, decision, labels=range(len(class_names)))
+        return {name: kind(count) for name, count in counts.items()}
+    matrix = metrics.confusion_matrix(y_true, decision, labels=range(len(class_names)), sample_weight=weight)
     return {
-        f"confusion_{true}_as_{decided}": int(matrix[i, j])
+        f"confusion_{true}_as_{decided}": kind(matrix[i, j])
         for i, true in enumerate(class_names)
         for j, decided in enumerate(class_names)
     }

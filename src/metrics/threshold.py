@@ -19,7 +19,7 @@ def cost_array(costs: dict[str, dict[str, float]], classes: list[str]) -> np.nda
     return np.array([[costs.get(true, {}).get(decided, 0.0) for decided in classes] for true in classes], dtype=float)
 
 
-def choose(y_val, score_val, costs=None) -> float:
+def choose(y_val, score_val, costs=None, weight=None) -> float:
     """Probability from which a case is positive: the cheapest where mistakes have a price, else the one with the best F1.
 
     Parameters
@@ -28,11 +28,15 @@ def choose(y_val, score_val, costs=None) -> float:
         Of the val rows; test rows have no say.
     costs : tuple of (false_positive, false_negative), optional
         Each a float or an ndarray of shape (n_rows,).
+    weight : ndarray of shape (n_rows,), optional
+        How much each row counts.
     """
-    return highest_f1(y_val, score_val) if costs is None else cheapest(y_val, score_val, *costs)
+    if costs is None:
+        return highest_f1(y_val, score_val, weight)
+    return cheapest(y_val, score_val, *(costs if weight is None else (cost * weight for cost in costs)))
 
 
-def highest_f1(y_true, y_score) -> float:
+def highest_f1(y_true, y_score, weight=None) -> float:
     """The threshold with the best F1.
 
     Parameters
@@ -41,14 +45,17 @@ def highest_f1(y_true, y_score) -> float:
         0 or 1.
     y_score : ndarray of shape (n_rows,)
         Probability of 1.
+    weight : ndarray of shape (n_rows,), optional
 
     Returns
     -------
     float
         One of the scores; of equally good ones the highest.
     """
-    scores, caught, alerts = _at_each_score(y_true, y_score, np.ones(len(y_true)), np.ones(len(y_true)))
-    f1 = 2 * caught / (alerts + caught + np.sum(y_true))  # alerts counts the false ones
+    of_row = np.ones(len(y_true)) if weight is None else weight
+    scores, caught, alerts = _at_each_score(y_true, y_score, of_row, of_row)
+    positives = np.sum(y_true) if weight is None else caught[-1]
+    f1 = 2 * caught / (alerts + caught + positives)  # alerts counts the false ones
     return float(scores[np.argmax(f1)])
 
 

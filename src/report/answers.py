@@ -66,7 +66,7 @@ def _threshold(run: Run) -> str:
     if "threshold" not in run.metrics or not all(f"test_{name}" in run.metrics for name in COUNTS):
         return ""
     (_, positive), words = class_names(run), decided(run)
-    tn, fp, fn, tp = (int(run.metrics[f"test_{name}"]) for name in COUNTS)
+    tn, fp, fn, tp = (run.metrics[f"test_{name}"] for name in COUNTS)
     n = tn + fp + fn + tp
     said = (
         f"{number.formatted(run.metrics['threshold'])}: of 1,000 cases {per_thousand(tp + fp, n)} are {words.flagged}, "
@@ -76,7 +76,7 @@ def _threshold(run: Run) -> str:
 
 
 def _classes(run: Run) -> str:
-    accuracy, n = run.metrics.get("test_accuracy"), run.fact("split", "n_rows", "test")
+    accuracy, n = run.metrics.get("test_accuracy"), run.fact("weights", "sum", "test") or run.fact("split", "n_rows", "test")
     if accuracy is None or n is None:
         return ""
     return f"Of 1,000 cases {per_thousand(accuracy * n, n)} are decided rightly. {cost_of(run, n)}".strip()

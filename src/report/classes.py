@@ -22,10 +22,15 @@ def two_classes(run: Run) -> list:
     if rows is None:
         said = Missing("answers to the test rows (test_scores.parquet), from which curves are drawn")
         return [*threshold.decider(run, []), said, *scorecard(run), *over_time.over_time(run), *_calibration(run)]
-    y, score = rows["y_true"].to_numpy(), rows["score"].to_numpy()
-    of_ranking = ranking(plot_tables.roc(y, score), plot_tables.precision_recall(y, score), run)
+    y, score, weight = rows["y_true"].to_numpy(), rows["score"].to_numpy(), weights_of(rows)
+    of_ranking = ranking(plot_tables.roc(y, score, weight), plot_tables.precision_recall(y, score, weight), run)
     more = Columns([gains(run, y, score), *_calibration(run), _scores(run, y, score)])
     return [*threshold.decider(run, of_ranking), *scorecard(run), *over_time.over_time(run), more]
+
+
+def weights_of(rows: pd.DataFrame) -> np.ndarray | None:
+    """Weights of test rows, where they have some."""
+    return rows["weight"].to_numpy() if "weight" in rows else None
 
 
 def ranking(roc: pd.DataFrame, precision_recall: pd.DataFrame, run: Run) -> list[Chart]:
@@ -118,7 +123,7 @@ def many_classes(run: Run) -> list:
     drawn = []
     for code, name in enumerate(classes):
         if 0 < np.sum(y == code) < len(y):
-            roc = plot_tables.roc((y == code).astype(int), rows[f"score_{code}"].to_numpy())
+            roc = plot_tables.roc((y == code).astype(int), rows[f"score_{code}"].to_numpy(), weights_of(rows))
             drawn.append(series.line(name, roc["false_positive_rate"], roc["true_positive_rate"], 1 + code % 6))
     unit = {"min": 0, "max": 1}
     said = f"Each class against the rest; area averaged over the classes {number.metric(run, 'test_roc_auc_ovr')}."

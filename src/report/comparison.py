@@ -14,6 +14,7 @@ from src.evaluation import plot_tables
 from src.metrics.names import METRICS, as_score, is_loss, title
 from src.report import number, page, series
 from src.report.block import Chart, Columns, Section, Table, Text
+from src.report.classes import weights_of
 from src.report.differences import Said
 from src.report.number import Number
 from src.report.run import Run, read
@@ -168,7 +169,8 @@ def curves(compared: Sequence[Compared]) -> Section | None:
     roc, recall = [], []
     for color, each in enumerate(shown, 1):
         y, score = each.results.scores["y_true"].to_numpy(), each.results.scores["score"].to_numpy()
-        one, other = plot_tables.roc(y, score), plot_tables.precision_recall(y, score)
+        weight = weights_of(each.results.scores)
+        one, other = plot_tables.roc(y, score, weight), plot_tables.precision_recall(y, score, weight)
         roc.append(series.line(each.name, one["false_positive_rate"], one["true_positive_rate"], color))
         recall.append(series.line(each.name, other["recall"], other["precision"], color))
     unit = {"min": 0, "max": 1}

@@ -22,7 +22,14 @@ def decision(run: Run) -> list:
     return {"binary": _two_classes, "multiclass": _many_classes, "regression": _values}.get(run.task, lambda _: [])(run)
 
 
-def per_thousand(count: float, n_rows: int) -> str:
+def counted_on(run: Run, total: float) -> str:
+    """What shares of 1,000 cases were counted on: rows, or their weights."""
+    if column := run.fact("weights", "column"):
+        return f"Counted on {run.fact('split', 'n_rows', 'test'):,} test rows, weighted by {column}."
+    return f"Counted on {total:,.0f} test rows."
+
+
+def per_thousand(count: float, n_rows: float) -> str:
     """How much it is of 1,000 cases: whole numbers, unless they are small."""
     found = THOUSAND * count / n_rows
     return f"{found:,.0f}" if found >= 10 or found == 0 else f"{found:.1f}" if found >= 0.1 else f"{found:.2g}"
@@ -45,7 +52,7 @@ def _two_classes(run: Run) -> list:
         return []
     negative, positive = class_names(run)
     words = decided(run)
-    tn, fp, fn, tp = (int(run.metrics[f"test_{name}"]) for name in COUNTS)
+    tn, fp, fn, tp = (run.metrics[f"test_{name}"] for name in COUNTS)
     n_rows, at = tn + fp + fn + tp, run.metrics["threshold"]
     precision, missed = _share(tp, tp + fp), _share(fn, tp + fn)
     is_wanted = run.use_case("favourable") == 1
@@ -71,7 +78,7 @@ def _two_classes(run: Run) -> list:
     rule = f"No threshold pays for its alarms: no case is {words.flagged}." if at > 1 else (
         f"A case is {words.flagged} if its score is at least {number.formatted(at)}, a threshold that was chosen on val."
     )  # fmt: skip
-    return [Heading("What it decides"), Figures(figures), Text(f"{a_case(run)}{rule} Counted on {n_rows:,} test rows.", True)]
+    return [Heading("What it decides"), Figures(figures), Text(f"{a_case(run)}{rule} {counted_on(run, n_rows)}", True)]
 
 
 def _many_classes(run: Run) -> list:
@@ -81,7 +88,7 @@ def _many_classes(run: Run) -> list:
     }
     if not counts or None in counts.values():
         return []
-    n_rows = int(sum(counts.values()))
+    n_rows = sum(counts.values())
     n_right = sum(n for (true, decided), n in counts.items() if true == decided)
     mistakes = {pair: n for pair, n in counts.items() if pair[0] != pair[1]}
     (true, decided), n_worst = max(mistakes.items(), key=lambda item: item[1])
@@ -90,10 +97,10 @@ def _many_classes(run: Run) -> list:
         ("Most frequent mistake, of 1,000", per_thousand(n_worst, n_rows), [f"{true} called {decided}"]),
         *_cost(run, n_rows),
     ]
-    return [Heading("What it decides"), Figures(figures), Text(f"{a_case(run)}Counted on {n_rows:,} test rows.", True)]
+    return [Heading("What it decides"), Figures(figures), Text(f"{a_case(run)}{counted_on(run, n_rows)}", True)]
 
 
-def _cost(run: Run, n_rows: int) -> list:
+def _cost(run: Run, n_rows: float) -> list:
     """Cost of 1,000 cases beside that of the cheapest rule without a model, where mistakes have a price."""
     if "test_cost" not in run.metrics:
         return []
@@ -107,7 +114,7 @@ def _cost(run: Run, n_rows: int) -> list:
     return [(f"Cost of 1,000 cases ({unit})" if unit else "Cost of 1,000 cases", scaled("test_cost"), small)]
 
 
-def cost_of(run: Run, n_rows: int) -> str:
+def cost_of(run: Run, n_rows: float) -> str:
     """Cost of 1,000 cases in a sentence; nothing where mistakes have no price."""
     if "test_cost" not in run.metrics:
         return ""
@@ -137,7 +144,7 @@ def _in_per_cent(run: Run) -> list:
     rows = run.parquet("test_scores.parquet")
     if rows is None or (rows["y_true"] < 0).any() or not rows["y_true"].sum() > 0:
         return []
-    mean = float(rows["y_true"].mean())
+    mean = run.fact("split", "target_mean", "test") if "weight" in rows else float(rows["y_true"].mean())
     return [("In per cent", number.share(run.metrics["test_mae"] / mean), [f"of the mean outcome, {number.formatted(mean)}"])]
 
 

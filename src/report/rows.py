@@ -47,15 +47,24 @@ def _rows(run: Run) -> list:
         ("Features", number.fact(run, "feature_count")),
         ("Time column", run.use_case("time_column") or "none"),
         ("Group column", run.use_case("group_column") or "none"),
+        *([("Weight column", column)] if (column := run.fact("weights", "column")) else []),
     ]
 
 
 def parts(run: Run) -> Table:
     is_rate, has_mean = run.task in ("binary", "anomaly"), run.task != "multiclass"
     names = [name for name in ("train", "val", "test") if run.fact("split", "n_rows", name) is not None]
-    header = ["Part", "Rows", *(["Base rate" if is_rate else f"Mean {run.use_case('target')}"] if has_mean else [])]
+    is_weighted = run.fact("weights") is not None
+    of_weights = ["Sum of weights", "Effective rows"] if is_weighted else []
+    header = [
+        "Part",
+        "Rows",
+        *of_weights,
+        *(["Base rate" if is_rate else f"Mean {run.use_case('target')}"] if has_mean else []),
+    ]
     rows = [
         [name, number.fact(run, "split", "n_rows", name)]
+        + ([number.fact(run, "weights", kind, name) for kind in ("sum", "effective_rows")] if is_weighted else [])
         + ([number.fact(run, "split", "target_mean", name, as_share=is_rate)] if has_mean else [])
         for name in names
     ]

@@ -214,7 +214,8 @@ def _repeated(run: Run) -> list[str]:
 
 def _rows(run: Run) -> str:
     n_test = run.fact("split", "n_rows", "test")
-    return f"{run.fact('data', 'n_valid_rows'):,} rows" if n_test is None else f"{n_test:,} test rows"
+    by = f", weighted by {column}" if (column := run.fact("weights", "column")) else ""
+    return f"{run.fact('data', 'n_valid_rows'):,} rows" if n_test is None else f"{n_test:,} test rows{by}"
 
 
 def _scale(run: Run) -> Scale | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,8 @@ def of_folder(folder: Path) -> Results:
 def difference(a: Results, b: Results, metric: str | None = None, confidence: float = CONFIDENCE) -> Difference | None:
     """Compare two results of one use case in a metric, by default the first one's own.
 
+    Both are measured by the weights of the first one's rows where the rows are the same.
+
     On the same test rows the two influence functions are subtracted row by row: see `src.metrics.intervals.gain`. Of ROC-AUC on
     independent rows that is the test of DeLong, DeLong & Clarke-Pearson (1988), Biometrics 44, 837-845. On different rows
     only the two intervals of the use case's metric can be compared, as those of independent samples: that takes a larger gain
@@ -101,7 +103,8 @@ def difference(a: Results, b: Results, metric: str | None = None, confidence: fl
     Returns
     -------
     Difference or None
-        None if there is nothing to compare: no predictions for test rows, or another metric.
+        None if there is nothing to compare: no predictions for test rows, another metric, or a run with weights and one
+        without on other rows.
 
     Raises
     ------
@@ -115,9 +118,14 @@ def difference(a: Results, b: Results, metric: str | None = None, confidence: fl
     values = a.metrics[f"test_{metric}"], b.metrics[f"test_{metric}"]
     if one is None or other is None:
         return None
-    mine, theirs = (_estimate(metric, results) for results in (a, b))
     if not _are_same_rows(one, other):
+        if ("weight" in one) != ("weight" in other):
+            return None  # one of them is weighted, on other rows
+        mine, theirs = (_estimate(metric, results, _weight(results.scores)) for results in (a, b))
         return _unpaired(metric, values, mine, theirs, confidence)
+    mine, theirs = (_estimate(metric, results, _weight(one)) for results in (a, b))
+    if not one.filter(["weight"]).equals(other.filter(["weight"])):
+        values = mine.value, theirs.value
     found = gain(mine, theirs, confidence)
     is_delong = metric == "roc_auc" and mine.units.entities is None and mine.units.moments is None
     return Difference(metric, *values, found.value, found.low, found.high, found.p_value, "DeLong" if is_delong else "paired")
@@ -147,7 +155,7 @@ def by_chance(results: Results) -> float | None:
 
     def worth(rows) -> float:
         dealt = Prediction(given.score[rows], given.decision[rows])
-        return as_score(scorer.metric, scorer.value(y_true, dealt, periods))
+        return as_score(scorer.metric, scorer.value(y_true, dealt, periods, _weight(scores)))
 
     mine, dealt = worth(np.arange(len(y_true))), [worth(rng.permutation(len(y_true))) for _ in range(N_DEALS)]
     return float((1 + np.sum(np.array(dealt) > mine - SAME)) / (1 + N_DEALS))
@@ -162,11 +170,15 @@ def _periods(scores: pd.DataFrame) -> np.ndarray | None:
     return scores["period"].to_numpy() if "period" in scores else None
 
 
-def _estimate(metric: str, results: Results) -> Estimate:
+def _weight(scores: pd.DataFrame) -> np.ndarray | None:
+    return scores["weight"].to_numpy() if "weight" in scores else None
+
+
+def _estimate(metric: str, results: Results, weight: np.ndarray | None) -> Estimate:
     scores, scorer = results.scores, _scorer(results, metric)
     if scorer.n_classes and not np.isin(scores[["y_true", "decision"]], range(scorer.n_classes)).all():
         raise IntegrityError(f"{SCORES} of {results.version or 'the run'} has a class that the use case does not have.")
-    units = _units(scores, results.facts)
+    units = replace(_units(scores, results.facts), weight=weight)
     return scorer.estimate(scores["y_true"].to_numpy(), _prediction(scores), units, _periods(scores))
 
 

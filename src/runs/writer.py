@@ -13,6 +13,7 @@ from src.data import hashing
 from src.files import writing
 from src.metrics.headline import headline
 from src.metrics.names import METRICS, as_score, is_loss
+from src.metrics.weighted import mean
 from src.models.estimators import ESTIMATORS, EXTRAS, OURS, named
 from src.runs import extensions, provenance
 from src.runs.tables import write_tables
@@ -51,12 +52,14 @@ def facts_of_directions(recipe: Recipe, broken: dict[str, float]) -> dict[str, A
     }
 
 
-def facts_of_parts(parts: Split, y: np.ndarray) -> dict[str, Any]:
-    """What the record says of the parts that rows were cut into: their hash, rows and mean targets."""
+def facts_of_parts(parts: Split, y: np.ndarray, weight: np.ndarray | None = None) -> dict[str, Any]:
+    """What the record says of the parts that rows were cut into: their hash, rows and (weighted) mean targets."""
     return {
         "sha256": parts.sha256(),
         "n_rows": {name: len(rows) for name, rows in parts.parts().items()},
-        "target_mean": {name: float(y[rows].mean()) for name, rows in parts.parts().items()},
+        "target_mean": {
+            name: float(mean(y[rows], None if weight is None else weight[rows])) for name, rows in parts.parts().items()
+        },
     }
 
 
@@ -150,7 +153,7 @@ def write_test_scores(path: Path, rows: np.ndarray, y_true, decided: Prediction,
     """Save the predictions for the test rows, by which a later version can be compared with this one, row by row.
 
     Columns `row` (position among the valid rows), `y_true`, `decision`, `score` or `score_0`, `score_1`, … of each class, and
-    codes of the `cluster` and the `period` of a row where there are some.
+    codes of the `cluster` and the `period` of a row where there are some, and its `weight` where rows have weights.
     """
     scores = decided.score.T if decided.score.ndim == 2 else [decided.score]
     names = [f"score_{code}" for code in range(len(scores))] if decided.score.ndim == 2 else ["score"]
@@ -158,6 +161,7 @@ def write_test_scores(path: Path, rows: np.ndarray, y_true, decided: Prediction,
     for name, values in (("entity", units.entities), ("moment", units.moments), ("period", periods)):
         if values is not None:
             columns[name] = np.unique(values, return_inverse=True)[1].astype("int32")
+    columns |= {} if units.weight is None else {"weight": units.weight}
     pq.write_table(pa.table(columns), path, write_page_checksum=True)
 
 
@@ -201,12 +205,13 @@ def _between(metrics: dict[str, float], metric: str) -> str:
 def _test_rows(facts: dict[str, Any]) -> str:
     """How many rows were tested, and of what: real, simulated, or those of a file or query."""
     n, kind = facts["split"]["n_rows"]["test"], facts["data"]["kind"]
+    by = f", weighted by {facts['weights']['column']}" if "weights" in facts else ""
     path = (facts["config"].get("data_source") or {}).get("path")
     if kind == "file" and path:
-        return f"{n:,} test rows of {Path(path).name}"
+        return f"{n:,} test rows of {Path(path).name}{by}"
     if kind == "extension":
-        return f"{n:,} test rows of {facts['data']['source']}"
-    return f"{n:,} test rows of a query" if kind == "sql" else f"{n:,} {kind} test rows"
+        return f"{n:,} test rows of {facts['data']['source']}{by}"
+    return f"{n:,} test rows of a query{by}" if kind == "sql" else f"{n:,} {kind} test rows{by}"
 
 
 def _number(value: float) -> str:

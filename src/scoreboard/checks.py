@@ -25,7 +25,8 @@ class Gate:
 
 def judge(run: Run) -> list[Gate]:
     """Every gate that applies: a run without protected columns is not asked about them."""
-    return [*_integrity(run), *_score(run), *_validity(run), *_directions(run), *_fairness(run), *_data(run)]
+    of_model = *_directions(run), *_fairness(run)
+    return [*_integrity(run), *_score(run), *_validity(run), *of_model, *_weights(run), *_data(run)]
 
 
 def verdict(gates: list[Gate]) -> str:
@@ -86,6 +87,11 @@ def _fairness(run: Run) -> Iterator[Gate]:
     column, ratio = min(run.parity.items(), key=lambda item: item[1])
     said = f"lowest over highest selection rate is {ratio:.2f} for {column}; four fifths are asked for"
     yield Gate("fairness", "green" if ratio >= FOUR_FIFTHS else "red", said)
+
+
+def _weights(run: Run) -> Iterator[Gate]:
+    if run.weighted_by:
+        yield Gate("weights", "green", f"figures are weighted by {run.weighted_by}")
 
 
 def _data(run: Run) -> Iterator[Gate]:

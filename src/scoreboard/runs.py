@@ -49,6 +49,8 @@ class Run:
         Hash of the rows and of their parts: scores of others cannot be compared.
     n_rows : int or None
     data, proxy_for : str or None
+    weighted_by : str or None
+        Column whose weights the figures go by.
     created_at : str or None
         UTC; None in what DVC keeps, which holds no clock times.
     seconds, peak_mb : float or None
@@ -84,6 +86,7 @@ class Run:
     n_rows: int | None
     data: str | None
     proxy_for: str | None
+    weighted_by: str | None
     created_at: str | None
     seconds: float | None
     peak_mb: float | None
@@ -205,6 +208,7 @@ def _origin(facts: Mapping[str, Any]) -> dict[str, Any]:
         "n_rows": _if_any(_number, "n_valid_rows", data.get("n_valid_rows")),
         "data": DATA_KINDS.get(data["kind"], _text("kind", data["kind"])),
         "proxy_for": _if_any(_text, "proxy_for", data.get("proxy_for")),
+        "weighted_by": _if_any(_text, "weights", (_if_any(_table, "weights", facts.get("weights")) or {}).get("column")),
     }
 
 

@@ -156,6 +156,7 @@ def cross_validate(
         `fold`, `n_train`, `n_test`, `fit_time` and `score_time` in seconds, `best_iteration`, and of each metric
         `train_<metric>` and `test_<metric>`.
     """
+    weight = recipe.row_weights(frame)
     is_decided = any(METRICS[name].of == "decision" for name in scoring)
     for number, (train, test) in enumerate(folds, start=1):
         start = time.perf_counter()
@@ -164,12 +165,13 @@ def cross_validate(
         scores = {}
         for part, rows in (("test", test), ("train", train)):
             score = predict_score(fitted.model, frame.iloc[rows], recipe.task)
+            of_rows = [None if each is None else each[rows] for each in (periods, weight)]
             prediction = (
-                decided(recipe, y[rows], score, prices(recipe.cost, frame.iloc[rows]))
+                decided(recipe, y[rows], score, prices(recipe.cost, frame.iloc[rows]), of_rows[1])
                 if is_decided
                 else Prediction(score, score)
             )
-            scored = compute(scoring, y[rows], prediction, recipe.quantile, None if periods is None else periods[rows])
+            scored = compute(scoring, y[rows], prediction, recipe.quantile, *of_rows)
             scores |= {f"{part}_{name}": value for name, value in scored.items()}
         yield {
             "fold": number,
@@ -182,10 +184,10 @@ def cross_validate(
         }
 
 
-def decided(recipe: Recipe, y, score, costs_of_mistakes=None) -> Prediction:
+def decided(recipe: Recipe, y, score, costs_of_mistakes=None, weight=None) -> Prediction:
     """Held-out rows of a fold, decided as the finished model decides: see `src.metrics.scores.decide_held_out`."""
     class_costs = None if recipe.class_costs is None else np.array(recipe.class_costs)
-    return decide_held_out(recipe.task, y, score, costs_of_mistakes, class_costs)
+    return decide_held_out(recipe.task, y, score, costs_of_mistakes, class_costs, weight)
 
 
 def fold_columns(scoring: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics
 
+from src.metrics.weighted import mean
 from src.models.ensemble import EnsembleClassifier, EnsembleRegressor
 from src.models.wrappers import predict_score
 from src.training.cross_validation import draw_folds, fit_fold, make_splitter
@@ -65,7 +66,8 @@ def find_weights(recipe: EnsembleRecipe, frame, y) -> dict[str, float]:
     rows = np.concatenate([held_out for _, held_out in folds])
     predictions = {name: out_of_fold(member, frame, y, folds) for name, member in recipe.members.items()}
     n_picks, n_members = recipe.params["n_picks"], recipe.params["n_members"]
-    return greedy_weights(predictions, y[rows], recipe.loss, n_picks, recipe.quantile, n_members)
+    weight = recipe.row_weights(frame.iloc[rows])
+    return greedy_weights(predictions, y[rows], recipe.loss, n_picks, recipe.quantile, n_members, weight)
 
 
 def inner_folds(recipe: Recipe, frame, y, n_folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -99,6 +101,7 @@ def greedy_weights(
     n_picks: int,
     quantile: float | None = None,
     n_members: int | None = None,
+    weight=None,
 ) -> dict[str, float]:
     """Pick, with replacement, whatever lowers the loss of the mean of all picks most; a weight is a share of the picks.
 
@@ -114,6 +117,8 @@ def greedy_weights(
         Of the pinball loss.
     n_members : int, optional
         Different models at most, at least 1: once there are so many, only they are picked again.
+    weight : ndarray of shape (n_rows,), optional
+        How much each row counts.
 
     Returns
     -------
@@ -127,7 +132,7 @@ def greedy_weights(
     names, total, picks, best = list(predictions), 0.0, [], (np.inf, 0)
     for n in range(1, n_picks + 1):
         open_to = names if n_members is None or len(set(picks)) < n_members else [name for name in names if name in picks]
-        losses = {name: mean_loss(loss, y_true, (total + predictions[name]) / n, quantile) for name in open_to}
+        losses = {name: mean_loss(loss, y_true, (total + predictions[name]) / n, quantile, weight) for name in open_to}
         picked = min(open_to, key=lambda name: (losses[name], name not in picks))
         picks.append(picked)
         total = total + predictions[picked]
@@ -136,7 +141,7 @@ def greedy_weights(
     return {name: kept.count(name) / len(kept) for name in names if name in kept}
 
 
-def mean_loss(loss: str, y_true, score, quantile: float | None = None) -> float:
+def mean_loss(loss: str, y_true, score, quantile: float | None = None, weight=None) -> float:
     """The loss that training watches, of scores instead of rounds.
 
     That of classes is scikit-learn's `log_loss`, without its checks: they take ten times as long, and hundreds of averages are
@@ -144,15 +149,15 @@ def mean_loss(loss: str, y_true, score, quantile: float | None = None) -> float:
     """
     match loss:
         case "log_loss":
-            return _mean_log(np.where(y_true == 1, score, 1 - score))
+            return _mean_log(np.where(y_true == 1, score, 1 - score), weight)
         case "multiclass_log_loss":
-            return _mean_log(score[np.arange(len(score)), y_true] / score.sum(axis=1))
+            return _mean_log(score[np.arange(len(score)), y_true] / score.sum(axis=1), weight)
         case "rmse":
-            return metrics.root_mean_squared_error(y_true, score)
+            return metrics.root_mean_squared_error(y_true, score, sample_weight=weight)
         case "pinball_loss":
-            return metrics.mean_pinball_loss(y_true, score, alpha=quantile)
+            return metrics.mean_pinball_loss(y_true, score, alpha=quantile, sample_weight=weight)
 
 
-def _mean_log(of_true_class: np.ndarray) -> float:
+def _mean_log(of_true_class: np.ndarray, weight=None) -> float:
     smallest = np.finfo("float64").eps
-    return -float(np.log(np.clip(of_true_class, smallest, 1 - smallest)).mean())
+    return -float(mean(np.log(np.clip(of_true_class, smallest, 1 - smallest)), weight))

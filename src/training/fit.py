@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 
 from src.errors import ConfigError
 from src.features.preprocessing import make_features, matrix_facts
-from src.models.early_stopping import NO_ROUNDS, Matrix, Monitoring, OnRound, Patience, fit_rounds, make_part
+from src.models.early_stopping import NO_ROUNDS, Matrix, Monitoring, OnRound, Part, Patience, fit_rounds
 from src.models.estimators import ESTIMATORS, make_estimator
 from src.models.wrappers import TO_LEARN, OnTargetScale, on_target_scale
 from src.runtime.device import openmp_threads, threads_for
@@ -58,6 +58,8 @@ class Recipe:
         Where a model that can is trained.
     order_column, group_column : str, optional
         Column of the table that says when a row happened, or whom it belongs to, where folds must respect it.
+    weight_column : str, optional
+        Column of the table that says how much a row counts.
     cost : Cost, optional
         Of a wrong decision between two classes: see `src.config.use_case.Cost`.
     class_costs : tuple of tuple of float, optional
@@ -86,6 +88,7 @@ class Recipe:
     device: str = "cpu"
     order_column: str | None = None
     group_column: str | None = None
+    weight_column: str | None = None
     cost: Cost | None = None
     class_costs: tuple[tuple[float, ...], ...] | None = None
     transforms: Mapping[str, Transform] = field(default_factory=dict)
@@ -101,6 +104,10 @@ class Recipe:
     def facts(self) -> dict[str, Any]:
         """Attributes of a recipe for one estimator, by name."""
         return {one.name: getattr(self, one.name) for one in fields(Recipe)}
+
+    def row_weights(self, frame) -> np.ndarray | None:
+        """How much each row of a table counts; None where all count alike."""
+        return frame[self.weight_column].to_numpy(dtype="float64") if self.weight_column and frame is not None else None
 
     def to_learn(self, y):
         """The target as the estimator learns it."""
@@ -149,10 +156,12 @@ class Recipe:
         is_asked = stop_frame is not None and (ESTIMATORS[self.estimator].rounds or self.smears)
         stop = (features.transform(stop_frame), self.to_learn(y_stop)) if is_asked else None
         matrix = matrix_of(self, features)
-        estimator, history, best_iteration = fit_estimator(self, X, self.to_learn(y), stop, matrix, with_train_loss, on_round)
+        weights = self.row_weights(frame), self.row_weights(stop_frame)
+        how = matrix, with_train_loss, on_round, weights
+        estimator, history, best_iteration = fit_estimator(self, X, self.to_learn(y), stop, *how)
         model = Pipeline([("features", features), ("estimator", estimator)])
         if self.task == "regression":
-            smeared = self._smearing(estimator, stop)
+            smeared = self._smearing(estimator, stop, weights[1])
             model = OnTargetScale(model, self.target_transform, self.target_min, self.target_max, smeared)
         return Fitted(model, history, best_iteration)
 
@@ -167,12 +176,12 @@ class Recipe:
             transforms=self.transforms,
         )
 
-    def _smearing(self, estimator, stop) -> float:
+    def _smearing(self, estimator, stop, weight) -> float:
         if not self.smears:
             return 0.0
         if stop is None:
             raise ValueError("a recipe that smears needs `stop_frame`: residuals of rows that it is fitted on are too small")
-        return smearing(stop[1], estimator.predict(stop[0]))
+        return smearing(stop[1], estimator.predict(stop[0]), weight)
 
 
 @dataclass(frozen=True)
@@ -203,7 +212,7 @@ def fit(recipe: Recipe, *rows, **how) -> Fitted:
     return recipe.fit(*rows, **how)
 
 
-def smearing(learnt, y_pred) -> float:
+def smearing(learnt, y_pred, weight=None) -> float:
     """What to add to a prediction of log(1 + y), so that turned back it is the mean of y instead of something like its median.
 
     The mean of y is that of the prediction with each residual added, turned back. Of a logarithm the residuals are a factor
@@ -213,12 +222,16 @@ def smearing(learnt, y_pred) -> float:
     ----------
     learnt, y_pred : ndarray of shape (n_rows,)
         log(1 + y) and its prediction, of rows that the model was not fitted on: the residuals of its own would be too small.
+    weight : ndarray of shape (n_rows,), optional
 
     References
     ----------
     Duan (1983), Smearing estimate: a nonparametric retransformation method, JASA 78, 605-610.
     """
-    return float(logsumexp(np.asarray(learnt, dtype="float64") - y_pred) - np.log(len(learnt)))
+    residual = np.asarray(learnt, dtype="float64") - y_pred
+    if weight is not None:
+        return float(logsumexp(residual, b=weight) - np.log(np.sum(weight)))
+    return float(logsumexp(residual) - np.log(len(learnt)))
 
 
 def matrix_of(recipe: Recipe, features) -> Matrix:
@@ -230,7 +243,16 @@ def matrix_of(recipe: Recipe, features) -> Matrix:
     return Matrix(is_category, directions if recipe.is_monotone else [0] * len(directions))
 
 
-def fit_estimator(recipe: Recipe, X, y, stop, matrix: Matrix, with_train_loss: bool = False, on_round: OnRound | None = None):
+def fit_estimator(
+    recipe: Recipe,
+    X,
+    y,
+    stop,
+    matrix: Matrix,
+    with_train_loss: bool = False,
+    on_round: OnRound | None = None,
+    weights: tuple[np.ndarray | None, np.ndarray | None] = (None, None),
+):
     """Fit a recipe's estimator on rows that have gone through its preprocessing.
 
     Parameters
@@ -245,6 +267,8 @@ def fit_estimator(recipe: Recipe, X, y, stop, matrix: Matrix, with_train_loss: b
         What the columns are.
     with_train_loss : bool
     on_round : callable, optional
+    weights : tuple of (ndarray or None, ndarray or None)
+        How much the rows count that are fitted, and those that stop.
 
     Returns
     -------
@@ -255,16 +279,18 @@ def fit_estimator(recipe: Recipe, X, y, stop, matrix: Matrix, with_train_loss: b
     n_threads = threads_of(recipe, X)
     estimator = make_estimator(recipe.estimator, recipe.params, recipe.random_state, n_threads, recipe.quantile, recipe.device)
     history, best_iteration = NO_ROUNDS, None
-    weight = class_weights(y) if recipe.class_weight == "balanced" else None
+    weigh = weigher(recipe, y, weights[0])
+    weight = weigh(y, weights[0])
     if algorithm.rounds:
-        train, val = make_part("train", X, y, weight), make_part("val", *stop, weight) if stop else None
+        train = Part("train", X, y, weight)
+        val = Part("val", *stop, weigh(stop[1], weights[1])) if stop else None
         monitoring = Monitoring(recipe.patience, with_train_loss, on_round)
         with openmp_threads(n_threads) if not algorithm.is_threaded else nullcontext():
             history, best_iteration = fit_rounds(estimator, algorithm.rounds, recipe.loss, train, val, matrix, monitoring)
     else:
         if algorithm.monotone and any(matrix.monotone):
             estimator.set_params(**{algorithm.monotone: list(matrix.monotone)})
-        estimator.fit(X, y, **({} if weight is None else {"sample_weight": weight[y]}))
+        estimator.fit(X, y, **({} if weight is None else {"sample_weight": weight}))
     if algorithm.scores_in_one_thread:
         estimator.set_params(n_jobs=1)
     return estimator, history, best_iteration
@@ -303,7 +329,18 @@ def fit_unsupervised(recipe: Recipe, frame) -> Pipeline:
     return Pipeline([("features", features), ("estimator", estimator.fit(X))])
 
 
-def class_weights(y) -> np.ndarray:
+def weigher(recipe: Recipe, y, weight=None) -> Callable[[np.ndarray, np.ndarray | None], np.ndarray | None]:
+    """What gives rows of some targets and weights the weight that a fit on others gives them: times that of their class."""
+    of_class = class_weights(y, weight) if recipe.class_weight == "balanced" else None
+    if of_class is None:
+        return lambda y, weight: weight
+    return lambda y, weight: of_class[y] if weight is None else of_class[y] * weight
+
+
+def class_weights(y, weight=None) -> np.ndarray:
     """Weight of each class code: inverse to its frequency, 1 on average over the rows (scikit-learn's "balanced")."""
+    if weight is not None:
+        totals = np.bincount(y, weights=weight)
+        return weight.sum() / (np.count_nonzero(totals) * np.where(totals > 0, totals, 1.0))
     counts = np.bincount(y)
     return len(y) / (np.count_nonzero(counts) * np.maximum(counts, 1))

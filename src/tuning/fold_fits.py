@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from src.models.estimators import ESTIMATORS, make_estimator
-from src.training.fit import Recipe, class_weights, fit_estimator, smearing, threads_of
+from src.training.fit import Recipe, fit_estimator, smearing, threads_of, weigher
 from src.tuning.folds import Fold
 
 LENGTHS = {  # the parameter that says how many trees or rounds: a longer fit holds every shorter one
@@ -94,7 +94,8 @@ def fit_and_score(
     scores: Scores = {}
 
     def keep(length: int | None, predicted, predict_stop: Predict) -> bool:
-        scores[length] = _as_score(recipe, predicted, smearing(fold.stop[1], predict_stop()) if recipe.smears else 0.0)
+        smeared = smearing(fold.stop[1], predict_stop(), fold.weights[1]) if recipe.smears else 0.0
+        scores[length] = _as_score(recipe, predicted, smeared)
         return give_up is not None and give_up(scores)
 
     fit = _FITS.get(ESTIMATORS[recipe.estimator].rounds, _fit_any)
@@ -175,12 +176,13 @@ def _xgboost_bins(recipe: Recipe, fold: Fold) -> tuple:
             "enable_categorical": True,
             "nthread": recipe.n_threads,
         }
-        weigh = _weigh(recipe, fold)
-        train = xgboost.QuantileDMatrix(fold.X, fold.y, weight=weigh(fold.y), max_bin=max_bin, **about)
+        weigh = weigher(recipe, fold.y, fold.weights[0])
+        weight = weigh(fold.y, fold.weights[0])
+        train = xgboost.QuantileDMatrix(fold.X, fold.y, weight=weight, max_bin=max_bin, **about)
         stop = None
         if fold.stop:
             X, y = fold.stop
-            stop = xgboost.QuantileDMatrix(X, y, weight=weigh(y), ref=train, max_bin=max_bin, **about)
+            stop = xgboost.QuantileDMatrix(X, y, weight=weigh(y, fold.weights[1]), ref=train, max_bin=max_bin, **about)
         fold.binned[key] = train, stop, xgboost.DMatrix(fold.X_held_out, **about)
     return fold.binned[key]
 
@@ -238,25 +240,20 @@ def _lightgbm_bins(recipe: Recipe, fold: Fold, params: dict) -> tuple:
 
     key = "lightgbm", recipe.params.get("max_bin")
     if key not in fold.binned:
-        weigh = _weigh(recipe, fold)
+        weigh = weigher(recipe, fold.y, fold.weights[0])
         categories = [i for i, category in enumerate(fold.matrix.is_category) if category]
         about = {"categorical_feature": categories or "auto", "params": params, "free_raw_data": False}
-        train = lightgbm.Dataset(fold.X, fold.y, weight=weigh(fold.y), **about).construct()
+        train = lightgbm.Dataset(fold.X, fold.y, weight=weigh(fold.y, fold.weights[0]), **about).construct()
         stop = None
         if fold.stop:
             X, y = fold.stop
-            stop = lightgbm.Dataset(X, y, weight=weigh(y), reference=train, **about).construct()
+            stop = lightgbm.Dataset(X, y, weight=weigh(y, fold.weights[1]), reference=train, **about).construct()
         fold.binned[key] = train, stop
     return fold.binned[key]
 
 
-def _weigh(recipe: Recipe, fold: Fold) -> Callable:
-    of_class = class_weights(fold.y) if recipe.class_weight == "balanced" else None
-    return lambda y: None if of_class is None else of_class[y]
-
-
 def _fit_any(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep) -> int | None:
-    estimator, _, best_iteration = fit_estimator(recipe, fold.X, fold.y, fold.stop, fold.matrix)
+    estimator, _, best_iteration = fit_estimator(recipe, fold.X, fold.y, fold.stop, fold.matrix, weights=fold.weights)
     method, X = "predict" if recipe.task == "regression" else "predict_proba", fold.X_held_out
     if not lengths:
         keep(None, getattr(estimator, method)(X), lambda: estimator.predict(fold.stop[0]))

@@ -58,7 +58,9 @@ class Fold:
     prices : tuple, optional
         What mistakes about the rows to score cost.
     units : Units
-        What rows to score came into the sample together.
+        What rows to score came into the sample together, and how much they count.
+    weights : tuple of (ndarray or None, ndarray or None)
+        How much the rows count that are fitted, and those that stop.
     binned : dict
         Binned rows that a library keeps from one trial to the next; made where they are used.
     """
@@ -73,6 +75,7 @@ class Fold:
     periods: np.ndarray | None = None
     units: Units = field(default_factory=Units)
     prices: tuple | None = None
+    weights: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
     binned: dict[Any, Any] = field(default_factory=dict)
 
     def share(self, share: float, seed: int) -> Fold:
@@ -81,10 +84,13 @@ class Fold:
             return self
         if ("share", share) not in self.binned:
             rng = np.random.default_rng(seed)
-            parts = [_some(rng, X, y, share, self.is_class) for X, y in ((self.X, self.y), *([self.stop] if self.stop else []))]
-            stop = parts[1] if self.stop else None
-            X, y = parts[0]
-            self.binned["share", share] = replace(self, X=X, y=y, stop=stop, binned={})
+            whole = [(self.X, self.y), *([self.stop] if self.stop else [])]
+            kept = [_some(rng, y, share, self.is_class) for _, y in whole]
+            parts = [(X[rows], y[rows]) for (X, y), rows in zip(whole, kept, strict=True)]
+            of_rows = zip(self.weights, [*kept, slice(None)], strict=False)
+            weights = tuple(None if each is None else each[rows] for each, rows in of_rows)
+            (X, y), stop = parts[0], parts[1] if self.stop else None
+            self.binned["share", share] = replace(self, X=X, y=y, stop=stop, weights=weights, binned={})
         return self.binned["share", share]
 
 
@@ -125,14 +131,14 @@ def _prepare(recipe: Recipe, rows: SearchRows, train: np.ndarray, held_out: np.n
         periods=None if rows.periods is None else rows.periods[held_out],
         units=Units() if rows.units is None else rows.units.take(held_out),
         prices=prices(recipe.cost, frame.iloc[held_out]),
+        weights=(recipe.row_weights(frame.iloc[fit_on]), None if stop_on is None else recipe.row_weights(frame.iloc[stop_on])),
     )
 
 
-def _some(rng: np.random.Generator, X, y: np.ndarray, share: float, is_class: bool):
-    """A share of the rows: of each class, if there are classes, and of no class none."""
+def _some(rng: np.random.Generator, y: np.ndarray, share: float, is_class: bool) -> np.ndarray:
+    """Positions of a share of the rows: of each class, if there are classes, and of no class none."""
     strata = [np.flatnonzero(y == label) for label in np.unique(y)] if is_class else [np.arange(len(y))]
-    kept = np.sort(np.concatenate([rng.permutation(rows)[: max(1, round(share * len(rows)))] for rows in strata]))
-    return X[kept], y[kept]
+    return np.sort(np.concatenate([rng.permutation(rows)[: max(1, round(share * len(rows)))] for rows in strata]))
 
 
 @dataclass(frozen=True)

@@ -190,10 +190,10 @@ def variance_of_gain(scorer: Scorer, fold: Fold, mine, theirs) -> float:
 
 def value_on(recipe: Recipe, scorer: Scorer, fold: Fold, score) -> float:
     """The metric of scores for the held-out rows of a fold."""
-    return scorer.value(fold.y_held_out, _prediction(recipe, scorer, fold, score), fold.periods)
+    return scorer.value(fold.y_held_out, _prediction(recipe, scorer, fold, score), fold.periods, fold.units.weight)
 
 
 def _prediction(recipe: Recipe, scorer: Scorer, fold: Fold, score) -> Prediction:
     if METRICS[scorer.metric].of == "score":
         return Prediction(score, score)
-    return decided(recipe, fold.y_held_out, score, fold.prices)
+    return decided(recipe, fold.y_held_out, score, fold.prices, fold.units.weight)

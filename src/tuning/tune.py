@@ -198,9 +198,10 @@ def _weights(history: SearchHistory, recipe: Recipe, scorer: Scorer, average: Av
     predictions = {name: history.predictions(trial) for name, trial in whole.items()}
     stacked = {name: np.concatenate(of_folds) for name, of_folds in predictions.items()}
     y_true = np.concatenate([fold.y_held_out for fold in folds])
+    weight = np.concatenate([fold.units.weight for fold in folds]) if recipe.weight_column else None
     n_members, weights = average.n_members, {}
     while not weights or (n_members and not _is_affordable([whole[name] for name in weights], len(folds), average.fit_s)):
-        weights = greedy_weights(stacked, y_true, recipe.loss, average.n_picks, recipe.quantile, n_members)
+        weights = greedy_weights(stacked, y_true, recipe.loss, average.n_picks, recipe.quantile, n_members, weight)
         n_members = min(n_members, len(weights)) - 1
 
     def value_of(weighted: dict[str, float]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,7 @@ def explain(
     is_binary: bool = False,
     periods: np.ndarray | None = None,
     usage: np.ndarray | None = None,
+    weight: np.ndarray | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Permutation importance of the features, and partial dependence of the answers on the most important ones.
 
@@ -48,7 +50,7 @@ def explain(
     predict : callable
         From rows to a `Prediction`.
     score : callable
-        ``score(y_true, prediction, periods)``, higher is better.
+        ``score(y_true, prediction, periods)``, higher is better; of weighted rows it takes their weight as a fourth.
     seed : int
         Draws rows and shuffles.
     is_binary : bool
@@ -57,6 +59,8 @@ def explain(
         Rows are drawn by whole periods if the score is one of periods.
     usage : ndarray of shape (n_features,), optional
         How much the model uses each feature: see `src.evaluation.explain.usage`. None: every feature, and all alike.
+    weight : ndarray of shape (n_rows,), optional
+        How much each row counts in the score. Rows are drawn, and answers averaged, without it.
 
     Returns
     -------
@@ -74,7 +78,8 @@ def explain(
     n_rows = min(len(frame), MOST_ROWS, max(FEWEST_ROWS, MOST_ANSWERS // (N_REPEATS * len(features))))
     rows = draw(len(frame), n_rows, rng, y_true if is_binary else None, periods)
     some = frame.iloc[rows]
-    importance = permutation_importance(some, features, y_true[rows], predict, score, rng, _at(periods, rows), usage)
+    measured = score if weight is None else partial(_weighted, score, weight[rows])
+    importance = permutation_importance(some, features, y_true[rows], predict, measured, rng, _at(periods, rows), usage)
     rows = rows[np.sort(rng.permutation(len(rows))[:ROWS_OF_DEPENDENCE])]
     chosen = list(itertools.islice((name for name in importance["feature"] if _has_values(frame[name])), N_DEPENDENCES))
     return {"importance": importance, "dependence": dependence(frame, rows, chosen, predict)}
@@ -207,6 +212,10 @@ def _values(column: pd.Series):
 def _has_values(column: pd.Series) -> bool:
     is_category = isinstance(column.dtype, pd.CategoricalDtype)
     return (is_category or column.dtype.kind in "biuf") and column.notna().any() and column.nunique() > 1
+
+
+def _weighted(score: Callable[..., float], weight, y_true, prediction: Prediction, periods) -> float:
+    return score(y_true, prediction, periods, weight)
 
 
 def _at(values, rows):

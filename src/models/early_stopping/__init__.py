@@ -84,11 +84,6 @@ class Part(NamedTuple):
     weight: np.ndarray | None
 
 
-def make_part(name: str, X, y, class_weight: np.ndarray | None) -> Part:
-    """Rows with the weight of their class, if classes have one."""
-    return Part(name, X, y, None if class_weight is None else class_weight[y])
-
-
 def fit_rounds(
     estimator, library: str, loss: str, train: Part, stop: Part | None, matrix: Matrix, monitoring: Monitoring
 ) -> tuple[pd.DataFrame, int]:

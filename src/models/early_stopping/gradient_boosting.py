@@ -47,6 +47,6 @@ def _loss_of_raw(loss: str, part: Part, raw, fitted) -> float:
     else:
         error = part.y - raw[:, 0]
         if loss == "rmse":
-            return float(np.sqrt(np.mean(error**2)))
+            return float(np.sqrt(np.average(error**2, weights=part.weight)))
         losses = np.where(error >= 0, fitted.alpha * error, (fitted.alpha - 1) * error)
     return float(np.average(losses, weights=part.weight))

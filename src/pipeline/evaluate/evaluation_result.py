@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from src.data.split import overlap
+from src.data.weights import facts_of_weights
 from src.evaluation import drift
 from src.runs import writer
 
@@ -58,7 +59,9 @@ def facts_of_parts(
     """What the record says of the split and of what the test rows were measured by."""
     table, parts = rows.table, rows.parts
     test = parts.split.test
+    weights = {} if table.weight is None else {"weights": facts_of_weights(use_case.weight_column, parts.split, table.weight)}
     return {
+        **weights,
         "baseline": baseline,
         "leaks": [suspect.as_dict() for suspect in parts.suspects],
         "split": _facts_of_split(parts, rows, reference),
@@ -70,7 +73,7 @@ def _facts_of_split(parts: Parts, rows: Rows, reference: dict[str, Any]) -> dict
     """Rows of each part, overlap of test with the others, drift of its features."""
     table, test = rows.table, rows.table.frame.iloc[parts.split.test]
     return {
-        **writer.facts_of_parts(parts.split, table.y),
+        **writer.facts_of_parts(parts.split, table.y, table.weight),
         **dict(zip(("random_state", "declared_random_state"), parts.seeds, strict=True)),
         "overlap": overlap(parts.split, table.contents, table.y, table.times, table.groups),
         "drift": {name: drift.psi(was, test[name]) for name, was in reference["features"].items()},

@@ -10,6 +10,7 @@ from src.evaluation.baselines import baseline_scores, best_first
 from src.evaluation.benchmarks import benchmark_scores
 from src.evaluation.explain.reference import as_table, reference_row
 from src.evaluation.monotone import check_directions
+from src.evaluation.weights import note_on_weights
 from src.metrics import threshold
 from src.metrics.scores import FUNCTIONS, decide
 from src.models.wrappers import predict_score
@@ -86,6 +87,7 @@ def evaluate(config: TrainingConfig, rows: Rows, fit_result: FitResult) -> Evalu
     tables = {**tested.tables, **plot_tables.of_history(fit_result.history)}
     notes = [*map(str, rows.parts.suspects), *rows.parts.of_split, *tested.found.notes]
     notes += fit_result.search.notes if fit_result.search else []
+    notes += note_on_weights(facts["weights"], scorer_of(use_case, table.y)) if "weights" in facts else []
     periods = table.periods(rows.parts.split.test)
     return EvaluationResult(tested.metrics, tables, tested.drift, facts, tested.predictions, periods=periods, notes=notes)
 
@@ -137,17 +139,18 @@ def _baselines(
     """What train teaches without the model, in the order in which it does on val."""
     use_case, train, val = config.use_case, parts.split.train, parts.split.val
     frame, y_val = table.rows(val)
-    scores = baseline_scores(scorer, table.y[train], len(table.y), table.forecasts)
+    scores = baseline_scores(scorer, table.y[train], len(table.y), table.forecasts, table.weights(train))
     scores |= benchmark_scores(use_case.benchmarks, fit_result.recipe, use_case.metric, table.frame, table.y, train)
     prices = threshold.prices(use_case.cost, frame)
-    return best_first(scorer, scores, y_val, val, table.periods(val), prices, fit_result.layers.costs)
+    about = table.periods(val), prices, fit_result.layers.costs, table.weights(val)
+    return best_first(scorer, scores, y_val, val, *about)
 
 
 def _of_val_and_folds(
     config: TrainingConfig, fit_result: FitResult, scorer: Scorer, table: Table, val: np.ndarray
 ) -> dict[str, float]:
     on_val = decide(scorer.task, fit_result.unseen, fit_result.layers.threshold, fit_result.layers.costs)
-    metrics = performance.score_val(scorer, table.y[val], on_val, table.periods(val))
+    metrics = performance.score_val(scorer, table.y[val], on_val, table.periods(val), table.weights(val))
     return metrics | (
         {} if fit_result.cv_results.empty else summarise(fit_result.cv_results, scoring_of(config), config.use_case.metric)
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from src.data.weights import check_folds
 from src.errors import DataError
 from src.training.cross_validation import cross_validate, draw_folds, fold_columns, make_splitter
 from src.training.recipe import scoring_of
@@ -55,4 +56,6 @@ def draw(
     times = table.times[train] if cv.method == "time_series" else None
     groups = table.groups[train] if "group" in cv.method else None
     splitter = make_splitter(cv.method, n_folds or cv.n_folds, cv.shuffle, random_state or cv.random_state)
-    return draw_folds(splitter, table.y[train], task, times, groups, table.contents[train]), times is not None, groups
+    folds = draw_folds(splitter, table.y[train], task, times, groups, table.contents[train])
+    check_folds(folds, table.y[train], table.weights(train), task)
+    return folds, times is not None, groups

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from src.data import load
 from src.data.split import row_keys, split
 from src.data.table import make_table
+from src.data.weights import check_parts
 from src.pipeline.rows import Parts, Rows
 
 if TYPE_CHECKING:
@@ -43,4 +44,5 @@ def split_table(config: TrainingConfig, table: Table, declared_seed: int | None 
     use_case, chosen = config.use_case, config.data_split
     keys = row_keys(table.frame, use_case.group_column) if chosen.method == "hashed" else table.groups
     found = split(table.y, **chosen.how, task=use_case.task, times=table.times, keys=keys, contents=table.contents)
+    check_parts(found, table.y, table.weight, use_case.task)
     return Parts(found, (chosen.random_state, chosen.random_state if declared_seed is None else declared_seed))

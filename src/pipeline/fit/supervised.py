@@ -64,14 +64,14 @@ def decide_on_val(
 ) -> FitResult:
     """Calibrate and choose how to decide; no test row is looked at."""
     use_case, task, (val, y_val) = config.use_case, config.use_case.task, table.rows(parts.split.val)
-    model = fitted.model
+    model, weight = fitted.model, table.weights(parts.split.val)
     if config.calibration != "none":
-        model = calibrate(model, config.calibration, val, y_val)
+        model = calibrate(model, config.calibration, val, y_val, weight)
     unseen = val_score = predict_score(model, val, task)
     if config.calibration != "none":
-        unseen = cross_fitted(fitted.model, config.calibration, val, y_val, config.seed)
+        unseen = cross_fitted(fitted.model, config.calibration, val, y_val, config.seed, weight)
     if task == "binary":
-        model = with_threshold(model, threshold.choose(y_val, val_score, threshold.prices(use_case.cost, val)))
+        model = with_threshold(model, threshold.choose(y_val, val_score, threshold.prices(use_case.cost, val), weight))
     if use_case.cost_matrix:
         model = CheapestClass(model, threshold.cost_array(use_case.cost_matrix.costs, use_case.classes))
     return FitResult(recipe, model, val_score, unseen, fitted.best_iteration, fitted.history, cv_results, search)

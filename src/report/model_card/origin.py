@@ -93,10 +93,14 @@ def split(run: Recorded) -> list[str]:
     parts, mean = run("split", "n_rows") or {}, run("split", "target_mean") or {}
     shared = run("split", "overlap") or {}
     is_binary, is_multiclass = run.use_case("task") in ("binary", "anomaly"), run.use_case("task") == "multiclass"
-    header = ["Part", "Rows"] + ([] if is_multiclass else ["Share of positives" if is_binary else "Mean target"])
+    weights = run("weights")
+    header = ["Part", "Rows", *(["Sum of weights", "Effective rows"] if weights else [])] + (
+        [] if is_multiclass else ["Share of positives" if is_binary else "Mean target"]
+    )
     show = share if is_binary else number
     rows = [
-        [name, told(parts, name), *([] if is_multiclass else [told(mean, name, show)])] for name in ("train", "val", "test")
+        [name, told(parts, name), *_of_weights(weights, name), *([] if is_multiclass else [told(mean, name, show)])]
+        for name in ("train", "val", "test")
     ]
     pairs = [
         ("Method", method),
@@ -104,6 +108,7 @@ def split(run: Recorded) -> list[str]:
         ("SHA-256 of the positions", ready(run("split", "sha256"), code)),
         ("Test rows that equal a row of train or val, target included", shared.get("n_copies")),
     ]
+    pairs += [("Figures are weighted by", Ready(code(weights["column"])))] if weights else []
     pairs += [(name, None) for name in ("group_column", "time_column") if not run.knows(name)]
     if group := run.use_case("group_column"):
         pairs.append((f"Distinct {code(group)} of test", shared.get("n_groups")))
@@ -111,6 +116,11 @@ def split(run: Recorded) -> list[str]:
     if run.use_case("time_column"):
         pairs += [("Newest training row", shared.get("newest_train")), ("Oldest test row", shared.get("oldest_test"))]
     return ["## Split", table(header, rows), facts(pairs)]
+
+
+def _of_weights(weights, part: str) -> list[str]:
+    """Sum of a part's weights, and as many rows of equal weight as tell as much."""
+    return [told(weights[kind], part) for kind in ("sum", "effective_rows")] if weights else []
 
 
 def features(run: Recorded) -> list[str]:
