@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from src.conformity.claim import Claim, tried
-from src.metrics.names import METRICS, as_score
+from src.metrics.names import METRICS, as_score, takes_weights
 from src.metrics.scores import Prediction, compute, decide
 
 N = 200
@@ -37,6 +37,8 @@ def _claims(name: str, task: str) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "gives a number", partial(_is_number, name, task)
     yield "does not depend on the order of rows", partial(_has_no_order, name, task)
     yield "prefers the truth to chance", partial(_points, name, task)
+    if takes_weights(name):
+        yield "weights: a weight of 2 is the row twice", partial(_weighs, name, task)
 
 
 def _rows(task: str) -> tuple[np.ndarray, Prediction, Prediction]:
@@ -80,3 +82,12 @@ def _points(name: str, task: str) -> str:
     if (declared := METRICS[name].best) is not None and not np.isclose(best, declared, atol=1e-9):
         return f"the truth gets {best:.3g}, but best={declared}"
     return ""
+
+
+def _weighs(name: str, task: str) -> str:
+    y, _, chance = _rows(task)
+    weight = np.where(np.arange(N) % 2 == 0, 2, 1)
+    rows = np.repeat(np.arange(N), weight)
+    once = compute([name], y, chance, LEVEL, weight=weight.astype(float))[name]
+    twice = _value(name, y[rows], Prediction(chance.score[rows], chance.decision[rows]))
+    return "" if np.isclose(once, twice, rtol=1e-9, atol=1e-12) else f"weights give {once:.6g}, and repeated rows {twice:.6g}"

@@ -28,6 +28,7 @@ N, N_VAL = 400, 100
 MOST_ROUNDS, PATIENCE = 200, 3
 LEVEL, LEAST_COVERED, MOST_COVERED = 0.9, 0.8, 0.98  # of rows that were fitted on
 UNSUPERVISED = ("clustering", "anomaly")
+WEIGHT = "weight"
 FEATURES = {
     "income": Feature(type="float", monotone=1),
     "age": Feature(type="float", max_missing=0.5),
@@ -56,8 +57,10 @@ def _claims(algorithm: Algorithm, model: Model, task: str) -> Iterator[tuple[str
         yield f"quantiles: {LEVEL} is above nine rows of ten", partial(_covers, recipe)
     if algorithm.takes_missing:
         yield "missing values are read", partial(_answers, replace(recipe, imputer=None))
+    if algorithm.takes_weights:
+        yield "weights: rows that count more change it", partial(_weighs, recipe, replace(recipe, weight_column=WEIGHT))
     if algorithm.takes_weights and task != "regression":
-        yield "weights: balanced classes change it", partial(_weighs, recipe)
+        yield "weights: balanced classes change it", partial(_weighs, recipe, replace(recipe, class_weight="balanced"))
     if algorithm.takes_device and cuda_devices():
         yield "device: trains on CUDA", partial(_answers, replace(recipe, device="cuda"))
 
@@ -86,7 +89,7 @@ def rows(task: str, has_gaps: bool = True) -> tuple[pd.DataFrame, np.ndarray]:
             "age": np.where((rng.random(N) < 0.1) & has_gaps, np.nan, rng.normal(size=N)),
             "region": pd.Categorical(rng.choice(["north", "south", "east"], N)),
         }
-    )
+    ).assign(**{WEIGHT: np.where(np.arange(N) % 3 == 0, 5.0, 1.0)})
     signal = frame.income.to_numpy() + (frame.region == "north").to_numpy() + 0.5 * rng.normal(size=N)
     match task:
         case "binary":
@@ -160,6 +163,6 @@ def _covers(recipe: Recipe) -> str:
     return "" if LEAST_COVERED <= covered <= MOST_COVERED else f"{covered:.0%} of the rows lie below it"
 
 
-def _weighs(recipe: Recipe) -> str:
-    plain, balanced = (_said(recipe, _fitted(replace(recipe, class_weight=how))) for how in ("none", "balanced"))
-    return "the weights of rows change nothing" if np.array_equal(plain, balanced) else ""
+def _weighs(*recipes: Recipe) -> str:
+    plain, weighted = (_said(recipe, _fitted(recipe)) for recipe in recipes)
+    return "the weights of rows change nothing" if np.array_equal(plain, weighted) else ""

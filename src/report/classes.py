@@ -9,6 +9,7 @@ from src.evaluation import plot_tables
 from src.report import number, over_time, series, threshold
 from src.report.block import Chart, Columns, Matrix, Missing, Table
 from src.report.class_names import class_names
+from src.report.decision import what_is_counted
 from src.report.run import Run
 from src.report.scorecard import scorecard
 
@@ -115,7 +116,10 @@ def many_classes(run: Run) -> list:
     counts = [[number.metric(run, f"test_confusion_{true}_as_{decided}") for decided in classes] for true in classes]
     if any(each is None for row in counts for each in row):
         return [Missing("the confusion matrix")]
-    blocks = [Matrix("Test rows by true class and by the class decided for", classes, counts), _by_class(classes, counts)]
+    blocks = [
+        Matrix(f"{what_is_counted(run)} by true class and by the class decided for", classes, counts),
+        _by_class(classes, counts),
+    ]
     rows = run.parquet("test_scores.parquet")
     if rows is None:
         return [*blocks, Missing("answers to the test rows (test_scores.parquet), from which curves are drawn")]

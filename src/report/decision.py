@@ -29,6 +29,12 @@ def counted_on(run: Run, total: float) -> str:
     return f"Counted on {total:,.0f} test rows."
 
 
+def what_is_counted(run: Run) -> str:
+    """What a cell of a confusion matrix is: a number of test rows, or the sum of their weights."""
+    column = run.fact("weights", "column")
+    return f"Sum of {column} of the test rows" if column else "Test rows"
+
+
 def per_thousand(count: float, n_rows: float) -> str:
     """How much it is of 1,000 cases: whole numbers, unless they are small."""
     found = THOUSAND * count / n_rows

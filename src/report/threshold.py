@@ -9,7 +9,7 @@ import numpy as np
 from src.report import number, series
 from src.report.block import Chart, Columns, Figures, Matrix, Missing, Slider, Text
 from src.report.class_names import class_names, decided
-from src.report.decision import capital
+from src.report.decision import capital, what_is_counted
 from src.report.number import Number
 from src.report.run import Run
 
@@ -70,7 +70,7 @@ def matrix(run: Run, table: pd.DataFrame, at: int) -> Matrix:
     tn, fp, fn, tp = (
         _cell(table, at, name) for name in ("true_negatives", "false_positives", "false_negatives", "true_positives")
     )
-    return Matrix("Test rows by what they are and what is decided", class_names(run), [[tn, fp], [fn, tp]])
+    return Matrix(f"{what_is_counted(run)} by what they are and what is decided", class_names(run), [[tn, fp], [fn, tp]])
 
 
 def separation(run: Run, table: pd.DataFrame) -> Chart:

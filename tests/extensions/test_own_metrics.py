@@ -7,6 +7,8 @@ import pytest
 from conftest import elsewhere
 from extensions.package import TEAM, enable, run_in
 
+from src import load_config
+from src.errors import ConfigError
 from src.extensions import packages
 from src.gate import read_limit
 from src.metrics.intervals import gain, interval
@@ -55,6 +57,19 @@ def test_the_interval_of_a_mean_of_rows_is_that_of_a_mean():
     low, high = interval(found)
     assert found.value == pytest.approx(of_rows.mean())
     assert (high - low) / 2 == pytest.approx(1.96 * of_rows.std() / np.sqrt(2_000), rel=0.25)
+
+
+def test_a_metric_of_a_team_that_takes_weights_gets_them():
+    decided, weight = decide("binary", RISK, threshold=0.5), np.array([3.0, 1, 2, 1, 1])
+    found = make_scorer("net_benefit", "binary", Y).estimate(Y, decided, Units(weight=weight))
+    assert compute(["net_benefit"], Y, decided, weight=weight)["net_benefit"] == pytest.approx(3 / 8 - 2 / 8 / 4)
+    assert found.value == pytest.approx(3 / 8 - 2 / 8 / 4)
+
+
+def test_a_metric_of_a_team_that_takes_no_weights_refuses_them():
+    chosen = "use_case=interest_rate_risk", "use_case.metric=largest_error", "+use_case.weight_column=exposure"
+    with pytest.raises(ConfigError, match="metric largest_error has no weighted form: choose another metric, or leave"):
+        load_config(*chosen)
 
 
 def test_a_metric_that_has_no_interval_gets_none_and_neither_does_its_gain():

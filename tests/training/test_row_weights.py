@@ -192,8 +192,10 @@ def test_smearing_ensemble_weights_and_baselines_are_those_of_repeated_rows():
     assert greedy_weights(answers, NUMBER, "rmse", 10, weight=w) == greedy_weights(repeated, NUMBER[rows], "rmse", 10)
     for metric in ("rmse", "mae", "rmsle"):
         scorer = make_scorer(metric, "regression", np.exp(NUMBER))
-        found = baseline_scores(scorer, np.exp(NUMBER), 1, weight=w)
-        assert found == pytest.approx(baseline_scores(scorer, np.exp(NUMBER)[rows], 1))
+        (found,), (expected,) = (
+            baseline_scores(scorer, np.exp(y), 1, weight=weight).values() for y, weight in ((NUMBER, w), (NUMBER[rows], None))
+        )
+        assert found == pytest.approx(expected)
     scorer = make_scorer("roc_auc", "binary", CLASS)
     assert baseline_scores(scorer, CLASS, 1, weight=w)["prior"] == pytest.approx(CLASS[rows].mean())
     positive = np.exp(NUMBER)

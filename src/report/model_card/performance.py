@@ -124,13 +124,21 @@ def _confusion(run: Recorded) -> list[str]:
     task, found = run.use_case("task"), run.metrics
     if task == "binary":
         return [
-            table(["Decisions on test", "Rows"], [[name.replace("_", " "), told(found, f"test_{name}")] for name in CONFUSION])
+            table(
+                ["Decisions on test", _counted(run)],
+                [[name.replace("_", " "), told(found, f"test_{name}")] for name in CONFUSION],
+            )
         ]
     if task == "multiclass":
         classes = run.use_case("classes") or []
         rows = [[text(true), *(told(found, f"test_confusion_{true}_as_{each}") for each in classes)] for true in classes]
-        return [table(["True class, and how many test rows were decided for", *map(text, classes)], rows)]
+        of = f"the {_counted(run)} of test rows that" if run("weights") else "how many test rows"
+        return [table([f"True class, and {of} were decided for", *map(text, classes)], rows)]
     return []
+
+
+def _counted(run: Recorded) -> str:
+    return f"Sum of {code(run('weights', 'column'))}" if run("weights") else "Rows"
 
 
 def _clusters(run: Recorded) -> list[str]:

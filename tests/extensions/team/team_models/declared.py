@@ -23,6 +23,7 @@ NET_BENEFIT = Metric(
     tasks=("binary",),
     of="score",
     function=net_benefit,
+    takes_weights=True,
     sentence="Acting at a risk of one in five, it gains {value} rightly treated cases for each case.",
 )
 LARGEST_ERROR = Metric(

@@ -1,0 +1,164 @@
+"""Whole runs of weighted rows, on real credits: figures, record, report, comparison, and what a sampling weight undoes."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics as sk
+
+import src
+from src.data.dataset import Dataset
+from src.data.table import make_table
+from src.errors import ConfigError
+from src.evaluation import bias, performance
+from src.metrics.scorer import make_scorer
+from src.metrics.scores import decide
+from src.models.wrappers import predict_score
+from src.report import model_card
+from src.runs.comparison import difference, of_folder
+from src.training.fit import fit
+
+BY_AMOUNT = ("use_case=credit_scoring", "~use_case.features.credit_amount_dm", "+use_case.weight_column=credit_amount_dm")
+WEIGHTED = {
+    "roc_auc": lambda y, s, d, w: sk.roc_auc_score(y, s, sample_weight=w),
+    "average_precision": lambda y, s, d, w: sk.average_precision_score(y, s, sample_weight=w),
+    "brier_score_loss": lambda y, s, d, w: sk.brier_score_loss(y, s, sample_weight=w),
+    "log_loss": lambda y, s, d, w: sk.log_loss(y, s, sample_weight=w),
+    "recall": lambda y, s, d, w: sk.recall_score(y, d, sample_weight=w),
+    "precision": lambda y, s, d, w: sk.precision_score(y, d, sample_weight=w),
+}
+
+
+def test_a_run_by_amount_has_scikit_learns_figures_and_says_that_they_are_weighted(train, tmp_path):
+    chosen = "model=xgboost", "calibration=sigmoid", "cv.n_repeats=1", "tuning=random_search", "tuning.n_iter=2"
+    said = train(*BY_AMOUNT, *chosen)
+    assert said.returncode == 0, said.stderr
+    assert "real test rows, weighted by credit_amount_dm" in said.stdout
+    run = tmp_path / "run"
+    found, facts = (json.loads((run / name).read_text()) for name in ("metrics.json", "metadata.json"))
+    rows = pd.read_parquet(run / "test_scores.parquet")
+    y, s, d, w = (rows[name].to_numpy() for name in ("y_true", "score", "decision", "weight"))
+    for name, expected in WEIGHTED.items():
+        assert found[f"test_{name}"] == pytest.approx(expected(y, s, d, w), abs=1e-9), name
+    assert found["test_true_positives"] == pytest.approx(w[(y == 1) & (d == 1)].sum())
+    assert found["test_cost"] == pytest.approx(np.sum(w * np.where(y == 1, 5 * (d == 0), d == 1)))
+    assert found["test_roc_auc_ci_low"] < found["test_roc_auc"] < found["test_roc_auc_ci_high"]
+    assert facts["weights"]["column"] == "credit_amount_dm"
+    assert facts["weights"]["sum"]["test"] == pytest.approx(w.sum())
+    assert facts["weights"]["effective_rows"]["test"] == pytest.approx(w.sum() ** 2 / np.sum(w**2))
+    assert facts["split"]["target_mean"]["test"] == pytest.approx(np.average(y, weights=w))
+    thresholds = pd.read_csv(run / "thresholds.csv")
+    chosen = thresholds.iloc[(thresholds["threshold"] - found["threshold"]).abs().argmin()]
+    assert chosen["recall"] == pytest.approx(found["test_recall"], abs=1e-5)
+    assert chosen["cost"] == pytest.approx(found["test_cost"], abs=0.01)
+    for page in ("report.html", "model_card.md"):
+        assert "credit_amount_dm" in (run / page).read_text(encoding="utf-8")
+    assert "Figures are weighted by" in model_card.render(run)
+
+
+def test_rows_are_scored_without_a_weight(tmp_path):
+    config = src.load_config(*BY_AMOUNT, "model=logistic_regression")
+    table = src.load_table(config)
+    assert "credit_amount_dm" not in table.features
+    parts = src.split(table, config)
+    found = src.evaluate(src.fit(src.make_recipe(config, table), table, parts), table, parts, config)
+    test, _ = table.rows(parts.split.test)
+    unweighted = found.model.predict_proba(test.drop(columns="credit_amount_dm"))[:, 1]
+    np.testing.assert_array_equal(unweighted, found.predictions.score)
+
+
+def test_two_runs_are_compared_by_the_weights_of_the_first(train, tmp_path):
+    for model, weighted in (("logistic_regression", True), ("lightgbm", False)):
+        chosen = BY_AMOUNT if weighted else BY_AMOUNT[:2]
+        result = train(*chosen, f"model={model}", "cv=none", f"hydra.run.dir={tmp_path}/{model}")
+        assert result.returncode == 0, result.stderr
+    one, other = (of_folder(tmp_path / model) for model in ("logistic_regression", "lightgbm"))
+    y, w = one.scores["y_true"], one.scores["weight"]
+    assert one.scores["row"].equals(other.scores["row"])
+    found = difference(one, other)
+    assert found.a == pytest.approx(sk.roc_auc_score(y, one.scores["score"], sample_weight=w))
+    assert found.b == pytest.approx(sk.roc_auc_score(y, other.scores["score"], sample_weight=w))
+    back = difference(other, one)
+    assert (back.a, back.b) == pytest.approx(tuple(sk.roc_auc_score(y, each.scores["score"]) for each in (other, one)))
+    elsewhere = replace(other, scores=other.scores.assign(row=other.scores["row"] + 1))
+    assert difference(one, elsewhere) is None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ((*BY_AMOUNT[:1], *BY_AMOUNT[2:]), "weight_column: credit_amount_dm is a feature too, and a weight is nothing else"),
+        (("use_case=credit_scoring", "+use_case.weight_column=bad"), "weight_column: bad is the target too"),
+        (("use_case=fraud", "+use_case.weight_column=w"), "a simulation draws no weight_column"),
+        (("use_case=segmentation", "+use_case.weight_column=w"), "weight_column goes with tasks binary, multiclass and"),
+        (("use_case=market_risk_var", "+use_case.weight_column=w", "use_case.metric=kupiec_p_value"), "has no weighted form"),
+        (
+            ("use_case=market_risk_var", "+use_case.weight_column=w", "cv.scoring=[kupiec_p_value]"),
+            "value has no weighted form",
+        ),
+        (
+            (*BY_AMOUNT, "model.estimator.binary=LinearDiscriminantAnalysis", "model.params={}", "early_stopping=none"),
+            "weighs rows by credit_amount_dm, which model=logistic_regression cannot",
+        ),
+    ],
+)
+def test_weights_that_cannot_work_are_refused_in_a_sentence(overrides, said):
+    with pytest.raises(ConfigError, match=said) as refusal:
+        src.load_config(*overrides)
+    assert len(str(refusal.value).splitlines()) <= 3
+
+
+@pytest.fixture(scope="module")
+def borrowers():
+    """Settings, rows and split of Give Me Some Credit: all rows, of which 7 % default."""
+    config = src.load_config("use_case=default_prediction", "model=lightgbm", "n_threads=1", "model.params.n_estimators=60")
+    table = src.load_table(config)
+    return config, table, src.split(table, config).split
+
+
+def sampled(table, rows, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """All positives of some rows and a tenth of the others; and the weights that undo it."""
+    drawn = (table.y[rows] == 1) | (np.random.default_rng(seed).random(len(rows)) < 0.1)
+    return rows[drawn], np.where(table.y[rows[drawn]] == 1, 1.0, 10.0)
+
+
+def test_a_sampling_weight_brings_the_probabilities_of_all_rows_back(borrowers):
+    config, table, split = borrowers
+    recipe, weigh = src.make_recipe(config, table), lambda rows, weight: table.frame.iloc[rows].assign(weight=weight)
+    parts = [sampled(table, rows, seed) for seed, rows in enumerate((split.train, split.val))]
+    y_true, test = table.y[split.test], table.frame.iloc[split.test]
+
+    def scored(recipe, parts):
+        known = [each for rows, weight in parts for each in (weigh(rows, weight), table.y[rows])]
+        return predict_score(fit(recipe, *known).model, test, "binary")
+
+    everything = scored(recipe, [(split.train, 1.0), (split.val, 1.0)])
+    weighted, plain = scored(replace(recipe, weight_column="weight"), parts), scored(recipe, parts)
+    losses = [sk.brier_score_loss(y_true, each) for each in (everything, weighted, plain)]
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+    assert losses[2] > 1.5 * losses[0]
+    large = [bias.of_probabilities(y_true, each, table.units(split.test)) for each in (weighted, plain)]
+    assert abs(large[0]["test_calibration_in_the_large"]) < 0.005
+    assert large[1]["test_calibration_in_the_large_ci_low"] > 0.1
+
+
+def test_weighted_figures_of_sampled_test_rows_are_those_of_all_test_rows(borrowers):
+    config, table, split = borrowers
+    score = np.clip(table.frame["revolving_utilisation_ratio"].fillna(0).to_numpy(dtype="float64"), 0, 1) * 0.2 + 0.01
+    rows, weight = sampled(table, split.test, 2)
+    use_case = config.use_case.model_copy(update={"weight_column": "weight"})
+    small = make_table(Dataset(table.valid.frame.iloc[rows].assign(weight=weight).reset_index(drop=True), {}), use_case)
+    scorer, every = make_scorer("roc_auc", "binary", table.y), np.arange(len(rows))
+    samples = (split.test, table.y[split.test], table.units(split.test)), (rows, small.y, small.units(every))
+    of_all, of_some = (
+        performance.evaluate(
+            scorer, y, decide("binary", score[some], 0.15), {"prior": decide("binary", np.full(len(y), 0.07), 0.5)}, units
+        )
+        for some, y, units in samples
+    )
+    assert of_some["test_roc_auc_ci_low"] < of_all["test_roc_auc"] < of_some["test_roc_auc_ci_high"]
+    for name in ("brier_score_loss", "log_loss", "precision", "average_precision", "lift_at_10_percent"):
+        assert of_some[f"test_{name}"] == pytest.approx(of_all[f"test_{name}"], rel=0.1), name
+    assert of_some["test_recall"] == pytest.approx(of_all["test_recall"])  # every positive is there
