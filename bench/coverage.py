@@ -129,13 +129,13 @@ def draw(cell: Cell, rng: np.random.Generator, n_rows: int | None = None):
 
 
 def draw_weighted(cell: Cell, rng: np.random.Generator):
-    """A sample with the weights of its cell: drawn at random, or undoing that rows with high outcomes are drawn more often."""
+    """A sample with the weights of its cell: drawn at random, or undoing that high outcomes are drawn four times as often."""
     if cell.weights != "undoing":
         y, prediction, n_classes, units = draw(cell, rng)
         return y, prediction, n_classes, replace(units, weight=rng.lognormal(0, 0.8, len(y)) if cell.weights else None)
     y, prediction, n_classes, _ = draw(replace(cell, n_rows=POOL * cell.n_rows), rng)
-    chance = np.exp(0.7 * y) if n_classes == 0 else 1.0 + 3 * (y == y.max())
-    chance = np.minimum(1, chance / chance.mean() / POOL)
+    chance = 1.0 + 3 * (y > np.quantile(y, 0.9) if n_classes == 0 else y == y.max())
+    chance = chance / chance.mean() / POOL
     rows = np.flatnonzero(rng.random(len(y)) < chance)
     given = Prediction(prediction.score[rows], prediction.decision[rows])
     return y[rows], given, n_classes, Units(weight=1 / chance[rows])

@@ -11,8 +11,9 @@ from src.config.simulation import Simulation
 from src.config.simulation.agreement import check_agreement
 from src.config.strict_model import Column, Name, Share, StrictModel, known_in
 from src.config.transform import Transform, check_columns
+from src.config.weight import check_weight
 from src.extensions.features import TRANSFORMERS
-from src.metrics.names import METRICS, NEEDS_TRUE_GROUPS, takes_weights
+from src.metrics.names import METRICS, NEEDS_TRUE_GROUPS
 
 Task = Literal["binary", "multiclass", "regression", "clustering", "anomaly"]
 Transformer = Annotated[str, AfterValidator(known_in(TRANSFORMERS))]
@@ -340,21 +341,11 @@ class UseCase(StrictModel):
 
     @model_validator(mode="after")
     def _weight_agrees(self):
-        name = self.weight_column
-        if name is None:
-            return self
-        used = {
-            "a feature": self.features, "a lag": self.lags, "the target": [self.target], "the time column": [self.time_column],
-            "the group column": [self.group_column], "a protected column": self.protected,
-        }  # fmt: skip
-        if role := next((role for role, names in used.items() if name in names), None):
-            raise ValueError(f"weight_column: {name} is {role} too, and a weight is nothing else: name another column")
-        if self.task in ("clustering", "anomaly"):
-            raise ValueError(f"weight_column goes with tasks binary, multiclass and regression, not {self.task}: leave it out")
-        if self.simulation:
-            raise ValueError("a simulation draws no weight_column: leave it out, or give no simulation")
-        if not takes_weights(self.metric):
-            raise ValueError(f"metric {self.metric} has no weighted form: choose another metric, or leave weight_column out")
+        if self.weight_column:
+            roles = {"a feature": self.features, "a lag": self.lags, "the target": [self.target]}
+            roles |= {"the time column": [self.time_column], "the group column": [self.group_column]}
+            roles["a protected column"] = self.protected
+            check_weight(self.weight_column, roles, self.task, self.metric, self.simulation is not None)
         return self
 
     @model_validator(mode="after")

@@ -148,6 +148,7 @@ def _importance(at: _At) -> _Found:
     """Permutation importance and partial dependence of the features that the model uses."""
     task, answers, names = at.use_case.task, at.answers, list(at.table.features)
     used = usage(take_apart(answers.model).core, names)
+    moments = at.table.periods(at.rows) if METRICS[at.use_case.metric].takes == "periods" else None
     tables = importance.explain(
         at.frame,
         names,
@@ -156,9 +157,8 @@ def _importance(at: _At) -> _Found:
         at.scorer.score,
         at.seed,
         task == "binary",
-        at.table.periods(at.rows) if METRICS[at.use_case.metric].takes == "periods" else None,
+        (moments, at.weight),
         used,
-        at.weight,
     )
     on_sample = importance.note_on_sample(tables["importance"], at.y) if task == "binary" else []
     return _Found(tables, notes=[*importance.note(tables["importance"], used), *on_sample])

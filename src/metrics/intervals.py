@@ -13,7 +13,7 @@ from src.metrics.influence import RANKINGS, is_known, measure, value_of
 from src.metrics.names import METRICS, as_score
 from src.metrics.scores import Prediction
 from src.metrics.units import Units
-from src.metrics.weighted import effective_size
+from src.metrics.weighted_influence import variance_of_rows
 
 CONFIDENCE = 0.95
 FEWEST_UNITS = 2  # and rows of each of two classes: with fewer nothing is known of how they vary
@@ -274,7 +274,8 @@ def spread(influence: np.ndarray, units: Units, kinds: np.ndarray) -> Spread | N
 def _of_rows(influence, kinds, weight=None) -> Spread | None:
     """Independent rows: each kind is a sample of its own."""
     if weight is not None:
-        return _of_weighted_rows(influence, kinds, weight)
+        found = variance_of_rows(influence, kinds, weight)
+        return found and Spread(float(np.sqrt(found[0])), max(1.0, min(found[1] - 1, _freedom(influence))))
     n_of_kind = np.bincount(kinds[kinds >= 0])
     counts = n_of_kind[n_of_kind > 0]
     if len(counts) == 0 or counts.min() < FEWEST_UNITS:
@@ -283,25 +284,6 @@ def _of_rows(influence, kinds, weight=None) -> Spread | None:
     correction[kinds >= 0] = (n_of_kind / np.maximum(n_of_kind - 1, 1))[kinds[kinds >= 0]]
     variance = float(np.sum(influence**2 * correction))
     return Spread(float(np.sqrt(variance)), max(1.0, min(counts.min() - 1.0, _freedom(influence))))
-
-
-def _of_weighted_rows(influence, kinds, weight) -> Spread | None:
-    """Of rows with weights: as many degrees of freedom as rows of equal weight would tell as much.
-
-    A heavy row draws the mean to itself, and so looks nearer to it than it is: where all vary alike, the squares of shares h
-    of the weight fall short by 1 - 2 Σh³ / Σh² + Σh².
-    """
-    sizes, variance = [], 0.0
-    for kind in np.unique(kinds[kinds >= 0]):
-        rows = kinds == kind
-        sizes.append(effective_size(weight[rows]))
-        if sizes[-1] < FEWEST_UNITS - ROUNDING:
-            return None
-        share = weight[rows] / weight[rows].sum()
-        found = 1 - 2 * np.sum(share**3) / np.sum(share**2) + np.sum(share**2)
-        variance += float(np.sum(influence[rows] ** 2) / found)
-    variance += float(np.sum(influence[kinds < 0] ** 2))
-    return Spread(float(np.sqrt(variance)), max(1.0, min(min(sizes) - 1.0, _freedom(influence)))) if sizes else None
 
 
 def _of_strangers(sums: np.ndarray, n_alike: float, _: int) -> tuple[float, float] | None:

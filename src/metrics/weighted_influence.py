@@ -13,6 +13,9 @@ import numpy as np
 
 from src.metrics import weighted
 
+FEWEST = 2 - 1e-9  # effective rows of a kind: with fewer nothing is known of how they vary
+SMALLEST = np.finfo("float64").tiny
+
 
 def of_mean(values: np.ndarray, finish: Callable, slope: Callable, weight: np.ndarray) -> tuple[float, np.ndarray]:
     """Of a function of a weighted mean."""
@@ -66,3 +69,32 @@ def r2(y_true: np.ndarray, value: np.ndarray, weight: np.ndarray) -> tuple[float
     total = np.sum(weight * spread)
     share = np.sum(weight * missed) / total
     return float(1 - share), weight * (share * spread - missed) / total
+
+
+def variance_of_rows(influence: np.ndarray, kinds: np.ndarray, weight: np.ndarray) -> tuple[float, float] | None:
+    """Variance of a metric of independent rows, and the effective rows of the kind that has fewest.
+
+    A heavy row draws the mean to itself, and so looks nearer to it than it is: where all vary alike, the squares of shares h
+    of the weight fall short by 1 - 2 Σh³ / Σh² + Σh².
+
+    Parameters
+    ----------
+    influence, weight : ndarray of shape (n_rows,)
+    kinds : ndarray of int of shape (n_rows,)
+        Each kind is a sample of its own; -1 is none.
+
+    Returns
+    -------
+    tuple of (float, float) or None
+        None with fewer than two effective rows of a kind.
+    """
+    sizes, variance = [], float(np.sum(influence[kinds < 0] ** 2))
+    for kind in np.unique(kinds[kinds >= 0]):
+        rows = kinds == kind
+        share = weight[rows] / max(weight[rows].sum(), SMALLEST)
+        sizes.append(weighted.effective_size(share))
+        if sizes[-1] < FEWEST:
+            return None
+        reached = 1 - 2 * np.sum(share**3) / np.sum(share**2) + np.sum(share**2)
+        variance += float(np.sum(influence[rows] ** 2) / reached)
+    return (variance, min(sizes)) if sizes else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -31,9 +30,8 @@ def explain(
     score: Callable[..., float],
     seed: int,
     is_binary: bool = False,
-    periods: np.ndarray | None = None,
+    beside: Sequence[np.ndarray | None] = (None,),
     usage: np.ndarray | None = None,
-    weight: np.ndarray | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Permutation importance of the features, and partial dependence of the answers on the most important ones.
 
@@ -50,17 +48,16 @@ def explain(
     predict : callable
         From rows to a `Prediction`.
     score : callable
-        ``score(y_true, prediction, periods)``, higher is better; of weighted rows it takes their weight as a fourth.
+        ``score(y_true, prediction, *beside)``, higher is better.
     seed : int
         Draws rows and shuffles.
     is_binary : bool
         Of two classes, the rarer one makes up a quarter of the rows that are drawn, if it can.
-    periods : ndarray of shape (n_rows,), optional
-        Rows are drawn by whole periods if the score is one of periods.
+    beside : sequence of ndarray of shape (n_rows,) or None
+        What else the score takes of each row: its period, by which rows are drawn if the score is one of periods, and then its
+        weight, if rows have weights. Rows are drawn, and answers averaged, without weights.
     usage : ndarray of shape (n_features,), optional
         How much the model uses each feature: see `src.evaluation.explain.usage`. None: every feature, and all alike.
-    weight : ndarray of shape (n_rows,), optional
-        How much each row counts in the score. Rows are drawn, and answers averaged, without it.
 
     Returns
     -------
@@ -76,10 +73,10 @@ def explain(
     """
     features, rng = list(features), np.random.default_rng(seed)
     n_rows = min(len(frame), MOST_ROWS, max(FEWEST_ROWS, MOST_ANSWERS // (N_REPEATS * len(features))))
-    rows = draw(len(frame), n_rows, rng, y_true if is_binary else None, periods)
+    rows = draw(len(frame), n_rows, rng, y_true if is_binary else None, beside[0])
     some = frame.iloc[rows]
-    measured = score if weight is None else partial(_weighted, score, weight[rows])
-    importance = permutation_importance(some, features, y_true[rows], predict, measured, rng, _at(periods, rows), usage)
+    of_rows = [None if each is None else each[rows] for each in beside]
+    importance = permutation_importance(some, features, y_true[rows], predict, score, rng, of_rows, usage)
     rows = rows[np.sort(rng.permutation(len(rows))[:ROWS_OF_DEPENDENCE])]
     chosen = list(itertools.islice((name for name in importance["feature"] if _has_values(frame[name])), N_DEPENDENCES))
     return {"importance": importance, "dependence": dependence(frame, rows, chosen, predict)}
@@ -107,7 +104,7 @@ def _n_of_rarer(n_few: int, n: int, n_rows: int) -> int:
     return min(n_few, max(round(n_rows * SHARE_OF_POSITIVES), round(n_rows * n_few / n)))
 
 
-def permutation_importance(frame, features, y_true, predict, score, rng, periods=None, usage=None) -> pd.DataFrame:
+def permutation_importance(frame, features, y_true, predict, score, rng, beside=(None,), usage=None) -> pd.DataFrame:
     """The table `importance` of `explain`, for all rows of a frame."""
     n, usage = len(frame), np.ones(len(features)) if usage is None else np.asarray(usage)
     place = {name: position for position, name in enumerate(features)}
@@ -117,7 +114,7 @@ def permutation_importance(frame, features, y_true, predict, score, rng, periods
         drawn = np.concatenate([rng.permutation(n) for _ in range(N_REPEATS)])  # of the others too: all draws stay the same
         if is_measured[place[name]]:
             orders[name] = drawn
-    usual, shuffled = _scores(frame, orders, y_true, predict, score, periods)
+    usual, shuffled = _scores(frame, orders, y_true, predict, score, beside)
     loss = np.where(usage[:, None] > 0, np.nan, np.zeros((1, N_REPEATS)))
     loss[[place[name] for name in orders]] = usual - shuffled
     table = pd.DataFrame({"feature": features, "importance": loss.mean(axis=1), "std": loss.std(axis=1, ddof=1)})
@@ -132,7 +129,7 @@ def _most_used(usage: np.ndarray, n_most: int) -> np.ndarray:
     return np.isin(np.arange(len(usage)), most)
 
 
-def _scores(frame, orders: Mapping[str, np.ndarray], y_true, predict, score, periods) -> tuple[float, np.ndarray]:
+def _scores(frame, orders: Mapping[str, np.ndarray], y_true, predict, score, beside) -> tuple[float, np.ndarray]:
     """Score of the rows as they are, and of each shuffle of each feature; the model is asked for many of them at once."""
     n, names, frame = len(frame), list(orders), frame.copy()  # whose columns then lie together: taking rows is quick
     n_at_once = max(1, CELLS_AT_ONCE // max(1, n * N_REPEATS * frame.shape[1]))
@@ -142,7 +139,7 @@ def _scores(frame, orders: Mapping[str, np.ndarray], y_true, predict, score, per
         answer = predict(_shuffled(frame, some, n_usual=int(first == 0)))
         n_blocks = len(answer.score) // n
         blocks = zip(np.split(answer.score, n_blocks), np.split(answer.decision, n_blocks), strict=True)
-        found += [score(y_true, Prediction(*block), periods) for block in blocks]
+        found += [score(y_true, Prediction(*block), *beside) for block in blocks]
     return found[0], np.array(found[1:]).reshape(len(names), N_REPEATS)
 
 
@@ -212,11 +209,3 @@ def _values(column: pd.Series):
 def _has_values(column: pd.Series) -> bool:
     is_category = isinstance(column.dtype, pd.CategoricalDtype)
     return (is_category or column.dtype.kind in "biuf") and column.notna().any() and column.nunique() > 1
-
-
-def _weighted(score: Callable[..., float], weight, y_true, prediction: Prediction, periods) -> float:
-    return score(y_true, prediction, periods, weight)
-
-
-def _at(values, rows):
-    return None if values is None else values[rows]
