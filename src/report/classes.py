@@ -25,7 +25,7 @@ def two_classes(run: Run) -> list:
         return [*threshold.decider(run, []), said, *scorecard(run), *over_time.over_time(run), *_calibration(run)]
     y, score, weight = rows["y_true"].to_numpy(), rows["score"].to_numpy(), weights_of(rows)
     of_ranking = ranking(plot_tables.roc(y, score, weight), plot_tables.precision_recall(y, score, weight), run)
-    more = Columns([gains(run, y, score), *_calibration(run), _scores(run, y, score)])
+    more = Columns([gains(run, y, score, weight), *_calibration(run), _scores(run, y, score)])
     return [*threshold.decider(run, of_ranking), *scorecard(run), *over_time.over_time(run), more]
 
 
@@ -62,11 +62,13 @@ def ranking(roc: pd.DataFrame, precision_recall: pd.DataFrame, run: Run) -> list
     return [*found, Chart("Precision and recall", f"{said}.", *axes, drawn, is_square=True)]
 
 
-def gains(run: Run, y, score) -> Chart:
+def gains(run: Run, y, score, weight=None) -> Chart:
     """Share of the positives that looking at the highest-scored rows finds."""
     order = np.argsort(-score, kind="stable")
-    found = np.cumsum(y[order]) / max(int(np.sum(y)), 1)
-    looked = np.arange(1, len(y) + 1) / len(y)
+    if weight is None:
+        found, looked = np.cumsum(y[order]) / max(int(np.sum(y)), 1), np.arange(1, len(y) + 1) / len(y)
+    else:
+        found, looked = (np.cumsum(each[order]) / np.sum(each) for each in (weight * y, weight))
     kept = series.thinned(len(y))
     drawn = [series.line("model", [0, *looked[kept]], [0, *found[kept]]), series.line("at random", [0, 1], [0, 1], 5, "dashed")]
     lift = number.metric(run, "test_lift_at_10_percent")

@@ -16,8 +16,12 @@ from src.evaluation import bias, performance
 from src.metrics.scorer import make_scorer
 from src.metrics.scores import decide
 from src.models.wrappers import predict_score
+from src.pipeline import handover
+from src.pipeline.fit import supervised
+from src.pipeline.fit.prepare import prepare
 from src.report import model_card
 from src.runs.comparison import difference, of_folder
+from src.runtime.progress import Steps
 from src.training.fit import fit
 
 BY_AMOUNT = ("use_case=credit_scoring", "~use_case.features.credit_amount_dm", "+use_case.weight_column=credit_amount_dm")
@@ -84,6 +88,16 @@ def test_two_runs_are_compared_by_the_weights_of_the_first(train, tmp_path):
     assert (back.a, back.b) == pytest.approx(tuple(sk.roc_auc_score(y, each.scores["score"]) for each in (other, one)))
     elsewhere = replace(other, scores=other.scores.assign(row=other.scores["row"] + 1))
     assert difference(one, elsewhere) is None
+
+
+def test_an_evaluation_reads_the_weights_of_the_rows_that_were_fitted(tmp_path):
+    config = src.load_config(*BY_AMOUNT, "model=logistic_regression", "cv=none")
+    with Steps("weighted") as steps:
+        rows = prepare(config, steps)
+        handover.write(tmp_path, config, rows, supervised.fit(config, rows, steps))
+    read, again = handover.read(tmp_path, config)
+    np.testing.assert_array_equal(read.table.weight, rows.table.weight)
+    assert again.recipe.weight_column == "credit_amount_dm"
 
 
 @pytest.mark.parametrize(
