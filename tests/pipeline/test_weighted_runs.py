@@ -20,7 +20,7 @@ from src.pipeline import handover
 from src.pipeline.fit import supervised
 from src.pipeline.fit.prepare import prepare
 from src.report import model_card
-from src.runs.comparison import difference, of_folder
+from src.runs.comparison import Results, difference
 from src.runtime.progress import Steps
 from src.training.fit import fit
 
@@ -35,9 +35,17 @@ WEIGHTED = {
 }
 
 
-def test_a_run_by_amount_has_scikit_learns_figures_and_says_that_they_are_weighted(train, tmp_path):
-    chosen = "model=xgboost", "calibration=sigmoid", "cv.n_repeats=1", "tuning=random_search", "tuning.n_iter=2"
-    said = train(*BY_AMOUNT, *chosen)
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        ("model=logistic_regression", "cv=none"),
+        pytest.param(("model=xgboost", "cv.n_repeats=1", "tuning=random_search", "tuning.n_iter=2"), marks=pytest.mark.slow),
+        pytest.param(("model=ensemble", "model.members.binary=[logistic_regression,lightgbm]"), marks=pytest.mark.slow),
+    ],
+    ids=["linear", "tuned", "ensemble"],
+)
+def test_a_run_by_amount_has_scikit_learns_figures_and_says_that_they_are_weighted(train, tmp_path, chosen):
+    said = train(*BY_AMOUNT, "calibration=sigmoid", *chosen)
     assert said.returncode == 0, said.stderr
     assert "real test rows, weighted by credit_amount_dm" in said.stdout
     run = tmp_path / "run"
@@ -73,21 +81,21 @@ def test_rows_are_scored_without_a_weight(tmp_path):
     np.testing.assert_array_equal(unweighted, found.predictions.score)
 
 
-def test_two_runs_are_compared_by_the_weights_of_the_first(train, tmp_path):
-    for model, weighted in (("logistic_regression", True), ("lightgbm", False)):
-        chosen = BY_AMOUNT if weighted else BY_AMOUNT[:2]
-        result = train(*chosen, f"model={model}", "cv=none", f"hydra.run.dir={tmp_path}/{model}")
-        assert result.returncode == 0, result.stderr
-    one, other = (of_folder(tmp_path / model) for model in ("logistic_regression", "lightgbm"))
-    y, w = one.scores["y_true"], one.scores["weight"]
-    assert one.scores["row"].equals(other.scores["row"])
-    found = difference(one, other)
-    assert found.a == pytest.approx(sk.roc_auc_score(y, one.scores["score"], sample_weight=w))
-    assert found.b == pytest.approx(sk.roc_auc_score(y, other.scores["score"], sample_weight=w))
-    back = difference(other, one)
-    assert (back.a, back.b) == pytest.approx(tuple(sk.roc_auc_score(y, each.scores["score"]) for each in (other, one)))
-    elsewhere = replace(other, scores=other.scores.assign(row=other.scores["row"] + 1))
-    assert difference(one, elsewhere) is None
+def test_two_runs_are_compared_by_the_weights_of_the_first():
+    rng = np.random.default_rng(0)
+    y, w = rng.integers(0, 2, 200), rng.lognormal(size=200)
+    scores = [pd.DataFrame({"row": np.arange(200), "y_true": y, "decision": y, "score": rng.random(200) + y / 2}) for _ in "ab"]
+    facts = {"metric": "roc_auc", "config": {"use_case": {"task": "binary", "quantile": None, "classes": None}}}
+    one, other = (
+        Results(facts, {"test_roc_auc": 0.5}, None, each) for each in (scores[0].assign(weight=w), scores[1])
+    )  # fmt: skip
+    found, back = difference(one, other), difference(other, one)
+    assert (found.a, found.b) == pytest.approx(tuple(sk.roc_auc_score(y, each["score"], sample_weight=w) for each in scores))
+    assert (back.b, back.a) == pytest.approx(tuple(sk.roc_auc_score(y, each["score"]) for each in scores))
+    assert found.gain == pytest.approx(found.a - found.b)
+    same = replace(other, scores=scores[1].assign(weight=w))
+    assert (difference(one, same).a, difference(one, same).gain) == (0.5, pytest.approx(found.gain))  # as both have recorded
+    assert difference(one, replace(other, scores=scores[1].assign(row=scores[1]["row"] + 1))) is None
 
 
 def test_an_evaluation_reads_the_weights_of_the_rows_that_were_fitted(tmp_path):
