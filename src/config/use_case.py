@@ -4,8 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from src.config.benchmark import Benchmark
 from src.config.derived import Derived, check_derived, features_of
 from src.config.feature import Feature, Label, Lag
+from src.config.model_card import Card, Words
 from src.config.rule import KINDS, Rule, check_rules
 from src.config.simulation import Simulation
 from src.config.simulation.agreement import check_agreement
@@ -29,36 +31,6 @@ class Cost(StrictModel):
     false_positive: Annotated[float, Field(ge=0)] | str
     false_negative: Annotated[float, Field(ge=0)] | str
     unit: str
-
-
-Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-
-
-class Card(StrictModel):
-    """What a person declares for the model card; what is left out is shown as open.
-
-    Attributes
-    ----------
-    purpose : str, optional
-        Which decision the model supports.
-    owner : str, optional
-        Who answers for it.
-    users : str, optional
-        Who works with its answers.
-    uses_to_avoid : list of str
-        What it must not be used for.
-    validation : str, optional
-        By whom else than the developers it was validated, when and with what result.
-    approval : str, optional
-        By whom and when it was approved, and until when.
-    """
-
-    purpose: Words | None = None
-    owner: Words | None = None
-    users: Words | None = None
-    uses_to_avoid: list[Words] = Field(default_factory=list)
-    validation: Words | None = None
-    approval: Words | None = None
 
 
 class CostMatrix(StrictModel):
@@ -96,36 +68,6 @@ class Series(StrictModel):
     def _season_is_known(self):
         if self.season is not None and self.season < self.horizon:
             raise ValueError(f"`season >= horizon` must hold, but got (season={self.season}, horizon={self.horizon})")
-        return self
-
-
-class Benchmark(StrictModel):
-    """A simple model or a rule of thumb, fitted on the training rows, that the model has to beat.
-
-    Attributes
-    ----------
-    linear : list of str, optional
-        Features or lags of a linear regression, a logistic one for classes, a quantile regression for a quantile or for
-        absolute errors.
-    scaled : str, optional
-        A numeric feature times a factor that is fitted: a volatility times the quantile of losses in its unit is a VaR.
-    feature : str, optional
-        A numeric feature as it stands: the latest price is a forecast of the next one.
-    """
-
-    linear: Annotated[list[str], Field(min_length=1)] | None = None
-    scaled: str | None = None
-    feature: str | None = None
-
-    @property
-    def columns(self) -> list[str]:
-        """What it looks at."""
-        return self.linear or [self.scaled or self.feature]
-
-    @model_validator(mode="after")
-    def _is_one(self):
-        if sum(each is not None for each in (self.linear, self.scaled, self.feature)) != 1:
-            raise ValueError("a benchmark is one of linear: [columns], scaled: column, feature: column")
         return self
 
 
@@ -369,6 +311,7 @@ class UseCase(StrictModel):
         forbidden = dict.fromkeys(self.protected, "protected")
         forbidden |= {self.target: "the target"} if self.target else {}
         forbidden |= {self.group_column: "the group column, which no model may learn"} if self.group_column else {}
+        forbidden |= {self.weight_column: "the weight column, which no model may learn"} if self.weight_column else {}
         categories = {name: feature.categories for name, feature in self.features.items()}
         check_derived(self.derived, self._kinds(), categories, forbidden, self.time_column)
         check_columns(self.transformers, self.inputs())

@@ -14,7 +14,7 @@ from src.training.fit import Recipe
 if TYPE_CHECKING:
     import pandas as pd
 
-    from src.config.use_case import Benchmark
+    from src.config.benchmark import Benchmark
 
 MOST_ROWS = 20_000  # that a linear benchmark is fitted on: a few coefficients need no more
 MOST_ROWS_OF_QUANTILE = 3_000  # a linear programme has a constraint for every row

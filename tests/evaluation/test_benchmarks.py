@@ -13,8 +13,8 @@ from sklearn.metrics import f1_score, mean_pinball_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PowerTransformer
 
+from src.config.benchmark import Benchmark
 from src.config.feature import Feature
-from src.config.use_case import Benchmark
 from src.data.lags import naive_forecasts
 from src.errors import ConfigError
 from src.evaluation.baselines import baseline_scores, best_first
