@@ -6,8 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from src.config.use_case import UseCase
     from src.data.dataset import Dataset
 
@@ -19,12 +17,7 @@ def load(
     path: str | None = None,
     rows: int | None = None,
     seed: int | None = None,
-    query: str | None = None,
-    url_env: str | None = None,
-    order_by: Sequence[str] | None = None,
-    source: str | None = None,
-    settings: Mapping[str, Any] | None = None,
-    **spelling: object,
+    **how: Any,
 ) -> Dataset:
     """Read or draw the rows of a use case.
 
@@ -39,12 +32,10 @@ def load(
         Table, for `file`.
     rows, seed : int, optional
         How many rows to draw and from which seed, for `simulated`.
-    query, url_env, order_by : str, str and sequence of str, optional
-        What to ask, where the address stands and how to sort, for `sql`.
-    source, settings : str and mapping, optional
-        Which function of an extension to call, and its arguments, for `extension`.
-    **spelling : str, bool or list of str
-        How a `file` spells its table: settings of `src.data.reading.make_reading`.
+    **how : object
+        Of `sql`: `query`, `url_env` and `order_by`, what to ask, where the address stands and how to sort. Of `extension`:
+        `source` and `settings`, which of its functions to call with which arguments. Of `file`: how it spells its table, the
+        settings of `src.data.reading.make_reading`.
 
     Returns
     -------
@@ -68,12 +59,13 @@ def load(
     if kind == "sql":
         from src.data import sql
 
-        return sql.load(query, url_env, schema_of(use_case), order_by or ())
+        return sql.load(how["query"], how["url_env"], schema_of(use_case), how.get("order_by") or ())
     if kind == "extension":
         from src.data import own_source
 
-        return own_source.load(source, settings, schema_of(use_case))
+        return own_source.load(how["source"], how.get("settings"), schema_of(use_case))
     from src.data import file
-    from src.data.reading import make_reading
+    from src.data.reading import SETTINGS, make_reading
 
+    spelling = {setting: how[setting] for setting in SETTINGS if setting in how}
     return file.load(path, schema_of(use_case), make_reading(path, **spelling), use_case.unlabelled)
