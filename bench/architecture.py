@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-MODULE_NAME = re.compile(r"src(\.[a-z_]+)+")
+MODULE_NAME = re.compile(r"bank_models(\.[a-z_]+)+")
 LONG, MANY = 50, 10
 
 
 def main() -> None:
     """Print each figure in a line."""
-    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "src").rglob("*.py"))}
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "src/bank_models").rglob("*.py"))}
     lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in trees}
     functions = {(path, node.name, node.lineno): node for path, tree in trees.items() for node in _functions(tree)}
     code = {key: lines_of_code(node) for key, node in functions.items()}
@@ -28,9 +28,9 @@ def main() -> None:
     longest, largest = max(code, key=code.get), max(lines, key=lines.get)
     strings = [path for path, tree in trees.items() for node in ast.walk(tree) if _is_module_name(node)]
     readme = ROOT / "README.md"
-    entries = [path for path in (ROOT / "src").iterdir() if path.name != "__pycache__"]
+    entries = [path for path in (ROOT / "src/bank_models").iterdir() if path.name != "__pycache__"]
     figures = {
-        "entries in src/": len(entries),
+        "entries in src/bank_models/": len(entries),
         "lines of Python": f"{sum(lines.values()):,} in {len(lines)} files",
         "median file, largest file": f"{statistics.median(lines.values()):g}, {lines[largest]} ({_name(largest)})",
         "longest function, lines of code": f"{code[longest]} ({_name(longest[0])}: {longest[1]})",
@@ -81,7 +81,7 @@ def _named(keys) -> str:
 
 
 def _name(path: Path) -> str:
-    return path.relative_to(ROOT / "src").as_posix()
+    return path.relative_to(ROOT / "src/bank_models").as_posix()
 
 
 if __name__ == "__main__":

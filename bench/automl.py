@@ -24,15 +24,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "src"))
 SEED = 42
 FOR_THE_SEARCH = 2 / 3
 
 
 def load(name: str):
     """Settings, table, split and scorer of a set, for `model=ensemble`."""
-    from src import load_config, load_table, split
-    from src.data.split import Split
     from tuning import GMSC_ROWS, SETS
+
+    from bank_models import load_config, load_table, split
+    from bank_models.data.split import Split
 
     overrides = [*SETS[name], "model=ensemble", "tuning=auto", f"n_threads={len(os.sched_getaffinity(0))}"]
     overrides += ["tuning.n_iter=10000", "tuning.storage=null", "early_stopping=patience"]
@@ -46,12 +48,12 @@ def load(name: str):
 
 
 def ours(name: str, seconds: int) -> dict:
-    from src.metrics.scorer import make_scorer
-    from src.models.wrappers import predict_score
-    from src.pipeline.fit.search import tune
-    from src.training.fit import fit
-    from src.training.recipe import make_recipe
-    from src.tuning import workers
+    from bank_models.metrics.scorer import make_scorer
+    from bank_models.models.wrappers import predict_score
+    from bank_models.pipeline.fit.search import tune
+    from bank_models.training.fit import fit
+    from bank_models.training.recipe import make_recipe
+    from bank_models.tuning import workers
 
     workers.warm_up()
     settings, table, parts = load(name)

@@ -101,7 +101,7 @@ def neural_network(train, y, val, y_val, params, patience, threads, seed):
     """A plain PyTorch loop over the same network, for as many epochs as ours took: no patience, no best weights kept."""
     import torch
 
-    from src.models.neural.network import Network
+    from bank_models.models.neural.network import Network
 
     torch.set_num_threads(threads)
     torch.manual_seed(seed)

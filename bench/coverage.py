@@ -25,10 +25,11 @@ from scipy.special import expit, softmax
 from scipy.stats import binom
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from src.metrics.intervals import estimate, gain, interval
-from src.metrics.scores import Prediction, compute
-from src.metrics.units import Units, make_units
+from bank_models.metrics.intervals import estimate, gain, interval
+from bank_models.metrics.scores import Prediction, compute
+from bank_models.metrics.units import Units, make_units
 
 N_TRUTH = 2_000_000
 LOW, HIGH, LEAST = 0.92, 0.98, 0.88

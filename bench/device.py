@@ -20,11 +20,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import models
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-
-import models
 
 WARM_UP_ROWS = 2_000
 
@@ -34,11 +33,11 @@ def measure(model: str, device: str, path: str, threads: int) -> dict:
     import pandas as pd
     from sklearn.metrics import roc_auc_score
 
-    from src.data.table_schema import TableSchema
-    from src.data.validation import validate
-    from src.models.wrappers import predict_score
-    from src.runtime.monitor import Monitor
-    from src.training.fit import fit
+    from bank_models.data.table_schema import TableSchema
+    from bank_models.data.validation import validate
+    from bank_models.models.wrappers import predict_score
+    from bank_models.runtime.monitor import Monitor
+    from bank_models.training.fit import fit
 
     facts = models.use_case()
     frame = validate(pd.read_parquet(path), TableSchema(facts.features, facts.target)).frame
@@ -74,7 +73,7 @@ def row_of(model: str, rows: int, device: str, runs: list[dict], cpu_s: float) -
 
 
 def main() -> None:
-    from src.runtime.device import cuda_devices
+    from bank_models.runtime.device import cuda_devices
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])

@@ -27,11 +27,12 @@ import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "src"))
 
-from src.config import DATASETS, datasets  # noqa: E402
-from src.data import packaged  # noqa: E402
-from src.drafts import Draft, draft_use_case  # noqa: E402
-from src.files.yaml_file import read  # noqa: E402
+from bank_models.config import DATASETS, datasets  # noqa: E402
+from bank_models.data import packaged  # noqa: E402
+from bank_models.drafts import Draft, draft_use_case  # noqa: E402
+from bank_models.files.yaml_file import read  # noqa: E402
 
 USE_CASES = {  # whose file names the set as its own, or as a proxy
     "bank_marketing": "account_opening", "german_credit": "credit_scoring",
@@ -165,7 +166,7 @@ def inferred_wrongly(draft: Draft, by_hand: dict, positive: str | None) -> list[
 
 def train(command: list[str], run_dir: Path) -> Trained:
     """Run a command that trains, and read what it wrote."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT}/src", "OMP_NUM_THREADS": "1"}
     start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", *command, f"hydra.run.dir={run_dir}", *QUIET],
@@ -207,7 +208,7 @@ def _by_hand(name: str, by_hand: dict, chosen: list[str], folder: Path) -> Train
 
 def is_equal(drafted: Trained, hand: Trained, metric: str) -> bool | None:
     """Whether the draft's score lies within the other's interval or beyond it on the better side; None if there is none."""
-    from src.metrics.names import as_score
+    from bank_models.metrics.names import as_score
 
     low, high = (hand.metrics.get(f"test_{metric}_ci_{end}") for end in ("low", "high"))
     mine, other = drafted.metrics.get(f"test_{metric}"), hand.metrics.get(f"test_{metric}")

@@ -14,6 +14,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "src"))
 OBJECTIVES = {  # of XGBoost; None is squared errors of log(1 + y)
     "log1p": None,
     "log1p, smeared": None,
@@ -31,10 +32,10 @@ def train_rows(use_case: str):
     """Table, target and settings of the train part of a use case."""
     from hydra import compose, initialize_config_dir
 
-    from src.config import settings
-    from src.data import load
-    from src.data.split import split
-    from src.data.table import make_table
+    from bank_models.config import settings
+    from bank_models.data import load
+    from bank_models.data.split import split
+    from bank_models.data.table import make_table
 
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         checked = settings.read(compose("config", [f"use_case={use_case}", "model=xgboost", *PROXIES.get(use_case, [])]))
@@ -50,8 +51,8 @@ def answers(recipe, frame, y, fit, stop, held_out) -> dict[str, np.ndarray]:
     from lightgbm import LGBMRegressor, early_stopping
     from xgboost import XGBRegressor
 
-    from src.features.preprocessing import make_features
-    from src.training.fit import smearing
+    from bank_models.features.preprocessing import make_features
+    from bank_models.training.fit import smearing
 
     features = make_features(recipe.features, recipe.imputer, recipe.scaler, recipe.encoder, random_state=0)
     X = features.fit_transform(frame.iloc[fit], y[fit])
@@ -78,7 +79,7 @@ def measure(use_case: str) -> None:
     """Print a line for each way."""
     from sklearn.model_selection import KFold, train_test_split
 
-    from src.training.recipe import make_recipe
+    from bank_models.training.recipe import make_recipe
 
     checked, frame, y = train_rows(use_case)
     recipe, ends = make_recipe(checked, checked.use_case.features), (checked.use_case.target_min, checked.use_case.target_max)

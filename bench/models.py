@@ -28,6 +28,7 @@ from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "src"))
 
 SEED = 42
 SCORED_ROWS = 100_000
@@ -45,7 +46,7 @@ def patience_facts() -> dict:
 
 
 def use_case():
-    from src.config.use_case import UseCase
+    from bank_models.config.use_case import UseCase
 
     return UseCase.model_validate(
         yaml.safe_load((ROOT / "conf/use_case/credit_risk_scoring.yaml").read_text(encoding="utf-8"))["use_case"]
@@ -53,7 +54,7 @@ def use_case():
 
 
 def write_table(path: Path, rows: int) -> None:
-    from src.data import load
+    from bank_models.data import load
 
     load.load("simulated", use_case(), None, None, rows, SEED).frame.to_parquet(path)
 
@@ -66,8 +67,8 @@ def params_of(model: str, epochs: int | None) -> dict:
 
 
 def recipe_of(model: str, features, threads: int):
-    from src.models.early_stopping import Patience
-    from src.training.fit import Recipe
+    from bank_models.models.early_stopping import Patience
+    from bank_models.training.fit import Recipe
 
     def one(name: str, task: str) -> Recipe:
         facts = facts_of(name)
@@ -79,7 +80,7 @@ def recipe_of(model: str, features, threads: int):
             random_state=SEED, n_threads=threads,
         )  # fmt: skip
 
-    from src.training.ensemble import EnsembleRecipe
+    from bank_models.training.ensemble import EnsembleRecipe
 
     facts = facts_of(model)
     task = next(name for name in ("binary", "regression", "clustering") if name in facts["estimator"])
@@ -89,8 +90,8 @@ def recipe_of(model: str, features, threads: int):
 
 def ours(recipe, train, y, val, y_val):
     """A function that scores a table, and how many rounds were trained."""
-    from src.models.wrappers import predict_score
-    from src.training.fit import fit, fit_unsupervised
+    from bank_models.models.wrappers import predict_score
+    from bank_models.training.fit import fit, fit_unsupervised
 
     if recipe.task == "clustering":
         return fit_unsupervised(recipe, train).predict, None
@@ -105,8 +106,8 @@ def measure(kind: str, model: str, path: str, threads: int, epochs: int | None) 
     import numpy as np
     import pandas as pd
 
-    from src.data.table_schema import TableSchema
-    from src.data.validation import validate
+    from bank_models.data.table_schema import TableSchema
+    from bank_models.data.validation import validate
 
     facts = use_case()
     frame = validate(pd.read_parquet(path), TableSchema(facts.features, facts.target)).frame
@@ -114,11 +115,11 @@ def measure(kind: str, model: str, path: str, threads: int, epochs: int | None) 
     n_val = len(frame) // 10
     train, y_train, val, y_val = frame.iloc[n_val:], y[n_val:], frame.iloc[:n_val], y[:n_val]
     import_module(
-        {"xgboost": "xgboost", "lightgbm": "lightgbm", "neural_network": "src.models.neural.network"}.get(
+        {"xgboost": "xgboost", "lightgbm": "lightgbm", "neural_network": "bank_models.models.neural.network"}.get(
             model, "sklearn.ensemble"
         )
     )
-    import_module("src.training.fit")
+    import_module("bank_models.training.fit")
     for first in (train.head(100), np.zeros((100, 1))):
         bare_models.dummy(first, y_train[:100], None, None, {}, {}, threads, SEED)
     recipe, params, patience = recipe_of(model, facts.features, threads), params_of(model, epochs), patience_facts()

@@ -37,20 +37,21 @@ from scipy.stats import norm, rankdata
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "src"))
 
-from src.config import settings  # noqa: E402
-from src.config.schema import TrainingConfig  # noqa: E402
-from src.data import load  # noqa: E402
-from src.data.split import row_keys, split  # noqa: E402
-from src.data.table import make_table  # noqa: E402
-from src.errors import ConfigError, DataError  # noqa: E402
-from src.evaluation import leakage  # noqa: E402
-from src.metrics.influence import value_of  # noqa: E402
-from src.metrics.scores import Prediction  # noqa: E402
-from src.pipeline.run import train  # noqa: E402
-from src.registry import promotion  # noqa: E402
-from src.registry.store import open_registry  # noqa: E402
-from src.runs.comparison import Results, of_folder  # noqa: E402
+from bank_models.config import settings  # noqa: E402
+from bank_models.config.schema import TrainingConfig  # noqa: E402
+from bank_models.data import load  # noqa: E402
+from bank_models.data.split import row_keys, split  # noqa: E402
+from bank_models.data.table import make_table  # noqa: E402
+from bank_models.errors import ConfigError, DataError  # noqa: E402
+from bank_models.evaluation import leakage  # noqa: E402
+from bank_models.metrics.influence import value_of  # noqa: E402
+from bank_models.metrics.scores import Prediction  # noqa: E402
+from bank_models.pipeline.run import train  # noqa: E402
+from bank_models.registry import promotion  # noqa: E402
+from bank_models.registry.store import open_registry  # noqa: E402
+from bank_models.runs.comparison import Results, of_folder  # noqa: E402
 
 CONF = ROOT / "conf"
 MOST_PROMOTED, LEAST_NAMED, MOST_FALSE = 0.05, 0.95, 0.02

@@ -25,8 +25,9 @@ from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "src"))
 
-from src.config.use_case import UseCase  # noqa: E402
+from bank_models.config.use_case import UseCase  # noqa: E402
 
 
 def facts_of(use_case: str) -> UseCase:
@@ -37,7 +38,7 @@ def facts_of(use_case: str) -> UseCase:
 
 def write_table(path: Path, use_case: str, rows: int) -> None:
     """Draw or read the rows of a use case and save them as Parquet, categories as text."""
-    from src.data import load
+    from bank_models.data import load
 
     facts = facts_of(use_case)
     kind = "simulated" if facts.simulation else "packaged"

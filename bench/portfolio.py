@@ -27,6 +27,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "src"))
 ROUNDS = ("n_estimators", "max_epochs")
 GOAL = 1.5
 
@@ -44,16 +45,16 @@ def run_portfolio(overrides: list[str], sweep_dir: Path) -> float:
 
 def bare_seconds(run_dir: Path) -> float:
     """Seconds that the fits of a finished run take, with one thread and nothing around them."""
-    from src.config.schema import TrainingConfig
-    from src.data import load
-    from src.data.derived_columns import add_derived
-    from src.data.lags import add_lags
-    from src.data.split import row_keys, split
-    from src.data.table_schema import schema_of
-    from src.data.validation import validate
-    from src.models.wrappers import predict_score
-    from src.training.fit import fit, fit_unsupervised
-    from src.training.recipe import make_recipe
+    from bank_models.config.schema import TrainingConfig
+    from bank_models.data import load
+    from bank_models.data.derived_columns import add_derived
+    from bank_models.data.lags import add_lags
+    from bank_models.data.split import row_keys, split
+    from bank_models.data.table_schema import schema_of
+    from bank_models.data.validation import validate
+    from bank_models.models.wrappers import predict_score
+    from bank_models.training.fit import fit, fit_unsupervised
+    from bank_models.training.recipe import make_recipe
 
     facts = json.loads((run_dir / "metadata.json").read_text(encoding="utf-8"))
     config = TrainingConfig.model_validate_json(json.dumps(facts["config"]))
@@ -91,7 +92,7 @@ def bare_seconds(run_dir: Path) -> float:
 
 def folds_of(config, y, times, groups, train) -> list[tuple]:
     """Rows of each fold of the cross-validation, as positions in the whole table."""
-    from src.training.cross_validation import draw_folds, make_splitter
+    from bank_models.training.cross_validation import draw_folds, make_splitter
 
     if config.cv.method == "none":
         return []

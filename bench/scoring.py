@@ -26,6 +26,7 @@ from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "src"))
 
 
 def write_rows(path: Path, run_dir: Path, rows: int) -> None:
@@ -33,8 +34,8 @@ def write_rows(path: Path, run_dir: Path, rows: int) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from src.data import load
-    from src.scoring import model
+    from bank_models.data import load
+    from bank_models.scoring import model
 
     use_case, writer = model.load(run_dir).use_case, None
     for i, first in enumerate(range(0, rows, 1_000_000)):
@@ -50,7 +51,7 @@ def write_rows(path: Path, run_dir: Path, rows: int) -> None:
 def _simulated(use_case, rows: int, seed: int) -> dict:
     import inspect
 
-    from src.data import load
+    from bank_models.data import load
 
     values = {"kind": "simulated", "use_case": use_case, "rows": rows, "seed": seed}
     return {name: values.get(name) for name in inspect.signature(load.load).parameters}
@@ -58,9 +59,9 @@ def _simulated(use_case, rows: int, seed: int) -> dict:
 
 def write_bare(folder: Path, run_dir: Path) -> None:
     """The trees in XGBoost's own format, and the columns with the codes of their categories."""
-    from src.features.preprocessing import matrix_columns
-    from src.models.layers import categories_seen
-    from src.scoring import model
+    from bank_models.features.preprocessing import matrix_columns
+    from bank_models.models.layers import categories_seen
+    from bank_models.scoring import model
 
     core = model.load(run_dir).layers.core
     features, estimator = core.named_steps.values()

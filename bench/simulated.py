@@ -30,13 +30,14 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "src"))
 
-from src.config.simulation import Simulation  # noqa: E402
-from src.config.use_case import UseCase  # noqa: E402
-from src.data import simulate  # noqa: E402
-from src.data.sample import CONF, find  # noqa: E402
-from src.data.table import Table, make_table  # noqa: E402
-from src.errors import ConfigError  # noqa: E402
+from bank_models.config.simulation import Simulation  # noqa: E402
+from bank_models.config.use_case import UseCase  # noqa: E402
+from bank_models.data import simulate  # noqa: E402
+from bank_models.data.sample import CONF, find  # noqa: E402
+from bank_models.data.table import Table, make_table  # noqa: E402
+from bank_models.errors import ConfigError  # noqa: E402
 
 MOST_BY_ONE = 0.8
 PAGE = """\

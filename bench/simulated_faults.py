@@ -18,9 +18,10 @@ import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "src"))
 
-from src.data import simulate  # noqa: E402
-from src.data.sample import CONF, find  # noqa: E402
+from bank_models.data import simulate  # noqa: E402
+from bank_models.data.sample import CONF, find  # noqa: E402
 
 FEWEST_PAYMENTS = 20
 EURO_SYSTEMS = ["target_t2", "tips", "t2s_cash", "euro1"]

@@ -32,9 +32,10 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "src"))
 
-from src.data import packaged, simulate  # noqa: E402
-from src.data.sample import CONF, find  # noqa: E402
+from bank_models.data import packaged, simulate  # noqa: E402
+from bank_models.data.sample import CONF, find  # noqa: E402
 
 TENURE = [-np.inf, 1, 4, 7, np.inf]  # years, as the German set bands them
 PURPOSES = {

@@ -26,6 +26,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "src"))
 SEED = int(os.environ.get("SEED", 42))
 SETS = {
     "german": ["use_case=credit_scoring"],
@@ -43,11 +44,11 @@ def load(name: str):
     """Recipe, table, and the rows of train and test of a set."""
     from hydra import compose, initialize_config_dir
 
-    from src.config import settings as config
-    from src.data import load as source
-    from src.data.split import split
-    from src.data.table import make_table
-    from src.training.recipe import make_recipe
+    from bank_models.config import settings as config
+    from bank_models.data import load as source
+    from bank_models.data.split import split
+    from bank_models.data.table import make_table
+    from bank_models.training.recipe import make_recipe
 
     cores = len(os.sched_getaffinity(0))
     overrides = [*SETS[name], "model=xgboost", "early_stopping=none", f"n_threads={cores}", f"seed={SEED}"]
@@ -85,8 +86,8 @@ def write_matrix(name: str, folder: Path, n_points: int | None) -> None:
     """What the others need."""
     import numpy as np
 
-    from src.features.preprocessing import make_features
-    from src.training.fit import matrix_of
+    from bank_models.features.preprocessing import make_features
+    from bank_models.training.fit import matrix_of
 
     settings, recipe, table, train, _ = load(name)
     frame, y = table.rows(train)
@@ -105,12 +106,12 @@ def write_matrix(name: str, folder: Path, n_points: int | None) -> None:
 
 
 def measure_ours(name: str, method: str, n_points: int | None, n_iter: int) -> dict:
-    from src.metrics.scorer import make_scorer
-    from src.tuning import workers
-    from src.tuning.folds import SearchRows
-    from src.tuning.search import Budget
-    from src.tuning.space import Space, distributions
-    from src.tuning.tune import run_search
+    from bank_models.metrics.scorer import make_scorer
+    from bank_models.tuning import workers
+    from bank_models.tuning.folds import SearchRows
+    from bank_models.tuning.search import Budget
+    from bank_models.tuning.space import Space, distributions
+    from bank_models.tuning.tune import run_search
 
     workers.warm_up()  # as a run does, while it reads its rows
     settings, recipe, table, train, _ = load(name)
@@ -132,8 +133,8 @@ def measure_ours(name: str, method: str, n_points: int | None, n_iter: int) -> d
 def test_score(name: str, params: dict) -> float:
     from sklearn.metrics import roc_auc_score
 
-    from src.models.wrappers import predict_score
-    from src.training.fit import fit
+    from bank_models.models.wrappers import predict_score
+    from bank_models.training.fit import fit
 
     _, recipe, table, train, test = load(name)
     recipe = replace(recipe, params={**recipe.params, **params})

@@ -3,8 +3,8 @@
     python bench/watching.py [--use-cases fraud_detection churn_prediction …]
 
 Each use case is trained as in a sweep, with one thread in a process of its own, as many at once as there are cores. In each
-process the processor time of `src.report.write` and that of the monitor's thread are counted, beside that of the whole run.
-Processor time rather than wall time, because it does not depend on what else the machine is doing. The model cards count
+process the processor time of `bank_models.report.write` and that of the monitor's thread are counted, beside that of the whole
+run. Processor time rather than wall time, because it does not depend on what else the machine is doing. The model cards count
 as reports too.
 
 Printed are both shares of the whole. The goals are at most 5 % and at most 1 %.
@@ -24,13 +24,14 @@ from rich.progress import track
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "src"))
 OF_REPORT, OF_MONITOR = 0.05, 0.01
 PRELOADED = [
-    "src.train",
-    "src.runtime.monitor",
-    "src.report",
-    "src.report.model_card",
-    "src.runs.writer",
+    "bank_models.train",
+    "bank_models.runtime.monitor",
+    "bank_models.report",
+    "bank_models.report.model_card",
+    "bank_models.runs.writer",
     "xgboost",
     "lightgbm",
     "sklearn.ensemble",
@@ -42,11 +43,11 @@ def measure(use_case: str) -> tuple[str, float, float, float]:
     from hydra import compose, initialize_config_dir
     from threadpoolctl import threadpool_limits
 
-    from src import report
-    from src.config import settings
-    from src.pipeline.run import train
-    from src.report import model_card
-    from src.runtime.monitor import Monitor
+    from bank_models import report
+    from bank_models.config import settings
+    from bank_models.pipeline.run import train
+    from bank_models.report import model_card
+    from bank_models.runtime.monitor import Monitor
 
     os.environ["OMP_NUM_THREADS"] = "1"
     spent = {"report": 0.0, "monitor": 0.0}

@@ -88,7 +88,7 @@ def command(folder: Path, model: str, run_dir: Path) -> list[str]:
     return [
         sys.executable, "-m", "src.train", "--config-dir", str(folder / "conf"), "use_case=wide", f"model={model}",
         f"data_source.path={folder}/rows.parquet", f"hydra.run.dir={run_dir}", "registry=none", "tracking=none",
-        "cv.n_folds=2", "hydra.verbose=[src.runtime.progress]", *MODELS[model],
+        "cv.n_folds=2", "hydra.verbose=[bank_models.runtime.progress]", *MODELS[model],
     ]  # fmt: skip
 
 

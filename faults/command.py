@@ -105,7 +105,7 @@ def run(module: str, *arguments: object, limit_s: float = 60, **options) -> Answ
 
 
 def train(*overrides: object, **options) -> Answer:
-    """A small run of `src.train`, without its version in a registry unless asked."""
+    """A small run of `bank_models.train`, without its version in a registry unless asked."""
     told = () if any(str(one).startswith("registry") for one in overrides) else ("registry=none",)
     return run("src.train", *SMALL, *told, *overrides, **options)
 

@@ -57,7 +57,7 @@ class Plan:
         os.fsync = self._wrapped("fsync", os.fsync, lambda target: target)
         fcntl.flock = self._wrapped("flock", fcntl.flock, lambda target, _: target)
         io.open = builtins.open = self._wrapped("open", io.open, _path_if_written)
-        from src.files import writing
+        from bank_models.files import writing
 
         writing._exchange = self._wrapped("exchange", writing._exchange, lambda a, _: a)
 

@@ -307,9 +307,9 @@ def changed(attempt: Attempt) -> None:
     share=4,
 )
 def flipped(attempt: Attempt) -> None:
-    from src.errors import IntegrityError
-    from src.files import manifest
-    from src.registry.store import Registry
+    from bank_models.errors import IntegrityError
+    from bank_models.files import manifest
+    from bank_models.registry.store import Registry
 
     run = prepared.copy_of("credit", Path("run"))
     path = attempt.draw.choice(sorted(path for path in run.rglob("*") if path.is_file()))
@@ -333,8 +333,8 @@ CLOCKS = ("1970-01-01T00:00:00Z", "2000-01-01T00:00:00Z", "2038-01-19T03:14:08Z"
     share=0.3,
 )
 def clock(attempt: Attempt) -> None:
-    from src.registry.store import Registry
-    from src.runs import provenance
+    from bank_models.registry.store import Registry
+    from bank_models.runs import provenance
 
     registry = Registry(MODELS)
     registry.register(prepared.run_folder("credit"))

@@ -101,7 +101,7 @@ def _other_signature(use: Callable[[Path], None]) -> Callable[[Path], None]:
 
 
 def _anew(root: Path) -> None:
-    from src.registry.store import open_registry
+    from bank_models.registry.store import open_registry
 
     shutil.rmtree(root)
     registry = open_registry(root)
@@ -161,7 +161,7 @@ SEEN_BY_WITNESS = ("an older signed state put back", "no ledger", "nothing at al
     share=1,
 )
 def forged(attempt: Attempt) -> None:
-    from src.registry.store import open_registry
+    from bank_models.registry.store import open_registry
 
     prepared.sign(Path("keys").absolute())
     os.environ["REGISTRY_WITNESS"] = str(Path("witness.jsonl").absolute())

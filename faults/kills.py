@@ -30,7 +30,7 @@ def _manifest(folder: Path) -> bytes:
 
 def _check_run(run: Path, earlier: bytes | None) -> None:
     """Expect the earlier run, or the new one, in one piece."""
-    from src.files import manifest
+    from bank_models.files import manifest
 
     if earlier is None and (not run.exists() or not any(run.iterdir())):
         return
@@ -39,8 +39,8 @@ def _check_run(run: Path, earlier: bytes | None) -> None:
 
 
 def _check_next_run_cleans_up(run: Path) -> None:
-    from src.files import folders, manifest
-    from src.runs import history
+    from bank_models.files import folders, manifest
+    from bank_models.runs import history
 
     with folders.published(run) as folder:
         (folder / "note.txt").write_text("next")
@@ -105,7 +105,7 @@ def run_interrupted(attempt: Attempt) -> None:
 
 def _work(step: str, root: Path) -> Callable[[], object]:
     """What a registry with three versions is asked to do, two of which were in production."""
-    from src.registry.store import Registry
+    from bank_models.registry.store import Registry
 
     registry = Registry(root)
     if step == "register":
@@ -125,7 +125,7 @@ def _three_versions(root: Path) -> None:
 
 def _states(root: Path) -> tuple[dict[str, str], int]:
     """Status of each version, and the number of lines, after everything was verified."""
-    from src.registry.store import Registry
+    from bank_models.registry.store import Registry
 
     registry = Registry(root)
     facts = registry.verify(KEY)
@@ -134,7 +134,7 @@ def _states(root: Path) -> tuple[dict[str, str], int]:
 
 def _check_before_or_after(step: str, root: Path, before, must_be_done: bool, work) -> None:
     """Expect the registry as it was or with the step done, and ready for more: the next one finishes or takes back."""
-    from src.registry.store import Registry
+    from bank_models.registry.store import Registry
 
     now = _states(root)
     expect(now[1] in (before[1], before[1] + 1), f"{now[1]} lines after {before[1]}")
@@ -194,7 +194,7 @@ def registry_cut(attempt: Attempt) -> None:
 
 
 def _publish(run: Path, files: dict[str, bytes]) -> None:
-    from src.files import folders
+    from bank_models.files import folders
 
     with folders.published(run) as folder:
         for name, data in files.items():
@@ -207,7 +207,7 @@ def _publish(run: Path, files: dict[str, bytes]) -> None:
     share=2,
 )
 def run_cut(attempt: Attempt) -> None:
-    from src.files import manifest
+    from bank_models.files import manifest
 
     place = Path("runs").absolute()
     run = place / "it"
@@ -363,7 +363,7 @@ def reproduction(attempt: Attempt) -> None:
     process.wait()
     again = _dvc(folder, "repro")
     expect(again.returncode == 0, f"the next one failed: {again.stderr[-300:]}")
-    from src.files import manifest
+    from bank_models.files import manifest
 
     manifest.verify(folder / "portfolio/credit_scoring/run")
     status = _dvc(folder, "status", "--json")
@@ -377,13 +377,13 @@ def _dvc(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
 def _repository() -> Path:
     """A git repository with our code and a portfolio of one use case."""
     folder = Path("repository").absolute()
-    for part in ("conf", "hydra_plugins", "src"):
+    for part in ("conf", "src"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("tuned"))
     for part in (".dvc/config", ".dvcignore", ".gitignore", "dvc.yaml", "requirements.lock"):
         (folder / part).parent.mkdir(exist_ok=True)
         shutil.copyfile(ROOT / part, folder / part)
     (folder / "params.yaml").write_text("use_cases:\n  credit_scoring: logistic_regression\n")
-    os.environ |= {"PYTHONPATH": str(folder), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    os.environ |= {"PYTHONPATH": f"{folder}:{folder}/src", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     for words in (["init", "-q"], ["add", "-A"], ["-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "start"]):
         subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True)
     return folder

@@ -236,7 +236,7 @@ def _check_scores() -> None:
 def read_back(attempt: Attempt) -> None:
     import pandas as pd
 
-    from src.predict import load_model
+    from bank_models.predict import load_model
 
     run = prepared.run_folder(attempt.case)
     saved = pd.read_parquet(run / "test_scores.parquet")
@@ -252,8 +252,8 @@ def read_back(attempt: Attempt) -> None:
     share=0.2,
 )
 def pickles(attempt: Attempt) -> None:
-    from src.errors import IntegrityError
-    from src.runs import model_file
+    from bank_models.errors import IntegrityError
+    from bank_models.runs import model_file
 
     run = prepared.copy_of("credit", Path("run"))
     (run / attempt.case).write_bytes(pickle.dumps(_Bomb()))

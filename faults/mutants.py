@@ -14,7 +14,7 @@ from faults.case import Attempt, Group, expect
 from faults.runner import ROOT, SHARED
 
 GROUP = Group("mutants")
-PARTS = ("src", "conf", "hydra_plugins", "faults")
+PARTS = ("src", "conf", "faults")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Mutant:
     ----------
     name : str
     file : str
-        Below `src/`.
+        Below `src/bank_models/`.
     old, new : str
         `old` stands in the file exactly once.
     group, promise, case : str
@@ -345,7 +345,7 @@ def planted(attempt: Attempt) -> None:
     mutant = next(one for one in MUTANTS if one.name == attempt.case)
     for part in PARTS:
         shutil.copytree(ROOT / part, part)
-    path = Path("src") / mutant.file
+    path = Path("src/bank_models") / mutant.file
     text = path.read_text()
     expect(
         text.count(mutant.old) == 1, f"the mutant no longer applies: {mutant.file} has its lines {text.count(mutant.old)} times"
@@ -359,7 +359,7 @@ def planted(attempt: Attempt) -> None:
 def _try(mutant: Mutant) -> subprocess.CompletedProcess:
     """Make the attempts that must fail for a mutant, with the code of this folder."""
     chosen = "--only", mutant.group, "--promise", mutant.promise, "--case", mutant.case, "--n", str(mutant.n)
-    env = {**os.environ, "PYTHONPATH": str(Path().absolute())}
+    env = {**os.environ, "PYTHONPATH": f"{Path().absolute()}:{Path().absolute()}/src"}
     return subprocess.run([sys.executable, "-m", "faults", *chosen], env=env, capture_output=True, text=True)
 
 

@@ -47,7 +47,7 @@ def copy_of(kind: str, to: Path) -> Path:
 
 def registry_with(n_versions: int, root: Path) -> Path:
     """A registry with some versions of credit scoring, the first of them in production."""
-    from src.registry.store import Registry
+    from bank_models.registry.store import Registry
 
     registry = Registry(root)
     for _ in range(n_versions):
@@ -59,7 +59,7 @@ def registry_with(n_versions: int, root: Path) -> Path:
 
 def registry_of_three() -> Path:
     """A registry with three versions of credit scoring, of which the first and then the second went into production."""
-    from src.registry.store import Registry
+    from bank_models.registry.store import Registry
 
     run_folder("credit")
     kept = Path(os.environ[SHARED]) / "models"
@@ -75,7 +75,7 @@ def registry_of_three() -> Path:
 
 def sign(folder: Path) -> dict[str, str]:
     """Make a pair of keys and use it in this process; the environment variables that name it."""
-    from src.registry import signing
+    from bank_models.registry import signing
 
     private, public = signing.make_keys(folder)
     names = {signing.SIGNING_KEY: str(private), signing.PUBLIC_KEY: str(public)}
@@ -85,14 +85,14 @@ def sign(folder: Path) -> dict[str, str]:
 
 def german_credit():
     """The thousand rows of German credit, as the use case has them."""
-    from src.data import packaged
+    from bank_models.data import packaged
 
     return packaged.load("german_credit", "bad").frame
 
 
 def seal(folder: Path) -> None:
     """Write a manifest that fits the files as they are now, as whoever may write there can."""
-    from src.files import manifest
+    from bank_models.files import manifest
 
     (folder / manifest.MANIFEST).unlink(missing_ok=True)
     manifest.write_manifest(folder)

@@ -100,10 +100,10 @@ def _ask(query: str) -> str:
     """What is said of a query; nothing if it gives rows that can be read."""
     import resource
 
-    from src.config.feature import Feature
-    from src.data import sql
-    from src.data.table_schema import TableSchema
-    from src.errors import UserError
+    from bank_models.config.feature import Feature
+    from bank_models.data import sql
+    from bank_models.data.table_schema import TableSchema
+    from bank_models.errors import UserError
 
     os.environ["DATABASE_URL"] = f"sqlite:///{Path('bank.db').absolute()}"
     resource.setrlimit(resource.RLIMIT_AS, (LIMIT, LIMIT))
@@ -113,7 +113,7 @@ def _ask(query: str) -> str:
     except UserError as error:
         return str(error)
     except Exception as error:
-        from src.errors import TrainingError
+        from bank_models.errors import TrainingError
 
         if isinstance(error, TrainingError):
             return str(error)

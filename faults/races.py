@@ -41,7 +41,7 @@ def at_once(*works: Callable[[], object]) -> list[int]:
     is_pinned=False,
 )
 def registrations(attempt: Attempt) -> None:
-    from src.registry.store import Registry
+    from bank_models.registry.store import Registry
 
     registry, run = Registry(REGISTRY), prepared.run_folder("credit")
     registry.register(run)
@@ -64,7 +64,7 @@ def registrations(attempt: Attempt) -> None:
     is_pinned=False,
 )
 def promotions(attempt: Attempt) -> None:
-    from src.registry.store import Registry
+    from bank_models.registry.store import Registry
 
     registry = Registry(REGISTRY)
     for _ in range(4):
@@ -86,8 +86,8 @@ def promotions(attempt: Attempt) -> None:
     is_pinned=False,
 )
 def same_folder(attempt: Attempt) -> None:
-    from src.files import manifest
-    from src.registry.store import Registry
+    from bank_models.files import manifest
+    from bank_models.registry.store import Registry
 
     seeds = [1, 2, 3]
     arguments = *command.SMALL, "model=random_forest", "model.params.n_estimators=5", f"registry.path={REGISTRY}"
@@ -112,7 +112,7 @@ def same_folder(attempt: Attempt) -> None:
     is_pinned=False,
 )
 def reader(attempt: Attempt) -> None:
-    from src.files import folders
+    from bank_models.files import folders
 
     run = Path("runs/it").absolute()
 
@@ -176,7 +176,7 @@ def searches(attempt: Attempt) -> None:
 def keys(attempt: Attempt) -> None:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
-    from src.registry import signing
+    from bank_models.registry import signing
 
     folder = Path("keys")
     codes = at_once(*[lambda: signing.make_keys(folder)] * 4)
@@ -193,7 +193,7 @@ def keys(attempt: Attempt) -> None:
     is_pinned=False,
 )
 def experiments(attempt: Attempt) -> None:
-    from src.runs import experiments as kept
+    from bank_models.runs import experiments as kept
 
     record, path = kept.experiment(prepared.run_folder("credit")), Path("experiments.jsonl")
 

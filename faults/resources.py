@@ -67,8 +67,8 @@ def _earlier(kind: str) -> None:
 
 def _check_whole(kind: str, answer: command.Answer) -> None:
     """Expect what stood there, or the new, whole."""
-    from src.files import manifest
-    from src.registry.store import Registry
+    from bank_models.files import manifest
+    from bank_models.registry.store import Registry
 
     if kind == "train":
         manifest.verify(Path("out/it"))

@@ -26,12 +26,12 @@ SHARED = "FAULTS_SHARED"  # folder of what attempts prepare once for all
 HELD, FAILED, NOT_TRIED = "held", "failed", "not tried"
 FORKSERVER = multiprocessing.get_context("forkserver")
 WARM = [
-    "src.train", "src.pipeline.run", "src.pipeline.fit.supervised", "src.pipeline.evaluate.supervised", "src.predict",
-    "src.scoring.stream", "src.registry.__main__",
-    "src.data.file", "src.data.packaged", "src.data.simulated", "src.data.batches", "src.report.page",
-    "src.report.model_card.markdown", "hydra._internal.hydra", "hydra._internal.utils", "hydra.core.hydra_config", "skops.io",
-    "xgboost.callback", "lightgbm", "sklearn.ensemble", "sklearn.linear_model", "threadpoolctl", "scipy.linalg",
-    "pandera.pandas", "joblib.externals.loky",
+    "bank_models.train", "bank_models.pipeline.run", "bank_models.pipeline.fit.supervised",
+    "bank_models.pipeline.evaluate.supervised", "bank_models.predict", "bank_models.scoring.stream",
+    "bank_models.registry.__main__", "bank_models.data.file", "bank_models.data.packaged", "bank_models.data.simulated",
+    "bank_models.data.batches", "bank_models.report.page", "bank_models.report.model_card.markdown", "hydra._internal.hydra",
+    "hydra._internal.utils", "hydra.core.hydra_config", "skops.io", "xgboost.callback", "lightgbm", "sklearn.ensemble",
+    "sklearn.linear_model", "threadpoolctl", "scipy.linalg", "pandera.pandas", "joblib.externals.loky",
 ]  # fmt: skip
 
 
@@ -162,6 +162,11 @@ def _furnish(folder: Path) -> None:
     tempfile.tempdir = None
     for name in [name for name in os.environ if name.startswith(("REGISTRY_", "MLFLOW_", "DATABASE_", "DVC_"))]:
         del os.environ[name]
-    os.environ |= {"HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp"), "COLUMNS": "200", "PYTHONPATH": str(ROOT)}
+    os.environ |= {
+        "HOME": str(folder / "home"),
+        "TMPDIR": str(folder / "tmp"),
+        "COLUMNS": "200",
+        "PYTHONPATH": f"{ROOT}:{ROOT}/src",
+    }
     os.chdir(folder / "work")
     sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115

@@ -95,8 +95,8 @@ TARGETS = {  # names of code, and what would make the mark if it was called
     "dvc.repo.Repo.init": "root_dir: {outside}",
     "dvclive.Live": "dir: {mark}",
     "mlflow.start_run": "run_name: x",
-    "src.files.writing.replace_text": "{{path: {mark}, text: x}}",
-    "src.registry.signing.make_keys": "folder: {mark}",
+    "bank_models.files.writing.replace_text": "{{path: {mark}, text: x}}",
+    "bank_models.registry.signing.make_keys": "folder: {mark}",
 }  # fmt: skip
 DOORS = {  # where a target may be typed
     "callback": "++hydra.callbacks.x={{_target_: {target}, {arguments}}}",

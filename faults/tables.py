@@ -29,7 +29,7 @@ GIB = 1 << 30
 
 
 def features() -> dict:
-    from src.config.feature import Feature
+    from bank_models.config.feature import Feature
 
     return {
         "amount": Feature(type="float"),
@@ -423,9 +423,9 @@ def _with_cell(frame: pd.DataFrame, column: str, text: str, draw: Random) -> tup
 
 def read(path: Path) -> pd.DataFrame:
     """The validated table of a file."""
-    from src.data.file import load
-    from src.data.table_schema import TableSchema
-    from src.data.validation import validate
+    from bank_models.data.file import load
+    from bank_models.data.table_schema import TableSchema
+    from bank_models.data.validation import validate
 
     schema = TableSchema(features(), TARGET, TIME)
     return validate(load(str(path), schema).frame, schema, duplicates="keep").frame
@@ -456,7 +456,7 @@ def _same(name: str, value, wanted) -> bool:
     limit_s=40,
 )
 def one_fault(attempt: Attempt) -> None:
-    from src.errors import DataError
+    from bank_models.errors import DataError
 
     path, meant = broken(attempt.case, attempt.draw)
     limit = 6 * GIB
@@ -518,9 +518,9 @@ def by_command(attempt: Attempt) -> None:
 def same_rows(attempt: Attempt) -> None:
     import sqlite3
 
-    from src.data import sql
-    from src.data.table_schema import TableSchema
-    from src.data.validation import validate
+    from bank_models.data import sql
+    from bank_models.data.table_schema import TableSchema
+    from bank_models.data.validation import validate
 
     frame = sound(attempt.draw)
     Path("rows.csv").write_text(as_csv(frame), encoding="utf-8")

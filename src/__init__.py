@@ -1,33 +1,62 @@
-"""Model training for a bank: see README.md.
+"""The checkout's name of `bank_models`: `python -m src.train` is `python -m bank_models.train` without an installation.
 
-The steps of a run are functions here, which import nothing until they are used: see `src.pipeline.interactive`.
+`src.X` is the module object `bank_models.X` under a second name, never a copy of it. A wheel holds nothing of this.
 """
 
 import os
+import sys
+from importlib import import_module, util
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
 
-# Before any library loads: threads that wait for one another by spinning take the core from those that work, forty times over
-# where another program is busy. GNU's OpenMP, which all of our libraries use, reads this once.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+HERE = str(Path(__file__).resolve().parent)
+sys.path[:] = [HERE, *(place for place in sys.path if place != HERE)]  # before what may be installed
+os.environ["PYTHONPATH"] = os.pathsep.join([HERE, *filter(None, [os.environ.get("PYTHONPATH")])])  # of processes to come
 
-HOME_OF = {
-    **dict.fromkeys(
-        ("load_config", "load_table", "split", "make_recipe", "tune", "cross_validate", "fit", "evaluate"),
-        "src.pipeline.interactive",
-    ),
-    "load_model": "src.predict",
-    "draft_use_case": "src.drafts",
-}
-__all__ = list(HOME_OF)
+
+class Finder(MetaPathFinder):
+    """Answers `src.X` with what `bank_models.X` is."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        if not fullname.startswith("src."):
+            return None
+        real = util.find_spec("bank_models" + fullname.removeprefix("src"))
+        if real is None:
+            return None
+        spec = ModuleSpec(
+            real.name, Alias(fullname, real), origin=real.origin, is_package=bool(real.submodule_search_locations)
+        )
+        spec.submodule_search_locations, spec.cached, spec.has_location = real.submodule_search_locations, real.cached, True
+        return spec
+
+
+class Alias(Loader):
+    """Gives the one module there is; `python -m` asks for its code alone."""
+
+    def __init__(self, name: str, real: ModuleSpec):
+        self.name, self.real = name, real
+
+    def create_module(self, spec):
+        return import_module(self.real.name)
+
+    def exec_module(self, module):
+        module.__spec__, module.__loader__ = self.real, self.real.loader
+        sys.modules[self.name] = module
+
+    def get_code(self, fullname):
+        return self.real.loader.get_code(self.real.name)
+
+
+if not any(isinstance(one, Finder) for one in sys.meta_path):
+    sys.meta_path.insert(0, Finder())
+
+from bank_models import __all__  # noqa: E402, F401
 
 
 def __getattr__(name: str):
-    """Import a function of the public API when it is first asked for (PEP 562)."""
-    if name not in HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(HOME_OF[name]), name)
+    return getattr(import_module("bank_models"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *HOME_OF})
+    return sorted({*globals(), *dir(import_module("bank_models"))})

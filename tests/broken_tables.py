@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from src.config.feature import Feature
+from bank_models.config.feature import Feature
 
 FEATURES = {
     "opened": Feature(type="date"),

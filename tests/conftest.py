@@ -15,9 +15,19 @@ from hydra import initialize_config_dir
 
 ROOT = Path(__file__).resolve().parents[1]
 TIMEOUT_S = 300
-WARM = ["src.train", "src.pipeline.run", "src.pipeline.fit.supervised", "src.pipeline.evaluate.supervised"]
-WARM += ["src.pipeline.fit.unsupervised", "src.pipeline.evaluate.anomalies", "src.data.file", "src.data.simulated"]
-WARM += ["src.models.clustering.estimators", "src.models.neural.network", "src.training.ensemble"]
+WARM = [
+    "bank_models.train",
+    "bank_models.pipeline.run",
+    "bank_models.pipeline.fit.supervised",
+    "bank_models.pipeline.evaluate.supervised",
+]
+WARM += [
+    "bank_models.pipeline.fit.unsupervised",
+    "bank_models.pipeline.evaluate.anomalies",
+    "bank_models.data.file",
+    "bank_models.data.simulated",
+]
+WARM += ["bank_models.models.clustering.estimators", "bank_models.models.neural.network", "bank_models.training.ensemble"]
 WARM += ["hydra._internal.hydra", "hydra._internal.utils", "skops.io", "xgboost.callback", "lightgbm", "sklearn.ensemble"]
 KINDS = {  # a small run of each kind of task
     "binary": ["use_case=fair_lending"],
@@ -37,6 +47,7 @@ def options(group: str) -> list[str]:
 
 def pytest_configure(config):
     """Give each of several workers a core of its own: two threads on a busy core wait for one another."""
+    os.environ["PYTHONPATH"] = str(ROOT / "src")  # of processes that tests start: what `make setup` gives a user
     worker, cores = os.environ.get("PYTEST_XDIST_WORKER"), sorted(os.sched_getaffinity(0))
     if worker:
         os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
@@ -46,7 +57,7 @@ def pytest_configure(config):
 @pytest.fixture
 def compose():
     """Compose and check a configuration as the command line would: compose("use_case=fraud").model.name."""
-    from src.config import settings as config
+    from bank_models.config import settings as config
 
     def composed(*overrides: str):
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
@@ -183,7 +194,7 @@ def _answer(writer, function, arguments) -> None:
 
 def _train(arguments: list[str], env: dict[str, str]) -> tuple[int, str, str]:
     """Exit code, standard output and standard error."""
-    from src import command_line, train
+    from bank_models import command_line, train
 
     os.environ |= {"COLUMNS": "200"} | env
     with tempfile.TemporaryFile("w+", encoding="utf-8") as out, tempfile.TemporaryFile("w+", encoding="utf-8") as err:

@@ -62,9 +62,9 @@ CLASSES = ["low", "middle", "high"]
 WRITE = "write"
 MOST_TOLD = 12
 IMPORTS = ("skops.io", "lightgbm", "xgboost", "sklearn.ensemble", "sklearn.calibration",
-           "sklearn.feature_extraction.text", "src.scoring.model",
-           "src.data.validation", "src.models.clustering.estimators", "src.training.ensemble", "src.models.neural.estimator",
-           "src.metrics.threshold", "src.features.transformers",
+           "sklearn.feature_extraction.text", "bank_models.scoring.model",
+           "bank_models.data.validation", "bank_models.models.clustering.estimators", "bank_models.training.ensemble",
+           "bank_models.models.neural.estimator", "bank_models.metrics.threshold", "bank_models.features.transformers",
            "pyarrow", "scipy.interpolate", "sklearn.utils.parallel")  # fmt: skip
 PATIENCE_S = 10  # of the processor, for reading and scoring 20 rows; of the clock ten times as many
 MEMORY = 3 * 2**30  # bytes beyond what the process has already
@@ -95,9 +95,9 @@ def model_of(kind: str):
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.frozen import FrozenEstimator
 
-    from src.models.wrappers import CheapestClass, with_threshold
-    from src.training.calibration import calibrate
-    from src.training.fit import fit, fit_unsupervised
+    from bank_models.models.wrappers import CheapestClass, with_threshold
+    from bank_models.training.calibration import calibrate
+    from bank_models.training.fit import fit, fit_unsupervised
 
     name, task = KINDS[kind]
     signal = (rows().income + (rows().region == "north")).to_numpy()
@@ -115,9 +115,9 @@ def model_of(kind: str):
 
 
 def _recipe(name: str, task: str):
-    from src.config.feature import Feature
-    from src.training.ensemble import EnsembleRecipe
-    from src.training.fit import Recipe
+    from bank_models.config.feature import Feature
+    from bank_models.training.ensemble import EnsembleRecipe
+    from bank_models.training.fit import Recipe
 
     facts = yaml.safe_load((ROOT / f"conf/model/{name}.yaml").read_text())
     params = {key: FEW.get(key, value) for key, value in facts["params"].items()}
@@ -139,7 +139,7 @@ def file_of(kind: str) -> bytes:
         subprocess.run(
             [sys.executable, "-W", "ignore", __file__, WRITE, kind, path],
             check=True,
-            env=os.environ | {"PYTHONPATH": str(Path.cwd())},
+            env=os.environ | {"PYTHONPATH": f"{Path.cwd()}:{Path.cwd()}/src"},
         )
         return path.read_bytes()
 
@@ -159,7 +159,7 @@ def zipped(members: dict[str, bytes]) -> bytes:
 
 def write_run(folder: Path, kind: str, data: bytes) -> None:
     """A run folder around a model file, as consistent as its writer could make it."""
-    from src.files import manifest
+    from bank_models.files import manifest
 
     task = KINDS[kind][1]
     use_case = {"id": "UC-TEST-001", "key": "case", "name": "A case", "department": "test", "row": "A row.", "task": task,
@@ -177,14 +177,14 @@ def write_run(folder: Path, kind: str, data: bytes) -> None:
 
 def score(folder: Path, kind: str) -> None:
     """Read a run's model and score some rows with it, with reasons where there are any."""
-    from src.scoring.model import load
+    from bank_models.scoring.model import load
 
     load(folder).predict(rows().iloc[:20], reasons=0 if KINDS[kind][1] in ("clustering", "anomaly") else 2)
 
 
 def outcome(folder: Path, kind: str, data: bytes, patience_s: int = PATIENCE_S) -> tuple[str, str]:
     """What reading and scoring a model file comes to, in a process of its own, and what was said."""
-    from src.errors import IntegrityError
+    from bank_models.errors import IntegrityError
 
     write_run(folder, kind, data)
     told = folder / "told"
@@ -815,7 +815,7 @@ def tally(folder: Path, kind: str, n: int, seed: int = 0, on_fault: Callable[[st
 
 def warm(folder: Path, kind: str) -> None:
     """Import what scoring needs, without a thread, so that children find it; and see that they can score an untampered file."""
-    for name in (*IMPORTS, *(["src.models.neural.network"] if kind == "neural_network" else [])):
+    for name in (*IMPORTS, *(["bank_models.models.neural.network"] if kind == "neural_network" else [])):
         import_module(name)
     came_to, said = outcome(folder / "good", kind, file_of(kind), 10 * PATIENCE_S)
     assert came_to == SCORED, f"{kind}: {came_to} {said}"
@@ -824,7 +824,7 @@ def warm(folder: Path, kind: str) -> None:
 def main() -> None:
     warnings.simplefilter("ignore")
     if sys.argv[1:2] == [WRITE]:
-        from src.runs import model_file
+        from bank_models.runs import model_file
 
         model_file.dump(Path(sys.argv[3]), model_of(sys.argv[2]))
         return

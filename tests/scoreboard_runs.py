@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from src.files import folders, writing
+from bank_models.files import folders, writing
 
 METRICS = {
     "baseline_roc_auc": 0.5, "cv_roc_auc": 0.79, "gain_roc_auc": 0.3, "gain_roc_auc_ci_high": 0.35, "gain_roc_auc_ci_low": 0.2,

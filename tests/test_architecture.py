@@ -13,10 +13,10 @@ ENTRIES |= {"sweeps/plan.py", "sweeps/preview.py", "sweeps/search.py", "sweeps/j
 
 
 def _name(path) -> str:
-    return path.relative_to(ROOT / "src").as_posix()
+    return path.relative_to(ROOT / "src/bank_models").as_posix()
 
 
-MODULES = sorted((ROOT / "src").rglob("*.py"))
+MODULES = sorted((ROOT / "src/bank_models").rglob("*.py"))
 FUNCTIONS = {f"{_name(path)}:{one.lineno} {one.name}": one for path in MODULES for one in functions_of(path)}
 HEAVY = ("sklearn", "pandas", "xgboost", "lightgbm", "scipy", "skops", "torch")
 
@@ -53,7 +53,7 @@ def imports(path) -> set[str]:
 def test_modules_below_the_entries_know_neither_hydra_nor_the_entries(path):
     roots = {name.split(".")[0] for name in imports(path)}
     assert not roots & {"hydra", "omegaconf"}
-    above = ("src.train.", "src.command_line.", "src.config.settings.")
+    above = ("bank_models.train.", "bank_models.command_line.", "bank_models.config.settings.")
     assert not {name for name in imports(path) if f"{name}.".startswith(above)}
 
 
@@ -64,7 +64,7 @@ def test_modules_below_the_entries_know_neither_hydra_nor_the_entries(path):
 )
 def test_help_and_configuration_errors_import_nothing_heavy(python, arguments):
     code = (
-        "import sys; from src import command_line, train\n"
+        "import sys; from bank_models import command_line, train\n"
         f"command_line.run(train.main, {arguments!r}, train.HELP)\n"
         f"print('loaded:', sorted(set(sys.modules) & set({HEAVY!r})))"
     )
@@ -73,6 +73,6 @@ def test_help_and_configuration_errors_import_nothing_heavy(python, arguments):
 
 
 def test_importing_any_module_prints_nothing(python):
-    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in MODULES if path.name != "__init__.py"]
-    result = python("-W", "error::DeprecationWarning:src", "-c", "; ".join(f"import {name}" for name in names))
+    names = [".".join(path.relative_to(ROOT / "src").with_suffix("").parts) for path in MODULES if path.name != "__init__.py"]
+    result = python("-W", "error::DeprecationWarning:bank_models", "-c", "; ".join(f"import {name}" for name in names))
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from conftest import ROOT, at_terminal, options
 
-from src import command_line, use_cases
-from src.command_line import CONF
-from src.config import project
-from src.config.compose import compose_job, composer, parse
-from src.errors import ConfigError, ForbiddenError
+from bank_models import command_line, use_cases
+from bank_models.command_line import CONF
+from bank_models.config import project
+from bank_models.config.compose import compose_job, composer, parse
+from bank_models.errors import ConfigError, ForbiddenError
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ FEATURES = ["checking_account_status", "duration_months"]
 
 @pytest.fixture(scope="module")
 def german():
-    from src.data import packaged
+    from bank_models.data import packaged
 
     frame = packaged.load("german_credit", "bad").frame
     return frame.astype({name: str for name in frame.columns[frame.dtypes == "category"]})

@@ -17,14 +17,14 @@ import pytest
 import yaml
 from conftest import ROOT, options, run_warm
 
-from src import errors, predict, use_cases
-from src.command_line import CONF
-from src.config import catalogue
-from src.config.compose import check_job, compose_job, composer, parse
-from src.drafts import command
-from src.errors import ConfigError
-from src.gate import read_limit
-from src.sweeps.plan import plan
+from bank_models import errors, predict, use_cases
+from bank_models.command_line import CONF
+from bank_models.config import catalogue
+from bank_models.config.compose import check_job, compose_job, composer, parse
+from bank_models.drafts import command
+from bank_models.errors import ConfigError
+from bank_models.gate import read_limit
+from bank_models.sweeps.plan import plan
 
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
@@ -37,7 +37,7 @@ MULTIRUN = {"--multirun", "-m"}
 NEEDS_MORE = re.compile(r"device=cuda|hydra/launcher=ray|hydra\.launcher\.ray\.")  # than every machine has
 IN_LINE = re.compile(r"`((?:python -m (?:src|faults)|python bench/|make |dvc )[^`]*)`")
 LINK = re.compile(r"(?<!\\)\[[^\]]*\]\(([^)\s]+)\)")
-PLACE = re.compile(r"`((?:src|conf|tests|bench|docs|faults|hydra_plugins)/[\w./-]*)`")
+PLACE = re.compile(r"`((?:src|conf|tests|bench|docs|faults)/[\w./-]*)`")
 
 
 def name_of(path: Path) -> str:
@@ -160,7 +160,9 @@ def test_every_other_command_that_we_show_gets_through_its_parser(line, monkeypa
 
         monkeypatch.setattr(argparse.ArgumentParser, name, parse_and_stop)
     _, _, module, *argv = words_of(line)
-    module += ".__main__" if (ROOT / module.replace(".", "/") / "__main__.py").is_file() else ""
+    module += (
+        ".__main__" if (ROOT / "src/bank_models" / module.partition(".")[2].replace(".", "/") / "__main__.py").is_file() else ""
+    )
     main = import_module(module).main
     if module in ("src.resolve", "src.reproduce") or not argv:  # the first two take no flags; others may be named alone
         assert {word.partition("=")[0] for word in argv} <= {"use_case", "model", "--help"}
@@ -217,7 +219,7 @@ def test_the_first_command_of_the_readme_prints_what_the_readme_shows(tmp_path):
 def test_the_tutorial_on_an_own_table_leads_from_the_file_to_scores(tmp_path):
     shown = {words_of(block.splitlines()[0])[3]: block.splitlines() for block in blocks(TUTORIAL, "console")[:3]}
     exec(blocks(TUTORIAL, "python")[0].replace("cards.csv", f"{tmp_path}/cards.csv"), {})
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT}/src"}
 
     def typed(program: str) -> list[str]:
         done = subprocess.run(
@@ -241,7 +243,7 @@ def test_the_tutorial_on_an_own_table_leads_from_the_file_to_scores(tmp_path):
 
 def test_the_page_on_notebooks_trains_step_by_step(tmp_path, monkeypatch):
     steps, search = (one for one in blocks(ROOT / "docs/how-to/notebook.md", "python") if "make_recipe" in one)
-    monkeypatch.setattr("src.tuning.storage.STORED_IN", [])
+    monkeypatch.setattr("bank_models.tuning.storage.STORED_IN", [])
     shown = {}
     exec(steps.replace('"model=logistic_regression"', '"model=logistic_regression", "n_threads=1"'), shown)
     assert 0.7 < shown["result"].metrics["test_roc_auc"] < 0.85
@@ -256,7 +258,7 @@ def test_the_page_on_notebooks_trains_step_by_step(tmp_path, monkeypatch):
 def test_python_that_we_show_imports_what_there_is(path):
     for block in blocks(path, "python"):
         for node in ast.walk(ast.parse(block)):
-            if isinstance(node, ast.ImportFrom) and node.module.startswith("src"):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("bank_models"):
                 module = import_module(node.module)
                 assert all(hasattr(module, one.name) or find_spec(f"{node.module}.{one.name}") for one in node.names)
 
@@ -328,13 +330,16 @@ def test_the_readme_is_a_front_page():
 
 
 def test_the_tree_of_the_readme_names_every_entry_of_the_source_and_no_other():
-    (tree,) = re.findall(r"^src/\n((?:  .*\n)+)", text_of(README), re.MULTILINE)
+    (tree,) = re.findall(r"^src/bank_models/\n((?:  .*\n)+)", text_of(README), re.MULTILINE)
     named, package = [], ""
     for indent, name in re.findall(r"^( +)([\w./]+)", tree, re.MULTILINE):
         package = name if len(indent) == 2 else package
         named.append(name if len(indent) == 2 else package + name)
-    assert [place for place in named if not (ROOT / "src" / place).exists()] == []
-    entries = {path.name + "/" * path.is_dir() for path in (ROOT / "src").iterdir()} - {"__init__.py", "__pycache__/"}
+    assert [place for place in named if not (ROOT / "src/bank_models" / place).exists()] == []
+    entries = {path.name + "/" * path.is_dir() for path in (ROOT / "src/bank_models").iterdir()} - {
+        "__init__.py",
+        "__pycache__/",
+    }
     assert {place for place in named if "/" not in place.rstrip("/")} == entries
 
 
@@ -375,7 +380,7 @@ def first_cells(page: str) -> set[str]:
 
 
 def test_the_page_of_metrics_names_every_metric_that_a_use_case_may_choose():
-    from src.metrics.names import NEEDS_TRUE_GROUPS, OURS
+    from bank_models.metrics.names import NEEDS_TRUE_GROUPS, OURS
 
     assert set(OURS) - {NEEDS_TRUE_GROUPS} <= first_cells("reference/metrics.md")
 
@@ -390,7 +395,7 @@ def test_the_page_of_the_configuration_names_every_option_of_a_group(group):
 
 
 def test_the_page_of_the_configuration_names_every_other_setting():
-    from src.config.schema import TrainingConfig
+    from bank_models.config.schema import TrainingConfig
 
     groups = {path.name for path in (ROOT / "conf").iterdir()}
     settings = set(TrainingConfig.model_fields) - groups - {"members"}
@@ -398,8 +403,8 @@ def test_the_page_of_the_configuration_names_every_other_setting():
 
 
 def test_the_page_of_use_case_files_names_every_field():
-    from src.config.feature import Feature
-    from src.config.use_case import UseCase
+    from bank_models.config.feature import Feature
+    from bank_models.config.use_case import UseCase
 
     fields = {*UseCase.model_fields, *Feature.model_fields}
     assert fields - first_cells("reference/use-case-file.md") == set()
@@ -407,7 +412,7 @@ def test_the_page_of_use_case_files_names_every_field():
 
 def rows_of_the_catalogue() -> list[str]:
     """A row of a Markdown table for each real data set: its name, title, number of rows, and what it is made from."""
-    files = sorted((ROOT / "src/data/catalogue").rglob("*.yaml"))
+    files = sorted((ROOT / "src/bank_models/data/catalogue").rglob("*.yaml"))
     entries = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in files}
     rows = []
     for name, entry in sorted(entries.items()):

@@ -3,21 +3,21 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from src.config import CONF, effects
-from src.config.catalogue import catalogue
-from src.config.schema import TrainingConfig
-from src.config.use_case import Metric
-from src.gate import read_limit
-from src.metrics import influence, names
-from src.metrics.figures import change, figure, six_digits
-from src.metrics.headline import headline
-from src.metrics.names import METRICS, NEEDS_TRUE_GROUPS, as_score, title
-from src.metrics.scores import FUNCTIONS, SCORING, metrics_for
-from src.registry import versions
-from src.report.meaning import meaning
-from src.runs.fingerprint import fingerprint
-from src.scoreboard.skill import skill_score
-from src.stages.resolve import determining
+from bank_models.config import CONF, effects
+from bank_models.config.catalogue import catalogue
+from bank_models.config.schema import TrainingConfig
+from bank_models.config.use_case import Metric
+from bank_models.gate import read_limit
+from bank_models.metrics import influence, names
+from bank_models.metrics.figures import change, figure, six_digits
+from bank_models.metrics.headline import headline
+from bank_models.metrics.names import METRICS, NEEDS_TRUE_GROUPS, as_score, title
+from bank_models.metrics.scores import FUNCTIONS, SCORING, metrics_for
+from bank_models.registry import versions
+from bank_models.report.meaning import meaning
+from bank_models.runs.fingerprint import fingerprint
+from bank_models.scoreboard.skill import skill_score
+from bank_models.stages.resolve import determining
 
 TASKS = ("binary", "multiclass", "regression")
 

@@ -142,7 +142,7 @@ def test_an_old_python_is_told_of_its_zip_files_by_setup_alone(checkout, python,
 
 def test_git_sees_nothing_of_what_setup_leaves(checkout):
     (checkout / ".venv").symlink_to(ROOT)
-    for folder in (".venv-mlflow", ".venv-tools", "build", "bank_model_training.egg-info"):
+    for folder in (".venv-mlflow", ".venv-tools", "build", "bank_models.egg-info"):
         (checkout / folder).mkdir()
         (checkout / folder / "file").touch()
     (checkout / "sbom.json").touch()

@@ -3,9 +3,9 @@ import yaml
 from conftest import ROOT, options
 from pydantic import TypeAdapter
 
-from src.config.schema import Constraint, Model
-from src.errors import ConfigError
-from src.models.estimators import ESTIMATORS
+from bank_models.config.schema import Constraint, Model
+from bank_models.errors import ConfigError
+from bank_models.models.estimators import ESTIMATORS
 
 GROUPS = [path.name for path in sorted((ROOT / "conf").iterdir()) if path.is_dir()]
 

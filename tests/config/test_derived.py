@@ -5,7 +5,7 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from src.config.use_case import UseCase
+from bank_models.config.use_case import UseCase
 
 FACTS = {
     "key": "loans",

@@ -6,7 +6,7 @@ import json
 import pytest
 from conftest import ROOT, options
 
-from src.metrics.names import as_score
+from bank_models.metrics.names import as_score
 
 ASKED = {row["key"]: row for row in csv.DictReader((ROOT / "tests/use_cases.csv").open())}
 SHORT_NAMES = {"fraud"}

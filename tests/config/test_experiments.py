@@ -5,11 +5,11 @@ import re
 import pytest
 from conftest import options, run_warm
 
-from src.config import CONF
-from src.config.compose import check_job, compose_job, composer, parse, run_dir
-from src.config.root_file import ROOT, check_root
-from src.errors import ConfigError, ForbiddenError
-from src.sweeps.plan import plan
+from bank_models.config import CONF
+from bank_models.config.compose import check_job, compose_job, composer, parse, run_dir
+from bank_models.config.root_file import ROOT, check_root
+from bank_models.errors import ConfigError, ForbiddenError
+from bank_models.sweeps.plan import plan
 
 OWN = """\
 # @package _global_

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.config.expression import kind_of, parse
-from src.data.expressions import Truth, evaluate, read_column
+from bank_models.config.expression import kind_of, parse
+from bank_models.data.expressions import Truth, evaluate, read_column
 
 NAN = np.nan
 TABLE = pd.DataFrame(

@@ -2,12 +2,12 @@ import pytest
 import yaml
 from conftest import ROOT, options
 
-from src.config import datasets
-from src.config.use_case import UseCase
-from src.data import load
-from src.data.table_schema import schema_of
-from src.data.validation import validate
-from src.errors import ConfigError, DataError
+from bank_models.config import datasets
+from bank_models.config.use_case import UseCase
+from bank_models.data import load
+from bank_models.data.table_schema import schema_of
+from bank_models.data.validation import validate
+from bank_models.errors import ConfigError, DataError
 
 USE_CASES = {
     name: yaml.safe_load((ROOT / f"conf/use_case/{name}.yaml").read_text()).get("use_case") for name in options("use_case")

@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from src.command_line import CONF, run
-from src.config import hydra_node, interpolations, project
-from src.config.compose import check_job, compose_job, composer, parse
-from src.errors import ConfigError, ForbiddenError
-from src.files import yaml_file
+from bank_models.command_line import CONF, run
+from bank_models.config import hydra_node, interpolations, project
+from bank_models.config.compose import check_job, compose_job, composer, parse
+from bank_models.errors import ConfigError, ForbiddenError
+from bank_models.files import yaml_file
 
 
 def composed(*overrides: str, config_dir=None):
@@ -189,7 +189,7 @@ def test_an_abbreviated_or_repeated_flag_shows_its_folder_to_the_checks(own, cap
     "overrides",
     [
         ["hydra.run.dir=runs/trial-${now:%H-%M-%S}"],
-        ["hydra.job.chdir=false", "hydra.job.name=nightly", "hydra.verbose=[src.train]"],
+        ["hydra.job.chdir=false", "hydra.job.name=nightly", "hydra.verbose=[bank_models.train]"],
         ["hydra/job_logging=disabled", "hydra/hydra_logging=none"],
         ["hydra/launcher=joblib", "hydra.launcher.n_jobs=3", "hydra.launcher.pre_dispatch='2*n_jobs'"],
         ["hydra/sweeper=basic", "hydra.sweeper.max_batch_size=4"],
@@ -244,7 +244,7 @@ def confined(tmp_path, monkeypatch):
         "hydra.run.dir=/elsewhere/x",
         "hydra.run.dir=../x",
         "hydra.run.dir=link/x",
-        "hydra.run.dir=src/x",
+        "hydra.run.dir=src/bank_models/x",
         "tracking.path=/elsewhere",
         "tracking.experiments=.git/config",
         "registry.path=../models",

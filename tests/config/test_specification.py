@@ -12,11 +12,11 @@ import yaml
 from conftest import ROOT
 from pydantic import TypeAdapter, ValidationError
 
-from src.config.schema import Constraint
-from src.errors import ConfigError
-from src.files import folders, manifest
-from src.models.estimators import as_fitted, make_estimator, named
-from src.runs import model_file
+from bank_models.config.schema import Constraint
+from bank_models.errors import ConfigError
+from bank_models.files import folders, manifest
+from bank_models.models.estimators import as_fitted, make_estimator, named
+from bank_models.runs import model_file
 
 SHARE = Constraint(type="share", choices=["sqrt", "log2"], nullable=True).annotation()
 LAYERS = Constraint(type="layers").annotation()
@@ -123,8 +123,8 @@ def test_a_word_that_cannot_work_says_what_to_type_instead(compose, overrides, m
 
 
 def test_the_specifications_min_samples_is_answered_with_the_two_settings_it_may_mean():
-    from src.command_line import CONF
-    from src.config.compose import compose_job, composer
+    from bank_models.command_line import CONF
+    from bank_models.config.compose import compose_job, composer
 
     with composer([CONF]) as compose, pytest.raises(ConfigError) as refused:
         compose_job(compose, ["model=random_forest", "model.params.min_samples=5"], [CONF])
@@ -133,8 +133,8 @@ def test_the_specifications_min_samples_is_answered_with_the_two_settings_it_may
 
 
 def test_a_plus_before_a_setting_that_there_is_is_said_to_be_too_much():
-    from src.command_line import CONF
-    from src.config.compose import compose_job, composer
+    from bank_models.command_line import CONF
+    from bank_models.config.compose import compose_job, composer
 
     with composer([CONF]) as compose, pytest.raises(ConfigError) as refused:
         compose_job(compose, ["model=xgboost", "+model.params.max_bin=64"], [CONF])

@@ -3,7 +3,7 @@ import yaml
 from conftest import ROOT
 from pydantic import ValidationError
 
-from src.config.use_case import UseCase
+from bank_models.config.use_case import UseCase
 
 LOANS = yaml.safe_load((ROOT / "conf/use_case/fair_lending.yaml").read_text())["use_case"]
 PAYMENTS = yaml.safe_load((ROOT / "conf/use_case/transaction_fraud.yaml").read_text())["use_case"]

@@ -4,10 +4,10 @@ import pytest
 from conftest import ROOT, options
 from hydra import compose, initialize_config_dir
 
-from src import use_cases
-from src.config import catalogue
-from src.config.catalogue import CONF, split_seed
-from src.errors import ConfigError
+from bank_models import use_cases
+from bank_models.config import catalogue
+from bank_models.config.catalogue import CONF, split_seed
+from bank_models.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -89,5 +89,5 @@ def test_the_seed_of_ones_own_use_case_is_what_its_file_says_or_what_it_builds_o
 
 def test_the_catalogue_starts_fast(python):
     heavy = "{'pandas', 'sklearn', 'hydra'}"
-    code = f"import sys; from src import use_cases; use_cases.main([]); print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys; from bank_models import use_cases; use_cases.main([]); print(sorted({heavy} & set(sys.modules)))"
     assert python("-c", code).stdout.splitlines()[-1] == "[]"

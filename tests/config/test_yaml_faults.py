@@ -5,11 +5,11 @@ import re
 import pytest
 from conftest import ROOT
 
-from src.command_line import CONF
-from src.config.compose import check_job, compose_job, composer, parse
-from src.config.places import line_of
-from src.errors import ConfigError
-from src.use_cases import catalogue, main
+from bank_models.command_line import CONF
+from bank_models.config.compose import check_job, compose_job, composer, parse
+from bank_models.config.places import line_of
+from bank_models.errors import ConfigError
+from bank_models.use_cases import catalogue, main
 
 SOUND = """\
 # @package _global_

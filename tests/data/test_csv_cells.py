@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 from conftest import run_warm
 
-from src import predict
-from src.data import csv_cells
-from src.sweeps import results
+from bank_models import predict
+from bank_models.data import csv_cells
+from bank_models.sweeps import results
 
 FORMULAS = ["=cmd|' /C calc'!A0", "@SUM(1)", "+cmd()", "-2+3", "\t=1", "\r=1", "\n=1", "-", "+49 170", "'=1", "''@x", "-1\n"]
 HARMLESS = ["a", "", "-1.5", "+3", "-.5e-7", "'quoted'", "a=b", " =1", "\N{ARABIC-INDIC DIGIT ONE}"]

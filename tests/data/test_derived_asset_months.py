@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.data.derived.asset_months import asset_months, factor_months
+from bank_models.data.derived.asset_months import asset_months, factor_months
 
 FUNDS = ["momentum", "quality", "size", "low_volatility", "value"]
 

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.data.derived.asset_years import SECTORS, asset_years
+from bank_models.data.derived.asset_years import SECTORS, asset_years
 
 ASSETS = sorted([*(asset for members in SECTORS.values() for asset in members), "GE"])
 

@@ -1,7 +1,7 @@
 import pandas as pd
 
-from src.data import packaged
-from src.data.derived.calls import call_days
+from bank_models.data import packaged
+from bank_models.data.derived.calls import call_days
 
 
 def test_a_month_before_that_of_the_last_call_begins_a_year():

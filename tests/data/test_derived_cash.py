@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.data import packaged
-from src.data.derived.cash import cash_months
+from bank_models.data import packaged
+from bank_models.data.derived.cash import cash_months
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.config.derived import Derived
-from src.config.expression import kind_of, parse
-from src.data.derived_columns import add_derived, notes_on_undefined, undefined
-from src.data.expressions import TOLERANCE
+from bank_models.config.derived import Derived
+from bank_models.config.expression import kind_of, parse
+from bank_models.data.derived_columns import add_derived, notes_on_undefined, undefined
+from bank_models.data.expressions import TOLERANCE
 
 N = 400
 KINDS = {"a": "number", "b": "number", "k": "number", "is_new": "truth", "status": "text", "start": "date", "end": "date"}

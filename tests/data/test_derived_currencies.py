@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.data import packaged
-from src.data.derived.currencies import currency_directions, currency_volatility
+from bank_models.data import packaged
+from bank_models.data.derived.currencies import currency_directions, currency_volatility
 
 DERIVATIONS = {"next_day_up": currency_directions, "fx_volatility_5d": currency_volatility}
 BY_TARGET = pytest.mark.parametrize(("target", "derivation"), DERIVATIONS.items())

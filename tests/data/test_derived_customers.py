@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.data import packaged
-from src.data.derived.customers import CUT_OFF, END, behaviour, customer_groups, customer_inactivity, customer_spend
+from bank_models.data import packaged
+from bank_models.data.derived.customers import CUT_OFF, END, behaviour, customer_groups, customer_inactivity, customer_spend
 
 # Ann buys twice on one day, then once in October, and comes back; Bob buys once; Cy's only order is after the cut-off.
 ORDERS = pd.DataFrame(

@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.config import datasets
-from src.data import packaged
-from src.data.derived.deposits import PRODUCTS, deposit_months
+from bank_models.config import datasets
+from bank_models.data import packaged
+from bank_models.data.derived.deposits import PRODUCTS, deposit_months
 
 SERIES = [*PRODUCTS, "currency", "loans", "fed_funds", "bill_3m", "yield_10y"]
 

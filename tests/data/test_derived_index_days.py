@@ -1,6 +1,6 @@
 import pandas as pd
 
-from src.data.derived.index_days import index_days
+from bank_models.data.derived.index_days import index_days
 
 
 def test_days_of_a_year_keep_their_order():

@@ -11,12 +11,12 @@ from conftest import ROOT
 from lightgbm import LGBMClassifier
 from sklearn.metrics import roc_auc_score
 
-from src.config import datasets
-from src.config.use_case import UseCase
-from src.data import packaged
-from src.data.table_schema import schema_of
-from src.data.validation import validate
-from src.errors import IntegrityError
+from bank_models.config import datasets
+from bank_models.config.use_case import UseCase
+from bank_models.data import packaged
+from bank_models.data.table_schema import schema_of
+from bank_models.data.validation import validate
+from bank_models.errors import IntegrityError
 
 # fmt: off
 USE_CASES = [

@@ -1,7 +1,7 @@
 import pandas as pd
 
-from src.data import packaged
-from src.data.derived.messages import message_sentiment, message_signals, negative_messages
+from bank_models.data import packaged
+from bank_models.data.derived.messages import message_sentiment, message_signals, negative_messages
 
 RATED = pd.DataFrame({"text": list("abcdef"), "mean_rating": [-3.0, -0.5, -0.49, 0.49, 0.5, 2.0]})
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from src.data.derived.panel import stack
+from bank_models.data.derived.panel import stack
 
 DAYS = pd.DatetimeIndex(["2024-01-01", "2024-01-02", "2024-01-03"])
 PRICE = pd.DataFrame({"b": [1.0, 2.0, 3.0], "a": [10.0, np.nan, 30.0]}, index=DAYS)

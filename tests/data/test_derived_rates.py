@@ -2,9 +2,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.config import datasets
-from src.data import packaged
-from src.data.derived.rates import CURVE_Y, DEPOSITS, EQUITY, PORTFOLIOS, deposit_margins, eve_changes, price_of_par_bond
+from bank_models.config import datasets
+from bank_models.data import packaged
+from bank_models.data.derived.rates import (
+    CURVE_Y,
+    DEPOSITS,
+    EQUITY,
+    PORTFOLIOS,
+    deposit_margins,
+    eve_changes,
+    price_of_par_bond,
+)
 
 DERIVATIONS = {"deposit_margin_bp": deposit_margins, "eve_change_pct": eve_changes}
 

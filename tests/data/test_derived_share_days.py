@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.data import packaged
-from src.data.derived.share_days import share_directions
+from bank_models.data import packaged
+from bank_models.data.derived.share_days import share_directions
 
 FIGURES = ["open_usd", "high_usd", "low_usd", "close_usd", "volume", "adjusted_close_usd"]
 

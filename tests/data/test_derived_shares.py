@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.data import packaged
-from src.data.derived.shares import portfolio_losses
-from src.errors import DataError
+from bank_models.data import packaged
+from bank_models.data.derived.shares import portfolio_losses
+from bank_models.errors import DataError
 
 COLUMNS = ["date", "ticker", "open_usd", "high_usd", "low_usd", "close_usd", "volume", "adjusted_close_usd"]
 

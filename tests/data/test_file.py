@@ -15,13 +15,13 @@ from broken_tables import CASES, TARGET, sound
 from broken_tables import FEATURES as OF_SOUND
 from conftest import elsewhere
 
-from src.config.feature import Feature
-from src.data import csv_check, opening
-from src.data.batches import read_batches
-from src.data.file import load
-from src.data.table_schema import TableSchema
-from src.data.validation import validate
-from src.errors import DataError
+from bank_models.config.feature import Feature
+from bank_models.data import csv_check, opening
+from bank_models.data.batches import read_batches
+from bank_models.data.file import load
+from bank_models.data.table_schema import TableSchema
+from bank_models.data.validation import validate
+from bank_models.errors import DataError
 
 FEATURES = {
     "amount_eur": Feature(type="float", max_missing=0.5),
@@ -464,7 +464,7 @@ def test_missing_values_that_a_file_does_not_name_are_found(tmp_path, where):
     columns = {"amount_eur": [1.5, None, 2.5] * 10, "country": ["DE"] * 30, "default": [0, 1, 1] * 10}
     whole, gaps = (dict(columns, amount_eur=values) for values in ([1.5, 2.0, 2.5] * 10, columns["amount_eur"]))
     files = [pq.ParquetFile(write_parquet(tmp_path, given)).metadata for given in (whole, gaps)]
-    from src.data import parquet_check
+    from bank_models.data import parquet_check
 
     table = pa.table(gaps)
     parquet_check.StatisticsCheck(files[1], list(gaps)).feed(table)

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from src.config.feature import Lag
-from src.data.lags import add_lags, naive_forecasts
-from src.errors import DataError
+from bank_models.config.feature import Lag
+from bank_models.data.lags import add_lags, naive_forecasts
+from bank_models.errors import DataError
 
 STATISTICS = {"mean": np.mean, "std": lambda kept: np.std(kept, ddof=1), "min": np.min, "max": np.max, "sum": np.sum}
 LAGS = {

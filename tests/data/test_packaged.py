@@ -12,15 +12,15 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from src.config import datasets
-from src.config.use_case import UseCase
-from src.data import packaged
-from src.data.split import overlap, split
-from src.data.table import make_table
-from src.data.table_schema import TableSchema, schema_of
-from src.data.validation import validate
-from src.errors import DataError, IntegrityError
-from src.files import yaml_file
+from bank_models.config import datasets
+from bank_models.config.use_case import UseCase
+from bank_models.data import packaged
+from bank_models.data.split import overlap, split
+from bank_models.data.table import make_table
+from bank_models.data.table_schema import TableSchema, schema_of
+from bank_models.data.validation import validate
+from bank_models.errors import DataError, IntegrityError
+from bank_models.files import yaml_file
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf" / "use_case"
@@ -109,7 +109,7 @@ def catalogue(tmp_path, monkeypatch):
 
 
 def test_the_names_are_known_without_importing_pandas():
-    code = "import sys; from src.config import datasets; print(datasets.names()); sys.exit('pandas' in sys.modules)"
+    code = "import sys; from bank_models.config import datasets; print(datasets.names()); sys.exit('pandas' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     files = datasets.DATASETS.glob("*.yaml")
     assert (done.returncode, done.stdout.strip()) == (0, str(sorted(file.stem for file in files)))
@@ -248,7 +248,7 @@ def test_the_notice_names_every_vendored_file_with_its_hash_and_nothing_else_is_
     notice = (ROOT / "NOTICE").read_text()
     files = list(packaged.VENDORED.iterdir())
     assert files
-    assert all(f"src/data/vendored/{file.name}" in notice for file in files)
+    assert all(f"src/bank_models/data/vendored/{file.name}" in notice for file in files)
     assert all(hashlib.sha256(file.read_bytes()).hexdigest() in notice for file in files)
     entries = [yaml.safe_load(path.read_text()) for path in datasets.DATASETS.rglob("*.yaml")]
     assert {file.name for file in files} == {entry["vendored"] for entry in entries if "vendored" in entry}

@@ -6,16 +6,16 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from src.config.feature import Feature
-from src.config.use_case import UseCase
-from src.data import arrow, file
-from src.data.batches import read_batches, to_frame
-from src.data.reading import PLAIN, Reading, make_reading, settings_of
-from src.data.table_files import parts_of
-from src.data.table_schema import TableSchema
-from src.data.validation import check_rows, validate
-from src.drafts.writer import scalar
-from src.errors import DataError
+from bank_models.config.feature import Feature
+from bank_models.config.use_case import UseCase
+from bank_models.data import arrow, file
+from bank_models.data.batches import read_batches, to_frame
+from bank_models.data.reading import PLAIN, Reading, make_reading, settings_of
+from bank_models.data.table_files import parts_of
+from bank_models.data.table_schema import TableSchema
+from bank_models.data.validation import check_rows, validate
+from bank_models.drafts.writer import scalar
+from bank_models.errors import DataError
 
 ODD = Reading(";", ",", ".", "cp1252", ("?", "-"), ("€",), strip=True)
 TEXT = (

@@ -5,18 +5,18 @@ import pytest
 from conftest import ROOT, options
 from pydantic import ValidationError
 
-from src.config.feature import Feature
-from src.config.rule import Rule
-from src.config.use_case import UseCase
-from src.data import packaged
-from src.data.rules import judge
-from src.data.simulated import simulate
-from src.data.table import make_table
-from src.data.table_schema import TableSchema
-from src.data.validation import check_rows, validate
-from src.errors import DataError
-from src.files import yaml_file
-from src.scoring.row_checks import check
+from bank_models.config.feature import Feature
+from bank_models.config.rule import Rule
+from bank_models.config.use_case import UseCase
+from bank_models.data import packaged
+from bank_models.data.rules import judge
+from bank_models.data.simulated import simulate
+from bank_models.data.table import make_table
+from bank_models.data.table_schema import TableSchema
+from bank_models.data.validation import check_rows, validate
+from bank_models.errors import DataError
+from bank_models.files import yaml_file
+from bank_models.scoring.row_checks import check
 
 FEATURES = {
     "age": Feature(type="int", max_missing=0.5),

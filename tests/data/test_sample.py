@@ -3,11 +3,11 @@
 import pandas as pd
 import pytest
 
-from src import use_cases
-from src.data import file, sample, simulate
-from src.data.table import make_table
-from src.data.table_schema import schema_of
-from src.errors import ConfigError, DataError
+from bank_models import use_cases
+from bank_models.data import file, sample, simulate
+from bank_models.data.table import make_table
+from bank_models.data.table_schema import schema_of
+from bank_models.errors import ConfigError, DataError
 
 
 def test_rows_are_drawn_by_the_name_of_a_use_case():

@@ -9,12 +9,12 @@ from pydantic import ValidationError
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from src.config.feature import Feature
-from src.config.simulation import Simulate, Simulation
-from src.config.use_case import UseCase
-from src.data.simulated import simulate
-from src.errors import ConfigError, DataError
-from src.files import yaml_file
+from bank_models.config.feature import Feature
+from bank_models.config.simulation import Simulate, Simulation
+from bank_models.config.use_case import UseCase
+from bank_models.data.simulated import simulate
+from bank_models.errors import ConfigError, DataError
+from bank_models.files import yaml_file
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIRED_CREDIT_FEATURES = {

@@ -8,10 +8,10 @@ from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 from test_simulated import draw, use_case
 
-from src.config.simulation import Simulate
-from src.data.simulated import simulate
-from src.data.simulated.holidays import easter, public_holidays, us_holidays
-from src.errors import ConfigError
+from bank_models.config.simulation import Simulate
+from bank_models.data.simulated import simulate
+from bank_models.data.simulated.holidays import easter, public_holidays, us_holidays
+from bank_models.errors import ConfigError
 
 VALUE = {"type": "float", "simulate": {"distribution": "lognormal", "median": 300_000, "sigma": 0.5, "step": 1000}}
 LOAN = {

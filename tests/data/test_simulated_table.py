@@ -3,8 +3,8 @@
 import pytest
 from conftest import ROOT, options
 
-from src.data.sample import find
-from src.errors import ConfigError
+from bank_models.data.sample import find
+from bank_models.errors import ConfigError
 
 MOST_BY_ONE = 80  # % of the way from baseline to ceiling
 

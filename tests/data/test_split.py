@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from sklearn.model_selection import train_test_split
 
-from src.data.split import row_keys, split
-from src.errors import DataError
+from bank_models.data.split import row_keys, split
+from bank_models.errors import DataError
 
 RNG = np.random.default_rng(0)
 Y = (RNG.random(1000) < 0.2).astype(int)

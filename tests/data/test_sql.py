@@ -24,14 +24,14 @@ import pyarrow as pa
 import pytest
 from conftest import ROOT, elsewhere, run_warm
 
-from src.config import compose, secrets
-from src.config.feature import Feature
-from src.data import file, packaged, sql
-from src.data.table_schema import TableSchema
-from src.data.validation import validate
-from src.errors import ConfigError, ForbiddenError, UserError
-from src.runs import fingerprint
-from src.tuning.storage import open_study
+from bank_models.config import compose, secrets
+from bank_models.config.feature import Feature
+from bank_models.data import file, packaged, sql
+from bank_models.data.table_schema import TableSchema
+from bank_models.data.validation import validate
+from bank_models.errors import ConfigError, ForbiddenError, UserError
+from bank_models.runs import fingerprint
+from bank_models.tuning.storage import open_study
 
 PASSWORD = "hush@w0rd!"
 TYPED = "hush%40w0rd!"  # as it stands in an address
@@ -282,7 +282,7 @@ def test_a_small_table_of_sqlite_takes_little_memory_and_keeps_the_type_of_its_l
 
 def test_a_result_that_the_memory_cannot_hold_is_refused_before_it_is_read(sqlite, refusal, monkeypatch):
     sqlite.fill("t", pd.DataFrame({"x": range(1000)}))
-    monkeypatch.setattr("src.runtime.memory.available", lambda: 30_000)
+    monkeypatch.setattr("bank_models.runtime.memory.available", lambda: 30_000)
     assert refusal(sqlite, "SELECT * FROM t").startswith("The result of the query needs about")
 
 

@@ -2,10 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.config.feature import Feature
-from src.data.table_schema import TableSchema
-from src.data.validation import validate
-from src.errors import DataError
+from bank_models.config.feature import Feature
+from bank_models.data.table_schema import TableSchema
+from bank_models.data.validation import validate
+from bank_models.errors import DataError
 
 FEATURES = {
     "amount_eur": Feature(type="float", min=0, max=1000, max_missing=0.25),

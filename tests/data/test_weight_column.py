@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.config.feature import Feature
-from src.data.split import Split
-from src.data.table_schema import TableSchema
-from src.data.validation import validate
-from src.data.weights import check_folds, check_parts, facts_of_weights
-from src.errors import DataError
+from bank_models.config.feature import Feature
+from bank_models.data.split import Split
+from bank_models.data.table_schema import TableSchema
+from bank_models.data.validation import validate
+from bank_models.data.weights import check_folds, check_parts, facts_of_weights
+from bank_models.errors import DataError
 
 SCHEMA = TableSchema({"income": Feature(type="float")}, "default", weight_column="exposure")
 GOOD = pd.DataFrame({"income": [1.0, 2.0, 3.0], "default": [0, 1, 0], "exposure": [0.1, 2.0, 0.0]})

@@ -13,13 +13,13 @@ import yaml
 from conftest import ROOT, run_warm
 from pydantic import ValidationError
 
-from src import draft_use_case
-from src.config.compose import CONF, check_job, compose_job, composer
-from src.config.use_case import UseCase
-from src.data.load import load
-from src.data.table import make_table
-from src.errors import ConfigError, DataError
-from src.scoring.model import load as load_model
+from bank_models import draft_use_case
+from bank_models.config.compose import CONF, check_job, compose_job, composer
+from bank_models.config.use_case import UseCase
+from bank_models.data.load import load
+from bank_models.data.table import make_table
+from bank_models.errors import ConfigError, DataError
+from bank_models.scoring.model import load as load_model
 
 N = 400
 
@@ -341,7 +341,7 @@ def test_a_target_that_cannot_be_is_refused_in_a_sentence(tmp_path, target, said
 
 
 def command(*arguments, cwd):
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(cwd), "OMP_NUM_THREADS": "1"}
+    environment = {"PYTHONPATH": f"{ROOT}:{ROOT}/src", "PATH": "/usr/bin:/bin", "HOME": str(cwd), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
         [sys.executable, "-m", "src.use_cases", "new", *map(str, arguments)],
         cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False,
@@ -359,7 +359,7 @@ def test_one_command_leads_from_an_odd_file_to_a_model_that_scores_the_same_file
     assert "my_conf/use_case/loans.yaml" in result.stdout
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
     assert metrics["test_roc_auc"] > 0.7
-    from src.scoring.stream import Job, score_file
+    from bank_models.scoring.stream import Job, score_file
 
     model = load_model(tmp_path / "run")
     assert score_file(model, Job(tmp_path / "loans.csv", tmp_path / "scores.csv")).n_scored == N
@@ -428,7 +428,7 @@ def test_real_tables_with_quirks_score_as_the_use_cases_written_by_hand(bench):
 
 
 def test_what_a_draft_may_lack_must_be_there_before_promotion():
-    from src.registry.promotion import _described
+    from bank_models.registry.promotion import _described
 
     use_case = UseCase.model_validate(draft_use_case(rows(), "bad").use_case).model_dump()
     (gate,) = _described({"config": {"use_case": use_case}})

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from conftest import run_warm
 
-from src import draft_use_case
-from src.errors import TrainingError
+from bank_models import draft_use_case
+from bank_models.errors import TrainingError
 
 N = 300
 QUICK = ["cv=none", "n_threads=1", "model.params.n_estimators=20"]

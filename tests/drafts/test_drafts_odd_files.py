@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src import draft_use_case
-from src.data.file import load
-from src.data.reading import make_reading
-from src.data.table_schema import schema_of
-from src.errors import ConfigError, DataError
+from bank_models import draft_use_case
+from bank_models.data.file import load
+from bank_models.data.reading import make_reading
+from bank_models.data.table_schema import schema_of
+from bank_models.errors import ConfigError, DataError
 
 N = 120
 RNG = np.random.default_rng(8)
@@ -55,7 +55,7 @@ def drafted(folder, content, target="y", name="table.csv", **given):
 
 def values_of(draft) -> pd.DataFrame:
     """The rows as a training reads them."""
-    from src.config.use_case import UseCase
+    from bank_models.config.use_case import UseCase
 
     use_case = UseCase.model_validate(draft.use_case)
     spelling = {name: value for name, value in draft.data_source.items() if name != "path"}

@@ -13,14 +13,14 @@ from sklearn.metrics import f1_score, mean_pinball_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PowerTransformer
 
-from src.config.benchmark import Benchmark
-from src.config.feature import Feature
-from src.data.lags import naive_forecasts
-from src.errors import ConfigError
-from src.evaluation.baselines import baseline_scores, best_first
-from src.evaluation.benchmarks import benchmark_scores, scale
-from src.metrics.scorer import make_scorer
-from src.training.fit import Recipe
+from bank_models.config.benchmark import Benchmark
+from bank_models.config.feature import Feature
+from bank_models.data.lags import naive_forecasts
+from bank_models.errors import ConfigError
+from bank_models.evaluation.baselines import baseline_scores, best_first
+from bank_models.evaluation.benchmarks import benchmark_scores, scale
+from bank_models.metrics.scorer import make_scorer
+from bank_models.training.fit import Recipe
 
 RNG = np.random.default_rng(5)
 N = 400

@@ -5,8 +5,8 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from src.evaluation.bias import by_tenth, note, of_numbers, of_probabilities
-from src.metrics.units import Units, make_units
+from bank_models.evaluation.bias import by_tenth, note, of_numbers, of_probabilities
+from bank_models.metrics.units import Units, make_units
 
 RNG = np.random.default_rng(0)
 N = 4000

@@ -10,17 +10,17 @@ from conftest import KINDS, run_warm
 from html_page import Page
 from test_reasons import NEW, PAIRS, scoring_model
 
-from src import report
-from src.config.use_case import UseCase
-from src.data import load
-from src.data.table import make_table
-from src.evaluation.explain import contributions
-from src.evaluation.explain.contributions import MOST_FEATURES, MOST_ROWS, n_explained, ranks
-from src.evaluation.explain.reference import as_table
-from src.models.layers import pipeline_of, take_apart
-from src.report import series
-from src.report.explanation import CONTRIBUTIONS
-from src.runs import model_file
+from bank_models import report
+from bank_models.config.use_case import UseCase
+from bank_models.data import load
+from bank_models.data.table import make_table
+from bank_models.evaluation.explain import contributions
+from bank_models.evaluation.explain.contributions import MOST_FEATURES, MOST_ROWS, n_explained, ranks
+from bank_models.evaluation.explain.reference import as_table
+from bank_models.models.layers import pipeline_of, take_apart
+from bank_models.report import series
+from bank_models.report.explanation import CONTRIBUTIONS
+from bank_models.runs import model_file
 
 SUPERVISED = [kind for kind in KINDS if kind not in ("clustering", "anomaly")]
 

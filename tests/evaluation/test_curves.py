@@ -1,8 +1,8 @@
 import numpy as np
 import pandas as pd
 
-from src.evaluation import plot_tables
-from src.metrics.scores import Prediction, decide
+from bank_models.evaluation import plot_tables
+from bank_models.metrics.scores import Prediction, decide
 
 RNG = np.random.default_rng(0)
 

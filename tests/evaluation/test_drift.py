@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.evaluation.drift import describe, floors, psi, reference
+from bank_models.evaluation.drift import describe, floors, psi, reference
 
 
 def test_the_index_of_a_case_worked_by_hand():

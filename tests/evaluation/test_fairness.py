@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.errors import DataError
-from src.evaluation.fairness import disparities, group_rates, intervals, notes_on_fairness
-from src.metrics.units import Units
+from bank_models.errors import DataError
+from bank_models.evaluation.fairness import disparities, group_rates, intervals, notes_on_fairness
+from bank_models.metrics.units import Units
 
 # Worked by hand, each row three times. Of ten rows of a: 8 selected, 6 of the 6 positive and 2 of the 4 negative ones.
 # Of ten rows of b: 4 selected, 3 of the 5 positive and 1 of the 5 negative ones. Of four rows of c: none selected.

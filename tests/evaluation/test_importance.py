@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from src.evaluation import forecast, projection
-from src.evaluation.explain import importance
-from src.metrics.scores import Prediction
+from bank_models.evaluation import forecast, projection
+from bank_models.evaluation.explain import importance
+from bank_models.metrics.scores import Prediction
 
 
 @pytest.fixture

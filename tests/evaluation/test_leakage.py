@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.evaluation.leakage import ROWS, by_order, find, suspects
+from bank_models.evaluation.leakage import ROWS, by_order, find, suspects
 
 N = 1500
 

@@ -8,15 +8,15 @@ import pytest
 from conftest import run_warm
 from sklearn.metrics import roc_auc_score
 
-from src.data.table import Table
-from src.evaluation import looks
-from src.metrics.scores import Prediction
-from src.pipeline.fit.folds import draw_repeats
-from src.registry import __main__ as command_line
-from src.registry import looks as kept
-from src.registry.store import Registry
-from src.scoreboard.board import board
-from src.scoreboard.runs import find
+from bank_models.data.table import Table
+from bank_models.evaluation import looks
+from bank_models.metrics.scores import Prediction
+from bank_models.pipeline.fit.folds import draw_repeats
+from bank_models.registry import __main__ as command_line
+from bank_models.registry import looks as kept
+from bank_models.registry.store import Registry
+from bank_models.scoreboard.board import board
+from bank_models.scoreboard.runs import find
 
 RNG = np.random.default_rng(0)
 CONTENTS = RNG.integers(0, 2**63, 2000).astype("uint64")
@@ -209,7 +209,7 @@ def test_a_stage_of_the_portfolio_is_a_look(tmp_path):
 
 
 def test_what_dvc_keeps_of_a_look_depends_on_neither_the_past_nor_other_code(told):
-    from src.stages.outputs import timeless
+    from bank_models.stages.outputs import timeless
 
     facts = told[1]["another_model"][0]
     published = timeless(facts)

@@ -7,11 +7,11 @@ import yaml
 from conftest import ROOT
 from pydantic import ValidationError
 
-from src.config.feature import Feature
-from src.config.use_case import UseCase
-from src.errors import GateError
-from src.evaluation.monotone import check_directions, violations
-from src.training.fit import Recipe, fit
+from bank_models.config.feature import Feature
+from bank_models.config.use_case import UseCase
+from bank_models.errors import GateError
+from bank_models.evaluation.monotone import check_directions, violations
+from bank_models.training.fit import Recipe, fit
 
 FEATURES = {
     "income": Feature(type="float", monotone=1),

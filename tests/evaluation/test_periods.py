@@ -2,12 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.evaluation.cutoffs import ks
-from src.evaluation.periods import by_period, periods_of
-from src.metrics.intervals import estimate
-from src.metrics.scorer import Scorer
-from src.metrics.scores import Prediction
-from src.metrics.units import Units
+from bank_models.evaluation.cutoffs import ks
+from bank_models.evaluation.periods import by_period, periods_of
+from bank_models.metrics.intervals import estimate
+from bank_models.metrics.scorer import Scorer
+from bank_models.metrics.scores import Prediction
+from bank_models.metrics.units import Units
 
 ROWS = Units()
 

@@ -8,13 +8,13 @@ import pytest
 import yaml
 from conftest import ROOT, options
 
-from src.config.use_case import UseCase
-from src.evaluation.explain.reference import reference_row
-from src.evaluation.explain.shapley import Contributions, largest
-from src.models.wrappers import CheapestClass, with_threshold
-from src.scoring.model import ScoringModel
-from src.training.ensemble import EnsembleRecipe
-from src.training.fit import Recipe, fit
+from bank_models.config.use_case import UseCase
+from bank_models.evaluation.explain.reference import reference_row
+from bank_models.evaluation.explain.shapley import Contributions, largest
+from bank_models.models.wrappers import CheapestClass, with_threshold
+from bank_models.scoring.model import ScoringModel
+from bank_models.training.ensemble import EnsembleRecipe
+from bank_models.training.fit import Recipe, fit
 
 N = 400
 FEATURES = {
@@ -175,9 +175,9 @@ def test_sampled_contributions_are_those_of_all_orders_where_two_features_intera
     from sklearn.base import BaseEstimator, RegressorMixin
     from sklearn.pipeline import Pipeline
 
-    from src.config.feature import Feature
-    from src.evaluation.explain.shapley import make_explainer
-    from src.features.preprocessing import make_features
+    from bank_models.config.feature import Feature
+    from bank_models.evaluation.explain.shapley import make_explainer
+    from bank_models.features.preprocessing import make_features
 
     class Product(RegressorMixin, BaseEstimator):
         def predict(self, X):
@@ -197,9 +197,9 @@ def test_features_beyond_what_can_be_walked_are_set_in_one_step_and_all_still_ad
     from sklearn.base import BaseEstimator, RegressorMixin
     from sklearn.pipeline import Pipeline
 
-    from src.config.feature import Feature
-    from src.evaluation.explain import shapley
-    from src.features.preprocessing import make_features
+    from bank_models.config.feature import Feature
+    from bank_models.evaluation.explain import shapley
+    from bank_models.features.preprocessing import make_features
 
     class Product(RegressorMixin, BaseEstimator):
         coef_ = np.array([3.0, 1.0, 0.5])
@@ -221,7 +221,7 @@ def test_features_beyond_what_can_be_walked_are_set_in_one_step_and_all_still_ad
 @pytest.mark.parametrize("name", ["random_forest", "neural_network", "ensemble"])
 def test_a_row_of_a_wide_table_is_explained_by_the_features_that_the_model_uses_most(name, monkeypatch):
     model = scoring_model(name, "binary")
-    monkeypatch.setattr("src.evaluation.explain.shapley.CELLS_OF_A_ROW", 3 * 8 * len(FEATURES))  # three features
+    monkeypatch.setattr("bank_models.evaluation.explain.shapley.CELLS_OF_A_ROW", 3 * 8 * len(FEATURES))  # three features
     limited = ScoringModel(model.model, model.use_case, "1", model.reference)
     scored, found = limited.predict(NEW, reasons=4), limited.explain(NEW)
     assert np.count_nonzero(found.values.any(axis=0)) == 3
@@ -247,7 +247,7 @@ def test_of_equal_contributions_the_feature_declared_first_is_named_and_none_tha
 def test_contributions_to_a_quantile_add_up(name):
     from dataclasses import replace
 
-    from src.evaluation.explain.shapley import make_explainer
+    from bank_models.evaluation.explain.shapley import make_explainer
 
     use_case = scoring_model(name, "regression").use_case
     recipe = replace(make_recipe(name, "regression", use_case.features), is_monotone=False, quantile=0.9)

@@ -3,10 +3,10 @@ import pytest
 from scipy.stats import binomtest, ks_2samp
 from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score, roc_auc_score
 
-from src.evaluation.cutoffs import cutoffs, gini, ks
-from src.evaluation.score_bands import LIMITS, deciles, effective_rows, score_bands, wilson
-from src.metrics.threshold import NOBODY, cheapest, costs_of_rows
-from src.metrics.units import Units
+from bank_models.evaluation.cutoffs import cutoffs, gini, ks
+from bank_models.evaluation.score_bands import LIMITS, deciles, effective_rows, score_bands, wilson
+from bank_models.metrics.threshold import NOBODY, cheapest, costs_of_rows
+from bank_models.metrics.units import Units
 
 
 @pytest.fixture(params=["scores", "tied scores", "single precision"])

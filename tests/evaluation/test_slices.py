@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.evaluation import slices
-from src.metrics.scorer import Scorer
-from src.metrics.scores import Prediction, compute, decide
-from src.metrics.units import Units, make_units
+from bank_models.evaluation import slices
+from bank_models.metrics.scorer import Scorer
+from bank_models.metrics.scores import Prediction, compute, decide
+from bank_models.metrics.units import Units, make_units
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 from test_reasons import MODELS, make_recipe
 
-from src.config.feature import Feature
-from src.evaluation.explain.importance import permutation_importance
-from src.evaluation.explain.usage import usage
-from src.metrics.scores import Prediction
-from src.models.wrappers import predict_score
-from src.training.fit import fit
+from bank_models.config.feature import Feature
+from bank_models.evaluation.explain.importance import permutation_importance
+from bank_models.evaluation.explain.usage import usage
+from bank_models.metrics.scores import Prediction
+from bank_models.models.wrappers import predict_score
+from bank_models.training.fit import fit
 
 N = 300
 RNG = np.random.default_rng(0)
@@ -60,7 +60,7 @@ def test_what_decides_the_target_is_used_most(name):
 
 
 def test_a_network_uses_every_feature_and_an_ensemble_what_its_members_use():
-    from src.models.ensemble import EnsembleClassifier
+    from bank_models.models.ensemble import EnsembleClassifier
 
     assert (usage(fitted("neural_network"), list(FEATURES)) > 0).all()
     members = {name: fitted(name) for name in ("xgboost", "random_forest")}

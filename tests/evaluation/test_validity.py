@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from src.evaluation import leakage, performance, validity
-from src.evaluation.validity import judge
+from bank_models.evaluation import leakage, performance, validity
+from bank_models.evaluation.validity import judge
 
 
 def facts(method="stratified", leaks=(), known=None, **overlap):

@@ -17,7 +17,7 @@ def install(folder: Path, name: str, version: str, modules: dict[str, str], **gr
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
     lines = []
     for group, entries in groups.items():
-        lines += [f"[bank_model_training.{group}]", *(f"{key} = {place}" for key, place in entries.items())]
+        lines += [f"[bank_models.{group}]", *(f"{key} = {place}" for key, place in entries.items())]
     (about / "entry_points.txt").write_text("\n".join(lines))
     for module, text in modules.items():
         (folder / f"{module}.py").write_text(text)

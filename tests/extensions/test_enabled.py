@@ -4,19 +4,19 @@ import re
 import sys
 
 import pytest
+from config import test_settings
 from extensions.package import TEAM, enable, install
 
-from config import test_settings
-from src.check_extension import main as check_extension
-from src.command_line import CONF, groups_text
-from src.config.compose import check_job, compose_job, composer, parse
-from src.errors import ConfigError, IntegrityError
-from src.extensions import packages
-from src.metrics.names import METRICS
-from src.models.estimators import ESTIMATORS, OURS
-from src.runs import extensions
+from bank_models.check_extension import main as check_extension
+from bank_models.command_line import CONF, groups_text
+from bank_models.config.compose import check_job, compose_job, composer, parse
+from bank_models.errors import ConfigError, IntegrityError
+from bank_models.extensions import packages
+from bank_models.metrics.names import METRICS
+from bank_models.models.estimators import ESTIMATORS, OURS
+from bank_models.runs import extensions
 
-SIMPLE = "from src.models.algorithm import Algorithm\nFOREST = Algorithm('sklearn.ensemble', types=('a.B',))\n"
+SIMPLE = "from bank_models.models.algorithm import Algorithm\nFOREST = Algorithm('sklearn.ensemble', types=('a.B',))\n"
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_model_file_takes_what_it_leaves_out_from_its_estimator(project):
     [
         (["other-models"], "enables the extension other-models, which is not installed.\nType: pip install 'other-models'"),
         (["team-models>=2.0"], "asks for team-models>=2.0, but 1.2.0 is installed.\nType: pip install 'team-models>=2.0'"),
-        (["hydra-core"], "enables hydra-core, which is no extension: it has no entry points of bank_model_training.models"),
+        (["hydra-core"], "enables hydra-core, which is no extension: it has no entry points of bank_models.models"),
         (["'../team'"], r"extensions names '\.\./team', which is no name of a package"),
         (["'team-models @ file:///tmp/x'"], "which is no name of a package. One is written so: extensions: "),
         (["[team-models]"], "extensions must be a list of installed packages"),
@@ -107,7 +107,7 @@ def test_an_extension_may_not_take_a_name_that_there_is(project, tmp_path):
     ("text", "message"),
     [
         ("1 / 0", r"cannot be loaded.\nbad_models:FOREST: ZeroDivisionError: division by zero"),
-        ("FOREST = 'sklearn.ensemble'", r"is a str.\nbad_models:FOREST must be a src.models.algorithm.Algorithm"),
+        ("FOREST = 'sklearn.ensemble'", r"is a str.\nbad_models:FOREST must be a bank_models.models.algorithm.Algorithm"),
         ("", r"cannot be loaded.\nbad_models:FOREST: AttributeError"),
     ],
 )
@@ -231,7 +231,7 @@ EMPTY_CLAIMS = """
 from team_models.declared import STUMPS
 from team_models.stumps import StumpsRegressor
 from dataclasses import replace
-from src.metrics.names import Metric
+from bank_models.metrics.names import Metric
 
 
 class Deaf(StumpsRegressor):

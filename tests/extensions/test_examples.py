@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT, elsewhere
 from extensions.package import install
 
-from src.check_extension import main as check_extension
+from bank_models.check_extension import main as check_extension
 
 EXAMPLES = ROOT / "examples"
 NAMES = {"additive_scorecard": "additive-scorecard", "risk_extras": "risk-extras"}
@@ -37,7 +37,7 @@ def test_all_that_an_example_declares_holds(tmp_path, example):
     project = project_in(tmp_path)
     for folder, name in NAMES.items():
         about = tomllib.loads((EXAMPLES / folder / "pyproject.toml").read_text())["project"]
-        groups = {group.removeprefix("bank_model_training."): entries for group, entries in about["entry-points"].items()}
+        groups = {group.removeprefix("bank_models."): entries for group, entries in about["entry-points"].items()}
         install(tmp_path / "site", name, about["version"], {}, **groups)
     paths = [tmp_path / "site", *(EXAMPLES / folder for folder in NAMES)]
     assert elsewhere(checked, project, NAMES[example], paths) == 0

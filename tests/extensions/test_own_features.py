@@ -7,19 +7,19 @@ import yaml
 from extensions.package import CONF, TEAM, enable, install
 from pydantic import ValidationError
 
-from src.check_extension import main as check_extension
-from src.command_line import CONF as OURS
-from src.config.compose import check_job, compose_job, composer, parse
-from src.config.feature import Feature
-from src.config.transform import Transform, check_transforms
-from src.config.use_case import UseCase
-from src.data import load
-from src.data.table import make_table
-from src.errors import ConfigError, DataError, TrainingError
-from src.extensions import packages
-from src.features.preprocessing import make_features, matrix_columns, matrix_facts
-from src.features.transformers.own import OwnColumns
-from src.runs import extensions
+from bank_models.check_extension import main as check_extension
+from bank_models.command_line import CONF as OURS
+from bank_models.config.compose import check_job, compose_job, composer, parse
+from bank_models.config.feature import Feature
+from bank_models.config.transform import Transform, check_transforms
+from bank_models.config.use_case import UseCase
+from bank_models.data import load
+from bank_models.data.table import make_table
+from bank_models.errors import ConfigError, DataError, TrainingError
+from bank_models.extensions import packages
+from bank_models.features.preprocessing import make_features, matrix_columns, matrix_facts
+from bank_models.features.transformers.own import OwnColumns
+from bank_models.runs import extensions
 
 REGION = {"region": Feature(type="category"), "income": Feature(type="float")}
 OWN = {"mean_target": Transform(columns=["region"], params={"smoothing": 5.0})}
@@ -138,7 +138,7 @@ def test_a_transformer_that_learns_from_the_target_is_not_for_clusters():
 
 
 def test_the_direction_of_a_column_that_a_transformer_would_lose_is_refused(project):
-    text = "from src.extensions.features import Transformer\nfrom sklearn.preprocessing import Binarizer\n"
+    text = "from bank_models.extensions.features import Transformer\nfrom sklearn.preprocessing import Binarizer\n"
     text += "CUT = Transformer(Binarizer)"
     install(project / "site", "cuts", "1.0", {"cuts": text}, features={"cut": "cuts:CUT"})
     enable(project, "team-models", "cuts")
@@ -156,7 +156,7 @@ def test_rows_of_a_source_of_ones_own_are_validated_and_hashed_as_others_are():
 
 
 def test_other_rows_of_a_source_of_ones_own_are_another_lineage():
-    from src.stages import lineage
+    from bank_models.stages import lineage
 
     first = read(*CONFIG).model_dump(mode="json")
     second = first | {"data_source": first["data_source"] | {"settings": {"rows": 400, "seed": 2}}}
@@ -178,7 +178,7 @@ def test_other_rows_of_a_source_of_ones_own_are_another_lineage():
     ],
 )
 def test_a_source_that_gives_no_table_is_said_in_a_sentence(project, text, message, monkeypatch):
-    module = f"from src.extensions.data_sources import Source\n{text}\nROWS = Source(rows)"
+    module = f"from bank_models.extensions.data_sources import Source\n{text}\nROWS = Source(rows)"
     install(project / "site", "feeds", "1.0", {"feeds": module}, data_sources={"rows": "feeds:ROWS"})
     monkeypatch.delitem(__import__("sys").modules, "feeds", raising=False)
     enable(project, "team-models", "feeds")
@@ -211,7 +211,7 @@ def test_a_run_records_the_package_of_every_kind_that_its_numbers_depend_on():
 LIARS = """
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from src.extensions.features import Transformer
+from bank_models.extensions.features import Transformer
 
 
 class Liar(TransformerMixin, BaseEstimator):
@@ -271,7 +271,7 @@ MODELS_BY_TASK = {"binary": "stumps", "regression": "stumps", "multiclass": "nea
 
 
 def test_the_package_has_a_model_of_each_task():
-    from src.config.checks import model_facts
+    from bank_models.config.checks import model_facts
 
     for task, model in MODELS_BY_TASK.items():
         assert task in model_facts(CONF / f"model/{model}.yaml")["estimator"]

@@ -7,15 +7,15 @@ import pytest
 from conftest import elsewhere
 from extensions.package import TEAM, enable, run_in
 
-from src import load_config
-from src.errors import ConfigError
-from src.extensions import packages
-from src.gate import read_limit
-from src.metrics.intervals import gain, interval
-from src.metrics.names import METRICS, as_score, title
-from src.metrics.scorer import make_scorer
-from src.metrics.scores import compute, decide, metrics_for
-from src.metrics.units import Units
+from bank_models import load_config
+from bank_models.errors import ConfigError
+from bank_models.extensions import packages
+from bank_models.gate import read_limit
+from bank_models.metrics.intervals import gain, interval
+from bank_models.metrics.names import METRICS, as_score, title
+from bank_models.metrics.scorer import make_scorer
+from bank_models.metrics.scores import compute, decide, metrics_for
+from bank_models.metrics.units import Units
 
 ROWS = Units(None)
 Y = np.array([1, 1, 0, 0, 0])

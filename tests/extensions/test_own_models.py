@@ -15,13 +15,13 @@ from conftest import ROOT, elsewhere
 from extensions.package import CONF, TEAM, enable, install, run_in
 from sklearn.pipeline import Pipeline
 
-from src.data import packaged
-from src.errors import ConfigError
-from src.models.estimators import ESTIMATORS, make_estimator
-from src.models.scikit_learn import SCIKIT_LEARN
-from src.predict import load_model
-from src.runs import model_file
-from src.runs.model_checks.fault import Malformed
+from bank_models.data import packaged
+from bank_models.errors import ConfigError
+from bank_models.models.estimators import ESTIMATORS, make_estimator
+from bank_models.models.scikit_learn import SCIKIT_LEARN
+from bank_models.predict import load_model
+from bank_models.runs import model_file
+from bank_models.runs.model_checks.fault import Malformed
 
 PAGE = (ROOT / "docs/how-to/own-code.md").read_text(encoding="utf-8")
 SHOWN = {  # every model file of the page
@@ -139,7 +139,7 @@ def test_a_model_of_a_team_is_tuned_by_its_metric_registered_scored_and_reported
 
 
 def test_lineage_holds_version_and_content_of_an_extension_that_is_used_and_of_no_other(monkeypatch, tmp_path, compose):
-    from src.stages import lineage
+    from bank_models.stages import lineage
 
     plain = compose("use_case=credit_scoring").model_dump(mode="json")
     before = lineage.depends_on(plain)["packages"]

@@ -6,11 +6,11 @@ import pytest
 from extensions.package import TEAM, enable, install
 from markupsafe import Markup
 
-from src.extensions import packages
-from src.extensions.report_sections import Grid, Paragraph, Part, Plot
-from src.report import page
-from src.report.own_sections import Tables, own_sections, shown
-from src.report.run import Run
+from bank_models.extensions import packages
+from bank_models.extensions.report_sections import Grid, Paragraph, Part, Plot
+from bank_models.report import page
+from bank_models.report.own_sections import Tables, own_sections, shown
+from bank_models.report.run import Run
 
 FACTS = {"use_case_key": "branch_loans", "model": "stumps", "metric": "roc_auc", "task": "binary", "config": {}}
 ATTACK = "<script>alert('x')</script>"
@@ -50,7 +50,7 @@ def test_a_section_of_a_team_is_shown_with_its_texts_escaped(run):
 
 
 def test_a_section_that_fails_says_so_in_the_report_and_in_the_terminal_and_the_others_are_shown(run, tmp_path, caplog):
-    text = "from src.extensions.report_sections import ReportSection\n"
+    text = "from bank_models.extensions.report_sections import ReportSection\n"
     text += f"def breaks(figures, tables): raise ValueError({ATTACK!r})\nBREAKS = ReportSection(breaks)"
     install(tmp_path / "site", "bad-sections", "1.0", {"bad_sections": text}, report_sections={"breaks": "bad_sections:BREAKS"})
     enable(tmp_path, "team-models", "bad-sections")

@@ -13,11 +13,11 @@ from conftest import elsewhere
 from extensions.package import CONF, TEAM, enable, run_in
 from stages.test_dvc import make
 
-from src.errors import TrainingError
-from src.predict import load_model
-from src.registry.__main__ import main as registry
-from src.report.__main__ import main as report
-from src.scoreboard.__main__ import main as scoreboard
+from bank_models.errors import TrainingError
+from bank_models.predict import load_model
+from bank_models.registry.__main__ import main as registry
+from bank_models.report.__main__ import main as report
+from bank_models.scoreboard.__main__ import main as scoreboard
 
 QUIET = ["tracking=none", "n_threads=1"]
 SMALL = ["use_case=branch_loans", "data_source.settings.rows=3000", "cv=none", "model.params.n_rounds=8", *QUIET]
@@ -49,11 +49,11 @@ def training_and_scoring(folder, paths):
     sys.path[:0] = map(str, paths)
     from team_models.ledger import branch_ledger
 
-    import src
-    from src.pipeline.fit.prepare import prepare
-    from src.runtime.progress import Steps
+    import bank_models
+    from bank_models.pipeline.fit.prepare import prepare
+    from bank_models.runtime.progress import Steps
 
-    config = src.load_config(*SMALL, config_dir="conf")
+    config = bank_models.load_config(*SMALL, config_dir="conf")
     with Steps("rows") as steps:
         learnt = prepare(config, steps).table.frame
     model = load_model(folder / RUN)

@@ -8,14 +8,14 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import StandardScaler
 
-from src.config.feature import Feature
-from src.data import file
-from src.data.table_schema import TableSchema
-from src.data.validation import validate
-from src.errors import DataError
-from src.features.preprocessing import make_features, matrix_columns, matrix_facts
-from src.features.transformers.categories import MAX_ONE_HOT, CategoryCodes
-from src.runs import model_file
+from bank_models.config.feature import Feature
+from bank_models.data import file
+from bank_models.data.table_schema import TableSchema
+from bank_models.data.validation import validate
+from bank_models.errors import DataError
+from bank_models.features.preprocessing import make_features, matrix_columns, matrix_facts
+from bank_models.features.transformers.categories import MAX_ONE_HOT, CategoryCodes
+from bank_models.runs import model_file
 
 FEATURES = {
     "sector": Feature(type="category"),

@@ -14,9 +14,9 @@ import pytest
 from conftest import ROOT
 from sklearn.linear_model import LogisticRegression
 
-from src.errors import ConfigError, IntegrityError
-from src.files import folders, manifest, writing
-from src.runs import model_file
+from bank_models.errors import ConfigError, IntegrityError
+from bank_models.files import folders, manifest, writing
+from bank_models.runs import model_file
 
 FORK = multiprocessing.get_context("fork")
 MODEL = LogisticRegression().fit(np.arange(20).reshape(10, 2), [0, 1] * 5)
@@ -60,7 +60,7 @@ def test_a_failure_or_an_interruption_leaves_the_earlier_run_as_it_was(tmp_path,
 def test_a_killed_process_leaves_the_earlier_run_and_the_next_one_cleans_up(tmp_path):
     publish(tmp_path / "run")
     code = (
-        "import sys, time; from pathlib import Path; from src.files import folders\n"
+        "import sys, time; from pathlib import Path; from bank_models.files import folders\n"
         f"with folders.published(Path({str(tmp_path / 'run')!r})) as folder:\n"
         "    (folder / 'note.txt').write_text('half'); print('writing', flush=True); time.sleep(60)"
     )
@@ -77,7 +77,7 @@ def test_a_killed_process_leaves_the_earlier_run_and_the_next_one_cleans_up(tmp_
 def test_a_reader_never_sees_a_folder_that_is_absent_or_half_written(tmp_path):
     publish(tmp_path / "run", "0")
     code = (
-        "import sys; from pathlib import Path; from src.files import folders\n"
+        "import sys; from pathlib import Path; from bank_models.files import folders\n"
         "for i in range(60):\n"
         f"    with folders.published(Path({str(tmp_path / 'run')!r})) as folder:\n"
         "        (folder / 'note.txt').write_text(str(i))"

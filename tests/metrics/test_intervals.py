@@ -5,11 +5,11 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
-from src.metrics.influence import is_known, measure, value_of
-from src.metrics.intervals import estimate, gain, interval, spread
-from src.metrics.names import METRICS
-from src.metrics.scores import FUNCTIONS, Prediction, compute, metrics_for
-from src.metrics.units import Units, make_units
+from bank_models.metrics.influence import is_known, measure, value_of
+from bank_models.metrics.intervals import estimate, gain, interval, spread
+from bank_models.metrics.names import METRICS
+from bank_models.metrics.scores import FUNCTIONS, Prediction, compute, metrics_for
+from bank_models.metrics.units import Units, make_units
 
 N = 60
 KINDS = {"binary": (), "multiclass": ("ordered", "many_classes"), "regression": ("quantile", "non_negative")}

@@ -3,14 +3,14 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
-from src.config.use_case import Cost
-from src.errors import DataError
-from src.evaluation.baselines import baseline_scores, best_first
-from src.evaluation.performance import costs_of, costs_of_classes, evaluate
-from src.metrics import threshold
-from src.metrics.names import METRICS, as_score
-from src.metrics.scorer import likeliest, make_scorer
-from src.metrics.scores import (
+from bank_models.config.use_case import Cost
+from bank_models.errors import DataError
+from bank_models.evaluation.baselines import baseline_scores, best_first
+from bank_models.evaluation.performance import costs_of, costs_of_classes, evaluate
+from bank_models.metrics import threshold
+from bank_models.metrics.names import METRICS, as_score
+from bank_models.metrics.scorer import likeliest, make_scorer
+from bank_models.metrics.scores import (
     SCORING,
     alert_rate_at_recall,
     compute,
@@ -25,7 +25,7 @@ from src.metrics.scores import (
     note_on_kupiec,
     recall_at_alert_rate,
 )
-from src.metrics.units import Units
+from bank_models.metrics.units import Units
 
 RNG = np.random.default_rng(1)
 Y = (RNG.random(400) < 0.3).astype(int)

@@ -6,13 +6,13 @@ from scipy import stats
 from sklearn import metrics as sk
 from sklearn.utils.stats import _weighted_percentile
 
-from src.metrics import weighted
-from src.metrics.influence import is_known, measure
-from src.metrics.intervals import estimate, interval
-from src.metrics.names import METRICS, takes_weights
-from src.metrics.scores import Prediction, compute, metrics_for, rank_correlation
-from src.metrics.threshold import choose, highest_f1
-from src.metrics.units import Units, make_units
+from bank_models.metrics import weighted
+from bank_models.metrics.influence import is_known, measure
+from bank_models.metrics.intervals import estimate, interval
+from bank_models.metrics.names import METRICS, takes_weights
+from bank_models.metrics.scores import Prediction, compute, metrics_for, rank_correlation
+from bank_models.metrics.threshold import choose, highest_f1
+from bank_models.metrics.units import Units, make_units
 
 N, LEVEL = 200, 0.8
 KINDS = {"binary": (), "multiclass": ("ordered", "many_classes"), "regression": ("quantile", "non_negative")}

@@ -8,16 +8,16 @@ from sklearn.metrics import adjusted_rand_score, average_precision_score, silhou
 from sklearn.metrics import calinski_harabasz_score as calinski_harabasz
 from sklearn.metrics import davies_bouldin_score as davies_bouldin
 
-from src.errors import DataError
-from src.files import folders
-from src.metrics.clusters import clustering_metrics, profiles, sampled_silhouette, stability
-from src.models.clustering.density import choose_eps, knee
-from src.models.clustering.estimators import DBSCANClustering, HierarchicalClustering, KMeansClustering
-from src.models.clustering.linkage import weighted_merges
-from src.runs import model_file
+from bank_models.errors import DataError
+from bank_models.files import folders
+from bank_models.metrics.clusters import clustering_metrics, profiles, sampled_silhouette, stability
+from bank_models.models.clustering.density import choose_eps, knee
+from bank_models.models.clustering.estimators import DBSCANClustering, HierarchicalClustering, KMeansClustering
+from bank_models.models.clustering.linkage import weighted_merges
+from bank_models.runs import model_file
 
 ESTIMATORS = [KMeansClustering, DBSCANClustering, HierarchicalClustering]
-TRUSTED = [f"src.models.clustering.estimators.{estimator.__name__}" for estimator in ESTIMATORS]
+TRUSTED = [f"bank_models.models.clustering.estimators.{estimator.__name__}" for estimator in ESTIMATORS]
 CORNERS = np.array([[0, 0], [10, 0], [0, 10], [10, 10]])
 
 
@@ -132,7 +132,7 @@ def test_k_means_on_a_table_that_fits_the_sample_is_scikit_learns():
 
 
 def test_k_means_beyond_the_sample_is_a_fixed_point_over_all_rows(monkeypatch):
-    monkeypatch.setattr("src.models.clustering.estimators.MAX_ROWS", 600)
+    monkeypatch.setattr("bank_models.models.clustering.estimators.MAX_ROWS", 600)
     X, truth = blobs([1200, 1000, 800], [1.0, 1.5, 0.5])
     model = KMeansClustering(max_clusters=4).fit(X)
     assert adjusted_rand_score(truth, model.labels_) > 0.99
@@ -196,7 +196,7 @@ def test_dbscan_is_scikit_learns_at_the_same_eps(n_columns, quantile):
 
 
 def test_clusters_far_larger_than_their_neighbourhoods_are_joined_through_missing_steps(monkeypatch):
-    monkeypatch.setattr("src.models.clustering.density.MAX_PAIRS", 2_000)  # many small batches
+    monkeypatch.setattr("bank_models.models.clustering.density.MAX_PAIRS", 2_000)  # many small batches
     line = np.arange(500.0)
     X = np.concatenate([line, [500.4], 1000 + line])[:, None] * [1.0, 0.0]
     X = np.vstack([X, X + np.array([0.0, 0.01])])  # each point's nearest neighbour is its twin
@@ -345,7 +345,7 @@ def test_metrics_that_do_not_exist_are_left_out(labels, n_clusters, noise_rate):
 
 
 def test_the_silhouette_of_a_sample_is_close_to_that_of_all_rows_and_depends_on_the_seed_alone(monkeypatch):
-    monkeypatch.setattr("src.metrics.clusters.MAX_ROWS", 1000)
+    monkeypatch.setattr("bank_models.metrics.clusters.MAX_ROWS", 1000)
     X, truth = blobs([1500, 1000, 300], [2.0] * 3)
     sampled = sampled_silhouette(X, truth, seed=1)
     assert sampled == pytest.approx(silhouette_score(X, truth), abs=0.03)

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.data import load
-from src.metrics.names import as_score
-from src.predict import load_model
-from src.runtime.device import cuda_devices
+from bank_models.data import load
+from bank_models.metrics.names import as_score
+from bank_models.predict import load_model
+from bank_models.runtime.device import cuda_devices
 
 pytestmark = pytest.mark.skipif(not cuda_devices(), reason="there is no CUDA device here")
 
@@ -26,7 +26,7 @@ ENSEMBLE = ["model=ensemble", "model.params.n_folds=2"]
 ALONE = ["registry=none", "tracking=none"]
 SCORE = """
 import sys, numpy, pandas
-from src.predict import load_model
+from bank_models.predict import load_model
 numpy.save(sys.argv[3], load_model(sys.argv[1]).predict(pandas.read_parquet(sys.argv[2])).score.to_numpy())
 """
 

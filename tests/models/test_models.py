@@ -9,9 +9,9 @@ import pytest
 import yaml
 from conftest import ROOT, elsewhere, options
 
-from src.metrics.names import as_score
-from src.predict import load_model
-from src.runs import model_file
+from bank_models.metrics.names import as_score
+from bank_models.predict import load_model
+from bank_models.runs import model_file
 
 RNG = np.random.default_rng(0)
 N = 1200
@@ -155,7 +155,7 @@ def test_a_new_use_case_is_one_file_and_a_csv_and_its_model_answers(train, cases
 
 @pytest.mark.parametrize(("model", "task"), [(m, t) for m in ESTIMATORS for t in CASES if (m, t) not in PAIRS])
 def test_a_pair_that_nobody_declared_is_refused_with_the_models_that_fit(cases, model, task):
-    from src import command_line, train
+    from bank_models import command_line, train
 
     arguments = [str(argument) for argument in command(cases, model, task)]
     with pytest.raises(

@@ -5,15 +5,15 @@ from conftest import ROOT
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, mean_pinball_loss, roc_auc_score, root_mean_squared_error
 
-from src.errors import ConfigError
-from src.files import folders
-from src.models.early_stopping import Patience
-from src.models.neural import estimator as neural
-from src.models.neural.estimator import NeuralNetworkClassifier, NeuralNetworkRegressor
-from src.runs import model_file
+from bank_models.errors import ConfigError
+from bank_models.files import folders
+from bank_models.models.early_stopping import Patience
+from bank_models.models.neural import estimator as neural
+from bank_models.models.neural.estimator import NeuralNetworkClassifier, NeuralNetworkRegressor
+from bank_models.runs import model_file
 
 torch = pytest.importorskip("torch")
-network = pytest.importorskip("src.models.neural.network")
+network = pytest.importorskip("bank_models.models.neural.network")
 
 RNG = np.random.default_rng(0)
 N = 2400
@@ -122,7 +122,7 @@ def test_a_saved_network_scores_bit_for_bit_the_same_in_another_process(stopped,
         model_file.dump(folder / "regressor.skops", regressor)
     np.save(tmp_path / "X.npy", X)
     code = (
-        "import numpy as np; from pathlib import Path; from src.runs import model_file\n"
+        "import numpy as np; from pathlib import Path; from bank_models.runs import model_file\n"
         f"X, run = np.load({str(tmp_path / 'X.npy')!r}), Path({str(run)!r})\n"
         "classifier, regressor = (model_file.load(run, name) for name in ('classifier.skops', 'regressor.skops'))\n"
         f"np.save({str(tmp_path / 'c.npy')!r}, classifier.predict_proba(X))\n"
@@ -242,7 +242,7 @@ def test_without_torch_the_module_imports_and_says_what_to_install(python):
         "    def find_spec(self, name, *_):\n"
         "        if name.split('.')[0] == 'torch': raise ModuleNotFoundError(name)\n"
         "sys.meta_path.insert(0, Absent())\n"
-        "from src.errors import ConfigError; from src.models.neural.estimator import NeuralNetworkClassifier\n"
+        "from bank_models.errors import ConfigError; from bank_models.models.neural.estimator import NeuralNetworkClassifier\n"
         "try: NeuralNetworkClassifier().fit([[0.0], [1.0]], [0, 1])\n"
         "except ConfigError as error: print(error)"
     )
@@ -252,7 +252,7 @@ def test_without_torch_the_module_imports_and_says_what_to_install(python):
 
 
 def test_importing_the_estimators_does_not_import_torch(python):
-    assert python("-c", "import sys, src.models.neural.estimator; print('torch' in sys.modules)").stdout == "False\n"
+    assert python("-c", "import sys, bank_models.models.neural.estimator; print('torch' in sys.modules)").stdout == "False\n"
 
 
 def test_the_defaults_of_the_estimators_are_those_of_the_configuration():

@@ -7,15 +7,15 @@ import pytest
 from conftest import run_warm
 from sklearn.metrics import average_precision_score
 
-from src.data import load
-from src.data.table import make_table
-from src.errors import ConfigError
-from src.evaluation import validity
-from src.report import render as render_report
-from src.report.model_card import render as render_card
-from src.runs import model_file
-from src.training.fit import fit_unsupervised
-from src.training.recipe import make_recipe
+from bank_models.data import load
+from bank_models.data.table import make_table
+from bank_models.errors import ConfigError
+from bank_models.evaluation import validity
+from bank_models.report import render as render_report
+from bank_models.report.model_card import render as render_card
+from bank_models.runs import model_file
+from bank_models.training.fit import fit_unsupervised
+from bank_models.training.recipe import make_recipe
 
 
 @pytest.fixture(scope="module")

@@ -9,26 +9,26 @@ import pandas as pd
 import pytest
 from conftest import KINDS, elsewhere
 
-import src
-from src.errors import IntegrityError
-from src.pipeline import handover
-from src.pipeline.fit import fit_of
-from src.pipeline.fit.prepare import prepare
-from src.pipeline.fit.stage import fit
-from src.runs import model_file
-from src.runtime.progress import Steps
+import bank_models
+from bank_models.errors import IntegrityError
+from bank_models.pipeline import handover
+from bank_models.pipeline.fit import fit_of
+from bank_models.pipeline.fit.prepare import prepare
+from bank_models.pipeline.fit.stage import fit
+from bank_models.runs import model_file
+from bank_models.runtime.progress import Steps
 
 OF_CLOCK = ["fit_time", "score_time", "seconds"]
 
 
 def fitted(overrides, home) -> None:
-    fit(src.load_config(*overrides, "tracking=none"), home)
+    fit(bank_models.load_config(*overrides, "tracking=none"), home)
 
 
 def evaluated(overrides, home, run_dir) -> float:
-    from src.pipeline.evaluate.stage import evaluate
+    from bank_models.pipeline.evaluate.stage import evaluate
 
-    return evaluate(src.load_config(*overrides, "tracking=none"), home, run_dir, {})
+    return evaluate(bank_models.load_config(*overrides, "tracking=none"), home, run_dir, {})
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_a_fit_and_its_evaluation_in_two_processes_give_the_files_of_one(run_of,
 
 
 def test_the_test_rows_have_no_part_in_a_fit(tmp_path):
-    config = src.load_config("use_case=sentiment_analysis", "cv=none", "tracking=none")
+    config = bank_models.load_config("use_case=sentiment_analysis", "cv=none", "tracking=none")
     with Steps("as it is") as steps:
         rows = prepare(config, steps)
         test, table = rows.parts.split.test, rows.table
@@ -75,7 +75,7 @@ def test_the_test_rows_have_no_part_in_a_fit(tmp_path):
 
 
 def test_rows_that_come_back_from_files_are_those_that_were_fitted_on(home):
-    config = src.load_config(*KINDS["anomaly"])
+    config = bank_models.load_config(*KINDS["anomaly"])
     with Steps("again") as steps:
         expected = prepare(config, steps)
     rows, _ = handover.read(home, config)
@@ -96,4 +96,4 @@ def test_rows_or_a_split_that_the_model_does_not_come_from_are_refused(home, tmp
     frame = pd.read_parquet(tmp_path / "home" / name)
     frame.iloc[::-1].to_parquet(tmp_path / "home" / name, index=False)
     with pytest.raises(IntegrityError, match=f"{said}. Type: dvc repro fit@synthetic_identity"):
-        handover.read(tmp_path / "home", src.load_config(*KINDS["anomaly"]))
+        handover.read(tmp_path / "home", bank_models.load_config(*KINDS["anomaly"]))

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT, elsewhere, run_warm
 
-from src.pipeline import run as pipeline
+from bank_models.pipeline import run as pipeline
 
 MODELS = [
     "ensemble", "gradient_boosting", "hist_gradient_boosting", "lightgbm", "logistic_regression", "neural_network",
@@ -62,8 +62,8 @@ def german(tmp_path_factory, worker_id):
 
 def scores_of(run_dir: Path) -> tuple[str, int]:
     """Hash of what a saved model says of German credit's rows, and how many it decides are bad."""
-    from src.data import packaged
-    from src.runs import model_file
+    from bank_models.data import packaged
+    from bank_models.runs import model_file
 
     frame = packaged.load("german_credit", "bad").frame
     model = model_file.load(run_dir)
@@ -97,8 +97,8 @@ def test_a_saved_model_scores_the_same_bits_in_a_new_process(german, model):
 def test_the_metrics_file_is_what_the_saved_model_scores_on_the_saved_test_rows(german, model):
     from sklearn.metrics import accuracy_score, roc_auc_score
 
-    from src.data import packaged
-    from src.runs import model_file
+    from bank_models.data import packaged
+    from bank_models.runs import model_file
 
     metrics = json.loads((german(model) / "metrics.json").read_text())
     frame = packaged.load("german_credit", "bad").frame
@@ -132,7 +132,7 @@ def test_the_last_lines_say_score_interval_baseline_and_place(train, tmp_path):
 
 
 def test_a_run_ends_with_commands_that_use_it(train, german, tmp_path):
-    from src.data import packaged
+    from bank_models.data import packaged
 
     result = train(*german_credit("xgboost"))
     _, scores, compares = result.stderr[result.stderr.index("Next: open ") :].splitlines()
@@ -196,7 +196,7 @@ def test_an_unfinished_run_leaves_the_earlier_one_as_it_was(german):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_with_the_labels_permuted_every_interval_covers_one_half(compose, model, tmp_path):
-    from src.data import load
+    from bank_models.data import load
 
     use_case = compose("use_case=default_prediction").use_case
     frame = load.load("packaged", use_case, use_case.packaged, None, None, None).frame.sample(8000, random_state=0)

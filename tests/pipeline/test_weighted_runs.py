@@ -8,21 +8,21 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sk
 
-import src
-from src.data.dataset import Dataset
-from src.data.table import make_table
-from src.errors import ConfigError
-from src.evaluation import bias, performance
-from src.metrics.scorer import make_scorer
-from src.metrics.scores import decide
-from src.models.wrappers import predict_score
-from src.pipeline import handover
-from src.pipeline.fit import supervised
-from src.pipeline.fit.prepare import prepare
-from src.report import model_card
-from src.runs.comparison import Results, difference
-from src.runtime.progress import Steps
-from src.training.fit import fit
+import bank_models
+from bank_models.data.dataset import Dataset
+from bank_models.data.table import make_table
+from bank_models.errors import ConfigError
+from bank_models.evaluation import bias, performance
+from bank_models.metrics.scorer import make_scorer
+from bank_models.metrics.scores import decide
+from bank_models.models.wrappers import predict_score
+from bank_models.pipeline import handover
+from bank_models.pipeline.fit import supervised
+from bank_models.pipeline.fit.prepare import prepare
+from bank_models.report import model_card
+from bank_models.runs.comparison import Results, difference
+from bank_models.runtime.progress import Steps
+from bank_models.training.fit import fit
 
 BY_AMOUNT = ("use_case=credit_scoring", "~use_case.features.credit_amount_dm", "+use_case.weight_column=credit_amount_dm")
 WEIGHTED = {
@@ -71,11 +71,11 @@ def test_a_run_by_amount_has_scikit_learns_figures_and_says_that_they_are_weight
 
 
 def test_rows_are_scored_without_a_weight(tmp_path):
-    config = src.load_config(*BY_AMOUNT, "model=logistic_regression")
-    table = src.load_table(config)
+    config = bank_models.load_config(*BY_AMOUNT, "model=logistic_regression")
+    table = bank_models.load_table(config)
     assert "credit_amount_dm" not in table.features
-    parts = src.split(table, config)
-    found = src.evaluate(src.fit(src.make_recipe(config, table), table, parts), table, parts, config)
+    parts = bank_models.split(table, config)
+    found = bank_models.evaluate(bank_models.fit(bank_models.make_recipe(config, table), table, parts), table, parts, config)
     test, _ = table.rows(parts.split.test)
     unweighted = found.model.predict_proba(test.drop(columns="credit_amount_dm"))[:, 1]
     np.testing.assert_array_equal(unweighted, found.predictions.score)
@@ -99,7 +99,7 @@ def test_two_runs_are_compared_by_the_weights_of_the_first():
 
 
 def test_an_evaluation_reads_the_weights_of_the_rows_that_were_fitted(tmp_path):
-    config = src.load_config(*BY_AMOUNT, "model=logistic_regression", "cv=none")
+    config = bank_models.load_config(*BY_AMOUNT, "model=logistic_regression", "cv=none")
     with Steps("weighted") as steps:
         rows = prepare(config, steps)
         handover.write(tmp_path, config, rows, supervised.fit(config, rows, steps))
@@ -128,16 +128,18 @@ def test_an_evaluation_reads_the_weights_of_the_rows_that_were_fitted(tmp_path):
 )
 def test_weights_that_cannot_work_are_refused_in_a_sentence(overrides, said):
     with pytest.raises(ConfigError, match=said) as refusal:
-        src.load_config(*overrides)
+        bank_models.load_config(*overrides)
     assert len(str(refusal.value).splitlines()) <= 3
 
 
 @pytest.fixture(scope="module")
 def borrowers():
     """Settings, rows and split of Give Me Some Credit: all rows, of which 7 % default."""
-    config = src.load_config("use_case=default_prediction", "model=lightgbm", "n_threads=1", "model.params.n_estimators=60")
-    table = src.load_table(config)
-    return config, table, src.split(table, config).split
+    config = bank_models.load_config(
+        "use_case=default_prediction", "model=lightgbm", "n_threads=1", "model.params.n_estimators=60"
+    )
+    table = bank_models.load_table(config)
+    return config, table, bank_models.split(table, config).split
 
 
 def sampled(table, rows, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -148,7 +150,7 @@ def sampled(table, rows, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_sampling_weight_brings_the_probabilities_of_all_rows_back(borrowers):
     config, table, split = borrowers
-    recipe, weigh = src.make_recipe(config, table), lambda rows, weight: table.frame.iloc[rows].assign(weight=weight)
+    recipe, weigh = bank_models.make_recipe(config, table), lambda rows, weight: table.frame.iloc[rows].assign(weight=weight)
     parts = [sampled(table, rows, seed) for seed, rows in enumerate((split.train, split.val))]
     y_true, test = table.y[split.test], table.frame.iloc[split.test]
 

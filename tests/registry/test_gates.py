@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 from scipy.stats import hypergeom
 
-from src.evaluation.performance import evaluate
-from src.metrics.scorer import Scorer
-from src.metrics.scores import Prediction, decide
-from src.metrics.units import Units
-from src.registry.promotion import comparisons, demands
-from src.runs.comparison import Results, by_chance
+from bank_models.evaluation.performance import evaluate
+from bank_models.metrics.scorer import Scorer
+from bank_models.metrics.scores import Prediction, decide
+from bank_models.metrics.units import Units
+from bank_models.registry.promotion import comparisons, demands
+from bank_models.runs.comparison import Results, by_chance
 
 USE_CASE = {"task": "binary", "classes": None, "quantile": None, "margin": None}
 

@@ -16,17 +16,17 @@ import pandas as pd
 import pytest
 from conftest import KINDS, run_warm
 
-from src.errors import ConfigError, GateError, IntegrityError
-from src.files import folders, manifest, writing
-from src.registry import __main__ as command_line
-from src.registry import ledger as ledgers
-from src.registry import looks, signing, witness
-from src.registry.comparison import compare
-from src.registry.ledger import HEAD, LEDGER
-from src.registry.promotion import judge
-from src.registry.store import Registry, find, open_registry
-from src.registry.versions import newest, next_version, parse
-from src.runs import model_file
+from bank_models.errors import ConfigError, GateError, IntegrityError
+from bank_models.files import folders, manifest, writing
+from bank_models.registry import __main__ as command_line
+from bank_models.registry import ledger as ledgers
+from bank_models.registry import looks, signing, witness
+from bank_models.registry.comparison import compare
+from bank_models.registry.ledger import HEAD, LEDGER
+from bank_models.registry.promotion import judge
+from bank_models.registry.store import Registry, find, open_registry
+from bank_models.registry.versions import newest, next_version, parse
+from bank_models.runs import model_file
 
 ENTRY = {  # the specification's fields
     "model_id": str, "use_case_key": str, "algorithm": str, "version": str, "created_at": str, "created_by": str,
@@ -216,7 +216,9 @@ def test_a_registration_that_died_between_two_steps_is_taken_back_or_finished(re
     def die(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("src.registry.staging.publish" if stage == "line" else "src.registry.ledger.Ledger._write_head", die)
+    monkeypatch.setattr(
+        "bank_models.registry.staging.publish" if stage == "line" else "bank_models.registry.ledger.Ledger._write_head", die
+    )
     with pytest.raises(KeyboardInterrupt):
         registry.register(trained)
     monkeypatch.undo()
@@ -502,7 +504,7 @@ def test_versions_tested_on_other_rows_are_compared_by_their_intervals(registry,
 
 def test_what_was_in_production_then_is_told(registry, trained, monkeypatch, capsys):
     times = iter(f"2026-10-{day:02}T12:00:00Z" for day in range(1, 32))
-    monkeypatch.setattr("src.runs.provenance.now", lambda: next(times))
+    monkeypatch.setattr("bank_models.runs.provenance.now", lambda: next(times))
     one, other = registry.register(trained), registry.register(trained)
     registry.promote(one, None, "me", "first", [], False)
     registry.promote(other, one, "me", "second", [], False)
@@ -733,7 +735,7 @@ def test_a_link_or_a_file_that_nobody_wrote_in_a_run_folder_is_not_registered(re
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_of_every_kind_is_registered_with_and_without_clock_times(registry, run_of, tmp_path, kind):
-    from src.stages.outputs import timeless
+    from bank_models.stages.outputs import timeless
 
     names = manifest.names_in_manifest(run_of(kind))
     files = {name: manifest.read_verified(run_of(kind), name) for name in names}
@@ -797,7 +799,7 @@ def test_a_first_registration_that_died_is_taken_back_or_finished(registry, trai
         if step == "folder":  # the first head says that there are no lines yet
             dying.setattr(ledgers.Ledger, "_write_head", lambda *a: die() if heads else heads.append(write_head(*a)))
         else:
-            dying.setattr(f"src.registry.staging.{'copy' if step == 'staging' else 'publish'}", die)
+            dying.setattr(f"bank_models.registry.staging.{'copy' if step == 'staging' else 'publish'}", die)
         with pytest.raises(KeyboardInterrupt):
             registry.register(trained)
     assert registry.versions("credit_scoring") == []
@@ -1002,7 +1004,7 @@ def test_simultaneous_runs_of_one_folder_register_each_its_own_model(tmp_path):
 
 def test_a_clock_that_went_backwards_is_said_and_the_order_of_lines_counts(registry, trained, monkeypatch, capsys):
     times = iter(f"2026-10-{day:02}T12:00:00Z" for day in (5, 5, 9, 2))
-    monkeypatch.setattr("src.runs.provenance.now", lambda: next(times))
+    monkeypatch.setattr("bank_models.runs.provenance.now", lambda: next(times))
     one, other = registry.register(trained), registry.register(trained)
     registry.promote(one, None, "me", "first", [], False)
     registry.promote(other, one, "me", "second", [], False)

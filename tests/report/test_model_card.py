@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from conftest import run_warm
 
-from src.errors import ConfigError
-from src.report import number as formats
-from src.report.decision import COUNTS, per_thousand
-from src.report.model_card import render
-from src.report.model_card.command import command
-from src.report.model_card.markdown import block, code, number, share, table, text
+from bank_models.errors import ConfigError
+from bank_models.report import number as formats
+from bank_models.report.decision import COUNTS, per_thousand
+from bank_models.report.model_card import render
+from bank_models.report.model_card.command import command
+from bank_models.report.model_card.markdown import block, code, number, share, table, text
 
 ENTRY = {"model_id": "UC-COMP-008-v1.0.0", "version": "1.0.0", "created_at": "2026-01-02T03:04:05Z",
          "created_by": "ada", "status": "staging"}  # fmt: skip

@@ -12,20 +12,20 @@ import pytest
 from conftest import KINDS, ROOT, run_warm
 from html_page import Page
 
-from src import report
-from src.errors import TrainingError
-from src.registry.__main__ import main as registry_main
-from src.registry.promotion import judge, of_run, write
-from src.registry.store import Registry
-from src.report import model_card, number
-from src.report.__main__ import main
-from src.report.answers import decides
-from src.report.class_names import class_names
-from src.report.meaning import against_baseline, meaning
-from src.report.model_card import markdown
-from src.report.page import LIBRARY, embedded
-from src.report.run import Run, read
-from src.stages.outputs import publish
+from bank_models import report
+from bank_models.errors import TrainingError
+from bank_models.registry.__main__ import main as registry_main
+from bank_models.registry.promotion import judge, of_run, write
+from bank_models.registry.store import Registry
+from bank_models.report import model_card, number
+from bank_models.report.__main__ import main
+from bank_models.report.answers import decides
+from bank_models.report.class_names import class_names
+from bank_models.report.meaning import against_baseline, meaning
+from bank_models.report.model_card import markdown
+from bank_models.report.page import LIBRARY, embedded
+from bank_models.report.run import Run, read
+from bank_models.stages.outputs import publish
 
 MOST_BYTES = 600_000
 COUNTS = ("true_negatives", "false_positives", "false_negatives", "true_positives")
@@ -523,7 +523,7 @@ def test_the_command_refuses_what_is_no_run(tmp_path, capsys):
 
 def test_the_notice_names_the_library_with_its_hash():
     notice = (ROOT / "NOTICE").read_text()
-    assert f"src/report/vendored/{LIBRARY.name}" in notice
+    assert f"src/bank_models/report/vendored/{LIBRARY.name}" in notice
     assert hashlib.sha256(LIBRARY.read_bytes()).hexdigest() in notice
     assert LIBRARY.stat().st_size < 500_000
 

@@ -10,7 +10,7 @@ from browser import DESKTOP, PHONE, WIDTHS, check_draws, check_fits, n_sheets, n
 from conftest import KINDS
 from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score
 
-from src import report
+from bank_models import report
 
 LIGHT = """() => ["--muted", "--card"].map((name) => {
     const hex = getComputedStyle(document.documentElement).getPropertyValue(name).trim().slice(1);

@@ -12,9 +12,9 @@ from conftest import run_warm
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from src.report import comparison
-from src.report.__main__ import main
-from src.runs.comparison import difference, of_folder
+from bank_models.report import comparison
+from bank_models.report.__main__ import main
+from bank_models.runs.comparison import difference, of_folder
 
 HOSTILE = "<script>alert(1)</script>"
 

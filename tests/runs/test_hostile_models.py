@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from src.errors import IntegrityError
-from src.files import folders, manifest
-from src.runs import model_file
-from src.runs.model_checks import lightgbm_text, xgboost_buffer
-from src.runs.model_checks.fault import Malformed
-from src.scoring.model import load
+from bank_models.errors import IntegrityError
+from bank_models.files import folders, manifest
+from bank_models.runs import model_file
+from bank_models.runs.model_checks import lightgbm_text, xgboost_buffer
+from bank_models.runs.model_checks.fault import Malformed
+from bank_models.scoring.model import load
 
 KINDS = [
     kind for kind in hostile.KINDS if kind not in ("ensemble", "neural_network")
@@ -294,7 +294,7 @@ def test_mutants_of_a_booster_s_file_are_refused_or_score_and_nothing_else():
     """The first of thousands: `python tests/hostile_models.py N [kinds]` runs as many as one likes."""
     command = [sys.executable, "-W", "ignore", str(ROOT / "tests/hostile_models.py"), "14", "lightgbm"]
     result = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False
+        command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT}/src"}, check=False
     )
     assert result.returncode == 0, result.stdout + result.stderr
 
@@ -302,7 +302,7 @@ def test_mutants_of_a_booster_s_file_are_refused_or_score_and_nothing_else():
 def test_skops_is_imported_without_all_of_scikit_learn_and_leaves_that_as_it_is():
     script = (
         "import sys, sklearn.utils; kept = sklearn.utils.all_estimators\n"
-        "from src.runs.skops_io import skops\n"
+        "from bank_models.runs.skops_io import skops\n"
         "assert sklearn.utils.all_estimators is kept and callable(skops.io.dumps)\n"
         "assert not {'_pytest', 'torch', 'sklearn.gaussian_process'} & set(sys.modules)"
     )

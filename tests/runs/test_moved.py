@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.models.estimators import OURS
-from src.models.wrappers import predict_score
-from src.runs.model_checks import loads
-from src.runs.model_checks.moved import MOVED, OF_PACKAGE, rename
-from src.runs.model_file import TRUSTED, dump
+from bank_models.models.estimators import OURS
+from bank_models.models.wrappers import predict_score
+from bank_models.runs.model_checks import loads
+from bank_models.runs.model_checks.moved import MOVED, OF_PACKAGE, rename
+from bank_models.runs.model_file import TRUSTED, dump
 
 SAVED = zipfile.ZipFile(
     Path(__file__).resolve().parents[1] / "models_of_earlier_layout.zip"
@@ -40,7 +40,7 @@ def test_a_model_of_the_earlier_layout_scores_as_it_did(name, tmp_path):
 
 
 def test_every_class_of_ours_that_a_model_may_hold_is_among_them():
-    names = {name for name in TRUSTED if name.startswith("src.")}
+    names = {name for name in TRUSTED if name.startswith("bank_models.")}
     assert names <= {
         f"{module}.{name.rpartition('.')[2]}" for name in names for module in {*MOVED.values(), *OF_PACKAGE.values()}
     }
@@ -57,4 +57,4 @@ def test_classes_of_one_module_for_all_kinds_of_columns_are_found_where_their_ki
         ]
     }
     date, array = rename(schema)["content"]
-    assert (date["__module__"], array["__module__"]) == ("src.features.transformers.dates", "numpy")
+    assert (date["__module__"], array["__module__"]) == ("bank_models.features.transformers.dates", "numpy")

@@ -6,10 +6,10 @@ import shutil
 
 import pytest
 
-from src.errors import ConfigError
-from src.runs import listing
-from src.runs.__main__ import main
-from src.runs.writer import closing_line
+from bank_models.errors import ConfigError
+from bank_models.runs import listing
+from bank_models.runs.__main__ import main
+from bank_models.runs.writer import closing_line
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_runs_on_the_same_rows_are_compared_by_a_paired_test(root, capsys):
 
 @pytest.mark.parametrize("words", [["list", "task=binary"], ["compare", "{root}/a", "{root}/deep/b"]])
 def test_what_is_printed_below_runs_of_a_use_case_shows_them_on_one_page(root, capsys, tmp_path, words):
-    from src.report.__main__ import main as report
+    from bank_models.report.__main__ import main as report
 
     last = said(capsys, *(word.format(root=root) for word in words), "--root", str(root)).splitlines()[-1]
     what, _, command = last.partition(": python -m src.report ")

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from src.runtime import device
+from bank_models.runtime import device
 
 NAMES = ["NVIDIA H200", "NVIDIA T4"]
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from src.runtime.interrupt import answering
-from src.runtime.terminal import TO_LEAVE
+from bank_models.runtime.interrupt import answering
+from bank_models.runtime.terminal import TO_LEAVE
 
 START = """
 import os, sys, time
-from src.runtime.interrupt import answering
+from bank_models.runtime.interrupt import answering
 
 def leave(number):
     print("left", number, flush=True)
@@ -38,9 +38,9 @@ with answering(leave):
 """
 IN_A_QUERY = """
 import sqlite3, tempfile, threading
-from src.config.feature import Feature
-from src.data import sql
-from src.data.table_schema import TableSchema
+from bank_models.config.feature import Feature
+from bank_models.data import sql
+from bank_models.data.table_schema import TableSchema
 path = tempfile.mkdtemp() + "/bank.db"
 sqlite3.connect(path).execute("VACUUM")
 os.environ["BANK_URL"] = f"sqlite:///{path}"

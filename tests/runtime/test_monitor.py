@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from conftest import at_terminal
 
-from src.models.early_stopping import HISTORY, Patience
-from src.runtime import monitor
-from src.runtime.monitor import MB, Monitor
-from src.runtime.progress import Rounds
+from bank_models.models.early_stopping import HISTORY, Patience
+from bank_models.runtime import monitor
+from bank_models.runtime.monitor import MB, Monitor
+from bank_models.runtime.progress import Rounds
 
 COLUMNS = ["at_s", "step", "cpu_percent", "memory_mb", "gpu_percent", "gpu_memory_mb"]
 TRAINING = ["use_case=default_prediction", "model=lightgbm", "cv=none", "registry=none", "tracking=none"]

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pytest
 from conftest import ROOT
 
-from src.errors import ConfigError, DataError, IntegrityError, TrainingError, UserError
-from src.runtime import git
-from src.runtime.system_errors import explained
-from src.sweeps.job import said
+from bank_models.errors import ConfigError, DataError, IntegrityError, TrainingError, UserError
+from bank_models.runtime import git
+from bank_models.runtime.system_errors import explained
+from bank_models.sweeps.job import said
 
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
@@ -143,7 +143,9 @@ def test_a_page_that_may_not_be_written_leaves_nothing_behind(run_of, tmp_path):
 
 
 def test_what_a_search_imports_ends_with_the_search():
-    code = "import time; from src.tuning import workers; workers.warm_up(); print('started', flush=True); time.sleep(60)"
+    code = (
+        "import time; from bank_models.tuning import workers; workers.warm_up(); print('started', flush=True); time.sleep(60)"
+    )
     mark = f"MARK={os.getpid()}"
     search = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=os.environ | {"MARK": mark[5:]}, stdout=-1)
     assert search.stdout.readline() == b"started\n"

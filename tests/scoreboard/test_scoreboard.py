@@ -15,13 +15,13 @@ import pytest
 from conftest import run_warm
 from scoreboard_runs import METRICS, facts, write_portfolio, write_run
 
-from src.config.catalogue import CONF, catalogue
-from src.files import writing
-from src.registry.store import Registry
-from src.scoreboard import __main__ as command_line
-from src.scoreboard import page, runs
-from src.scoreboard import skill as lifts
-from src.scoreboard.checks import judge, verdict
+from bank_models.config.catalogue import CONF, catalogue
+from bank_models.files import writing
+from bank_models.registry.store import Registry
+from bank_models.scoreboard import __main__ as command_line
+from bank_models.scoreboard import page, runs
+from bank_models.scoreboard import skill as lifts
+from bank_models.scoreboard.checks import judge, verdict
 
 HOSTILE = "<script>alert(1)</script>\"'&|=[x](javascript:alert(1))"
 
@@ -424,7 +424,7 @@ def test_numbers_are_shown_with_as_many_figures_as_can_be_read():
 
 def test_the_age_is_that_of_the_training(root):
     write_run(root / "credit_scoring/xgboost", facts(created_at="2026-01-01T00:00:00Z"))
-    from src.scoreboard.board import board
+    from bank_models.scoreboard.board import board
 
     row = row_of(board([], runs.find([root]), {}, datetime(2026, 1, 11, tzinfo=UTC)), "credit_scoring")
     assert row["age_s"] == 864_000

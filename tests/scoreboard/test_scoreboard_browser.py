@@ -4,8 +4,8 @@ import pytest
 from browser import n_sheets, needs_chromium, violations
 from scoreboard_runs import METRICS, facts, write_portfolio, write_run
 
-from src.config.catalogue import CONF, catalogue
-from src.scoreboard import __main__ as command_line
+from bank_models.config.catalogue import CONF, catalogue
+from bank_models.scoreboard import __main__ as command_line
 
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1440, "height": 1000}
 TRAINED = 63  # of 65

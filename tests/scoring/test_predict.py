@@ -16,13 +16,13 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT, elsewhere, run_warm
 
-from src import predict
-from src.config.catalogue import full_name
-from src.data import packaged
-from src.errors import ConfigError, DataError, IntegrityError
-from src.files import manifest
-from src.predict import load_model
-from src.runs import model_file
+from bank_models import predict
+from bank_models.config.catalogue import full_name
+from bank_models.data import packaged
+from bank_models.errors import ConfigError, DataError, IntegrityError
+from bank_models.files import manifest
+from bank_models.predict import load_model
+from bank_models.runs import model_file
 
 LAGS = """\
 # @package _global_
@@ -68,7 +68,7 @@ def runs(tmp_path_factory):
 
 
 def _german() -> pd.DataFrame:
-    from src.files import yaml_file
+    from bank_models.files import yaml_file
 
     facts = yaml_file.read(ROOT / "conf/use_case/credit_scoring.yaml")["use_case"]
     frame = packaged.load(facts["packaged"], facts["target"]).frame
@@ -252,8 +252,8 @@ def test_categories_not_seen_in_training_are_scored_and_counted(runs, tmp_path, 
 
 
 def test_more_missing_values_than_declared_and_than_chance_explains_are_refused():
-    from src.config.feature import Feature
-    from src.scoring.statistics import Tally
+    from bank_models.config.feature import Feature
+    from bank_models.scoring.statistics import Tally
 
     features = {"age": Feature(type="float", max_missing=0.1)}
     by_chance, too_many = Tally(n_scored=100), Tally(n_scored=1000)
@@ -338,7 +338,7 @@ def test_fraud_is_short_for_transaction_fraud_and_other_names_are_themselves():
 
 
 def test_the_registry_gives_the_version_in_production_or_the_one_named(runs, tmp_path, german):
-    from src.registry.store import Registry
+    from bank_models.registry.store import Registry
 
     registry = Registry(tmp_path / "models")
     registered = registry.register(runs / "credit")
@@ -350,7 +350,7 @@ def test_the_registry_gives_the_version_in_production_or_the_one_named(runs, tmp
 
 
 def test_a_model_that_takes_the_place_of_the_one_the_registry_found_is_not_loaded(runs, tmp_path, monkeypatch):
-    from src.registry import store
+    from bank_models.registry import store
 
     version = store.Registry(tmp_path / "models").register(runs / "credit").version
     found = store.find("credit_scoring", version, tmp_path / "models")
@@ -366,13 +366,13 @@ def test_a_model_that_takes_the_place_of_the_one_the_registry_found_is_not_loade
 def test_help_is_quick_and_loading_imports_no_more_than_it_needs(python, runs, tmp_path):
     run = str(runs / "credit")
     code = (
-        "import sys; from src import predict; predict.main(['--help'])\n"
+        "import sys; from bank_models import predict; predict.main(['--help'])\n"
         "print(sorted(set(sys.modules) & {'sklearn', 'pandas', 'xgboost', 'numpy', 'pyarrow', 'yaml'}))\n"
         "from pathlib import Path\n"
-        "from src.registry.store import Registry\n"
+        "from bank_models.registry.store import Registry\n"
         f"version = Registry(Path({str(tmp_path)!r})).register(Path({run!r})).version\n"
         f"predict.load_model('credit_scoring', version, Path({str(tmp_path)!r}))\n"
-        "print(sorted(set(sys.modules) & {'hydra', 'omegaconf', 'optuna', 'src.train', 'src.tuning', 'torch'}))"
+        "print(sorted(set(sys.modules) & {'hydra', 'omegaconf', 'optuna', 'bank_models.train', 'bank_models.tuning', 'torch'}))"
     )
     result = python("-c", code)
     assert result.stdout.splitlines()[-2:] == ["[]", "[]"], result.stdout + result.stderr
@@ -404,6 +404,8 @@ def test_memory_does_not_grow_with_the_rows(runs, tmp_path, german, python):
         many = pa.Table.from_pandas(pd.concat([german] * copies, ignore_index=True))
         pq.write_table(many, tmp_path / "rows.parquet", row_group_size=1 << 20)
         words = [f"run_dir={runs}/credit", f"input={tmp_path}/rows.parquet", f"output={tmp_path}/s.parquet", "batch_rows=10000"]
-        result = python("-c", f"from src import predict; predict.main({words}); print(open('/proc/self/status').read())")
+        result = python(
+            "-c", f"from bank_models import predict; predict.main({words}); print(open('/proc/self/status').read())"
+        )
         peaks.append(int(result.stdout.split("VmHWM:")[1].split()[0]) / 1024)
     assert peaks[1] < peaks[0] + 30, peaks

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from conftest import ROOT, run_warm
 
-from src.config.catalogue import CONF, catalogue
-from src.stages import lineage, outputs, resolve
+from bank_models.config.catalogue import CONF, catalogue
+from bank_models.stages import lineage, outputs, resolve
 
 FEW = {"credit_scoring": "logistic_regression", "fair_lending": "logistic_regression", "segmentation": "kmeans"}
 LINEAR = ("credit_scoring", "fair_lending")
@@ -25,7 +25,6 @@ SIMULATED = {
 REAL = {"cross_sell": "ensemble", "interest_optimization": "linear_regression"}
 PARTS = (
     "conf",
-    "hydra_plugins",
     "src",
     ".dvc/config",
     ".dvc/plots",
@@ -150,11 +149,11 @@ def test_a_fact_that_only_an_evaluation_reads_trains_nothing(edited):
     ("name", "before", "after", "stale"),
     [
         ("conf/model/logistic_regression.yaml", "max_iter: 1000", "max_iter: 999", both(*LINEAR)),
-        ("src/models/clustering/linkage.py", IMPORT, f"{IMPORT}\nANOTHER = 1\n", both("segmentation")),
-        ("src/training/fit.py", IMPORT, f"{IMPORT}\nANOTHER = 1\n", both(*FEW)),
-        ("src/evaluation/drift.py", IMPORT, f"{IMPORT}\nANOTHER = 1\n", evaluations(*FEW)),
-        ("src/pipeline/fit/folds.py", IMPORT, f"{IMPORT}\nANOTHER = 1\n", fits(*LINEAR)),
-        ("src/data/catalogue/german_credit.yaml", "title: ", "title: New ", fits("credit_scoring")),
+        ("src/bank_models/models/clustering/linkage.py", IMPORT, f"{IMPORT}\nANOTHER = 1\n", both("segmentation")),
+        ("src/bank_models/training/fit.py", IMPORT, f"{IMPORT}\nANOTHER = 1\n", both(*FEW)),
+        ("src/bank_models/evaluation/drift.py", IMPORT, f"{IMPORT}\nANOTHER = 1\n", evaluations(*FEW)),
+        ("src/bank_models/pipeline/fit/folds.py", IMPORT, f"{IMPORT}\nANOTHER = 1\n", fits(*LINEAR)),
+        ("src/bank_models/data/catalogue/german_credit.yaml", "title: ", "title: New ", fits("credit_scoring")),
     ],
     ids=[
         "a model's parameters", "a module of clustering", "a module of all", "a module of the evaluation",
@@ -170,10 +169,12 @@ def test_words_and_what_no_result_depends_on_run_nothing_again(edited):
     edited.edit("conf/model/kmeans.yaml", "\nparams:", "\n# a word\nparams:")
     edited.edit("conf/model/xgboost.yaml", "max_depth: 6", "max_depth: 5")  # a model that none of them uses
     edited.edit("conf/model/logistic_regression.yaml", "\ngrid:\n", "\ngrid:\n  max_iter: [50]\n")  # only a search reads it
-    edited.edit("src/training/fit.py", IMPORT, f"# a word\n{IMPORT}")
-    edited.edit("src/use_cases.py", "import argparse\n", "import argparse\n\nANOTHER = 1\n")
+    edited.edit("src/bank_models/training/fit.py", IMPORT, f"# a word\n{IMPORT}")
+    edited.edit("src/bank_models/use_cases.py", "import argparse\n", "import argparse\n\nANOTHER = 1\n")
     edited.edit(
-        "src/report/__init__.py", "from __future__ import annotations\n", "from __future__ import annotations\n\nA = 1\n"
+        "src/bank_models/report/__init__.py",
+        "from __future__ import annotations\n",
+        "from __future__ import annotations\n\nA = 1\n",
     )
     assert edited.stale() == set()
 
@@ -219,7 +220,7 @@ def test_another_machine_pulls_a_model_and_scores_with_it(reproduced, tmp_path):
     there.dvc("remote", "add", "--local", "-d", "shelf", str(tmp_path / "shelf"))
     there.dvc("pull", "--quiet")
     assert there.repro() == set()
-    code = "import pandas; from pathlib import Path; from src.runs import model_file\n"
+    code = "import pandas; from pathlib import Path; from bank_models.runs import model_file\n"
     code += "model = model_file.load(Path('portfolio/credit_scoring/run'))\n"
     code += "print(model.predict_proba(pandas.read_parquet('portfolio/credit_scoring/data.parquet')).shape)"
     assert there.run(sys.executable, "-c", code) == "(1000, 2)\n"
@@ -232,33 +233,46 @@ def test_params_and_shown_plots_name_the_whole_portfolio():
 
 def test_a_module_that_a_run_loads_without_being_counted_is_refused(compose):
     settings = compose("use_case=credit_scoring").model_dump(mode="json")
-    lineage.check_loaded("fit", settings, ["src.train", "src.training.fit", "src.sweeps.record", "numpy"])
+    lineage.check_loaded(
+        "fit", settings, ["bank_models.train", "bank_models.training.fit", "bank_models.sweeps.record", "numpy"]
+    )
     with pytest.raises(
         lineage.IntegrityError,
-        match=r"src.models.clustering.estimators, src.models.neural.estimator: loaded by the stage fit, but not counted",
+        match=r"models.clustering.estimators, bank_models.models.neural.estimator: loaded by the stage fit, but not counted",
     ):
-        lineage.check_loaded("fit", settings, ["src.models.neural.estimator", "src.models.clustering.estimators"])
+        lineage.check_loaded(
+            "fit", settings, ["bank_models.models.neural.estimator", "bank_models.models.clustering.estimators"]
+        )
 
 
 def test_no_fit_counts_a_module_of_the_evaluation_and_one_that_loads_it_is_refused(compose):
     settings = compose("use_case=credit_scoring").model_dump(mode="json")
     assert not [
-        name for name in lineage.modules_of("fit", settings) if name.startswith(("src.evaluation", "src.pipeline.evaluate"))
+        name
+        for name in lineage.modules_of("fit", settings)
+        if name.startswith(("bank_models.evaluation", "bank_models.pipeline.evaluate"))
     ]
     found = set(lineage.modules_of("evaluate", settings))
-    assert {f"src.evaluation.{name}" for name in ("benchmarks", "explain.shapley", "fairness", "slices")} <= found
+    assert {f"bank_models.evaluation.{name}" for name in ("benchmarks", "explain.shapley", "fairness", "slices")} <= found
     of_clusters = set(lineage.modules_of("evaluate", compose("use_case=segmentation").model_dump(mode="json")))
-    assert not {"src.evaluation.benchmarks", "src.evaluation.fairness", "src.evaluation.slices"} & of_clusters
-    lineage.check_loaded("evaluate", settings, ["src.evaluation.fairness"])
-    with pytest.raises(lineage.IntegrityError, match=r"src.evaluation.fairness: loaded by the stage fit, but not counted"):
-        lineage.check_loaded("fit", settings, ["src.evaluation.fairness"])
+    assert (
+        not {"bank_models.evaluation.benchmarks", "bank_models.evaluation.fairness", "bank_models.evaluation.slices"}
+        & of_clusters
+    )
+    lineage.check_loaded("evaluate", settings, ["bank_models.evaluation.fairness"])
+    with pytest.raises(
+        lineage.IntegrityError, match=r"bank_models.evaluation.fairness: loaded by the stage fit, but not counted"
+    ):
+        lineage.check_loaded("fit", settings, ["bank_models.evaluation.fairness"])
 
 
 def test_a_trainer_counts_for_its_own_models_and_for_those_that_average_them(compose):
     def trainers(*words: str) -> set[str]:
         counted = lineage.modules_of("fit", compose("use_case=credit_scoring", *words).model_dump())
         return {
-            name.removeprefix("src.models.early_stopping.") for name in counted if name.startswith("src.models.early_stopping.")
+            name.removeprefix("bank_models.models.early_stopping.")
+            for name in counted
+            if name.startswith("bank_models.models.early_stopping.")
         }
 
     assert trainers("model=logistic_regression") == set()
@@ -269,7 +283,7 @@ def test_a_trainer_counts_for_its_own_models_and_for_those_that_average_them(com
 def test_a_transformer_counts_where_a_column_of_its_kind_is_declared(compose):
     def transformers(use_case: str) -> set[str]:
         counted = lineage.modules_of("fit", compose(f"use_case={use_case}").model_dump())
-        return {name.rpartition(".")[2] for name in counted if name.startswith("src.features.transformers.")}
+        return {name.rpartition(".")[2] for name in counted if name.startswith("bank_models.features.transformers.")}
 
     assert transformers("credit_scoring") == {"categories", "matrix", "numbers"}
     assert transformers("sentiment_analysis") == {"categories", "matrix", "numbers", "texts"}
@@ -285,7 +299,8 @@ def test_a_fit_is_not_given_what_only_an_evaluation_reads(compose):
 
 
 @pytest.mark.parametrize(
-    ("model", "used"), [("xgboost", "src.models.early_stopping.xgboost"), ("neural_network", "src.models.neural.network")]
+    ("model", "used"),
+    [("xgboost", "bank_models.models.early_stopping.xgboost"), ("neural_network", "bank_models.models.neural.network")],
 )
 def test_a_model_under_a_name_of_its_own_counts_what_its_estimator_uses(compose, model, used):
     settings = compose("use_case=credit_scoring", f"model={model}").model_dump()

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from src import gate as entry
+from bank_models import gate as entry
 
 BEFORE = {
     "credit_scoring": {"test_roc_auc": 0.8, "test_log_loss": 0.5},

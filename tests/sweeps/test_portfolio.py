@@ -15,15 +15,15 @@ import pytest
 from conftest import ROOT
 from omegaconf import OmegaConf
 
-from src.sweeps import results
-from src.sweeps.sweep import RAY_TASKS, cores_for
+from bank_models.sweeps import results
+from bank_models.sweeps.sweep import RAY_TASKS, cores_for
 
-# An entry like src.train, whose jobs take no time and do what their seed says
+# An entry like bank_models.train, whose jobs take no time and do what their seed says
 ENTRY = """
 import ctypes, json, multiprocessing, os, signal, sys, time
 from pathlib import Path
-from src import command_line
-from src.files import folders, writing
+from bank_models import command_line
+from bank_models.files import folders, writing
 
 SEEDS_THAT = json.loads(os.environ["SEEDS_THAT"])
 
@@ -75,7 +75,7 @@ def toy(tmp_path):
 
     def start(*overrides: str, **seeds_that) -> subprocess.Popen:
         env = os.environ | {
-            "PYTHONPATH": f"{tmp_path}:{ROOT}",
+            "PYTHONPATH": f"{tmp_path}:{ROOT}:{ROOT}/src",
             "CALLS": str(tmp_path / "calls"),
             "SEEDS_THAT": json.dumps({key.replace("_", " "): value for key, value in seeds_that.items()}),
         }
@@ -163,8 +163,8 @@ def test_optuna_searches_groups_and_settings_of_ours(sweep, tmp_path):
 
 
 def test_the_folder_of_a_job_is_the_one_that_hydra_shows(tmp_path):
-    from src.config.compose import CONF, compose_job, composer, resolved_path
-    from src.sweeps.plan import plan
+    from bank_models.config.compose import CONF, compose_job, composer, resolved_path
+    from bank_models.sweeps.plan import plan
 
     job = ["use_case=fraud", "model=lightgbm", "seed=3"]
     with composer([CONF]) as compose:
@@ -325,8 +325,8 @@ def test_a_job_whose_settings_or_files_changed_is_not_finished(sweep, tmp_path):
 
 
 def test_jobs_that_are_the_same_run_once_and_those_that_differ_never_share_a_folder(compose, tmp_path):
-    from src.config.compose import CONF
-    from src.sweeps.plan import plan
+    from bank_models.config.compose import CONF
+    from bank_models.sweeps.plan import plan
 
     def folders(*overrides):
         return [job.subdir for job in plan(list(overrides), [CONF], "", lambda done, total: None).jobs]

@@ -4,13 +4,13 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from src.config import CONF
-from src.tuning.storage import quiet_optuna
+from bank_models.config import CONF
+from bank_models.tuning.storage import quiet_optuna
 
 optuna = quiet_optuna()
+from bank_models.config.schema import SearchRange  # noqa: E402
+from bank_models.tuning.space import distributions  # noqa: E402
 from hydra_plugins.optuna_search import Memory, _finished  # noqa: E402
-from src.config.schema import SearchRange  # noqa: E402
-from src.tuning.space import distributions  # noqa: E402
 
 SPACE = distributions({name: SearchRange(type="float", low=-5, high=5) for name in ("x", "y")})
 SETTINGS = {"cmaes": [], "nsgaii": ["hydra.sweeper.sampler.population_size=8"]}

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from src.errors import ConfigError
-from src.tracking import dvc_folders
+from bank_models.errors import ConfigError
+from bank_models.tracking import dvc_folders
 
 
 @pytest.fixture
@@ -28,7 +28,11 @@ def project(tmp_path):
 
 def run(project: Path, *arguments: str, **env: str) -> str:
     """A module in the project, by a user who takes no right from anybody."""
-    kept = {name: value for name, value in os.environ.items() if name != dvc_folders.VARIABLE} | {"PYTHONPATH": str(ROOT)} | env
+    kept = (
+        {name: value for name, value in os.environ.items() if name != dvc_folders.VARIABLE}
+        | {"PYTHONPATH": f"{ROOT}:{ROOT}/src"}
+        | env
+    )
     given = {"cwd": project, "env": kept, "umask": 0, "capture_output": True, "text": True, "check": True}
     return subprocess.run([sys.executable, "-m", *arguments], **given).stdout
 
@@ -99,7 +103,7 @@ def test_a_site_cache_that_a_person_has_chosen_stays(project, monkeypatch):
 
 
 def test_make_repro_starts_dvc_with_private_folders(project, monkeypatch):
-    from src import reproduce
+    from bank_models import reproduce
 
     monkeypatch.chdir(project)
     monkeypatch.delenv(dvc_folders.VARIABLE, raising=False)

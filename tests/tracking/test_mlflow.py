@@ -22,12 +22,12 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from src.config.use_case import UseCase
-from src.data import load as source
-from src.errors import DataError, IntegrityError, TrainingError
-from src.files import manifest
-from src.predict import load_model
-from src.tracking import mlflow
+from bank_models.config.use_case import UseCase
+from bank_models.data import load as source
+from bank_models.errors import DataError, IntegrityError, TrainingError
+from bank_models.files import manifest
+from bank_models.predict import load_model
+from bank_models.tracking import mlflow
 
 SERVER = ROOT / ".venv-mlflow/bin/python"
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
@@ -220,7 +220,7 @@ def test_tags_say_whose_data_and_code_it_was(logged):
     run_dir, run = logged("binary")
     facts = read(run_dir, "metadata.json")
     expected = {"department": "compliance", "data.kind": "real", "data.frame_sha256": facts["data"]["frame_sha256"]}
-    expected |= {"mlflow.source.name": "src.train", "algorithm": "LogisticRegression"}
+    expected |= {"mlflow.source.name": "bank_models.train", "algorithm": "LogisticRegression"}
     if facts["environment"]["git"]:
         expected["mlflow.source.git.commit"] = facts["environment"]["git"]["revision"]
     assert expected.items() <= run.data.tags.items()
@@ -361,8 +361,8 @@ def test_nothing_is_printed_sent_elsewhere_or_left_changed(server, run_of, pytho
     code = f"""
 import logging, os, sys, threading
 from pathlib import Path
-from src.scoring import model  # the libraries that a training process has loaded
-from src.tracking import mlflow
+from bank_models.scoring import model  # the libraries that a training process has loaded
+from bank_models.tracking import mlflow
 assert "mlflow" not in sys.modules
 before = dict(os.environ), logging.root.handlers[:], logging.root.manager.disable
 line = mlflow.log(Path({str(run_of("binary"))!r}), {server!r})

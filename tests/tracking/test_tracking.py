@@ -11,11 +11,11 @@ import pytest
 import yaml
 from conftest import ROOT, run_warm
 
-from src import tracking
-from src.errors import ConfigError
-from src.files import manifest
-from src.runs import experiments
-from src.tracking import dvclive
+from bank_models import tracking
+from bank_models.errors import ConfigError
+from bank_models.files import manifest
+from bank_models.runs import experiments
+from bank_models.tracking import dvclive
 
 FORK = multiprocessing.get_context("fork")
 SMALL = ["use_case=credit_scoring", "model=dummy", "cv=none", "registry=none"]

@@ -6,11 +6,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from src.errors import DataError
-from src.files import folders
-from src.metrics.scores import expected_calibration_error
-from src.runs import model_file
-from src.training.calibration import calibrate, reliability
+from bank_models.errors import DataError
+from bank_models.files import folders
+from bank_models.metrics.scores import expected_calibration_error
+from bank_models.runs import model_file
+from bank_models.training.calibration import calibrate, reliability
 
 RNG = np.random.default_rng(0)
 X = pd.DataFrame({"z": RNG.normal(size=6000)})

@@ -5,8 +5,8 @@ import pytest
 from sklearn.metrics import log_loss
 from test_fit import FIT, FRAME, NEW, STOP, Y, recipe
 
-from src.training.ensemble import EnsembleRecipe, greedy_weights, inner_folds, mean_loss, out_of_fold
-from src.training.fit import fit
+from bank_models.training.ensemble import EnsembleRecipe, greedy_weights, inner_folds, mean_loss, out_of_fold
+from bank_models.training.fit import fit
 
 RNG = np.random.default_rng(0)
 MEMBERS = {"xgboost": recipe("xgboost"), "lightgbm": recipe("lightgbm")}

@@ -9,14 +9,14 @@ from sklearn.metrics import f1_score, log_loss
 from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold
 from xgboost.core import XGBoostError
 
-from src.config.feature import Feature
-from src.errors import ConfigError, DataError
-from src.metrics.scores import compute, decide, decide_held_out, halves
-from src.metrics.threshold import highest_f1
-from src.models.early_stopping import Patience
-from src.models.early_stopping.xgboost import explained, grows_one_by_one
-from src.models.wrappers import predict_score, with_threshold
-from src.training.cross_validation import (
+from bank_models.config.feature import Feature
+from bank_models.errors import ConfigError, DataError
+from bank_models.metrics.scores import compute, decide, decide_held_out, halves
+from bank_models.metrics.threshold import highest_f1
+from bank_models.models.early_stopping import Patience
+from bank_models.models.early_stopping.xgboost import explained, grows_one_by_one
+from bank_models.models.wrappers import predict_score, with_threshold
+from bank_models.training.cross_validation import (
     cross_validate,
     draw_folds,
     fold_columns,
@@ -25,8 +25,8 @@ from src.training.cross_validation import (
     mean_interval,
     summarise,
 )
-from src.training.fit import Recipe, fit
-from src.training.repeats import n_repeats_of
+from bank_models.training.fit import Recipe, fit
+from bank_models.training.repeats import n_repeats_of
 
 BOOSTERS = {
     "xgboost": ("XGBClassifier", {"n_estimators": 300, "learning_rate": 0.2, "max_depth": 4, "subsample": 0.8}),
@@ -124,7 +124,7 @@ def test_without_restoring_the_model_keeps_every_round_it_was_trained_for(model)
 
 def test_a_wide_table_is_fitted_node_by_node_and_scores_the_same(monkeypatch):
     usual = fit_on(FIT, recipe("xgboost", n_estimators=20))
-    monkeypatch.setattr("src.models.early_stopping.xgboost.MANY_COLUMNS", 2)
+    monkeypatch.setattr("bank_models.models.early_stopping.xgboost.MANY_COLUMNS", 2)
     thrifty = fit_on(FIT, recipe("xgboost", n_estimators=20))
     assert thrifty.model.predict_proba(FRAME).tobytes() == usual.model.predict_proba(FRAME).tobytes()
     assert thrifty.pipeline[-1].get_params() == usual.pipeline[-1].get_params()

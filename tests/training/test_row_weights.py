@@ -8,18 +8,18 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss, mean_pinball_loss, root_mean_squared_error
 
-from src.config.feature import Feature
-from src.evaluation.baselines import baseline_scores
-from src.evaluation.benchmarks import scale
-from src.metrics.scorer import make_scorer
-from src.models.early_stopping import Patience
-from src.models.wrappers import predict_score
-from src.training.calibration import calibrate, cross_fitted, reliability
-from src.training.cross_validation import cross_validate
-from src.training.ensemble import greedy_weights
-from src.training.fit import Recipe, class_weights, fit, smearing
-from src.tuning.fold_fits import fit_and_score
-from src.tuning.folds import SearchRows, prepare_folds
+from bank_models.config.feature import Feature
+from bank_models.evaluation.baselines import baseline_scores
+from bank_models.evaluation.benchmarks import scale
+from bank_models.metrics.scorer import make_scorer
+from bank_models.models.early_stopping import Patience
+from bank_models.models.wrappers import predict_score
+from bank_models.training.calibration import calibrate, cross_fitted, reliability
+from bank_models.training.cross_validation import cross_validate
+from bank_models.training.ensemble import greedy_weights
+from bank_models.training.fit import Recipe, class_weights, fit, smearing
+from bank_models.tuning.fold_fits import fit_and_score
+from bank_models.tuning.folds import SearchRows, prepare_folds
 
 RNG = np.random.default_rng(0)
 N = 900

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.config.feature import Feature
-from src.training.cross_validation import fit_fold
-from src.training.fit import Recipe, fit, smearing
-from src.training.recipe import make_recipe
+from bank_models.config.feature import Feature
+from bank_models.training.cross_validation import fit_fold
+from bank_models.training.fit import Recipe, fit, smearing
+from bank_models.training.recipe import make_recipe
 
 RNG = np.random.default_rng(0)
 N = 12_000

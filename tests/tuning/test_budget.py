@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 from test_tuning import SEVERAL, case, search  # noqa: F401
 
-from src import load_config
-from src.config.compose import implied
-from src.config.schema import seconds_of
-from src.errors import ConfigError
-from src.models.early_stopping import Patience
-from src.training.recipe import make_recipe
-from src.tuning.fold_fits import with_setting
-from src.tuning.search import MOST_TRIALS
-from src.tuning.tune import Average
+from bank_models import load_config
+from bank_models.config.compose import implied
+from bank_models.config.schema import seconds_of
+from bank_models.errors import ConfigError
+from bank_models.models.early_stopping import Patience
+from bank_models.training.recipe import make_recipe
+from bank_models.tuning.fold_fits import with_setting
+from bank_models.tuning.search import MOST_TRIALS
+from bank_models.tuning.tune import Average
 
 
 @pytest.mark.parametrize(

@@ -22,26 +22,26 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
 from sklearn.pipeline import Pipeline
 
-from src import command_line, load_config, load_table
-from src.errors import ConfigError, IntegrityError, TrainingError
-from src.features.preprocessing import make_features
-from src.metrics.scorer import make_scorer
-from src.models.estimators import make_estimator
-from src.models.wrappers import predict_score
-from src.pipeline.fit.search import save_tuned
-from src.training.cross_validation import fit_fold
-from src.training.ensemble import EnsembleRecipe
-from src.training.fit import fit
-from src.training.recipe import make_recipe
-from src.tuning import workers
-from src.tuning.fold_fits import LENGTHS, fit_and_score
-from src.tuning.folds import Fold, SearchRows, prepare_folds
-from src.tuning.methods import GridSearch, Halving, MultiModelSearch, Proposal
-from src.tuning.search import Budget
-from src.tuning.space import Space, distributions
-from src.tuning.storage import Trial
-from src.tuning.trial import cannot_win
-from src.tuning.tune import Average, model_of, run_search
+from bank_models import command_line, load_config, load_table
+from bank_models.errors import ConfigError, IntegrityError, TrainingError
+from bank_models.features.preprocessing import make_features
+from bank_models.metrics.scorer import make_scorer
+from bank_models.models.estimators import make_estimator
+from bank_models.models.wrappers import predict_score
+from bank_models.pipeline.fit.search import save_tuned
+from bank_models.training.cross_validation import fit_fold
+from bank_models.training.ensemble import EnsembleRecipe
+from bank_models.training.fit import fit
+from bank_models.training.recipe import make_recipe
+from bank_models.tuning import workers
+from bank_models.tuning.fold_fits import LENGTHS, fit_and_score
+from bank_models.tuning.folds import Fold, SearchRows, prepare_folds
+from bank_models.tuning.methods import GridSearch, Halving, MultiModelSearch, Proposal
+from bank_models.tuning.search import Budget
+from bank_models.tuning.space import Space, distributions
+from bank_models.tuning.storage import Trial
+from bank_models.tuning.trial import cannot_win
+from bank_models.tuning.tune import Average, model_of, run_search
 
 SEARCHED = {"learning_rate": (0.02, 0.3), "max_depth": (2, 6), "min_child_weight": (1.0, 20.0)}
 
@@ -552,7 +552,7 @@ def test_the_command_line_tunes_saves_and_takes_up_what_was_found(train, tmp_pat
     assert train(*chosen, "tuning.n_workers=2", "n_threads=2").returncode == 0
     assert (tmp_path / "run/model.skops").read_bytes() == model
     assert same(pd.read_csv(tmp_path / "run/trials.csv"), trials)
-    monkeypatch.setattr("src.pipeline.fit.search.CONF", tmp_path)
+    monkeypatch.setattr("bank_models.pipeline.fit.search.CONF", tmp_path)
     written = save_tuned("credit_scoring", "xgboost", facts["tuning"]["best_params"])
     assert written == tmp_path / "tuned/credit_scoring_xgboost.yaml"
     assert yaml.safe_load(written.read_text()) == facts["tuning"]["best_params"]

@@ -1,6 +1,6 @@
 """What the training system is told of the scorecard."""
 
-from src.models.algorithm import FOR_TREES, Algorithm
+from bank_models.models.algorithm import FOR_TREES, Algorithm
 
 SCORECARD = Algorithm(
     "additive_scorecard.scorecard",

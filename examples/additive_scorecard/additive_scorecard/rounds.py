@@ -1,4 +1,4 @@
-"""The scorecard, round by round, stopped where the loss of val stops falling: see `src.models.early_stopping`."""
+"""The scorecard, round by round, stopped where the loss of val stops falling: see `bank_models.models.early_stopping`."""
 
 import numpy as np
 from sklearn.metrics import log_loss, root_mean_squared_error

@@ -1,6 +1,6 @@
 """A section of the report: the observed rate in each tenth of the test rows, ordered by score."""
 
-from src.extensions.report_sections import Grid, Paragraph, Part, Plot
+from bank_models.extensions.report_sections import Grid, Paragraph, Part, Plot
 
 
 def deciles_of_risk(figures, tables):

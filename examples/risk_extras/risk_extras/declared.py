@@ -1,11 +1,11 @@
 """What the training system is told of the metric, the transformer and the report section."""
 
+from bank_models.extensions.features import Transformer
+from bank_models.extensions.report_sections import ReportSection
+from bank_models.metrics.names import Metric
 from risk_extras.deciles import deciles_of_risk
 from risk_extras.gini import gini
 from risk_extras.quantile_rank import QuantileRank
-from src.extensions.features import Transformer
-from src.extensions.report_sections import ReportSection
-from src.metrics.names import Metric
 
 GINI = Metric(
     tasks=("binary",),

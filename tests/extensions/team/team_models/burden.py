@@ -1,6 +1,6 @@
 """A section of the report: what counts most, in the team's words."""
 
-from src.extensions.report_sections import Grid, Paragraph, Part, Plot
+from bank_models.extensions.report_sections import Grid, Paragraph, Part, Plot
 
 
 def debt_burden(figures, tables):

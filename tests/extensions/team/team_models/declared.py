@@ -1,10 +1,10 @@
 """What the training system is told of our models, metrics and so on."""
 
-from src.extensions.data_sources import Source
-from src.extensions.features import Transformer
-from src.extensions.report_sections import ReportSection
-from src.metrics.names import Metric
-from src.models.algorithm import FOR_TREES, Algorithm
+from bank_models.extensions.data_sources import Source
+from bank_models.extensions.features import Transformer
+from bank_models.extensions.report_sections import ReportSection
+from bank_models.metrics.names import Metric
+from bank_models.models.algorithm import FOR_TREES, Algorithm
 from team_models.burden import debt_burden
 from team_models.ledger import branch_ledger
 from team_models.mean_target import MeanTarget

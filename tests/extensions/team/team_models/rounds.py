@@ -5,7 +5,7 @@ from sklearn.metrics import log_loss, root_mean_squared_error
 
 
 def train(estimator, loss, rows, parts, patience, matrix, on_round):
-    """As the training system asks: see `src.models.early_stopping`."""
+    """As the training system asks: see `bank_models.models.early_stopping`."""
     estimator.set_params(directions=list(matrix.monotone) if any(matrix.monotone) else None)
     X = np.asarray(rows.X, dtype="float64")
     estimator.classes_ = np.unique(rows.y)

@@ -1,0 +1,61 @@
+"""Cross-validation of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from bank_models.data.weights import check_folds
+from bank_models.errors import DataError
+from bank_models.training.cross_validation import cross_validate, draw_folds, fold_columns, make_splitter
+from bank_models.training.recipe import scoring_of
+
+if TYPE_CHECKING:
+    from bank_models.config.schema import CrossValidation, TrainingConfig
+    from bank_models.data.table import Table
+    from bank_models.training.fit import Recipe
+
+
+def score_folds(
+    config: TrainingConfig, recipe: Recipe, table: Table, train: np.ndarray, n_repeats: int, advance: Callable[[], None]
+) -> pd.DataFrame:
+    """Cross-validate on the train part, as a table with a row for each fold of each repeat; empty for `cv=none`."""
+    scoring = scoring_of(config)
+    if config.cv.method == "none":
+        return pd.DataFrame(columns=fold_columns(scoring))
+    rows = []
+    for repeat, drawn in enumerate(draw_repeats(config.cv, table, train, recipe.task, n_repeats), start=1):
+        folds, is_ordered, groups = drawn
+        for row in cross_validate(recipe, *table.rows(train), folds, scoring, is_ordered, groups, table.periods(train)):
+            rows.append({"repeat": repeat, **row} if n_repeats > 1 else row)
+            advance()
+    return pd.DataFrame(rows)
+
+
+def draw_repeats(cv: CrossValidation, table: Table, train: np.ndarray, task: str, n_repeats: int) -> list[tuple]:
+    """Folds of each repeat, see `draw`; of small tables, which are repeated unasked, as many as hold every class."""
+    if n_repeats == 1:
+        return [draw(cv, table, train, task)]
+    state, found = np.random.RandomState(cv.random_state), []
+    for _ in range(n_repeats):
+        try:
+            found.append(draw(cv, table, train, task, random_state=state))
+        except DataError:
+            if cv.n_repeats or not found:
+                raise
+    return found
+
+
+def draw(
+    cv: CrossValidation, table: Table, train: np.ndarray, task: str, n_folds: int | None = None, random_state=None
+) -> tuple:
+    """Folds of the train part, whether they keep the order of time, and the groups that they keep together."""
+    times = table.times[train] if cv.method == "time_series" else None
+    groups = table.groups[train] if "group" in cv.method else None
+    splitter = make_splitter(cv.method, n_folds or cv.n_folds, cv.shuffle, random_state or cv.random_state)
+    folds = draw_folds(splitter, table.y[train], task, times, groups, table.contents[train])
+    check_folds(folds, table.y[train], table.weights(train), task)
+    return folds, times is not None, groups

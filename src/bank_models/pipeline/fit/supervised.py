@@ -1,0 +1,77 @@
+"""Fit of a supervised run: tune, cross-validate, fit, decide."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from bank_models.config.schema import seconds_of
+from bank_models.metrics import threshold
+from bank_models.models.wrappers import CheapestClass, predict_score, with_threshold
+from bank_models.pipeline.fit.folds import score_folds
+from bank_models.pipeline.fit_result import FitResult
+from bank_models.training import fit as training
+from bank_models.training.calibration import calibrate, cross_fitted
+from bank_models.training.recipe import make_recipe, scorer_of
+from bank_models.training.repeats import n_repeats_of
+
+if TYPE_CHECKING:
+    from bank_models.config.schema import TrainingConfig
+    from bank_models.data.table import Table
+    from bank_models.pipeline.rows import Parts, Rows
+    from bank_models.runtime.progress import Steps
+    from bank_models.training.fit import Fitted, Recipe
+    from bank_models.tuning.tune import SearchResult
+
+
+def fit(config: TrainingConfig, rows: Rows, steps: Steps) -> FitResult:
+    """Search, cross-validate and fit on train; stop, calibrate and decide on val."""
+    table, train = rows.table, rows.parts.split.train
+    recipe, search = make_recipe(config, table.features), _search(config, rows, steps)
+    recipe = search.applied_to(recipe) if search else recipe
+    n_repeats = n_repeats_of(config.cv.n_repeats, len(table.frame), len(table.features), config.cv.shuffle)
+    cv_results = pd.DataFrame()
+    if not config.budget:
+        with steps.step("cross-validate", total=config.cv.n_folds * n_repeats) as advance:
+            cv_results = score_folds(config, recipe, table, train, n_repeats, advance)
+    with steps.step("fit", total=None) as advance:
+        known = *table.rows(train), *table.rows(rows.parts.split.val)
+        fitted = training.fit(recipe, *known, with_train_loss=True, on_round=steps.rounds(advance, recipe.patience))
+    with steps.step("decide"):
+        return decide_on_val(config, recipe, fitted, table, rows.parts, cv_results, search)
+
+
+def _search(config: TrainingConfig, rows: Rows, steps: Steps) -> SearchResult | None:
+    if config.tuning.method == "none":
+        return None
+    from bank_models.pipeline.fit.search import tune
+
+    recipe, scorer = make_recipe(config, rows.table.features), scorer_of(config.use_case, rows.table.y)
+    left_s = seconds_of(config.budget) - steps.elapsed_s if config.budget else None
+    with steps.step("tune") as advance:
+        return tune(config, recipe, rows.table, rows.parts.split.train, scorer, advance, left_s)
+
+
+def decide_on_val(
+    config: TrainingConfig,
+    recipe: Recipe,
+    fitted: Fitted,
+    table: Table,
+    parts: Parts,
+    cv_results: pd.DataFrame,
+    search: SearchResult | None = None,
+) -> FitResult:
+    """Calibrate and choose how to decide; no test row is looked at."""
+    use_case, task, (val, y_val) = config.use_case, config.use_case.task, table.rows(parts.split.val)
+    model, weight = fitted.model, table.weights(parts.split.val)
+    if config.calibration != "none":
+        model = calibrate(model, config.calibration, val, y_val, weight)
+    unseen = val_score = predict_score(model, val, task)
+    if config.calibration != "none":
+        unseen = cross_fitted(fitted.model, config.calibration, val, y_val, config.seed, weight)
+    if task == "binary":
+        model = with_threshold(model, threshold.choose(y_val, val_score, threshold.prices(use_case.cost, val), weight))
+    if use_case.cost_matrix:
+        model = CheapestClass(model, threshold.cost_array(use_case.cost_matrix.costs, use_case.classes))
+    return FitResult(recipe, model, val_score, unseen, fitted.best_iteration, fitted.history, cv_results, search)

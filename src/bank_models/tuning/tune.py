@@ -1,0 +1,213 @@
+"""Tuning: prepare the folds, search, return the result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bank_models.metrics.names import as_score, is_loss
+from bank_models.metrics.scorer import Scorer
+from bank_models.training.ensemble import greedy_weights
+from bank_models.training.fit import Recipe
+from bank_models.tuning.fold_fits import with_setting
+from bank_models.tuning.folds import Candidate, SearchRows, prepare_folds
+from bank_models.tuning.predictions import Predictions, folder_of
+from bank_models.tuning.results import summary
+from bank_models.tuning.search import MOST_TRIALS, Budget, Search, SearchHistory, best_trial, whole_trials
+from bank_models.tuning.space import Space, make_method
+from bank_models.tuning.storage import Memory, Storage, Trial, table
+from bank_models.tuning.trial import value_on
+
+
+@dataclass(frozen=True)
+class Average:
+    """How trials are averaged.
+
+    Attributes
+    ----------
+    n_picks, n_members : int
+        See `bank_models.training.ensemble.greedy_weights`.
+    fit_s : float, optional
+        Seconds that the fit of all members may take, as their trials tell: else there are fewer.
+    """
+
+    n_picks: int
+    n_members: int
+    fit_s: float | None = None
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search came to.
+
+    Attributes
+    ----------
+    params : dict of str to dict
+        By trial, of those that won: what differs from the recipe's own parameters. A trial is named by its model or, where an
+        average is made of trials, by its model and number: "lightgbm:12".
+    weights : dict of str to float
+        Of the trials that won, 1 in all.
+    table : DataFrame
+        A row for each trial.
+    facts : dict
+        See `bank_models.tuning.results.summary`.
+    notes : list of str
+        What a reader of the run has to know.
+    """
+
+    params: dict[str, dict[str, Any]]
+    weights: dict[str, float]
+    table: pd.DataFrame
+    facts: dict[str, Any]
+    notes: list[str]
+
+    def applied_to(self, recipe: Recipe) -> Recipe:
+        """A recipe with the parameters that were found: its own, or those of an ensemble's members and their weights."""
+        if not recipe.members:
+            (params,) = self.params.values()
+            return with_setting(recipe, params)
+        members = {name: with_setting(recipe.members[model_of(name)], params) for name, params in self.params.items()}
+        return replace(recipe, members=members, weights=self.weights)
+
+    def best_params(self) -> dict[str, dict[str, Any]]:
+        """Parameters of the trial with the largest weight of each model that won."""
+        by_weight = sorted(self.params, key=lambda name: self.weights[name])
+        return {model_of(name): self.params[name] for name in by_weight}
+
+
+def model_of(name: str) -> str:
+    """The model of a trial that won, by its name in a `SearchResult`."""
+    return name.partition(":")[0]
+
+
+def run_search(
+    spaces: Mapping[str, Space],
+    rows: SearchRows,
+    scorer: Scorer,
+    method: str,
+    budget: Budget,
+    advance: Callable,
+    storage: str | None = None,
+    study: str = "",
+    average: Average | None = None,
+) -> SearchResult:
+    """Search for the parameters with the best mean of the metric over the folds.
+
+    Parameters
+    ----------
+    spaces : mapping of str to Space
+        By model: one, or several for the method "auto".
+    rows : SearchRows
+    scorer : Scorer
+    method : {"grid_search", "random_search", "bayesian", "halving", "auto"}
+    budget : Budget
+    advance : callable
+        Takes the number of finished proposals, that of all, and a line about them.
+    storage : str, optional
+        Address of a database that keeps the trials.
+    study : str
+        Stands for all that decides the trials; a search goes on with the trials of this name in the storage.
+    average : Average, optional
+        Of trials, for the method "auto".
+
+    Returns
+    -------
+    SearchResult
+    """
+    start = time.perf_counter()
+    candidates = {name: Candidate(space.recipe, prepare_folds(space.recipe, rows)) for name, space in spaces.items()}
+    preparation_s = time.perf_counter() - start
+    if budget.leaves_trials and budget.timeout_s is not None:
+        budget = replace(budget, timeout_s=max(1.0, budget.timeout_s - preparation_s))
+    how = make_method(method, spaces, scorer.metric, budget.n_iter, budget.max_concurrent_trials)
+    distributions = {name: space.of_every_parameter(how.is_grid) for name, space in spaces.items()}
+    recipe = next(iter(spaces.values())).recipe
+    store = Memory() if storage is None else Storage(storage, study, distributions, is_loss(scorer.metric))
+
+    def tell(trials: list[Trial]) -> None:
+        done, in_all, line = _progress(trials, how.n_proposals, scorer.metric, len(spaces) > 1)
+        if in_all == MOST_TRIALS and budget.timeout_s:
+            in_all = round(budget.timeout_s)
+            done = min(in_all, round(time.perf_counter() - start))
+        advance(done, in_all, line)
+
+    with folder_of(storage, study) as folder:
+        kept = Predictions(folder, [len(held_out) for _, held_out in rows.folds])
+        history = Search(how, candidates, scorer, recipe.n_threads, budget, kept).run(store, tell)
+        trials = history.trials
+        weights, value = _weights(history, recipe, scorer, average) if average else ({best_trial(trials).model: 1.0}, None)
+    facts = summary(trials, distributions, len(rows.folds), preparation_s, recipe.random_state)
+    facts |= {"method": method, "is_complete": _n_proposals(trials) == how.n_proposals}
+    facts |= {"weights": weights, "weighted_value": value} if average else {}
+    notes = _notes(trials, method, scorer.metric, len(rows.folds), how.n_proposals, budget.timeout_s)
+    by_name = (
+        {_name(trial): trial for trial in whole_trials(trials)} if average else {best_trial(trials).model: best_trial(trials)}
+    )
+    params = {name: by_name[name].params for name in weights}
+    return SearchResult(params, weights, table(trials), facts, notes)
+
+
+def _n_proposals(trials: Sequence[Trial]) -> int:
+    return len({trial.proposal for trial in trials})
+
+
+def _progress(trials: Sequence[Trial], n_proposals: int, metric: str, is_of_several: bool) -> tuple[int, int, str]:
+    """How many proposals are finished, of how many, and a line about them."""
+    best, n_dropped = best_trial(trials), sum(trial.state == "PRUNED" for trial in trials)
+    which = f" ({best.model})" if best and is_of_several else ""
+    line = f"best {metric} {best.value:.4f}{which}, {n_dropped} dropped" if best else ""
+    return _n_proposals(trials), n_proposals, line
+
+
+def _notes(
+    trials: Sequence[Trial], method: str, metric: str, n_folds: int, n_proposals: int, timeout_s: float | None
+) -> list[str]:
+    notes = [
+        f"{len(trials)} trials of {method}: best {metric} {best_trial(trials).value:.4f} on {n_folds} folds of "
+        "train. The search chose it, so it is too good; so is cross-validation on the same rows. Test is not."
+    ]
+    if (n_done := _n_proposals(trials)) < n_proposals:
+        of = f" of {n_proposals}" if n_proposals < MOST_TRIALS else ""
+        notes.append(
+            f"The search stopped after {timeout_s:.0f} s with {n_done}{of} settings tried: another machine tries others."
+        )
+    return notes
+
+
+def _name(trial: Trial) -> str:
+    return f"{trial.model}:{trial.number}"
+
+
+def _is_affordable(members: Sequence[Trial], n_folds: int, fit_s: float | None) -> bool:
+    """Whether models with the parameters of trials are fitted on all rows in so many seconds: a fold has fewer."""
+    return fit_s is None or sum(trial.seconds / (n_folds - 1) for trial in members) <= fit_s
+
+
+def _weights(history: SearchHistory, recipe: Recipe, scorer: Scorer, average: Average) -> tuple[dict[str, float], float]:
+    """Weights of trials in an average of their predictions for held-out rows, and its metric.
+
+    All weight goes to the best one if no average does better over the folds.
+    """
+    whole = {_name(trial): trial for trial in whole_trials(history.trials)}
+    folds = next(iter(history.candidates.values())).folds
+    predictions = {name: history.predictions(trial) for name, trial in whole.items()}
+    stacked = {name: np.concatenate(of_folds) for name, of_folds in predictions.items()}
+    y_true = np.concatenate([fold.y_held_out for fold in folds])
+    weight = np.concatenate([fold.units.weight for fold in folds]) if recipe.weight_column else None
+    n_members, weights = average.n_members, {}
+    while not weights or (n_members and not _is_affordable([whole[name] for name in weights], len(folds), average.fit_s)):
+        weights = greedy_weights(stacked, y_true, recipe.loss, average.n_picks, recipe.quantile, n_members, weight)
+        n_members = min(n_members, len(weights)) - 1
+
+    def value_of(weighted: dict[str, float]) -> float:
+        means = [sum(weight * predictions[name][i] for name, weight in weighted.items()) for i in range(len(folds))]
+        return float(np.mean([value_on(recipe, scorer, fold, mean) for fold, mean in zip(folds, means, strict=True)]))
+
+    single = {_name(best_trial(history.trials)): 1.0}
+    chosen = max((single, weights), key=lambda one: as_score(scorer.metric, value_of(one)))
+    return chosen, value_of(chosen)
