@@ -9,7 +9,7 @@ TOOLS := .venv-tools/bin
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
 
-setup: $(INSTALLED) $(EXTRAS:%=.venv/.%) ## create .venv from the lock files (instant when it is there); EXTRAS=neural adds PyTorch
+setup: $(INSTALLED) .venv/.importable $(EXTRAS:%=.venv/.%) ## create .venv from the lock files (instant when it is there); EXTRAS=neural adds PyTorch
 	@$(BIN)/python -m src.tracking.dvc_folders
 ifneq ($(filter setup,$(MAKECMDGOALS)),)
 	@$(BIN)/python -c 'import sys; v = sys.version_info; v < (3, 11, 9) or (3, 12) <= v < (3, 12, 3) or sys.exit(1); \
@@ -23,6 +23,11 @@ $(INSTALLED): requirements.lock requirements-data.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python $(INSTALL) -r requirements.lock
 	$(BIN)/python $(INSTALL) --no-deps -r requirements-data.lock
+	@touch $@
+
+# So that `import bank_models` works in a notebook, wherever it lies.
+.venv/.importable: $(INSTALLED)
+	@for site in .venv/lib/python*/site-packages; do test ! -d $$site || echo $(CURDIR)/src > $$site/bank_models.pth; done
 	@touch $@
 
 # A lock file of an extra names every package that requirements.lock lacks, so pip need not look for any.
@@ -53,7 +58,7 @@ repro: setup .venv/.neural ## train what is out of date on all cores, and let DV
 
 test: setup .venv/.neural .venv/.postgresql .venv/.mlflow .venv-mlflow/.installed ## lint, then the tests that take minutes at most: make test ARGS="-k split"
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
-	@$(BIN)/lint-imports > /dev/null || $(BIN)/lint-imports
+	@PYTHONPATH=src $(BIN)/lint-imports > /dev/null || PYTHONPATH=src $(BIN)/lint-imports
 	$(BIN)/python -m pytest -n logical $(ARGS)
 
 test-faults: setup .venv/.neural .venv/.postgresql ## break the pipeline on purpose, and count: make test-faults N=400
@@ -103,7 +108,7 @@ OF_EXTRA = $(COMPILE) pyproject.toml -c requirements.lock -c .venv-tools/extras.
 # The build without CUDA, from PyTorch's own index, for Python 3.11 on Linux: pip may take it where it finds it.
 TORCH_CPU := --hash=sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b
 lock: $(TOOLS)/.installed ## pin the dependencies of pyproject.toml anew, each file with its hash
-	$(COMPILE) pyproject.toml --extra dev -o requirements.lock
+	$(COMPILE) pyproject.toml --extra train --extra dev -o requirements.lock
 	for group in docs mlflow-server next tools; do $(COMPILE) --group $$group -o requirements-$$group.lock || exit 1; done
 	$(COMPILE) --group data --no-deps -o requirements-data.lock
 	$(COMPILE) pyproject.toml -c requirements.lock --all-extras > .venv-tools/extras.txt

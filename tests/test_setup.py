@@ -63,7 +63,7 @@ def test_every_locked_package_has_one_version_and_hashes_and_no_address(path):
 
 @pytest.mark.parametrize("extra", sorted(PROJECT["project"]["optional-dependencies"]))
 def test_every_extra_is_locked_at_the_version_that_is_declared(extra):
-    found = locked("" if extra == "dev" else f"-{extra}")
+    found = locked("" if extra in ("dev", "train") else f"-{extra}")
     for requirement in PROJECT["project"]["optional-dependencies"][extra]:
         name, _, wanted = requirement.partition("==")
         assert version(found[name]) == wanted
@@ -142,7 +142,7 @@ def test_an_old_python_is_told_of_its_zip_files_by_setup_alone(checkout, python,
 
 def test_git_sees_nothing_of_what_setup_leaves(checkout):
     (checkout / ".venv").symlink_to(ROOT)
-    for folder in (".venv-mlflow", ".venv-tools", "build", "bank_models.egg-info"):
+    for folder in (".venv-mlflow", ".venv-tools", "build", "dist"):
         (checkout / folder).mkdir()
         (checkout / folder / "file").touch()
     (checkout / "sbom.json").touch()

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from bank_models.commands import as_typed
 from bank_models.config import project
 from bank_models.errors import ConfigError, at_most
 from bank_models.extensions import packages
@@ -38,7 +39,9 @@ def main(argv: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m src.check_extension", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=as_typed("python -m src.check_extension"),
+        description=as_typed(HELP),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", help="of the package, as project.yaml enables it")
     parser.add_argument("--config-dir", "-cd", type=Path, help="where model/*.yaml and so on stand; config_dir of project.yaml")

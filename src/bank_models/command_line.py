@@ -14,6 +14,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bank_models.commands import as_typed
 from bank_models.config import project, secrets
 from bank_models.config.compose import CONF, check_job, compose_job, composer, implied, options, parse
 from bank_models.config.root_file import ROOT, check_root
@@ -62,7 +63,7 @@ def _run(task: TaskFunction, argv: list[str], help_text: str) -> int:
     args = _read_arguments(argv)
     config_dirs = _config_dirs(args)
     if args.help:
-        print(help_text + "\n\n" + groups_text(config_dirs))
+        print(as_typed(help_text) + "\n\n" + groups_text(config_dirs))
         return 0
     if args.shell_completion and args.overrides == ["install=bash"]:
         print(COMPLETION.read_text(encoding="utf-8"), end="")

@@ -3,11 +3,16 @@
 import difflib
 from collections.abc import Iterable
 
+from bank_models.commands import as_typed
+
 
 class TrainingError(Exception):
     """The run could not be finished."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return as_typed(super().__str__())
 
 
 class UserError(TrainingError):

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from bank_models.commands import as_typed
 from bank_models.errors import ConfigError, GateError, unknown
 from bank_models.metrics.headline import score_name
 from bank_models.runtime import git
@@ -187,7 +188,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="python -m src.gate", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog=as_typed("python -m src.gate"), description=as_typed(HELP), formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="%(prog)s --against REVISION --max-drop METRIC=NUMBER[%%] … [--json]",
     )  # fmt: skip
     parser.add_argument("--against", required=True, metavar="REVISION", help="a revision of git, such as HEAD~1 or main")

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bank_models.commands import as_typed
 from bank_models.errors import ConfigError
 from bank_models.files import folders
 from bank_models.runtime.interrupt import answering
@@ -57,7 +58,7 @@ Exit codes: 0 good, 1 scoring failed, 2 bad settings or input, 4 a file of the m
 def main(argv: list[str]) -> int:
     """Score a file; give the exit code."""
     if {"--help", "-h"} & set(argv):
-        print(HELP)
+        print(as_typed(HELP))
         return 0
     with answering(_leave):
         return _run(read(argv))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bank_models import command_line
+from bank_models.commands import as_typed, module_of
 from bank_models.errors import ConfigError, IntegrityError, TrainingError
 from bank_models.files import folders, manifest, writing
 from bank_models.runs.names import MODEL
@@ -46,7 +47,7 @@ ONE_THREAD = "n_threads=1"  # XGBoost adds up in another order with more, which 
 def main(argv: list[str]) -> int:
     """Run a stage, a sweep for stages to come, or everything; give the exit code."""
     if {"-h", "--help"} & set(argv):
-        print(HELP)
+        print(as_typed(HELP))
         return 0
     if not argv:
         return reproduce_all()
@@ -187,7 +188,7 @@ def reproduce_all() -> int:
         for settings in sweeps(models):
             sweep_dir = READY / hashlib.sha256(" ".join([stage, *settings]).encode()).hexdigest()[:12]
             how = [ONE_THREAD, *TOLD_TO_NOBODY, "hydra/launcher=joblib", f"hydra.sweep.dir={sweep_dir}", "resume=true"]
-            _run("src.reproduce", stage, "--multirun", *settings, *how)  # what failed, DVC will say
+            _run(module_of("reproduce"), stage, "--multirun", *settings, *how)  # what failed, DVC will say
     made = time.perf_counter()
     if any(stale.values()) and set(stages_of_dvc()) == {"resolve", *STAGES}:  # others would be recorded though they did not run
         record_at_once(stale)

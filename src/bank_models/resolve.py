@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 
+from bank_models.commands import as_typed
 from bank_models.errors import ConfigError
 from bank_models.runtime.terminal import for_people
 from bank_models.stages.resolve import (
@@ -33,7 +34,7 @@ Write resolved/<use_case>.json, what determines each result, and portfolio/dvc.y
 def main(argv: list[str]) -> int:
     """Write what changed and say so; give the exit code."""
     if {"-h", "--help"} & set(argv):
-        print(HELP)
+        print(as_typed(HELP))
         return 0
     if argv:
         raise ConfigError(f"{argv[0]} is not known: it takes no settings. What to resolve stands in {PARAMS}.")

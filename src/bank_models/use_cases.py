@@ -11,13 +11,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from bank_models.commands import as_typed
 from bank_models.config import project
 from bank_models.config.catalogue import CONF, catalogue
 from bank_models.errors import ConfigError
 from bank_models.runtime.table import print_table
 from bank_models.runtime.terminal import for_people
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "use_cases.md"
+PAGE = Path("docs/use_cases.md")
 COLUMNS = ("id", "key", "department", "task", "metric", "model", "data", "rows")
 FILTERS = ("department", "task", "data", "model", "metric")
 HELP = """\
@@ -44,13 +45,13 @@ def main(argv: list[str]) -> int:
 
         return sample.main(argv[1:])
     parser = argparse.ArgumentParser(
-        prog="python -m src.use_cases", usage="%(prog)s [filter=value …] [--json | --markdown] [--config-dir DIR]",
-        description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog=as_typed("python -m src.use_cases"), usage="%(prog)s [filter=value …] [--json | --markdown] [--config-dir DIR]",
+        description=as_typed(HELP), formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("filters", nargs="*", help=argparse.SUPPRESS)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    form.add_argument("--markdown", action="store_true", help=f"write {PAGE.parent.name}/{PAGE.name} anew, of all use cases")
+    form.add_argument("--markdown", action="store_true", help=f"write {PAGE} anew, of all use cases")
     parser.add_argument("--config-dir", "-cd", type=Path, help="a folder with use cases of your own")
     args = parser.parse_intermixed_args(argv if "--markdown" in argv else project.with_config_dir(argv))
     broken: list[str] = []
@@ -60,7 +61,7 @@ def main(argv: list[str]) -> int:
             parser.error("--markdown writes the page of all use cases: leave filters and --config-dir out")
         PAGE.parent.mkdir(exist_ok=True)
         PAGE.write_text(as_markdown(found), encoding="utf-8")
-        print(PAGE.relative_to(CONF.parent))
+        print(PAGE)
     elif args.json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
     else:
@@ -120,7 +121,7 @@ def _print_table(entries: list[dict[str, Any]], flags: str) -> None:
     if entries:
         print_table([_line(entry) for entry in entries])
     to_train = f"python -m src.train {flags}use_case={entries[0]['key']}" if entries else ""
-    print(f"{len(entries)} use cases. To train one: {to_train}" if entries else "None.")
+    print(as_typed(f"{len(entries)} use cases. To train one: {to_train}") if entries else "None.")
 
 
 def _line(entry: dict[str, Any]) -> dict[str, Any]:

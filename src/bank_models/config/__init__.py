@@ -2,5 +2,7 @@
 
 from pathlib import Path
 
-CONF = Path(__file__).resolve().parents[3] / "conf"
-DATASETS = Path(__file__).resolve().parents[1] / "data" / "catalogue"
+PACKAGE = Path(__file__).resolve().parents[1]
+CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parents[1] / "conf"
+"""A wheel holds it inside the package, a checkout beside `src/`."""
+DATASETS = PACKAGE / "data" / "catalogue"

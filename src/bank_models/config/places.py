@@ -8,10 +8,10 @@ from pathlib import Path
 
 import yaml
 
+from bank_models.config import CONF
 from bank_models.errors import ConfigError
 from bank_models.files import yaml_file
 
-OURS = Path(__file__).resolve().parents[3] / "conf"
 FIRST_LINE = "# @package _global_"
 
 
@@ -74,7 +74,7 @@ def finder(path: Path | None, overrides: Iterable[str]) -> Callable[[str], str]:
     """What says where a dotted setting stands: "file, line 7: ", or nothing if it was typed or is not in the file."""
     keys = [text.partition("=")[0].lstrip("+~") for text in overrides]
     typed = [
-        key for key in keys if "." in key or not (OURS / key).is_dir()
+        key for key in keys if "." in key or not (CONF / key).is_dir()
     ]  # an option of a group says nothing of its settings
 
     def where(setting: str) -> str:

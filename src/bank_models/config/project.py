@@ -30,7 +30,7 @@ class Project(StrictModel):
     config_dir : str, optional
         Folder with use cases and models of the project's own: what `--config-dir` names where it is not typed.
     extensions : list of str
-        Installed packages whose models, metrics and so on may be used, each with the version that is needed: see
+        Installed packages whose models and metrics may be used, each with the version that is needed: see
         `bank_models.extensions.packages`.
     """
 
@@ -66,9 +66,9 @@ def with_config_dir(argv: list[str]) -> list[str]:
     return argv if folder is None or is_typed else ["--config-dir", folder, *argv]
 
 
-def config_dirs() -> list[Path]:
-    """Folders of configuration: ours, and the project's own."""
-    own = read().config_dir
+def config_dirs(given: str | Path | None = None) -> list[Path]:
+    """Folders of configuration: ours, then the one that is given or, without it, the project's own."""
+    own = given or read().config_dir
     return [CONF, *([Path(own)] if own else [])]
 
 

@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
+from bank_models.commands import as_typed
 from bank_models.config import CONF
 from bank_models.config.use_case import UseCase
 from bank_models.errors import ConfigError
@@ -29,9 +30,9 @@ No real customer is in the rows. What is true of them and what is not: docs/refe
 def main(argv: list[str]) -> int:
     """Write the file and say what is in it; give the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m src.use_cases sample",
+        prog=as_typed("python -m src.use_cases sample"),
         usage=USAGE,
-        description=HELP,
+        description=as_typed(HELP),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("use_case", help=argparse.SUPPRESS)

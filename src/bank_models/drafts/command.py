@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from bank_models.commands import as_typed, module_of
 from bank_models.config import project
 from bank_models.errors import ConfigError
 from bank_models.files import writing
@@ -58,15 +59,16 @@ def main(argv: list[str]) -> int:
     print(os.path.relpath(path))
     typed = ["--config-dir", str(args.config_dir), f"use_case={draft.key}", *others]
     if not args.train:
-        print(f"To train: python -m src.train {shlex.join(typed)}")
+        print(as_typed(f"To train: python -m src.train {shlex.join(typed)}"))
         return 0
     return _train(typed)
 
 
 def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(
-        prog="python -m src.use_cases new", usage="%(prog)s FILE target=COLUMN [setting=value …] [--config-dir DIR] [--train]",
-        description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog=as_typed("python -m src.use_cases new"),
+        usage="%(prog)s FILE target=COLUMN [setting=value …] [--config-dir DIR] [--train]",
+        description=as_typed(HELP), formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     found.add_argument("file", help=argparse.SUPPRESS)
     found.add_argument("words", nargs="*", help=argparse.SUPPRESS)
@@ -135,4 +137,4 @@ def _train(typed: list[str]) -> NoReturn:
     """Become the training command: from here on this is one like any other."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "src.train", *typed])
+    os.execv(sys.executable, [sys.executable, "-m", module_of("train"), *typed])

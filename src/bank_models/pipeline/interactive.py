@@ -61,16 +61,16 @@ def load_config(*overrides: str, config_dir: str | Path | None = None) -> Traini
     overrides : str
         Such as ``"use_case=fraud"`` and ``"model.params.max_depth=4"``.
     config_dir : str or Path, optional
-        A folder with use cases and models of your own, as `--config-dir`.
+        A folder with use cases and models of your own, as `--config-dir`; None is the one that `project.yaml` names.
 
     Raises
     ------
     ConfigError
     """
-    from bank_models.config import CONF
+    from bank_models.config import project
     from bank_models.config.compose import check_job, compose_job, composer, implied, parse
 
-    dirs, typed = [CONF, *([Path(config_dir)] if config_dir else [])], [*overrides, *implied(list(overrides))]
+    dirs, typed = project.config_dirs(config_dir), [*overrides, *implied(list(overrides))]
     parse(typed, dirs)
     with composer(dirs) as compose:
         return check_job(compose_job(compose, typed, dirs))

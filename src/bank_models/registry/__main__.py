@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bank_models.commands import as_typed
 from bank_models.errors import ConfigError, GateError, TrainingError
 from bank_models.registry.comparison import better_version, verdict
 from bank_models.runs.listing import on_one_page
@@ -45,7 +46,7 @@ def main(argv: list[str]) -> int:
     """Do what the command line says; give the exit code: 2 bad input, 3 a gate not met, 4 changed bytes."""
     args = _parser().parse_args(_known(argv))
     if args.command is None:
-        print(HELP)
+        print(as_typed(HELP))
         return 0
     return args.run(args)
 
@@ -67,7 +68,9 @@ def _known(argv: list[str]) -> list[str]:
 
 def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
-    parser = _Parser(prog="python -m src.registry", description=HELP, usage="%(prog)s COMMAND …", formatter_class=raw)
+    parser = _Parser(
+        prog=as_typed("python -m src.registry"), description=as_typed(HELP), usage="%(prog)s COMMAND …", formatter_class=raw
+    )
     commands = parser.add_subparsers(dest="command", metavar="", help=argparse.SUPPRESS)
 
     def command(name: str, run: Callable[[argparse.Namespace], int], *words: str, who: bool = False) -> None:
@@ -148,10 +151,10 @@ def _list(args: argparse.Namespace) -> int:
     if args.json:
         return _print_json(rows)
     if not rows:
-        print(f"{args.registry} has no versions yet. To make one: python -m src.train use_case=credit_scoring")
+        print(as_typed(f"{args.registry} has no versions yet. To make one: python -m src.train use_case=credit_scoring"))
         return 0
     print_table(rows, WRAPPED)
-    print("More of one: python -m src.registry show USE_CASE")
+    print(as_typed("More of one: python -m src.registry show USE_CASE"))
     return 0
 
 

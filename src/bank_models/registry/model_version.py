@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from bank_models.commands import as_typed
 from bank_models.config.catalogue import option_names
 from bank_models.errors import ConfigError, unknown
 from bank_models.files import manifest, reading
@@ -141,4 +142,4 @@ def choose(known: list[Version], use_case: str, version: str | None, root: Path,
 
 def command(words: str, root: Path) -> str:
     """What to type to do something in a registry."""
-    return f"python -m src.registry {words}" + ("" if root == ROOT else f" --registry {shlex.quote(str(root))}")
+    return as_typed(f"python -m src.registry {words}") + ("" if root == ROOT else f" --registry {shlex.quote(str(root))}")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from bank_models import report
+from bank_models.commands import as_typed
 from bank_models.errors import ConfigError
 from bank_models.files import writing
 from bank_models.runtime.terminal import for_people
@@ -30,7 +31,7 @@ def main(argv: list[str]) -> int:
 
 def _report(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m src.report", usage="%(prog)s RUN_DIR [--out FILE]", description=HELP,
+        prog=as_typed("python -m src.report"), usage="%(prog)s RUN_DIR [--out FILE]", description=as_typed(HELP),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="a run's folder")
@@ -44,7 +45,9 @@ def _report(argv: list[str]) -> int:
 
 
 def _compare(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m src.report compare", usage="%(prog)s RUN_DIR RUN_DIR … [--out FILE]")
+    parser = argparse.ArgumentParser(
+        prog=as_typed("python -m src.report compare"), usage="%(prog)s RUN_DIR RUN_DIR … [--out FILE]"
+    )
     parser.add_argument("run_dirs", type=Path, nargs="*", metavar="RUN_DIR", help="folders of runs; others against the first")
     parser.add_argument("--out", type=Path, default=Path("comparison.html"), help="where to write the page")
     args = parser.parse_args(argv)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from bank_models.commands import as_typed
 from bank_models.evaluation.requirements import AND, FOUR_FIFTHS, parity_ratios
 from bank_models.metrics.names import title
 from bank_models.report import number
@@ -199,7 +200,8 @@ def against_production(run: Run) -> Answer:
     question, text = "Is it better than the one in production?", run.text(GATES)
     found = None if text is None else json.loads(text)
     if found is None:
-        said = "Not compared: this run was not to be registered. python -m src.report compare sets two runs side by side."
+        compare = as_typed("python -m src.report compare")
+        said = f"Not compared: this run was not to be registered. {compare} sets two runs side by side."
         return Answer(question, said, "")
     if found["production"] is None:
         return Answer(question, "None is in production.", "")

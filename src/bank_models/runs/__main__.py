@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bank_models.commands import as_typed
 from bank_models.errors import ConfigError
 from bank_models.metrics.figures import change, figure
 from bank_models.runs import listing
@@ -41,7 +42,10 @@ def main(argv: list[str]) -> int:
     """Do what the command line says; give the exit code: 2 bad input."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = _Parser(
-        prog="python -m src.runs", usage="%(prog)s list|show|compare|best …", description=HELP, formatter_class=raw
+        prog=as_typed("python -m src.runs"),
+        usage="%(prog)s list|show|compare|best …",
+        description=as_typed(HELP),
+        formatter_class=raw,
     )
     parser.add_argument("command", choices=("list", "show", "compare", "best"), nargs="?", help=argparse.SUPPRESS)
     parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
@@ -50,7 +54,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--root", type=Path, action="append", metavar="DIR", help="list, best: where to look (runs, multirun)")
     args = parser.parse_intermixed_args(argv)
     if args.command is None:
-        print(HELP)
+        print(as_typed(HELP))
         return 0
     return {"list": _list, "show": _show, "compare": _compare, "best": _best}[args.command](args)
 
@@ -81,7 +85,7 @@ def _print(shown: list[ListedRun], runs: list[ListedRun], as_json: bool) -> int:
         if len(rows) > 1 and len({row["use_case"] for row in rows}) == 1:
             print(f"\n{listing.on_one_page(row['run'] for row in rows)}")
     else:
-        print("None. To train a model: python -m src.train")
+        print(as_typed("None. To train a model: python -m src.train"))
     return 0
 
 

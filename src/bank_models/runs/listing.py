@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bank_models.commands import as_typed
 from bank_models.config.effects import NO_NUMBER
 from bank_models.errors import ConfigError
 from bank_models.files.manifest import MANIFEST
@@ -56,7 +57,7 @@ class ListedRun:
 def on_one_page(folders: Iterable[Path | str]) -> str:
     """What to type to see runs beside one another, the first ones if they are many."""
     first = list(folders)[:MOST_COMPARED]
-    return f"On one page: python -m src.report compare {shlex.join(map(str, first))}"
+    return as_typed(f"On one page: python -m src.report compare {shlex.join(map(str, first))}")
 
 
 def find(roots: Iterable[Path] = ROOTS) -> tuple[list[ListedRun], list[str]]:

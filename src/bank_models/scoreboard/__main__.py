@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from bank_models.commands import as_typed
 from bank_models.errors import ConfigError
 from bank_models.runtime.terminal import for_people
 
@@ -51,8 +52,8 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="python -m src.scoreboard", usage="%(prog)s [--runs DIR … | --sweep DIR] [option …]",
-        description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog=as_typed("python -m src.scoreboard"), usage="%(prog)s [--runs DIR … | --sweep DIR] [option …]",
+        description=as_typed(HELP), formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--runs", type=Path, nargs="+", metavar="DIR", help="where run folders are (runs portfolio)")

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from bank_models.commands import as_typed
 from bank_models.data import csv_cells
 from bank_models.metrics.names import as_score
 from bank_models.scoreboard.board import STATES
@@ -84,6 +85,7 @@ def as_html(
         kinds=sorted({row["data"] for row in rows if row["data"]}),
         columns=[dict(zip(("name", "about", "first", "class"), column, strict=True)) for column in COLUMNS],
         sources=sources,
+        command=as_typed("python -m src.scoreboard"),
         policy=policy(),
         style=Markup("".join(path.read_text(encoding="utf-8") for path in STYLES)),
         script=Markup(script),

@@ -30,7 +30,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CATALOGUE = ROOT / "bank_models/data/catalogue"
 ENTRY = {"fit": "bank_models.pipeline.fit.stage", "evaluate": "bank_models.pipeline.evaluate.stage"}
 NOT_PART_OF_A_RESULT = (
-    "bank_models.command_line", "bank_models.config.catalogue", "bank_models.config.checks", "bank_models.config.compose",
+    "bank_models.command_line", "bank_models.commands", "bank_models.config.catalogue", "bank_models.config.checks",
+    "bank_models.config.compose",
     "bank_models.config.effects", "bank_models.config.hydra_node", "bank_models.config.interpolations",
     "bank_models.config.mistyped", "bank_models.config.places", "bank_models.config.project", "bank_models.config.root_file",
     "bank_models.config.schema", "bank_models.config.secrets", "bank_models.config.settings", "bank_models.drafts",

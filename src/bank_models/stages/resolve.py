@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from bank_models.commands import as_typed
 from bank_models.config import project
 from bank_models.config.compose import check_job, compose_job, composer, parse
 from bank_models.config.effects import AFTERWARDS, HOW
@@ -199,7 +200,7 @@ def shown_by_dvc(settings: dict[str, dict[str, Any]]) -> str:
             plots.append({f"{use_case}/plots/{name}.csv": shown})
     params = [f"../{path_of(use_case)}" for use_case in settings]
     values = {"params": params, "artifacts": artifacts_of, "plots": plots}
-    head = "# Written by python -m src.resolve, for the use cases of params.yaml.\n"
+    head = as_typed("# Written by python -m src.resolve, for the use cases of params.yaml.\n")
     return head + yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
 
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bank_models.commands import as_typed
 from bank_models.config import project
 from bank_models.config.compose import plain_path, quoted, without_hydra
 from bank_models.config.root_file import ROOT
@@ -288,7 +289,7 @@ def _report(command: Command, jobs: list[Planned] | None, sweep_dir: Path) -> in
         again = "\n".join(f"  {line}" for line in command.only([row["overrides"] for row in failed]))
         said = f"{len(failed)} of {len(rows)} jobs failed; what they printed is in the .log files. To run only these again:"
         print(f"{said}\n{again}", file=sys.stderr)
-    print(f"As one page: python -m src.scoreboard --sweep {shlex.quote(_relative(sweep_dir))}")
+    print(as_typed(f"As one page: python -m src.scoreboard --sweep {shlex.quote(_relative(sweep_dir))}"))
     print(f"{_relative(sweep_dir)}/results.md")
     return SOME_FAILED if failed or refused else 0
 

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bank_models.commands import as_typed
 from bank_models.config.effects import AFTERWARDS, HOW
 
 BARE = re.compile(r"[A-Za-z_./-][\w./-]*")
@@ -47,7 +48,7 @@ def command(metadata: Mapping[str, Any], typed: Sequence[str], choices: Mapping[
     arguments += [override for override in typed if not _is_covered(override, pinned)]
     arguments += ["registry=none"] if "registry" in config else []
     arguments += [f"hydra.run.dir=reproduced/{config['use_case']['key']}/{config['model']['name']}"]
-    start = ["python -m src.train", *(f"--config-dir {shlex.quote(folder)}" for folder in config_dirs)]
+    start = [as_typed("python -m src.train"), *(f"--config-dir {shlex.quote(folder)}" for folder in config_dirs)]
     return " \\\n  ".join([" ".join(start), *map(shlex.quote, arguments)])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 MOVED = {
@@ -41,10 +42,14 @@ def rename(schema: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, dict):
             module, name = value.get("__module__"), value.get("__class__")
             if isinstance(module, str) and isinstance(name, str):
-                value["__module__"] = (
-                    OF_PACKAGE.get(name, module) if module == "src.transformers" else MOVED.get(module, module)
-                )
+                value["__module__"] = _today(module, name)
             open_.extend(value.values())
         elif isinstance(value, list):
             open_.extend(value)
     return schema
+
+
+def _today(module: str, name: str) -> str:
+    """Where a class stands now: until the package had a name of its own, it stood below `src`."""
+    found = OF_PACKAGE.get(name, module) if module == "src.transformers" else MOVED.get(module, module)
+    return re.sub(r"^src\.", "bank_models.", found)
