@@ -10,11 +10,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bank_models.commands import as_typed
+from bank_models.config import CONF
 from bank_models.errors import ConfigError, at_most
 from bank_models.runtime.terminal import for_people
 
-TEMPLATE = Path(__file__).parent / "template"
-HIDDEN = "dot-"  # what stands for the dot of a hidden file, which tools would take for one of ours
+TEMPLATE = CONF.with_name("template")
 PACKAGE = "bank-models"
 HELP = """\
 Start a project of your own: my_conf/ with a use case, data/ with a small table, tests/, Makefile, dvc.yaml and CI.
@@ -73,8 +73,7 @@ def start(folder: Path) -> list[str]:
 def _files() -> Iterator[tuple[str, str]]:
     yield "requirements.txt", f"{PACKAGE}[train]{_pin()}\npytest\n"
     for path in sorted(path for path in TEMPLATE.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-        name = path.relative_to(TEMPLATE).as_posix()
-        yield name.replace(HIDDEN, ".", 1) if name.startswith(HIDDEN) else name, path.read_text(encoding="utf-8")
+        yield path.relative_to(TEMPLATE).as_posix(), path.read_text(encoding="utf-8")
 
 
 def _pin() -> str:
