@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import runpy
 import sys
+from importlib.util import find_spec
 
 from bank_models.errors import ConfigError, unknown
 from bank_models.runtime.terminal import for_people
@@ -41,6 +42,8 @@ def _run(command: str) -> int:
         return 0
     if command not in COMMANDS:
         raise ConfigError(unknown("COMMAND", command, COMMANDS))
+    if command == "reproduce" and find_spec("dvc") is None:  # which it starts in processes of its own
+        raise ConfigError(NOT_INSTALLED.format(command=command, package="dvc"))
     try:
         runpy.run_module(f"bank_models.{command.replace('-', '_')}", run_name="__main__", alter_sys=True)
     except ModuleNotFoundError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1] / "__init__.py"  # `src`, which no wheel holds
 TYPED = re.compile(r"python -m src\.(\w+)")
+EXTRA = re.compile(r"make setup EXTRAS=(\w+)")
 
 
 def is_in_checkout() -> bool:
@@ -24,7 +25,10 @@ def as_typed(text: str) -> str:
     text : str
         A message or a help text.
     """
-    return text if is_in_checkout() else TYPED.sub(lambda found: f"bank-models {found[1].replace('_', '-')}", text)
+    if is_in_checkout():
+        return text
+    text = EXTRA.sub(r'pip install "bank-models[\1]"', text)
+    return TYPED.sub(lambda found: f"bank-models {found[1].replace('_', '-')}", text)
 
 
 def module_of(command: str) -> str:

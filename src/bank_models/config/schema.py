@@ -15,6 +15,7 @@ from bank_models.config.use_case import Metric, Task, UseCase
 from bank_models.extensions.data_sources import SOURCES
 from bank_models.extensions.report_sections import SECTIONS
 from bank_models.models.estimators import ESTIMATORS
+from bank_models.runtime.notebook import Shown
 
 BUDGET = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(s|min|h)")
 SHORTEST_S, LONGEST_S = 20, 48 * 3600  # of a whole command: a start and an evaluation take some 10 s
@@ -309,7 +310,9 @@ class Model(StrictModel):
         return self
 
 
-class TrainingConfig(StrictModel):
+class TrainingConfig(Shown, StrictModel):
+    """All settings of a run."""
+
     use_case: UseCase
     model: Model
     data_source: DataSource
@@ -330,3 +333,10 @@ class TrainingConfig(StrictModel):
     resume: bool
     save_tuned: bool
     members: dict[Name, Model] = Field(default_factory=dict)  # of an ensemble, as their own files say; never given
+
+    def _shown(self) -> dict[str, Any]:
+        return {
+            "use_case": self.use_case.key, "task": self.use_case.task, "metric": self.use_case.metric,
+            "features": len(self.use_case.features), "model": self.model.name, "data_source": self.data_source.kind,
+            "data_split": self.data_split.method, "cv": self.cv.method, "tuning": self.tuning.method, "seed": self.seed,
+        }  # fmt: skip

@@ -14,6 +14,7 @@ from bank_models.data.lags import add_lags, naive_forecasts
 from bank_models.data.table_schema import schema_of
 from bank_models.data.validation import Validated, validate
 from bank_models.metrics.units import Units, make_units
+from bank_models.runtime.notebook import Shown
 
 if TYPE_CHECKING:
     from bank_models.config.feature import Feature
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 FEWEST_PER_PERIOD = 5  # rows of one moment, on average, from which a metric is taken moment by moment
 
 
-@dataclass(frozen=True)
-class Table:
+@dataclass(frozen=True, repr=False)
+class Table(Shown):
     """Valid rows with everything that is computed from rows before they are split.
 
     Attributes
@@ -59,6 +60,11 @@ class Table:
     contents: np.ndarray
     horizon: int = 1
     weight: np.ndarray | None = None
+
+    def _shown(self) -> dict[str, str]:
+        rows, columns = self.frame.shape
+        found = {"rows": f"{rows:,}", "features": str(len(self.features)), "columns": str(columns)}
+        return found | ({"notes": " ".join(self.valid.notes)} if self.valid.notes else {})
 
     def rows(self, positions) -> tuple[pd.DataFrame, np.ndarray]:
         """Table and target of some rows."""

@@ -19,6 +19,7 @@ from bank_models.drafts.series import facts_of_series
 from bank_models.drafts.table import Opened, Values, names_like_values, open_table, values_of, with_marks, without_blanks
 from bank_models.drafts.target import Target, target_of
 from bank_models.errors import ConfigError, DataError
+from bank_models.runtime.notebook import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,8 +29,8 @@ FEWEST_ROWS = 20
 NUMBERS = ("int", "float")
 
 
-@dataclass(frozen=True)
-class Draft:
+@dataclass(frozen=True, repr=False)
+class Draft(Shown):
     """A use case as it is proposed.
 
     Attributes
@@ -64,6 +65,11 @@ class Draft:
     protected: list[str]
     said: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+
+    def _shown(self) -> dict[str, str]:
+        found = {"key": self.key, "task": self.use_case["task"], "target": self.use_case["target"], **self.choices}
+        found |= {"features": ", ".join(self.use_case["features"]), "understood": "; ".join(self.said)}
+        return found | ({"in doubt": "; ".join(self.doubts)} if self.doubts else {})
 
     @property
     def yaml(self) -> str:

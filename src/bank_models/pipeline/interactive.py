@@ -11,11 +11,13 @@ evaluate(fitted, table, parts, config).metrics["test_average_precision"]
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bank_models.errors import ConfigError
+from bank_models.runtime.notebook import Shown
 from bank_models.training.fit import Fitted, Recipe
 
 if TYPE_CHECKING:
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
     from bank_models.tuning.tune import SearchResult
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, repr=False)
+class Evaluation(Shown):
     """What the test rows say of a model.
 
     Attributes
@@ -51,6 +53,12 @@ class Evaluation:
     predictions: Prediction
     tables: dict[str, pd.DataFrame]
     notes: list[str]
+
+    def _shown(self) -> dict[str, Any]:
+        with_interval = [name for name in self.metrics if name.startswith("test_") and f"{name}_ci_low" in self.metrics]
+        found = {name: _with_interval(name, self.metrics) for name in with_interval}
+        found |= {"metrics": len(self.metrics), "tables": ", ".join(self.tables)}
+        return found | ({"notes": " ".join(self.notes)} if self.notes else {})
 
 
 def load_config(*overrides: str, config_dir: str | Path | None = None) -> TrainingConfig:
@@ -185,6 +193,10 @@ def evaluate(
     tested = evaluate_on_test(config, fit_result, table, parts)
     tables, notes = {"cv_results": folds, **tested.tables}, [*parts.warnings, *tested.found.notes]
     return Evaluation(fit_result.model, tested.metrics, tested.predictions, tables, notes)
+
+
+def _with_interval(name: str, metrics: Mapping[str, float]) -> str:
+    return f"{metrics[name]:.4g} [{metrics[f'{name}_ci_low']:.4g}, {metrics[f'{name}_ci_high']:.4g}]"
 
 
 def _check_supervised(config: TrainingConfig) -> None:

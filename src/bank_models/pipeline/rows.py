@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bank_models.runtime.notebook import Shown
+
 if TYPE_CHECKING:
     from bank_models.data.dataset import Dataset
     from bank_models.data.split import Split
@@ -12,8 +14,8 @@ if TYPE_CHECKING:
     from bank_models.evaluation.leakage import Suspect
 
 
-@dataclass(frozen=True)
-class Parts:
+@dataclass(frozen=True, repr=False)
+class Parts(Shown):
     """The rows of a table, split, and the warnings that this gave.
 
     Attributes
@@ -32,6 +34,10 @@ class Parts:
     seeds: tuple[int | None, int | None]
     suspects: list[Suspect] = field(default_factory=list)
     of_split: list[str] = field(default_factory=list)
+
+    def _shown(self) -> dict[str, str]:
+        found = {name: f"{len(getattr(self.split, name)):,} rows" for name in ("train", "val", "test")}
+        return found | ({"warnings": " ".join(self.warnings)} if self.warnings else {})
 
     @property
     def warnings(self) -> list[str]:

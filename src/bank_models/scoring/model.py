@@ -29,6 +29,7 @@ from bank_models.metrics.scores import decide
 from bank_models.models.layers import Layers, categories_seen, members_of, pipeline_of, take_apart
 from bank_models.runs import extensions, model_file
 from bank_models.runtime.device import usable_cores
+from bank_models.runtime.notebook import Shown
 from bank_models.scoring.row_checks import Checked, MakeFrame, check, history_columns, history_converters
 from bank_models.scoring.statistics import Tally
 
@@ -41,8 +42,8 @@ SCORES = {
 }
 
 
-@dataclass(frozen=True)
-class ScoringModel:
+@dataclass(frozen=True, repr=False)
+class ScoringModel(Shown):
     """A model with what its use case declares.
 
     Attributes
@@ -64,8 +65,15 @@ class ScoringModel:
     reference: dict[str, Any] | None
     reading: Reading = PLAIN
 
+    def _shown(self) -> dict[str, str]:
+        task, estimators = self.use_case.task, (pipeline_of(one)[-1] for one in members_of(self.layers.core).values())
+        return {
+            "use_case": self.use_case.key, "version": self.version, "task": task,
+            "estimator": ", ".join(type(one).__name__ for one in estimators), "score": SCORES[task],
+            "columns": ", ".join(f"{name} ({kind})" for name, kind in self.needed.items()),
+        }  # fmt: skip
+
     def __repr__(self) -> str:
-        """A line for notebooks: the fields would fill the screen."""
         return f"ScoringModel({self.use_case.key}, {self.version}, {len(self.features)} features)"
 
     @cached_property

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bank_models.models.early_stopping import OnRound
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EnsembleRecipe(Recipe):
     """A recipe that fits other recipes and weighs them.
 

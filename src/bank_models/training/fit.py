@@ -18,6 +18,7 @@ from bank_models.models.early_stopping import NO_ROUNDS, Matrix, Monitoring, OnR
 from bank_models.models.estimators import ESTIMATORS, make_estimator
 from bank_models.models.wrappers import TO_LEARN, OnTargetScale, on_target_scale
 from bank_models.runtime.device import openmp_threads, threads_for
+from bank_models.runtime.notebook import Shown
 
 if TYPE_CHECKING:
     from bank_models.config.feature import Feature
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from bank_models.config.use_case import Cost
 
 
-@dataclass(frozen=True)
-class Recipe:
+@dataclass(frozen=True, repr=False)
+class Recipe(Shown):
     """All that is needed to fit a model anywhere: in a fold, in a trial, on train.
 
     Attributes
@@ -93,6 +94,10 @@ class Recipe:
     class_costs: tuple[tuple[float, ...], ...] | None = None
     transforms: Mapping[str, Transform] = field(default_factory=dict)
     members: ClassVar[Mapping[str, Recipe]] = {}
+
+    def _shown(self) -> dict[str, Any]:
+        found = {"estimator": self.estimator, "task": self.task, "features": len(self.features)}
+        return found | {name: value for name, value in self.params.items() if value is not None}
 
     @property
     def preprocessing(self) -> dict[str, str | None]:
@@ -184,8 +189,8 @@ class Recipe:
         return smearing(stop[1], estimator.predict(stop[0]), weight)
 
 
-@dataclass(frozen=True)
-class Fitted:
+@dataclass(frozen=True, repr=False)
+class Fitted(Shown):
     """A fitted pipeline and how its training went.
 
     Attributes
@@ -201,6 +206,11 @@ class Fitted:
     model: Any
     history: pd.DataFrame
     best_iteration: int | None
+
+    def _shown(self) -> dict[str, Any]:
+        rounds = {} if self.best_iteration is None else {"rounds": self.best_iteration}
+        last = {} if self.history.empty else {"val_loss": f"{self.history['val_loss'].min():.4g}"}
+        return {"model": type(self.model).__name__, **rounds, **last}
 
     @property
     def pipeline(self) -> Pipeline:

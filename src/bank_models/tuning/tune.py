@@ -12,6 +12,7 @@ import pandas as pd
 
 from bank_models.metrics.names import as_score, is_loss
 from bank_models.metrics.scorer import Scorer
+from bank_models.runtime.notebook import Shown
 from bank_models.training.ensemble import greedy_weights
 from bank_models.training.fit import Recipe
 from bank_models.tuning.fold_fits import with_setting
@@ -41,8 +42,8 @@ class Average:
     fit_s: float | None = None
 
 
-@dataclass(frozen=True)
-class SearchResult:
+@dataclass(frozen=True, repr=False)
+class SearchResult(Shown):
     """What a search came to.
 
     Attributes
@@ -65,6 +66,10 @@ class SearchResult:
     table: pd.DataFrame
     facts: dict[str, Any]
     notes: list[str]
+
+    def _shown(self) -> dict[str, Any]:
+        best = {f"best {name} of {model}": value for model, params in self.params.items() for name, value in params.items()}
+        return {"trials": len(self.table), **best, **({"notes": " ".join(self.notes)} if self.notes else {})}
 
     def applied_to(self, recipe: Recipe) -> Recipe:
         """A recipe with the parameters that were found: its own, or those of an ensemble's members and their weights."""
