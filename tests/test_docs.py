@@ -32,10 +32,10 @@ PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.r
 GENERATED = DOCS / "use_cases.md"  # its sentences are those of conf/use_case
 TUTORIAL = DOCS / "tutorials/your-own-table.md"
 MOST_WORDS = 30
-SHELL = {"source", "export", "eval", "git", "cd", "gto", "ls", "open"}  # and what else belongs to nobody here
+SHELL = {"source", "export", "eval", "git", "cd", "gto", "ls", "open", "pip"}  # and what else belongs to nobody here
 MULTIRUN = {"--multirun", "-m"}
 NEEDS_MORE = re.compile(r"device=cuda|hydra/launcher=ray|hydra\.launcher\.ray\.")  # than every machine has
-IN_LINE = re.compile(r"`((?:python -m (?:src|faults)|python bench/|make |dvc )[^`]*)`")
+IN_LINE = re.compile(r"`((?:python -m (?:src|faults)|bank-models [a-z]|python bench/|make |dvc )[^`]*)`")
 LINK = re.compile(r"(?<!\\)\[[^\]]*\]\(([^)\s]+)\)")
 PLACE = re.compile(r"`((?:src|conf|tests|bench|docs|faults)/[\w./-]*)`")
 
@@ -65,8 +65,13 @@ def lines_typed() -> list[str]:
         shown = "".join(blocks(path, "console")).splitlines()
         after_dollar = [line.removeprefix("$ ") for line in shown if line.startswith("$ ")]
         for line in [*after_dollar, *IN_LINE.findall(without_blocks(path))]:
-            typed += [part.strip() for part in re.sub(r"\s+#.*", "", line).split(" && ")]
+            typed += [_of_checkout(part.strip()) for part in re.sub(r"\s+#.*", "", line).split(" && ")]
     return list(dict.fromkeys(typed))
+
+
+def _of_checkout(line: str) -> str:
+    """`bank-models use-cases` as it is typed in the checkout."""
+    return re.sub(r"^bank-models ([\w-]+)", lambda found: f"python -m src.{found[1].replace('-', '_')}", line)
 
 
 TYPED = lines_typed()
@@ -278,7 +283,7 @@ def test_every_file_that_a_page_names_is_there(path):
 
 def modules_called(name: str) -> list[str]:
     """Files that a module may be, of its dotted name."""
-    place = name.replace(".", "/")
+    place = f"src/{name.replace('.', '/')}"
     return [f"{place}.py", f"{place}/__init__.py"]
 
 

@@ -58,3 +58,8 @@ def test_classes_of_one_module_for_all_kinds_of_columns_are_found_where_their_ki
     }
     date, array = rename(schema)["content"]
     assert (date["__module__"], array["__module__"]) == ("bank_models.features.transformers.dates", "numpy")
+
+
+def test_classes_from_before_the_package_had_its_name_are_found_in_it():
+    schema = {"__module__": "src.features.transformers.texts", "__class__": "TextTerms", "content": []}
+    assert rename(schema)["__module__"] == "bank_models.features.transformers.texts"
