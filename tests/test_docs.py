@@ -247,11 +247,18 @@ def test_the_tutorial_on_an_own_table_leads_from_the_file_to_scores(tmp_path):
 
 
 def test_the_page_on_notebooks_trains_step_by_step(tmp_path, monkeypatch):
-    steps, search = (one for one in blocks(ROOT / "docs/how-to/notebook.md", "python") if "make_recipe" in one)
+    page = ROOT / "docs/how-to/notebook.md"
+    code = blocks(page, "python")
+    steps, objects, importance, compare, scores, search = code[3:9]
+    said, table = blocks(page, "text")
     monkeypatch.setattr("bank_models.tuning.storage.STORED_IN", [])
     shown = {}
     exec(steps.replace('"model=logistic_regression"', '"model=logistic_regression", "n_threads=1"'), shown)
-    assert 0.7 < shown["result"].metrics["test_roc_auc"] < 0.85
+    assert [repr(one) for one in eval(objects, shown)] == said.splitlines()
+    assert repr(eval(importance, shown)) == table.rstrip("\n")
+    exec(compare.replace('"model=xgboost"', '"model=xgboost", "n_threads=1"'), shown)
+    assert len(shown["other_folds"]) == len(shown["folds"])
+    exec(scores, shown)
     exec(search.replace('"tuning.n_iter=4"', '"tuning.n_iter=2", "tuning.storage=null", "n_threads=1"'), shown)
     assert len(shown["search"].table) == 2
 

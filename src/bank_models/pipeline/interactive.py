@@ -57,8 +57,7 @@ class Evaluation(Shown):
     def _shown(self) -> dict[str, Any]:
         with_interval = [name for name in self.metrics if name.startswith("test_") and f"{name}_ci_low" in self.metrics]
         found = {name: _with_interval(name, self.metrics) for name in with_interval}
-        found |= {"metrics": len(self.metrics), "tables": ", ".join(self.tables)}
-        return found | ({"notes": " ".join(self.notes)} if self.notes else {})
+        return found | {name: len(getattr(self, name)) for name in ("metrics", "tables", "notes")}
 
 
 def load_config(*overrides: str, config_dir: str | Path | None = None) -> TrainingConfig:
