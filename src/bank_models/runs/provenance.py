@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from bank_models.commands import CHECKOUT
 from bank_models.runtime import git
 from bank_models.runtime.device import cuda_devices
 
@@ -29,9 +30,14 @@ def environment(packages: Iterable[str] = (), device: str = "cpu") -> dict:
         "platform": platform.platform(),
         "cpu_count": os.cpu_count(),
         "gpu": cuda_devices()[0] if device == "cuda" else None,
-        "packages": {name: version(name) for name in sorted({*PACKAGES, *packages})},
-        "git": git.revision(Path(__file__).parent),
+        "packages": {name: version(name) for name in sorted({*PACKAGES, *packages, *_ours()})},
+        "git": git.revision(Path() if _ours() else Path(__file__).parent),
     }
+
+
+def _ours() -> list[str]:
+    """This package where it is installed; in a checkout, the revision says which code ran."""
+    return [] if CHECKOUT.is_file() else ["bank-models"]
 
 
 def now() -> str:

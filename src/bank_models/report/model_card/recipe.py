@@ -64,9 +64,7 @@ def again(run: Recorded) -> list[str]:
         return ["## How to reproduce", not_recorded(f"the setting {text(missing.args[0])}, and so the command")]
     revision, is_edited = (run("environment", "git", key) for key in ("revision", "is_edited"))
     steps = [
-        f"At git revision {code(revision)}, with the packages of `requirements.lock` and `requirements-data.lock`:"
-        if revision
-        else "- Not recorded: git revision.",
+        f"At git revision {code(revision)}, with {_packages(run)}:" if revision else "- Not recorded: git revision.",
         block(typed),
         "The result is the same if `metrics.json` has the same bytes. It depends on the data whose SHA-256 is given above.",
     ]
@@ -75,3 +73,8 @@ def again(run: Recorded) -> list[str]:
     if run("config", "tuning", "timeout_s"):
         steps.append("**The search was limited by a clock, so its trials depend on the machine.**")
     return ["## How to reproduce", *steps]
+
+
+def _packages(run: Recorded) -> str:
+    ours = run("environment", "packages", "bank-models")
+    return f"`bank-models=={ours}` installed" if ours else "the packages of `requirements.lock` and `requirements-data.lock`"
