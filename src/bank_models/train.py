@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bank_models import command_line
+from bank_models.commands import as_typed
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -66,7 +67,7 @@ def main(cfg: DictConfig) -> float:
 def next_steps(run_dir: str) -> str:
     """What a person may do with a finished run, as commands to type."""
     folder = shlex.quote(run_dir)
-    return (
+    return as_typed(
         f"Next: open {shlex.quote(f'{run_dir}/report.html')} in a browser\n"
         f"      score a table   python -m src.predict run_dir={folder} input=TABLE.csv output=scores.csv\n"
         "      compare runs    python -m src.runs list"

@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
     """Write the file and say what is in it; give the exit code."""
     parser = argparse.ArgumentParser(
         prog=as_typed("python -m src.use_cases sample"),
-        usage=USAGE,
+        usage=as_typed(USAGE),
         description=as_typed(HELP),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
