@@ -31,6 +31,11 @@ def as_typed(text: str) -> str:
     return TYPED.sub(lambda found: f"bank-models {found[1].replace('_', '-')}", text)
 
 
+def command_of(module: str) -> str:
+    """How one types here what `python -m` would run."""
+    return as_typed(f"python -m {re.sub('^bank_models[.]', 'src.', module)}")
+
+
 def module_of(command: str) -> str:
     """What `python -m` takes in a process that begins where this one is."""
     return f"{'src' if is_in_checkout() else 'bank_models'}.{command}"

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bank_models.commands import as_typed
+from bank_models.commands import as_typed, command_of
 from bank_models.config import project
 from bank_models.config.compose import plain_path, quoted, without_hydra
 from bank_models.config.root_file import ROOT
@@ -135,7 +135,7 @@ class Command:
     @property
     def start(self) -> str:
         flags = self.flags if "--multirun" in self.flags or "-m" in self.flags else [*self.flags, "--multirun"]
-        return shlex.join(["python", "-m", self.module, *flags])
+        return f"{command_of(self.module)} {shlex.join(flags)}"
 
     def facts(self) -> dict:
         """What `resume=true` compares: the settings of the jobs, in whatever order, and where they come from."""
