@@ -32,6 +32,12 @@ def test_what_the_package_gives_the_checkout_gives():
     assert run(ROOT, "-c", code, env={"PYTHONPATH": ""}).stdout == "True\n"
 
 
+def test_processes_that_a_command_of_the_checkout_starts_have_its_code_wherever_they_run():
+    child = "print(__import__('bank_models').__file__)"
+    code = f'import src, subprocess, sys; subprocess.run([sys.executable, "-c", "{child}"], cwd="/")'
+    assert run(ROOT, "-c", code, env={"PYTHONPATH": ""}).stdout == f"{ROOT}/src/bank_models/__init__.py\n"
+
+
 def test_the_code_of_the_folder_wins_over_what_is_installed(tmp_path):
     (tmp_path / "bank_models").mkdir()
     (tmp_path / "bank_models/__init__.py").write_text("raise ImportError('the installed one')")
