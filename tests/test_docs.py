@@ -20,7 +20,7 @@ from conftest import ROOT, options, run_warm
 from bank_models import errors, predict, use_cases
 from bank_models.command_line import CONF
 from bank_models.config import catalogue
-from bank_models.config.compose import check_job, compose_job, composer, parse
+from bank_models.config.compose import check_job, compose_job, composer, implied, parse
 from bank_models.drafts import command
 from bank_models.errors import ConfigError
 from bank_models.gate import read_limit
@@ -103,8 +103,9 @@ def accepted(monkeypatch, tmp_path):
         (tmp_path / "use_case/card_upgrade.yaml").write_text(block, encoding="utf-8")
 
     def accept(argv: list[str]) -> None:
-        overrides = [word.replace("glob(*)", "glob(mo*)") for word in argv if "=" in word and not word.startswith("-")]
+        overrides = [word.replace("glob(*)", "glob(mo*)") for word in argv if re.match(r"~|[^-].*=", word)]
         overrides = [word for word in overrides if not NEEDS_MORE.match(word)]
+        overrides += implied(overrides)
         folders = [CONF, *([tmp_path] if "--config-dir" in argv else [])]
         if MULTIRUN & set(argv):
             jobs = [one for one in overrides if not one.startswith("resume")]
@@ -197,12 +198,13 @@ def test_every_command_of_dvc_that_we_show_is_one(line):
 @pytest.mark.parametrize("line", beginning_with("make"))
 def test_every_goal_of_make_that_we_show_is_there_and_so_are_its_extras(line):
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    (goals,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    of_both = (makefile, (ROOT / "template/Makefile").read_text(encoding="utf-8"))
+    goals, of_project = (re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)[0] for text in of_both)
     extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
     for word in words_of(line)[1:]:
         variable, is_set, value = word.partition("=")
         if not is_set:
-            assert word in goals.split()
+            assert word in goals.split() + of_project.split()
         else:
             assert f"$({variable}" in makefile or f"{variable} ?=" in makefile
             assert variable != "EXTRAS" or set(value.split()) <= extras

@@ -11,7 +11,7 @@ from bank_models import draft_use_case
 from bank_models.errors import TrainingError
 
 N = 300
-QUICK = ["cv=none", "n_threads=1", "model.params.n_estimators=20"]
+QUICK = ["cv=none", "n_threads=1"]
 
 
 def sound(n: int = N) -> pd.DataFrame:
@@ -117,5 +117,6 @@ def _train(path, folder) -> tuple[int, str]:
         return error.exit_code, str(error)
     (folder / "conf/use_case").mkdir(parents=True)
     (folder / "conf/use_case/table.yaml").write_text(draft.yaml, encoding="utf-8")
-    done = run_warm("--config-dir", folder / "conf", "use_case=table", f"hydra.run.dir={folder}/run", *QUICK)
+    rounds = ["model.params.n_estimators=20"] if draft.choices["model"] == "xgboost" else []
+    done = run_warm("--config-dir", folder / "conf", "use_case=table", f"hydra.run.dir={folder}/run", *QUICK, *rounds)
     return done.returncode, done.stderr

@@ -104,7 +104,7 @@ def test_seasonal_growth_is_the_value_a_season_ago_times_the_growth_since_then()
     [
         ("x={}", "a benchmark is one of"),
         ("x={linear: [age_years], scaled: age_years}", "a benchmark is one of"),
-        ("x={linear: [nobody]}", "benchmark x names nobody, which is neither a feature nor a lag"),
+        ("x={linear: [nobody]}", "benchmark x names nobody, which is neither a feature, a lag nor a derived column"),
         ("test={linear: [age_years]}", "a benchmark cannot be called test"),
         ("x={scaled: age_years}", "go with task regression"),
     ],

@@ -41,7 +41,7 @@ def importance(model, found: np.ndarray | None) -> pd.DataFrame:
     def score(y_true, prediction, periods) -> float:
         return -float(np.mean((y_true - prediction.score) ** 2))
 
-    return permutation_importance(FRAME, list(FEATURES), Y, answer, score, np.random.default_rng(1), None, found)
+    return permutation_importance(FRAME, list(FEATURES), Y, answer, score, np.random.default_rng(1), usage=found)
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -201,7 +201,7 @@ def with_cases(folder, to, n: int):
     """A copy of a run that was made with `report.cases` of `n`."""
     shutil.copytree(folder, to)
     facts = json.loads((to / "metadata.json").read_text())
-    assert facts["config"]["report"] == {"cases": 5}
+    assert facts["config"]["report"] == {"cases": 5, "sections": []}
     facts["config"]["report"]["cases"] = n
     (to / "metadata.json").write_text(json.dumps(facts))
     return Page(report.render(to))

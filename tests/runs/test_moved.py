@@ -40,7 +40,8 @@ def test_a_model_of_the_earlier_layout_scores_as_it_did(name, tmp_path):
 
 
 def test_every_class_of_ours_that_a_model_may_hold_is_among_them():
-    names = {name for name in TRUSTED if name.startswith("bank_models.")}
+    later = {"OwnColumns"}  # than that layout
+    names = {name for name in TRUSTED if name.startswith("bank_models.") and name.rpartition(".")[2] not in later}
     assert names <= {
         f"{module}.{name.rpartition('.')[2]}" for name in names for module in {*MOVED.values(), *OF_PACKAGE.values()}
     }

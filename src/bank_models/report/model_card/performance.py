@@ -109,7 +109,8 @@ def _cross_validation(run: Recorded):
         return Ready("none was asked for")
     if mean is None:
         return None
-    repeated = described(run.metrics, metric, run("cross_validation"), number)
+    drawn = run("cross_validation") or {}
+    repeated = described(run.metrics, metric, drawn if {"n_folds", "n_repeats"} <= set(drawn) else None, number)
     if repeated:
         said = f"cross-validated {repeated}, repeats x folds of {told(cv, 'method', code)}; ± is half of the 95 % interval"
     else:

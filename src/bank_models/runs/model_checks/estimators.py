@@ -37,8 +37,8 @@ TEXTS = {  # what decides how the compiled libraries score may only be told so
     "objective": OBJECTIVES, "tree_method": ("hist",),
 }  # fmt: skip
 OTHERS = {  # settings without an attribute of their own
-    "alpha", "deterministic", "feature_pre_filter", "force_row_wise", "max_bin", "metric", "monotone_constraints",
-    "quantile_alpha", "verbose",
+    "alpha", "cat_l2", "cat_smooth", "deterministic", "extra_trees", "feature_pre_filter", "force_row_wise", "max_bin",
+    "max_cat_to_onehot", "metric", "min_data_per_group", "monotone_constraints", "quantile_alpha", "verbose",
 }  # fmt: skip
 RESULTS = {"_best_score", "_class_map", "_classes", "_evals_result", "_le", "evals_result_"}  # that no library is told
 
