@@ -112,7 +112,7 @@ lock: $(TOOLS)/.installed ## pin the dependencies of pyproject.toml anew, each f
 	for group in docs mlflow-server next tools; do $(COMPILE) --group $$group -o requirements-$$group.lock || exit 1; done
 	$(COMPILE) --group data --no-deps -o requirements-data.lock
 	$(COMPILE) pyproject.toml -c requirements.lock --all-extras > .venv-tools/extras.txt
-	for extra in mlflow postgresql ray; do $(OF_EXTRA) --extra $$extra -o requirements-$$extra.lock || exit 1; done
+	for extra in mlflow onnx postgresql ray; do $(OF_EXTRA) --extra $$extra -o requirements-$$extra.lock || exit 1; done
 	$(OF_EXTRA) --extra neural | sed 's/^\(torch==.*\) \\$$/\1 \\\n    $(TORCH_CPU) \\/' | \
 		awk '/^[a-z]/ {is_cuda = /^(cuda|nvidia|triton)/} {print > "requirements-neural" (is_cuda ? "-cuda" : "") ".lock"}'
 

@@ -20,7 +20,7 @@ from bank_models.runtime.table import print_table, printable
 from bank_models.runtime.terminal import complain, for_people
 
 WRAPPED = ("why", "reason")  # columns of a table
-COMMANDS = ("list", "show", "register", "compare", "promote", "rollback", "archive", "verify", "as-of", "keygen")
+COMMANDS = ("list", "show", "register", "compare", "promote", "rollback", "archive", "export", "verify", "as-of", "keygen")
 HELP = """\
 Versions of trained models: which there are, which is in production, what happened to them.
 
@@ -32,6 +32,7 @@ Versions of trained models: which there are, which is in production, what happen
   python -m src.registry promote fraud@1.2.0 --reason "…"      into production, if the gates let it
   python -m src.registry rollback fraud --reason "…"           the version that was in production before
   python -m src.registry archive fraud@1.0.0 --reason "…"
+  python -m src.registry export fraud@1.2.0 --out fraud.onnx   as ONNX, once it answers as the model does on all test rows
   python -m src.registry verify                                every byte and every line; exit code 4 if one was changed
   python -m src.registry as-of 2026-10-31 [fraud]              what was in production then (UTC, the day's end)
   python -m src.registry keygen --out DIR                      a pair of keys that sign what the registry writes
@@ -99,6 +100,8 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     command("rollback", _rollback, "use_case", who=True)
     command("archive", _archive, "version", who=True)
+    command("export", _export, "version")
+    commands.choices["export"].add_argument("--out", type=Path, required=True, metavar="FILE")
     command("verify", _verify, "use_case?")
     command("as-of", _as_of, "date", "use_case?")
     keygen = commands.add_parser("keygen", help=argparse.SUPPRESS)
@@ -302,6 +305,12 @@ def _archive(args: argparse.Namespace) -> int:
     return _done(args, _open(args).archive(version, args.by, args.reason), f"{version.name} is archived")
 
 
+def _export(args: argparse.Namespace) -> int:
+    from bank_models.export.command import export, said
+
+    return _done(args, result := export(_find(args, args.version), args.out), said(result))
+
+
 def _done(args: argparse.Namespace, line: dict[str, Any], said: str) -> int:
     if args.json:
         return _print_json(line)
@@ -356,9 +365,8 @@ def _as_of(args: argparse.Namespace) -> int:
             if version.status == "production":
                 since = [x["at"] for x in registry.history(use_case, until)
                          if x["version"] == version.version and x["action"] in ("promote", "rollback")][-1]  # fmt: skip
-                rows.append(
-                    {"use_case": use_case, "version": version.version, "model_id": version.entry["model_id"], "since": since}
-                )
+                model_id = version.entry["model_id"]
+                rows.append({"use_case": use_case, "version": version.version, "model_id": model_id, "since": since})
     if args.json:
         return _print_json({"until": until, "production": rows})
     if rows:
