@@ -45,6 +45,8 @@ def check_exportable(name: str, model: Any, use_case: UseCase) -> None:
     ):
         if found:
             raise _refused(name, f"it reads {what} ({', '.join(found)})")
+    if isinstance(_calibrator(model), IsotonicRegression):
+        raise _refused(name, "calibration=isotonic has steps, at which rounding decides (calibration=sigmoid has none)")
     features = use_case.inputs()
     for column, feature in features.items():
         if feature.type in NO_TYPES:
@@ -130,50 +132,21 @@ def _on_target_scale(graph: Graph, member: OnTargetScale, value: str) -> str:
 
 
 def _add_calibration(graph: Graph, model: Any, answer: Answer) -> str:
-    """Probabilities after calibration; of several classes each is calibrated alone, and all are divided by their sum."""
-    calibrators = _calibrators(model)
-    if not calibrators:
+    """The score after calibration, which is of two classes only."""
+    calibrator, given = _calibrator(model), answer.margin or answer.score
+    if calibrator is None:
         return answer.score
-    given = answer.margin or answer.score
-    if len(calibrators) == 1:
-        return _add_calibrator(graph, calibrators[0], given)
-    each = [_add_calibrator(graph, one, graph.columns(given, [i])) for i, one in enumerate(calibrators)]
-    together = graph.side_by_side(each)
-    total = graph.add("ReduceSum", together, np.array([1]), keepdims=1)
-    is_zero = graph.add("Equal", total, 0.0)
-    share = graph.add("Div", together, graph.add("Where", is_zero, 1.0, total))
-    return graph.add("Where", is_zero, 1 / len(calibrators), share)
-
-
-def _calibrators(model: Any) -> list[Any]:
-    """What calibrates each class, or the only one that needs it."""
-    core = take_apart(model).core
-    while model is not core:
-        if isinstance(model, CalibratedClassifierCV):
-            return model.calibrated_classifiers_[0].calibrators
-        model = next(getattr(model, name) for name in ("estimator_", "model", "estimator") if hasattr(model, name))
-    return []
-
-
-def _add_calibrator(graph: Graph, calibrator: Any, given: str) -> str:
-    if isinstance(calibrator, IsotonicRegression):
-        return _add_interpolation(graph, calibrator.X_thresholds_, calibrator.y_thresholds_, given)
     line = graph.add("Add", graph.add("Mul", given, float(-calibrator.a_)), float(-calibrator.b_))
     return graph.add("Sigmoid", line)
 
 
-def _add_interpolation(graph: Graph, x: np.ndarray, y: np.ndarray, given: str) -> str:
-    """Straight lines between points, and constant beyond them."""
-    x, y = (np.repeat(of, 2) if len(of) == 1 else of for of in (x.astype("float64"), y.astype("float64")))
-    slopes = np.divide(np.diff(y), np.diff(x), out=np.zeros(len(x) - 1), where=np.diff(x) > 0)
-    inside = graph.add("Min", graph.add("Max", given, x[0]), x[-1])
-    if len(x) == 2:
-        piece = graph.as_type(graph.add("Mul", inside, 0.0), "int64")
-    else:
-        is_beyond = graph.as_type(graph.add("GreaterOrEqual", inside, x[None, 1:-1]), "int64")
-        piece = graph.add("ReduceSum", is_beyond, np.array([1]), keepdims=1)
-    from_left = graph.add("Sub", inside, graph.add("Gather", x[:-1], piece))
-    return graph.add("Add", graph.add("Gather", y[:-1], piece), graph.add("Mul", from_left, graph.add("Gather", slopes, piece)))
+def _calibrator(model: Any) -> Any:
+    core = take_apart(model).core
+    while model is not core:
+        if isinstance(model, CalibratedClassifierCV):
+            return model.calibrated_classifiers_[0].calibrators[0]
+        model = next(getattr(model, name) for name in ("estimator_", "model", "estimator") if hasattr(model, name))
+    return None
 
 
 def _add_decision(graph: Graph, score: str, layers: Layers, names: tuple[str | None, str | None]) -> None:
