@@ -56,7 +56,7 @@ repro: setup .venv/.neural ## train what is out of date on all cores, and let DV
 	.venv-mlflow/bin/python $(INSTALL) -r $<
 	@touch $@
 
-test: setup .venv/.neural .venv/.postgresql .venv/.mlflow .venv-mlflow/.installed ## lint, then the tests that take minutes at most: make test ARGS="-k split"
+test: setup .venv/.neural .venv/.onnx .venv/.postgresql .venv/.mlflow .venv-mlflow/.installed ## lint, then the tests that take minutes at most: make test ARGS="-k split"
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
 	@PYTHONPATH=src $(BIN)/lint-imports > /dev/null || PYTHONPATH=src $(BIN)/lint-imports
 	$(BIN)/python -m pytest -n logical $(ARGS)
