@@ -68,6 +68,10 @@ def test_bash_completes_what_was_typed(typed, completed):
         (["use_case=frod"], "use_case=frod is not known. Did you mean fraud?\nTo list them: python -m src.train --help"),
         (["model=xgbost"], "model=xgbost is not known. Did you mean xgboost?"),
         (["modle=xgboost"], "modle is not known. Did you mean model"),
+        (
+            ["use_case.weight_column=exposure"],
+            "use_case.weight_column is not set by this use case. Type it with a plus: +use_case.weight_column=…",
+        ),
         (["model.params.max_dept=3", "model=xgboost"], "model.params.max_dept is not known. Did you mean model.params.max_"),
         (["use_case=../../etc/x"], "use_case='../../etc/x' is not a name"),
         (["data_split.train_ratio=0.9"], "data_split ratios must sum to 1, but 0.9 + 0.1 + 0.1 = 1.1"),

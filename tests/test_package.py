@@ -71,6 +71,14 @@ def test_outside_the_checkout_a_message_names_the_command_that_can_be_typed_ther
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_search_has_found_is_never_kept_inside_the_installed_package(tmp_path):
+    found = ["tuning=random_search", "tuning.n_iter=2", "save_tuned=true"]
+    result = run(tmp_path, "-m", "bank_models", "train", *found)
+    assert result.returncode == 2, result.stderr
+    assert "Type --config-dir my_conf, or write config_dir: my_conf into project.yaml." in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_in_the_checkout_a_message_names_the_module():
     assert as_typed("Type: python -m src.use_cases new") == "Type: python -m src.use_cases new"
 

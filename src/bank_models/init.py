@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from bank_models.commands import as_typed
+from bank_models.commands import as_typed, is_in_checkout
 from bank_models.config import CONF
 from bank_models.errors import ConfigError, at_most
 from bank_models.runtime.terminal import for_people
@@ -23,6 +23,7 @@ Start a project of your own: my_conf/ with a use case, data/ with a small table,
   python -m src.init loans      in the folder loans, which is made if it is not there
 
 Nothing is overwritten."""
+FIRST = "A project needs the package, not a checkout: docs/how-to/install-the-package.md says how.\n"
 
 
 @for_people
@@ -36,7 +37,7 @@ def main(argv: list[str]) -> int:
     for name in start(folder):
         print(os.path.relpath(folder / name))
     there = "" if folder == Path() else f"cd {os.path.relpath(folder)} && "
-    print(f"To train: {there}make train")
+    print(f"{FIRST if is_in_checkout() else ''}To train: {there}make train")
     return 0
 
 

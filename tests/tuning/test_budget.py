@@ -46,7 +46,11 @@ def test_a_budget_is_a_number_with_its_unit(text, seconds):
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        (["budget=60"], "must be a valid string"),
+        (["budget=60"], "must be a time from 20 s to 48 h, such as 60s, 10min or 2h"),
+        (
+            ["use_case=segmentation", "budget=60s"],
+            "budget=60s is for a search, which needs labels, but use_case=segmentation is",
+        ),
         (["budget=1s"], "must be a time from 20 s to 48 h, such as 60s, 10min or 2h"),
         (["budget=an hour"], "such as 60s, 10min or 2h"),
         (["budget=60s", "tuning=bayesian"], "budget=60s is for tuning=auto, but tuning=bayesian"),

@@ -537,7 +537,7 @@ def test_a_temporary_folder_that_is_too_long_for_sockets_is_refused(python, tmp_
     assert "Traceback" not in done.stderr
 
 
-def test_the_command_line_tunes_saves_and_takes_up_what_was_found(train, tmp_path, compose, monkeypatch):
+def test_the_command_line_tunes_saves_and_takes_up_what_was_found(train, tmp_path):
     chosen = ["use_case=credit_scoring", "model=xgboost", "cv.n_folds=2", "tuning=bayesian", "tuning.n_iter=6"]
     chosen.append(f"tuning.storage=sqlite:///{tmp_path}/s.db")
     first = train(*chosen, "tuning.n_workers=1", "n_threads=2")
@@ -552,7 +552,8 @@ def test_the_command_line_tunes_saves_and_takes_up_what_was_found(train, tmp_pat
     assert train(*chosen, "tuning.n_workers=2", "n_threads=2").returncode == 0
     assert (tmp_path / "run/model.skops").read_bytes() == model
     assert same(pd.read_csv(tmp_path / "run/trials.csv"), trials)
-    monkeypatch.setattr("bank_models.pipeline.fit.search.CONF", tmp_path)
-    written = save_tuned("credit_scoring", "xgboost", facts["tuning"]["best_params"])
+    written = save_tuned(tmp_path, "credit_scoring", "xgboost", facts["tuning"]["best_params"])
     assert written == tmp_path / "tuned/credit_scoring_xgboost.yaml"
     assert yaml.safe_load(written.read_text()) == facts["tuning"]["best_params"]
+    taken_up = load_config("use_case=credit_scoring", "model=xgboost", config_dir=tmp_path).model.params
+    assert facts["tuning"]["best_params"].items() <= taken_up.items()

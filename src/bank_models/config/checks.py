@@ -44,6 +44,7 @@ def check(config: TrainingConfig) -> None:
     ------
     ConfigError
     """
+    _check_budget(config)
     _check_model(config.model, config.use_case, config.early_stopping)
     for model in (config.model, *config.members.values()):
         _check_quantile(model, config.use_case)
@@ -123,6 +124,11 @@ def _check_quantile(model: Model, use_case: UseCase) -> None:
 def _check_budget(config: TrainingConfig) -> None:
     if config.budget is None:
         return
+    if config.use_case.task in UNSUPERVISED:
+        raise ConfigError(
+            f"budget={config.budget} is for a search, which needs labels, but use_case={config.use_case.key} is "
+            f"{config.use_case.task}: leave it out."
+        )
     if config.tuning.method != "auto":
         raise ConfigError(f"budget={config.budget} is for tuning=auto, but tuning={config.tuning.method}: type tuning=auto.")
     if config.tuning.timeout_s is not None:
@@ -132,7 +138,6 @@ def _check_budget(config: TrainingConfig) -> None:
 
 
 def _check_tuning(config: TrainingConfig) -> None:
-    _check_budget(config)
     tuning, model, use_case = config.tuning, config.model, config.use_case
     if tuning.method == "none":
         given = [name for name, value in tuning.model_dump(exclude={"method"}).items() if value is not None]

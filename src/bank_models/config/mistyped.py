@@ -70,6 +70,8 @@ def _of_setting(name: str, compose: Compose, overrides: list[str], groups: dict[
     known = _known([text for text in overrides if text.partition("=")[0].lstrip("+~") in groups], compose)
     if name in known:
         return f"{name} is a setting already. Type it without a plus: {name}=…"
+    if _is_left_out(name):
+        return f"{name} is not set by this use case. Type it with a plus: +{name}=…"
     starting = [place for place in known if place.startswith(f"{name}_")]
     if name.startswith("model.params.") and starting:  # such as min_samples, the specification's word for two
         return f"{name} is not known. Did you mean {' or '.join(starting)}?"
@@ -77,6 +79,14 @@ def _of_setting(name: str, compose: Compose, overrides: list[str], groups: dict[
     if name.startswith("model.params.") and "Did you mean" not in said:
         return f"{said.splitlines()[0]}\nIf it is a parameter of the library, write it with a plus: +{name}=…"
     return said
+
+
+def _is_left_out(name: str) -> bool:
+    """Whether a setting is one that a use case may leave out."""
+    from bank_models.config.use_case import UseCase
+
+    group, _, field = name.partition(".")
+    return group == "use_case" and field in UseCase.model_fields
 
 
 def _known(chosen: list[str], compose: Compose) -> list[str]:

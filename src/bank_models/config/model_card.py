@@ -1,4 +1,4 @@
-"""What a use case declares for the model card."""
+"""Model card: purpose, owner, users, validation and approval, as a use case declares them."""
 
 from __future__ import annotations
 

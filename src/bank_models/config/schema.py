@@ -7,7 +7,7 @@ import re
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from bank_models.config.strict_model import Name, StrictModel, known_in
 from bank_models.config.transform import Value
@@ -128,8 +128,8 @@ class Tuning(StrictModel):
         return self.method in ("random_search", "bayesian", "auto")
 
 
-def _budget(text: str) -> str:
-    if not BUDGET.fullmatch(text) or not SHORTEST_S <= seconds_of(text) <= LONGEST_S:
+def _budget(text: Any) -> str:
+    if not isinstance(text, str) or not BUDGET.fullmatch(text) or not SHORTEST_S <= seconds_of(text) <= LONGEST_S:
         raise ValueError(f"must be a time from {SHORTEST_S} s to {LONGEST_S // 3600} h, such as 60s, 10min or 2h")
     return text
 
@@ -140,7 +140,7 @@ def seconds_of(budget: str) -> float:
     return float(number) * {"s": 1, "min": 60, "h": 3600}[unit]
 
 
-TimeBudget = Annotated[str, AfterValidator(_budget)]
+TimeBudget = Annotated[str, BeforeValidator(_budget)]
 
 
 class Tracking(StrictModel):

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bank_models.config import CONF
 from bank_models.evaluation import looks
 from bank_models.files import folders
 from bank_models.pipeline import documents, fit_result
@@ -20,7 +21,6 @@ from bank_models.runtime.progress import Steps
 
 if TYPE_CHECKING:
     from bank_models.config.schema import TrainingConfig
-    from bank_models.pipeline.fit_result import FitResult
     from bank_models.pipeline.rows import Rows
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,7 @@ def train(
     hydra_files: dict[str, str],
     registry: Path | None = None,
     split_seed: int | None = None,
+    conf: Path = CONF,
 ) -> float:
     """Train, test and write one run; return the primary metric on val as a score, higher is better.
 
@@ -46,6 +47,8 @@ def train(
         With whose version in production the report compares the run.
     split_seed : int, optional
         By which the use case's own options split the rows; None takes the configured one for it.
+    conf : Path
+        Folder of configuration that keeps what a search has found, if it is to be saved.
     """
     if config.tuning.method != "none" and (config.n_threads or usable_cores()) > 1:
         from bank_models.tuning import workers
@@ -61,24 +64,23 @@ def train(
             fit_result.write(folder, fitted, config.artifacts)
             facts = files.write(folder, config, rows, fitted, found, steps, hydra_files, registry)
             documents.write(folder, registry)
-    _announce(config, rows, fitted, facts, found.metrics, run_dir)
+    _announce(rows, facts)
+    if config.save_tuned:
+        from bank_models.pipeline.fit.search import save_tuned
+
+        for name, params in fitted.search.best_params().items():
+            print(os.path.relpath(save_tuned(conf, config.use_case.key, name, params)))
+    closing = writer.closing_line if rows.parts else writer.closing_line_of_clusters
+    print(closing(facts, found.metrics))
+    print(os.path.relpath(run_dir))
     return score_of(config.use_case, found.metrics)
 
 
-def _announce(
-    config: TrainingConfig, rows: Rows, fitted: FitResult, facts: dict[str, Any], metrics: dict[str, float], run_dir: Path
-) -> None:
-    """Print the notes that were not shown yet, how often the test rows were looked at, the score and the folder."""
+def _announce(rows: Rows, facts: dict[str, Any]) -> None:
+    """Print the notes that were not shown yet, and how often the test rows were looked at."""
     shown = rows.parts.warnings if rows.parts else []
     for note in facts["notes"]:
         if note not in shown:
             log.info(note)
     if rows.parts and (said := looks.said(facts["looks"])):
         log.info(said)
-    if config.save_tuned:
-        from bank_models.pipeline.fit.search import save_tuned
-
-        for name, params in fitted.search.best_params().items():
-            print(os.path.relpath(save_tuned(config.use_case.key, name, params)))
-    print(writer.closing_line(facts, metrics) if rows.parts else writer.closing_line_of_clusters(facts, metrics))
-    print(os.path.relpath(run_dir))

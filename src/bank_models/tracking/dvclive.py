@@ -84,4 +84,5 @@ def _log_plot(live, table: pd.DataFrame, name: str, x: str, columns: list[str], 
     for member, part in table.groupby("member", sort=False) if "member" in table else [(None, table)]:
         if there := [column for column in columns if part[column].notna().any()]:
             rows = part[[x, *there]].dropna().to_dict("records")
-            live.log_plot(f"{name}_{member}" if member else name, rows, x=x, y=there, template="linear", title=title)
+            plot = f"{name}_{member}".replace(":", "_") if member else name  # a file, which other systems may not name so
+            live.log_plot(plot, rows, x=x, y=there, template="linear", title=title)

@@ -39,10 +39,14 @@ class Predictions:
         ValueError
             If the file does not hold a prediction for each held-out row.
         """
-        stacked = np.load(self._path(number), mmap_mode="r", allow_pickle=False)
+        stacked = self.stacked(number)
         if len(stacked) != self._ends[-1] or not np.isfinite(stacked).all():
             raise ValueError(f"{self._path(number)} does not hold a prediction for each of {self._ends[-1]:,} rows")
         return np.split(stacked, self._ends[:-1])
+
+    def stacked(self, number: int) -> np.ndarray:
+        """The same for the rows of all folds, one fold after the other, as they lie in the file."""
+        return np.load(self._path(number), mmap_mode="r", allow_pickle=False)
 
     def __delitem__(self, number: int) -> None:
         self._path(number).unlink(missing_ok=True)

@@ -190,6 +190,11 @@ class SearchHistory:
         self._proven.add(trial.number)
         return self._predictions[trial.number]
 
+    def stacked(self, trial: Trial) -> np.ndarray:
+        """A trial's predictions for the held-out rows of all folds, one fold after the other; read from the file as needed."""
+        self.predictions(trial)
+        return self._predictions.stacked(trial.number)
+
     def _is_kept(self, trial: Trial) -> bool:
         """Whether an earlier process has left predictions that come to the trial's metric on each fold."""
         candidate = self.candidates[trial.model]

@@ -201,7 +201,7 @@ def _weights(history: SearchHistory, recipe: Recipe, scorer: Scorer, average: Av
     whole = {_name(trial): trial for trial in whole_trials(history.trials)}
     folds = next(iter(history.candidates.values())).folds
     predictions = {name: history.predictions(trial) for name, trial in whole.items()}
-    stacked = {name: np.concatenate(of_folds) for name, of_folds in predictions.items()}
+    stacked = {name: history.stacked(trial) for name, trial in whole.items()}
     y_true = np.concatenate([fold.y_held_out for fold in folds])
     weight = np.concatenate([fold.units.weight for fold in folds]) if recipe.weight_column else None
     n_members, weights = average.n_members, {}

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
-from bank_models.config.checks import CONF
 from bank_models.data.hashing import frame_sha256
 from bank_models.files import writing
 from bank_models.pipeline.fit.folds import draw
@@ -45,7 +44,7 @@ def tune(
 
     `left_s` are the seconds left of a budget for the whole command.
     """
-    tuning, settings = config.tuning, config.model_dump(mode="json", exclude={"save_tuned"})
+    tuning, settings = config.tuning, config.model_dump(mode="json", exclude={"budget", "save_tuned"})
     for name in ("n_workers", "timeout_s", "storage", *(["n_iter"] if tuning.n_iter_only_ends else [])):
         del settings["tuning"][name]  # what does not change a trial
     if config.cv.method != "none":
@@ -73,9 +72,9 @@ def tune(
     return found if left_s is None else replace(found, notes=[*found.notes, NOT_VALIDATED.format(config.budget)])
 
 
-def save_tuned(use_case: str, model: str, params: Mapping[str, Any]) -> Path:
-    """Keep found parameters where later runs of the pair take them from; gives the file."""
-    path = CONF / "tuned" / f"{use_case}_{model}.yaml"
+def save_tuned(conf: Path, use_case: str, model: str, params: Mapping[str, Any]) -> Path:
+    """Keep found parameters in a folder of configuration, where later runs of the pair take them from; gives the file."""
+    path = conf / "tuned" / f"{use_case}_{model}.yaml"
     path.parent.mkdir(exist_ok=True)
     writing.replace_text(path, yaml.safe_dump(dict(params)))
     return path
