@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bank_models import command_line
-from bank_models.commands import as_typed, is_in_checkout
-from bank_models.errors import ConfigError
+from bank_models.commands import as_typed
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -44,8 +43,7 @@ def main(cfg: DictConfig) -> float:
     from bank_models.runtime.blas import one_thread_of_blas
 
     checked = config.read(cfg, config_dirs=config.config_dirs_of(HydraConfig.get()))
-    config_dirs = config.config_dirs_of(HydraConfig.get())
-    conf = place_of_found(config_dirs) if checked.save_tuned else config_dirs[-1]
+    conf = config.config_dirs_of(HydraConfig.get())[-1]
     registry = Path(checked.registry.path) if checked.registry.kind == "local" and _is_told_of("registry=local") else None
     is_single = OmegaConf.is_missing(HydraConfig.get().job, "num")
     with folders.keeps(
@@ -65,22 +63,6 @@ def main(cfg: DictConfig) -> float:
     if is_single:
         print(next_steps(os.path.relpath(run_dir)), file=sys.stderr)
     return score
-
-
-def place_of_found(config_dirs: list[Path]) -> Path:
-    """The folder of configuration that keeps what a search has found: one's own, else that of a checkout.
-
-    Raises
-    ------
-    ConfigError
-        If there is neither.
-    """
-    if len(config_dirs) == 1 and not is_in_checkout():
-        raise ConfigError(
-            "save_tuned=true keeps what was found beside your own use cases, but you named no folder for these.\n"
-            "Type --config-dir my_conf, or write config_dir: my_conf into project.yaml."
-        )
-    return config_dirs[-1]
 
 
 def next_steps(run_dir: str) -> str:

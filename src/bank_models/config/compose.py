@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bank_models.commands import is_in_checkout
 from bank_models.config import CONF, hydra_node, interpolations, mistyped, places, project, secrets
 from bank_models.config.root_file import NAME, ROOT, search_for_roots
 from bank_models.errors import ConfigError, ForbiddenError, unknown
@@ -223,7 +224,18 @@ def check_job(cfg: DictConfig) -> TrainingConfig:
     where = places.finder(places.own_use_case(overrides, folders), overrides)
     checked = config.read(without_hydra(cfg), where, overrides, folders)
     project.confine(_places(checked, cfg))
+    if checked.save_tuned:
+        _check_place_of_found(folders)
     return checked
+
+
+def _check_place_of_found(folders: list[Path]) -> None:
+    """What a search has found is kept in one's own folder of configuration, or in that of a checkout; never in the package."""
+    if len(folders) == 1 and not is_in_checkout():
+        raise ConfigError(
+            "save_tuned=true keeps what was found beside your own use cases, but you named no folder for these.\n"
+            "Type --config-dir my_conf, or write config_dir: my_conf into project.yaml."
+        )
 
 
 def _places(config: TrainingConfig, cfg: DictConfig) -> dict[str, str | None]:
