@@ -105,7 +105,17 @@ def run_ours(name: str, seconds: int, seed: int, folder: Path, extra: list[str],
 
 def run_other(tool: str, python: str, seconds: int, seed: int, folder: Path, cores: int) -> dict:
     """Another tool in its own environment; its predictions for the test rows are scored here."""
-    command = [python, "-W", "ignore", str(ROOT / "bench/bare_automl.py"), tool, str(folder), str(seconds), str(cores), str(seed)]
+    command = [
+        python,
+        "-W",
+        "ignore",
+        str(ROOT / "bench/bare_automl.py"),
+        tool,
+        str(folder),
+        str(seconds),
+        str(cores),
+        str(seed),
+    ]
     start = time.perf_counter()
     try:
         done = subprocess.run(
@@ -148,7 +158,9 @@ def run_all(args: argparse.Namespace, pythons: dict[str, str]) -> None:
     for seed in args.seeds:
         for name in args.sets:
             done = {(one["set"], one["seed"], one["seconds"], one["tool"]) for one in known(args.results)}
-            missing = [tool for tool in args.tools if tool in pythons and (name, seed, _clock(tool, args.seconds), tool) not in done]
+            missing = [
+                tool for tool in args.tools if tool in pythons and (name, seed, _clock(tool, args.seconds), tool) not in done
+            ]
             if not missing:
                 continue
             with tempfile.TemporaryDirectory() as folder:
@@ -189,8 +201,8 @@ def show(results: list[dict], seconds: int, tools: list[str]) -> None:
     print(f"\nmean over {len(better)} sets")
     print(
         pd.DataFrame(
-            {"rank": ranks.mean(), "first": (ranks == 1).sum(), "seconds": of_set["wall"].mean(), "most seconds": of_set["wall"].max(),
-             "median share behind": behind.median(), "no score": better.isna().sum()}
+            {"rank": ranks.mean(), "first": (ranks == 1).sum(), "seconds": of_set["wall"].mean(),
+             "most seconds": of_set["wall"].max(), "median share behind": behind.median(), "no score": better.isna().sum()}
         ).reindex(tools).to_string()
     )  # fmt: skip
 

@@ -102,7 +102,9 @@ def catboost(train, y, test, facts, budget, n_threads, seed):
         allow_writing_files=False,
     )  # fmt: skip
     model.fit(parts[0], eval_set=parts[1])
-    return as_scores(model, Pool(test, cat_features=categories, text_features=texts), facts["task"]), f"{model.tree_count_} rounds"
+    return as_scores(
+        model, Pool(test, cat_features=categories, text_features=texts), facts["task"]
+    ), f"{model.tree_count_} rounds"
 
 
 def xgboost(train, y, test, facts, budget, n_threads, seed):

@@ -13,7 +13,6 @@ from bank_models.models.early_stopping import Patience
 from bank_models.training.recipe import make_recipe
 from bank_models.tuning.fold_fits import with_setting
 from bank_models.tuning.search import MOST_TRIALS
-from bank_models.tuning.tune import Average
 
 
 @pytest.mark.parametrize(
@@ -64,20 +63,43 @@ def test_a_budget_that_cannot_be_kept_is_refused(typed, said):
 
 
 def test_a_search_ends_with_its_time_and_says_that_the_clock_decided(case):  # noqa: F811
-    found = search(case, **SEVERAL | {"n_iter": MOST_TRIALS}, timeout_s=1.0, leaves_trials=True)
+    found = search(case, **SEVERAL | {"n_iter": MOST_TRIALS}, timeout_s=1.0, fit_s=lambda trials: 0.0)
     assert 1 <= len(found.table) < MOST_TRIALS
     assert any("another machine tries others" in note for note in found.notes)
     assert not found.facts["is_complete"]
 
 
-def test_members_that_take_longer_to_fit_than_there_is_time_are_left_out(case):  # noqa: F811
+def test_members_that_take_longer_to_fit_than_there_is_time_are_left_out(case, monkeypatch):  # noqa: F811
     about = SEVERAL | {"models": ("lightgbm", "logistic_regression"), "n_iter": 14}
     free = search(case, "early_stopping=none", **about)
     assert len(free.weights) > 1
-    bound = search(case, "early_stopping=none", **about, average=Average(20, 4, fit_s=1e-9))
-    assert len(bound.weights) == 1
-    wide = search(case, "early_stopping=none", **about, average=Average(20, 4, fit_s=1e9))
+    wide = search(case, "early_stopping=none", **about, timeout_s=1e9, fit_s=lambda trials: 0.0)
     assert wide.weights == free.weights
+    monkeypatch.setattr("bank_models.tuning.tune.fit_seconds", lambda trials, n_folds: 1e9 * len(trials))
+    bound = search(case, "early_stopping=none", **about, timeout_s=1.5e9, fit_s=lambda trials: 0.0)
+    assert len(bound.weights) == 1
+
+
+def test_a_search_leaves_the_time_that_the_fit_of_its_winners_takes(case):  # noqa: F811
+    told = []
+
+    def fit_s(trials):
+        told.append(len(trials))
+        return 1e9 if len(trials) >= 3 else 0.0
+
+    found = search(case, **SEVERAL | {"n_iter": MOST_TRIALS}, timeout_s=1e6, fit_s=fit_s)
+    assert 3 <= len(found.table) <= 3 + 2  # those under way, at most, had finished as well
+    assert max(told) >= 3
+
+
+def test_a_search_ends_when_many_settings_in_a_row_bring_nothing(case):  # noqa: F811
+    about = SEVERAL | {"n_iter": 40}
+    found = search(case, **about, n_iter_no_change=3)
+    best = found.table["number"][found.table["value"].idxmax()] if "number" in found.table else found.table["value"].idxmax()
+    assert len(found.table) == best + 1 + 3 < 40
+    assert any("the last 3 were no better than the best before" in note for note in found.notes)
+    again = search(case, **about, n_iter_no_change=3, n_workers=2)
+    assert list(again.table["value"]) == list(found.table["value"])
 
 
 @pytest.mark.parametrize("model", ["xgboost", "lightgbm", "hist_gradient_boosting"])

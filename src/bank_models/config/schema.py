@@ -104,6 +104,8 @@ class Tuning(StrictModel):
         Folds, at least 2.
     n_iter : int, optional
         Settings in all; None of a grid takes every point.
+    n_iter_no_change : int, optional
+        End after so many settings in a row that were no better than the best one before them.
     max_concurrent_trials : int
         How many trials may be under way at once, and so how many results a new one does not know.
     n_workers : int, optional
@@ -117,6 +119,7 @@ class Tuning(StrictModel):
     method: Literal["none", "grid_search", "random_search", "bayesian", "halving", "auto"]
     cv: Annotated[int, Field(ge=2)] | None
     n_iter: Annotated[int, Field(ge=1)] | None
+    n_iter_no_change: Annotated[int, Field(ge=1)] | None
     max_concurrent_trials: Annotated[int, Field(ge=1)] | None
     n_workers: Annotated[int, Field(ge=1)] | None
     timeout_s: Annotated[float, Field(gt=0)] | None
@@ -327,6 +330,7 @@ class TrainingConfig(Shown, StrictModel):
     calibration: Literal["none", "sigmoid", "isotonic"]
     artifacts: Literal["skops", "joblib", "pickle"]
     class_weight: Literal["none", "balanced"]
+    refit: Literal["none", "train_val"]
     device: Literal["cpu", "cuda"]
     seed: Seed
     n_threads: Annotated[int, Field(ge=1)] | None

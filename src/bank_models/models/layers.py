@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import Pipeline
 
-from bank_models.models.wrappers import CheapestClass, OnTargetScale
+from bank_models.models.wrappers import CheapestClass, OnTargetScale, with_threshold
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,21 @@ def take_apart(model) -> Layers:
             model = model.estimator
         else:
             return Layers(threshold, costs, is_calibrated, model)
+
+
+def around(model, core):
+    """The layers of a model around another core, fitted on the same classes: its threshold, costs and calibration."""
+    if isinstance(model, FixedThresholdClassifier):
+        return with_threshold(around(model.estimator_, core), model.threshold)
+    if isinstance(model, CheapestClass):
+        return CheapestClass(around(model.model, core), model.costs)
+    if isinstance(model, CalibratedClassifierCV):
+        (inner,) = model.calibrated_classifiers_
+        moved, inner = copy(model), copy(inner)
+        moved.estimator = inner.estimator = FrozenEstimator(core)
+        moved.calibrated_classifiers_ = [inner]
+        return moved
+    return around(model.estimator, core) if isinstance(model, FrozenEstimator) else core
 
 
 def members_of(core) -> Mapping[str, Any]:

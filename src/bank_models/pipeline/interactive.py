@@ -169,7 +169,7 @@ def fit(recipe: Recipe, table: Table, parts: Parts) -> Fitted:
 def evaluate(
     fitted: Fitted, table: Table, parts: Parts, config: TrainingConfig, cv_results: pd.DataFrame | None = None
 ) -> Evaluation:
-    """Decide on val, then measure on test.
+    """Decide on val, fit again on train and val if the configuration says so, then measure on test.
 
     Each call looks at the test rows. Call it once, for the model that you would keep: the best of many looks is too good.
 
@@ -185,10 +185,11 @@ def evaluate(
     import pandas as pd
 
     from bank_models.pipeline.evaluate.supervised import evaluate_on_test
-    from bank_models.pipeline.fit.supervised import decide_on_val
+    from bank_models.pipeline.fit.supervised import decide_on_val, refit
 
     folds = pd.DataFrame() if cv_results is None else cv_results
     fit_result = decide_on_val(config, make_recipe(config, table), fitted, table, parts, folds)
+    fit_result = fit_result if config.refit == "none" else refit(fit_result, fitted, table, parts)
     tested = evaluate_on_test(config, fit_result, table, parts)
     tables, notes = {"cv_results": folds, **tested.tables}, [*parts.warnings, *tested.found.notes]
     return Evaluation(fit_result.model, tested.metrics, tested.predictions, tables, notes)

@@ -10,7 +10,7 @@ from bank_models.report.block import Chart, Columns, Facts, Heading, Missing, Se
 from bank_models.report.run import Run
 
 MOST_TRIALS = 10
-STEPS = ("load", "validate", "split", "tune", "cross-validate", "fit", "decide", "evaluate", "repeat")
+STEPS = ("load", "validate", "split", "tune", "cross-validate", "fit", "decide", "refit", "evaluate", "repeat")
 RESOURCES = {"cpu_percent": "all cores", "gpu_percent": "GPU", "memory_mb": "processes", "gpu_memory_mb": "GPU"}
 UNITS = {"percent": ("Processor", "per cent"), "memory_mb": ("Memory", "MB")}
 

@@ -54,10 +54,18 @@ class EnsembleRecipe(Recipe):
         """
         weights = self.weights or find_weights(self, frame, y)
         fitted = {name: self.members[name].fit(frame, y, stop_frame, y_stop, with_train_loss=True) for name in weights}
-        kind = EnsembleRegressor if self.task == "regression" else EnsembleClassifier
         histories = [one.history.assign(member=name) for name, one in fitted.items() if len(one.history)]
         history = pd.concat(histories, ignore_index=True) if histories else next(iter(fitted.values())).history
-        return Fitted(kind({name: one.model for name, one in fitted.items()}, weights), history, None)
+        return Fitted(self, self._average(fitted, weights), history, None, fitted)
+
+    def refit(self, fitted: Fitted, frame, y) -> Fitted:
+        """Fit the members again on more rows, with the same weights: see `Recipe.refit`."""
+        again = {name: self.members[name].refit(one, frame, y) for name, one in fitted.members.items()}
+        return Fitted(self, self._average(again, fitted.model.weights), fitted.history, None, again)
+
+    def _average(self, fitted: Mapping[str, Fitted], weights: Mapping[str, float]) -> EnsembleClassifier | EnsembleRegressor:
+        kind = EnsembleRegressor if self.task == "regression" else EnsembleClassifier
+        return kind({name: one.model for name, one in fitted.items()}, dict(weights))
 
 
 def find_weights(recipe: EnsembleRecipe, frame, y) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -168,7 +168,24 @@ class Recipe(Shown):
         if self.task == "regression":
             smeared = self._smearing(estimator, stop, weights[1])
             model = OnTargetScale(model, self.target_transform, self.target_min, self.target_max, smeared)
-        return Fitted(model, history, best_iteration)
+        return Fitted(self, model, history, best_iteration)
+
+    def refit(self, fitted: Fitted, frame, y) -> Fitted:
+        """Fit again on more rows, with as many rounds as the fit had that was stopped early.
+
+        Parameters
+        ----------
+        fitted : Fitted
+            Of this recipe. What it smears with is kept: residuals of rows that a model is fitted on are too small.
+        frame : DataFrame of shape (n_rows, at least the features)
+            The rows that it was fitted on and those that stopped it.
+        y : ndarray of shape (n_rows,)
+        """
+        rounds = {ESTIMATORS[self.estimator].round_parameter: fitted.best_iteration} if self.patience is not None else {}
+        again = replace(self, params={**self.params, **rounds}, patience=None, smears=False).fit(frame, y)
+        if self.smears:
+            again.model.smeared = fitted.model.smeared
+        return replace(again, history=fitted.history, best_iteration=fitted.best_iteration)
 
     def make_features(self):
         """The unfitted step that turns a table into the matrix of the estimator."""
@@ -195,17 +212,22 @@ class Fitted(Shown):
 
     Attributes
     ----------
+    recipe : Recipe
     model : Pipeline, OnTargetScale or ensemble of them
         Takes a table, gives probabilities or values.
     history : DataFrame
         `round`, `train_loss`, `val_loss` and `learning_rate` of every round trained; no rows for a model without rounds.
     best_iteration : int or None
         Rounds in the model, when it trains in rounds.
+    members : mapping of str to Fitted
+        Of an ensemble.
     """
 
+    recipe: Recipe
     model: Any
     history: pd.DataFrame
     best_iteration: int | None
+    members: Mapping[str, Fitted] = field(default_factory=dict)
 
     def _shown(self) -> dict[str, Any]:
         rounds = {} if self.best_iteration is None else {"rounds": self.best_iteration}

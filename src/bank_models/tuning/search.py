@@ -39,15 +39,19 @@ class Budget:
         Processes that share the cores; None is one for each, as far as memory goes.
     timeout_s : float, optional
         Begin no trial after so many seconds.
-    leaves_trials : bool
-        Do not wait then for the trials that are under way, once one has finished.
+    fit_s : callable, optional
+        Of a search that is part of a command with an end: takes all finished trials, and gives how many of `timeout_s` the fit
+        after the search will need. Once a trial has finished, those that are under way are not waited for either.
+    n_iter_no_change : int, optional
+        End after so many settings in a row that no model did better with.
     """
 
     n_iter: int | None
     max_concurrent_trials: int
     n_workers: int | None = None
     timeout_s: float | None = None
-    leaves_trials: bool = False
+    fit_s: Callable[[list[Trial]], float] | None = None
+    n_iter_no_change: int | None = None
 
 
 @dataclass(frozen=True)
@@ -116,30 +120,36 @@ class Search:
 
     def _loop(self, history: SearchHistory, pool, advance) -> None:
         start, proposed, results = time.monotonic(), [], {}
-        timeout_s = self.budget.timeout_s
         first = next_to_propose = next_to_submit = history.n_proposals
-        while history.n_proposals < self.method.n_proposals:
+        while history.n_proposals < self.method.n_proposals and not gains_no_more(history.trials, self.budget.n_iter_no_change):
             while next_to_propose < self.method.n_proposals and history.needs(next_to_propose) <= history.n_proposals:
                 proposed.append(history.propose(next_to_propose))
                 next_to_propose += 1
-            is_late = timeout_s is not None and time.monotonic() - start > timeout_s
-            while pool.is_free() and next_to_submit < next_to_propose and not is_late:
+            left_s = self._left_s(start, history.trials)
+            while pool.is_free() and next_to_submit < next_to_propose and (left_s is None or left_s > 0):
                 if next_to_submit - history.n_proposals >= self.budget.max_concurrent_trials:
                     break
                 pool.submit(next_to_submit, (*proposed[next_to_submit - first], self.method.can_drop))
                 next_to_submit += 1
             if next_to_submit == history.n_proposals:
                 return  # late, and nothing is under way
-            may_leave = self.budget.leaves_trials and best_trial(history.trials) is not None
-            finished = pool.next_finished(max(0.0, start + timeout_s - time.monotonic()) if may_leave else None)
+            may_leave = self.budget.fit_s is not None and best_trial(history.trials) is not None
+            finished = pool.next_finished(max(0.0, left_s) if may_leave else None)
             if finished is None:
                 return
             number, outcome = finished
             results[number] = outcome
-            while history.n_proposals in results:
+            while history.n_proposals in results and not gains_no_more(history.trials, self.budget.n_iter_no_change):
                 place = history.n_proposals
                 history.tell(proposed[place - first][0], results.pop(place))
                 advance(history.trials)
+
+    def _left_s(self, start: float, trials: list[Trial]) -> float | None:
+        """Seconds in which trials may still begin; None if there is no end."""
+        if self.budget.timeout_s is None:
+            return None
+        reserved = self.budget.fit_s(trials) if self.budget.fit_s else 0.0
+        return start + self.budget.timeout_s - reserved - time.monotonic()
 
 
 class SearchHistory:
@@ -263,6 +273,12 @@ def whole_trials(trials: Sequence[Trial], model: str | None = None) -> list[Tria
 def best_trial(trials: Sequence[Trial], model: str | None = None) -> Trial | None:
     """The best of the trials that saw all folds and all rows, of one model or of any; of equally good ones the first."""
     return max(whole_trials(trials, model), key=lambda trial: (trial.score, -trial.number), default=None)
+
+
+def gains_no_more(trials: Sequence[Trial], n_iter: int | None) -> bool:
+    """Whether so many settings in a row were no better than the best one before them."""
+    best = best_trial(trials)
+    return n_iter is not None and best is not None and trials[-1].proposal - best.proposal >= n_iter
 
 
 def _why_none(trials: Sequence[Trial]) -> str:

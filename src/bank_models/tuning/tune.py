@@ -19,7 +19,7 @@ from bank_models.tuning.fold_fits import with_setting
 from bank_models.tuning.folds import Candidate, SearchRows, prepare_folds
 from bank_models.tuning.predictions import Predictions, folder_of
 from bank_models.tuning.results import summary
-from bank_models.tuning.search import MOST_TRIALS, Budget, Search, SearchHistory, best_trial, whole_trials
+from bank_models.tuning.search import MOST_TRIALS, Budget, Search, SearchHistory, best_trial, gains_no_more, whole_trials
 from bank_models.tuning.space import Space, make_method
 from bank_models.tuning.storage import Memory, Storage, Trial, table
 from bank_models.tuning.trial import value_on
@@ -33,13 +33,10 @@ class Average:
     ----------
     n_picks, n_members : int
         See `bank_models.training.ensemble.greedy_weights`.
-    fit_s : float, optional
-        Seconds that the fit of all members may take, as their trials tell: else there are fewer.
     """
 
     n_picks: int
     n_members: int
-    fit_s: float | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -127,8 +124,9 @@ def run_search(
     start = time.perf_counter()
     candidates = {name: Candidate(space.recipe, prepare_folds(space.recipe, rows)) for name, space in spaces.items()}
     preparation_s = time.perf_counter() - start
-    if budget.leaves_trials and budget.timeout_s is not None:
-        budget = replace(budget, timeout_s=max(1.0, budget.timeout_s - preparation_s))
+    has_an_end = budget.fit_s is not None
+    if has_an_end:
+        budget = replace(budget, timeout_s=budget.timeout_s - preparation_s)
     how = make_method(method, spaces, scorer.metric, budget.n_iter, budget.max_concurrent_trials)
     distributions = {name: space.of_every_parameter(how.is_grid) for name, space in spaces.items()}
     recipe = next(iter(spaces.values())).recipe
@@ -145,11 +143,14 @@ def run_search(
         kept = Predictions(folder, [len(held_out) for _, held_out in rows.folds])
         history = Search(how, candidates, scorer, recipe.n_threads, budget, kept).run(store, tell)
         trials = history.trials
-        weights, value = _weights(history, recipe, scorer, average) if average else ({best_trial(trials).model: 1.0}, None)
+        fit_s = budget.timeout_s + preparation_s - (time.perf_counter() - start) if has_an_end else None
+        weights, value = (
+            _weights(history, recipe, scorer, average, fit_s) if average else ({best_trial(trials).model: 1.0}, None)
+        )
     facts = summary(trials, distributions, len(rows.folds), preparation_s, recipe.random_state)
     facts |= {"method": method, "is_complete": _n_proposals(trials) == how.n_proposals}
     facts |= {"weights": weights, "weighted_value": value} if average else {}
-    notes = _notes(trials, method, scorer.metric, len(rows.folds), how.n_proposals, budget.timeout_s)
+    notes = _notes(trials, method, scorer.metric, len(rows.folds), how.n_proposals, budget)
     by_name = (
         {_name(trial): trial for trial in whole_trials(trials)} if average else {best_trial(trials).model: best_trial(trials)}
     )
@@ -169,9 +170,7 @@ def _progress(trials: Sequence[Trial], n_proposals: int, metric: str, is_of_seve
     return _n_proposals(trials), n_proposals, line
 
 
-def _notes(
-    trials: Sequence[Trial], method: str, metric: str, n_folds: int, n_proposals: int, timeout_s: float | None
-) -> list[str]:
+def _notes(trials: Sequence[Trial], method: str, metric: str, n_folds: int, n_proposals: int, budget: Budget) -> list[str]:
     notes = [
         f"{len(trials)} trials of {method}: best {metric} {best_trial(trials).value:.4f} on {n_folds} folds of "
         "train. The search chose it, so it is too good; so is cross-validation on the same rows. Test is not."
@@ -179,7 +178,11 @@ def _notes(
     if (n_done := _n_proposals(trials)) < n_proposals:
         of = f" of {n_proposals}" if n_proposals < MOST_TRIALS else ""
         notes.append(
-            f"The search stopped after {timeout_s:.0f} s with {n_done}{of} settings tried: another machine tries others."
+            f"The search ended with {n_done}{of} settings: the last {budget.n_iter_no_change} were no better than the best "
+            "before."
+            if gains_no_more(trials, budget.n_iter_no_change)
+            else f"The search stopped after {budget.timeout_s:.0f} s with {n_done}{of} settings tried: another machine tries "
+            "others."
         )
     return notes
 
@@ -188,15 +191,18 @@ def _name(trial: Trial) -> str:
     return f"{trial.model}:{trial.number}"
 
 
-def _is_affordable(members: Sequence[Trial], n_folds: int, fit_s: float | None) -> bool:
-    """Whether models with the parameters of trials are fitted on all rows in so many seconds: a fold has fewer."""
-    return fit_s is None or sum(trial.seconds / (n_folds - 1) for trial in members) <= fit_s
+def fit_seconds(trials: Sequence[Trial], n_folds: int) -> float:
+    """Seconds in which models with the parameters of trials are fitted on all rows: a fold has fewer."""
+    return sum(trial.seconds / (n_folds - 1) for trial in trials)
 
 
-def _weights(history: SearchHistory, recipe: Recipe, scorer: Scorer, average: Average) -> tuple[dict[str, float], float]:
+def _weights(
+    history: SearchHistory, recipe: Recipe, scorer: Scorer, average: Average, fit_s: float | None
+) -> tuple[dict[str, float], float]:
     """Weights of trials in an average of their predictions for held-out rows, and its metric.
 
-    All weight goes to the best one if no average does better over the folds.
+    All weight goes to the best one if no average does better over the folds. Where the fit must end in `fit_s`, there are as
+    few members as that takes.
     """
     whole = {_name(trial): trial for trial in whole_trials(history.trials)}
     folds = next(iter(history.candidates.values())).folds
@@ -205,7 +211,7 @@ def _weights(history: SearchHistory, recipe: Recipe, scorer: Scorer, average: Av
     y_true = np.concatenate([fold.y_held_out for fold in folds])
     weight = np.concatenate([fold.units.weight for fold in folds]) if recipe.weight_column else None
     n_members, weights = average.n_members, {}
-    while not weights or (n_members and not _is_affordable([whole[name] for name in weights], len(folds), average.fit_s)):
+    while not weights or (fit_s is not None and n_members and fit_seconds([whole[one] for one in weights], len(folds)) > fit_s):
         weights = greedy_weights(stacked, y_true, recipe.loss, average.n_picks, recipe.quantile, n_members, weight)
         n_members = min(n_members, len(weights)) - 1
 

@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from bank_models.pipeline.fit_result import FitResult
     from bank_models.pipeline.rows import Parts, Rows
 
+REFITTED = (
+    "The model was fitted again on train and val together; rounds, weights, calibration and threshold are those that val had "
+    "decided before. What is said of val is of the first fit, which had not seen it."
+)
+
 
 @dataclass(frozen=True)
 class Tested:
@@ -87,6 +92,7 @@ def evaluate(config: TrainingConfig, rows: Rows, fit_result: FitResult) -> Evalu
     tables = {**tested.tables, **plot_tables.of_history(fit_result.history)}
     notes = [*map(str, rows.parts.suspects), *rows.parts.of_split, *tested.found.notes]
     notes += fit_result.search.notes if fit_result.search else []
+    notes += [] if config.refit == "none" else [REFITTED]
     notes += note_on_weights(facts["weights"], scorer_of(use_case, table.y)) if "weights" in facts else []
     periods = table.periods(rows.parts.split.test)
     return EvaluationResult(tested.metrics, tables, tested.drift, facts, tested.predictions, periods=periods, notes=notes)

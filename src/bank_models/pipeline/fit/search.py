@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,19 +17,21 @@ from bank_models.pipeline.fit.folds import draw
 from bank_models.runs.fingerprint import code_sha256, fingerprint
 from bank_models.training.ensemble import inner_folds
 from bank_models.tuning.folds import SearchRows
-from bank_models.tuning.search import MOST_TRIALS, Budget
+from bank_models.tuning.search import MOST_TRIALS, Budget, whole_trials
 from bank_models.tuning.space import Space, distributions
-from bank_models.tuning.tune import Average, SearchResult, run_search
+from bank_models.tuning.tune import Average, SearchResult, fit_seconds, run_search
 
 if TYPE_CHECKING:
     from bank_models.config.schema import TrainingConfig
     from bank_models.data.table import Table
     from bank_models.metrics.scorer import Scorer
     from bank_models.training.fit import Recipe
+    from bank_models.tuning.storage import Trial
 
 
 NOT_VALIDATED = "Not cross-validated after the search: budget={} is for the search and the fit."
-FOR_TRIALS, FOR_FIT = 0.55, 0.2  # of what is left of a budget; the rest is for the evaluation and the files
+N_TO_FIT = 5  # members that the average of a search usually has
+MOST_FOR_FIT = 0.3  # of the seconds that a search and the fit have together
 
 
 def tune(
@@ -42,10 +45,10 @@ def tune(
 ) -> SearchResult:
     """Search for parameters by cross-validation on the train rows; of several models with `tuning=auto`.
 
-    `left_s` are the seconds left of a budget for the whole command.
+    `left_s` are the seconds that the search and the fit may take together, where the whole command has a budget.
     """
     tuning, settings = config.tuning, config.model_dump(mode="json", exclude={"budget", "save_tuned"})
-    for name in ("n_workers", "timeout_s", "storage", *(["n_iter"] if tuning.n_iter_only_ends else [])):
+    for name in ("n_workers", "timeout_s", "storage", "n_iter_no_change", *(["n_iter"] if tuning.n_iter_only_ends else [])):
         del settings["tuning"][name]  # what does not change a trial
     if config.cv.method != "none":
         folds, is_ordered, groups = draw(config.cv, table, train, recipe.task, tuning.cv)
@@ -60,16 +63,23 @@ def tune(
         for name, model in models.items()
     }
     rows = SearchRows(*table.rows(train), folds, is_ordered, groups, table.periods(train), table.units(train))
-    n_iter, timeout_s = tuning.n_iter, tuning.timeout_s
+    budget = Budget(
+        tuning.n_iter, tuning.max_concurrent_trials, tuning.n_workers, tuning.timeout_s, None, tuning.n_iter_no_change
+    )
     if left_s is not None:
-        n_iter, timeout_s = MOST_TRIALS, max(1.0, left_s * FOR_TRIALS)
-    budget = Budget(n_iter, tuning.max_concurrent_trials, tuning.n_workers, timeout_s, leaves_trials=left_s is not None)
+        fit_s = partial(_fit_seconds, n_folds=len(folds), at_most=left_s * MOST_FOR_FIT)
+        budget = replace(budget, n_iter=MOST_TRIALS, timeout_s=left_s, fit_s=fit_s)
     study = fingerprint(settings, code_sha256(), rows=frame_sha256(table.frame))
     params = config.model.params
-    fit_s = None if left_s is None else left_s * FOR_FIT
-    average = Average(params["n_picks"], params["n_members"], fit_s) if tuning.method == "auto" else None
+    average = Average(params["n_picks"], params["n_members"]) if tuning.method == "auto" else None
     found = run_search(spaces, rows, scorer, tuning.method, budget, advance, tuning.storage, study, average)
     return found if left_s is None else replace(found, notes=[*found.notes, NOT_VALIDATED.format(config.budget)])
+
+
+def _fit_seconds(trials: list[Trial], n_folds: int, at_most: float) -> float:
+    """Seconds to set aside for the fit of the average: those of the members that it would usually have by now."""
+    best = sorted(whole_trials(trials), key=lambda trial: trial.score, reverse=True)[:N_TO_FIT]
+    return min(at_most, fit_seconds(best, n_folds))
 
 
 def save_tuned(conf: Path, use_case: str, model: str, params: Mapping[str, Any]) -> Path:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from bank_models.config.schema import seconds_of
 from bank_models.metrics import threshold
+from bank_models.models.layers import around
 from bank_models.models.wrappers import CheapestClass, predict_score, with_threshold
 from bank_models.pipeline.fit.folds import score_folds
 from bank_models.pipeline.fit_result import FitResult
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from bank_models.training.fit import Fitted, Recipe
     from bank_models.tuning.tune import SearchResult
 
+AFTER_S, AFTER = 2.0, 0.8  # seconds at the end of a run that are set aside, and how many more for each before the search
+
 
 def fit(config: TrainingConfig, rows: Rows, steps: Steps) -> FitResult:
     """Search, cross-validate and fit on train; stop, calibrate and decide on val."""
@@ -39,7 +44,11 @@ def fit(config: TrainingConfig, rows: Rows, steps: Steps) -> FitResult:
         known = *table.rows(train), *table.rows(rows.parts.split.val)
         fitted = training.fit(recipe, *known, with_train_loss=True, on_round=steps.rounds(advance, recipe.patience))
     with steps.step("decide"):
-        return decide_on_val(config, recipe, fitted, table, rows.parts, cv_results, search)
+        found = decide_on_val(config, recipe, fitted, table, rows.parts, cv_results, search)
+    if config.refit == "none":
+        return found
+    with steps.step("refit"):
+        return refit(found, fitted, table, rows.parts)
 
 
 def _search(config: TrainingConfig, rows: Rows, steps: Steps) -> SearchResult | None:
@@ -48,9 +57,14 @@ def _search(config: TrainingConfig, rows: Rows, steps: Steps) -> SearchResult | 
     from bank_models.pipeline.fit.search import tune
 
     recipe, scorer = make_recipe(config, rows.table.features), scorer_of(config.use_case, rows.table.y)
-    left_s = seconds_of(config.budget) - steps.elapsed_s if config.budget else None
+    left_s = _left_s(seconds_of(config.budget), steps.elapsed_s) if config.budget else None
     with steps.step("tune") as advance:
         return tune(config, recipe, rows.table, rows.parts.split.train, scorer, advance, left_s)
+
+
+def _left_s(budget_s: float, elapsed_s: float) -> float:
+    """Seconds of a budget for search and fit: the evaluation and the files take about as long as imports and reading did."""
+    return max(1.0, budget_s - elapsed_s - AFTER_S - elapsed_s * AFTER)
 
 
 def decide_on_val(
@@ -75,3 +89,13 @@ def decide_on_val(
     if use_case.cost_matrix:
         model = CheapestClass(model, threshold.cost_array(use_case.cost_matrix.costs, use_case.classes))
     return FitResult(recipe, model, val_score, unseen, fitted.best_iteration, fitted.history, cv_results, search)
+
+
+def refit(found: FitResult, fitted: Fitted, table: Table, parts: Parts) -> FitResult:
+    """Fit again on train and val, with the rounds, weights, calibration and threshold that were found without val's rows.
+
+    The scores of val stay those of the first fit: the second has seen the rows.
+    """
+    rows = np.sort(np.concatenate([parts.split.train, parts.split.val]))
+    again = fitted.recipe.refit(fitted, *table.rows(rows))
+    return replace(found, model=around(found.model, again.model))

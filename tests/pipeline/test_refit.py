@@ -1,0 +1,85 @@
+"""`refit=train_val`: the model that is kept learns from val too, and nothing that is reported of val does."""
+
+import numpy as np
+import pytest
+
+import bank_models
+from bank_models.errors import ConfigError
+from bank_models.models.layers import take_apart
+
+CHOSEN = ("use_case=credit_scoring", "n_threads=1", "cv=none")
+SMALL = ("model=ensemble", "early_stopping=patience")
+
+
+def measured(*overrides):
+    config = bank_models.load_config(*CHOSEN, *overrides)
+    table = bank_models.load_table(config)
+    parts = bank_models.split(table, config)
+    fitted = bank_models.fit(bank_models.make_recipe(config, table), table, parts)
+    return config, table, parts, fitted, bank_models.evaluate(fitted, table, parts, config)
+
+
+def probabilities(model, table, parts):
+    return model.predict_proba(table.rows(parts.split.test)[0])[:, 1]
+
+
+@pytest.mark.parametrize("model", ["xgboost", "lightgbm", "gradient_boosting", "hist_gradient_boosting"])
+def test_a_model_in_rounds_is_that_of_a_fit_on_both_parts_with_as_many_rounds_as_val_has_found(model):
+    config, table, parts, fitted, found = measured(f"model={model}", "refit=train_val")
+    rows = np.sort(np.concatenate([parts.split.train, parts.split.val]))
+    length = "max_iter" if model == "hist_gradient_boosting" else "n_estimators"
+    by_hand = bank_models.load_config(
+        *CHOSEN, f"model={model}", "early_stopping=none", f"model.params.{length}={fitted.best_iteration}"
+    )
+    expected = bank_models.make_recipe(by_hand, table).fit(*table.rows(rows)).model
+    np.testing.assert_array_equal(probabilities(found.model, table, parts), probabilities(expected, table, parts))
+
+
+@pytest.mark.parametrize("typed", [("model=xgboost",), ("model=logistic_regression", "calibration=sigmoid"), SMALL])
+def test_what_val_has_decided_and_what_is_said_of_val_stay_those_of_the_first_fit(typed):
+    once, again = measured(*typed)[4], measured(*typed, "refit=train_val")[4]
+    of_val = [name for name in once.metrics if name.startswith("val_")]
+    assert of_val and [again.metrics[name] for name in of_val] == [once.metrics[name] for name in of_val]
+    assert take_apart(again.model).threshold == take_apart(once.model).threshold
+    assert take_apart(again.model).is_calibrated == ("calibration=sigmoid" in typed)
+    assert again.metrics["test_roc_auc"] != once.metrics["test_roc_auc"]
+
+
+def test_the_calibrator_is_the_one_that_val_taught_behind_the_model_that_has_seen_val():
+    typed = ("model=logistic_regression", "calibration=sigmoid")
+    once, again = (
+        measured(*typed)[4].model.estimator_.estimator,
+        measured(*typed, "refit=train_val")[4].model.estimator_.estimator,
+    )
+    (first,), (second,) = once.calibrated_classifiers_, again.calibrated_classifiers_
+    assert [(one.a_, one.b_) for one in first.calibrators] == [(one.a_, one.b_) for one in second.calibrators]
+    assert not np.array_equal(take_apart(once).core[-1].coef_, take_apart(again).core[-1].coef_)
+
+
+def test_the_weights_of_an_ensemble_stay_and_each_member_is_fitted_again():
+    once, again = measured(*SMALL)[4].model, measured(*SMALL, "refit=train_val")[4].model
+    before, after = take_apart(once).core, take_apart(again).core
+    assert after.weights == before.weights
+    assert all(after.models[name] is not before.models[name] for name in before.models)
+
+
+def test_a_model_of_logarithms_keeps_what_it_smeared_with():
+    config = bank_models.load_config("use_case=clv_prediction", "model=lightgbm", "data_source.rows=2000", "cv=none")
+    table = bank_models.load_table(config)
+    parts = bank_models.split(table, config)
+    fitted = bank_models.fit(bank_models.make_recipe(config, table), table, parts)
+    both = np.concatenate([parts.split.train, parts.split.val])
+    again = fitted.recipe.refit(fitted, *table.rows(both))
+    assert again.model.smeared == fitted.model.smeared
+    assert (fitted.model.smeared != 0) == fitted.recipe.smears
+
+
+def test_the_command_says_that_the_model_was_fitted_again(train, tmp_path):
+    done = train(*CHOSEN, "model=xgboost", "refit=train_val")
+    assert done.returncode == 0
+    assert "fitted again on train and val together" in done.stdout + done.stderr
+
+
+def test_what_has_no_val_is_not_fitted_again():
+    with pytest.raises(ConfigError, match="val has decided something of, but use_case=segmentation is clustering"):
+        bank_models.load_config("use_case=segmentation", "refit=train_val")
