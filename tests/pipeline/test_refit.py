@@ -1,10 +1,9 @@
-"""`refit=train_val`: the model that is kept learns from val too, and nothing that is reported of val does."""
+"""`refit=train_val`, which is the default: the model that is kept learns from val too, and nothing that is reported of val does."""
 
 import numpy as np
 import pytest
 
 import bank_models
-from bank_models.errors import ConfigError
 from bank_models.models.layers import take_apart
 
 CHOSEN = ("use_case=credit_scoring", "n_threads=1", "cv=none")
@@ -25,7 +24,7 @@ def probabilities(model, table, parts):
 
 @pytest.mark.parametrize("model", ["xgboost", "lightgbm", "gradient_boosting", "hist_gradient_boosting"])
 def test_a_model_in_rounds_is_that_of_a_fit_on_both_parts_with_as_many_rounds_as_val_has_found(model):
-    config, table, parts, fitted, found = measured(f"model={model}", "refit=train_val")
+    _, table, parts, fitted, found = measured(f"model={model}")
     rows = np.sort(np.concatenate([parts.split.train, parts.split.val]))
     length = "max_iter" if model == "hist_gradient_boosting" else "n_estimators"
     by_hand = bank_models.load_config(
@@ -37,9 +36,10 @@ def test_a_model_in_rounds_is_that_of_a_fit_on_both_parts_with_as_many_rounds_as
 
 @pytest.mark.parametrize("typed", [("model=xgboost",), ("model=logistic_regression", "calibration=sigmoid"), SMALL])
 def test_what_val_has_decided_and_what_is_said_of_val_stay_those_of_the_first_fit(typed):
-    once, again = measured(*typed)[4], measured(*typed, "refit=train_val")[4]
+    once, again = measured(*typed, "refit=none")[4], measured(*typed)[4]
     of_val = [name for name in once.metrics if name.startswith("val_")]
-    assert of_val and [again.metrics[name] for name in of_val] == [once.metrics[name] for name in of_val]
+    assert of_val
+    assert [again.metrics[name] for name in of_val] == [once.metrics[name] for name in of_val]
     assert take_apart(again.model).threshold == take_apart(once.model).threshold
     assert take_apart(again.model).is_calibrated == ("calibration=sigmoid" in typed)
     assert again.metrics["test_roc_auc"] != once.metrics["test_roc_auc"]
@@ -48,8 +48,8 @@ def test_what_val_has_decided_and_what_is_said_of_val_stay_those_of_the_first_fi
 def test_the_calibrator_is_the_one_that_val_taught_behind_the_model_that_has_seen_val():
     typed = ("model=logistic_regression", "calibration=sigmoid")
     once, again = (
+        measured(*typed, "refit=none")[4].model.estimator_.estimator,
         measured(*typed)[4].model.estimator_.estimator,
-        measured(*typed, "refit=train_val")[4].model.estimator_.estimator,
     )
     (first,), (second,) = once.calibrated_classifiers_, again.calibrated_classifiers_
     assert [(one.a_, one.b_) for one in first.calibrators] == [(one.a_, one.b_) for one in second.calibrators]
@@ -57,7 +57,7 @@ def test_the_calibrator_is_the_one_that_val_taught_behind_the_model_that_has_see
 
 
 def test_the_weights_of_an_ensemble_stay_and_each_member_is_fitted_again():
-    once, again = measured(*SMALL)[4].model, measured(*SMALL, "refit=train_val")[4].model
+    once, again = measured(*SMALL, "refit=none")[4].model, measured(*SMALL)[4].model
     before, after = take_apart(once).core, take_apart(again).core
     assert after.weights == before.weights
     assert all(after.models[name] is not before.models[name] for name in before.models)
@@ -75,11 +75,6 @@ def test_a_model_of_logarithms_keeps_what_it_smeared_with():
 
 
 def test_the_command_says_that_the_model_was_fitted_again(train, tmp_path):
-    done = train(*CHOSEN, "model=xgboost", "refit=train_val")
+    done = train(*CHOSEN, "model=xgboost")
     assert done.returncode == 0
     assert "fitted again on train and val together" in done.stdout + done.stderr
-
-
-def test_what_has_no_val_is_not_fitted_again():
-    with pytest.raises(ConfigError, match="val has decided something of, but use_case=segmentation is clustering"):
-        bank_models.load_config("use_case=segmentation", "refit=train_val")

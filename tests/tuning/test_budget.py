@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from test_tuning import SEVERAL, case, search  # noqa: F401
 
@@ -12,6 +13,7 @@ from bank_models.errors import ConfigError
 from bank_models.models.early_stopping import Patience
 from bank_models.training.recipe import make_recipe
 from bank_models.tuning.fold_fits import with_setting
+from bank_models.tuning.folds import SearchRows, prepare_candidates, prepare_folds
 from bank_models.tuning.search import MOST_TRIALS
 
 
@@ -123,3 +125,23 @@ def test_without_early_stopping_a_trial_trains_as_long_as_it_was_told():
     assert with_setting(recipe, {"learning_rate": 0.01}).params["n_estimators"] == 500
     patient = replace(recipe, patience=Patience(10, 0.0, True))
     assert with_setting(patient, {"learning_rate": 0.01}).params["n_estimators"] == 2500
+
+
+def test_models_that_read_the_same_matrix_share_their_folds_and_others_do_not(case):  # noqa: F811
+    recipes, rows = {}, None
+    for model in ("xgboost", "lightgbm", "random_forest", "logistic_regression"):
+        _, recipes[model], table, folds, _ = case(f"model={model}")
+        rows = SearchRows(table.frame, table.y, folds)
+    found = prepare_candidates(recipes, rows)
+    assert found["xgboost"].folds is found["lightgbm"].folds
+    assert len({id(one.folds) for one in found.values()}) == 3
+    alone = prepare_folds(recipes["lightgbm"], rows)
+    for shared, own in zip(found["lightgbm"].folds, alone, strict=True):
+        np.testing.assert_array_equal(shared.X, own.X)
+        assert shared.matrix == own.matrix
+
+
+def test_a_search_whose_time_is_over_before_it_begins_tries_one_setting(case):  # noqa: F811
+    found = search(case, **SEVERAL | {"n_iter": MOST_TRIALS}, timeout_s=-5.0, fit_s=lambda trials: 0.0)
+    assert len(found.table) == 1
+    assert sum(found.weights.values()) == pytest.approx(1)

@@ -58,11 +58,6 @@ def check(config: TrainingConfig) -> None:
     _check_tracking(config.tracking)
     if config.calibration != "none" and config.use_case.task != "binary":
         raise ConfigError(f"calibration is for task binary, but use_case={config.use_case.key} is {config.use_case.task}")
-    if config.refit != "none" and config.use_case.task in UNSUPERVISED:
-        raise ConfigError(
-            f"refit={config.refit} is for models that val has decided something of, but use_case={config.use_case.key} is "
-            f"{config.use_case.task}.\nType refit=none."
-        )
     if config.class_weight != "none" and config.use_case.task not in ("binary", "multiclass"):
         raise ConfigError(f"class_weight is for classes, but use_case={config.use_case.key} is {config.use_case.task}")
     for model in (config.model, *config.members.values()):

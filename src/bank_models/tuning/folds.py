@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import pandas as pd
 from bank_models.metrics.threshold import prices
 from bank_models.metrics.units import Units
 from bank_models.models.early_stopping import Matrix
+from bank_models.models.estimators import ESTIMATORS
 from bank_models.training.cross_validation import inner_split
 from bank_models.training.fit import Recipe, matrix_of
 
@@ -108,6 +109,23 @@ def prepare_folds(recipe: Recipe, rows: SearchRows) -> list[Fold]:
     list of Fold
     """
     return [_prepare(recipe, rows, train, held_out) for train, held_out in rows.folds]
+
+
+def prepare_candidates(recipes: Mapping[str, Recipe], rows: SearchRows) -> dict[str, Candidate]:
+    """Candidates of a search, by name; recipes of one use case whose estimators read the same matrix share their folds."""
+    made: dict[tuple, list[Fold]] = {}
+    for recipe in recipes.values():
+        if _read_as(recipe) not in made:
+            made[_read_as(recipe)] = prepare_folds(recipe, rows)
+    return {name: Candidate(recipe, made[_read_as(recipe)]) for name, recipe in recipes.items()}
+
+
+def _read_as(recipe: Recipe) -> tuple:
+    """What decides the matrix of a recipe, and what it is told of its columns."""
+    algorithm = ESTIMATORS[recipe.estimator]
+    is_told = bool(algorithm.rounds or algorithm.monotone)
+    how = algorithm.reads_columns, algorithm.takes_sparse, is_told, recipe.is_monotone, recipe.holds_out
+    return *sorted(recipe.preprocessing.items()), *how
 
 
 def _prepare(recipe: Recipe, rows: SearchRows, train: np.ndarray, held_out: np.ndarray) -> Fold:

@@ -126,7 +126,10 @@ class Search:
                 proposed.append(history.propose(next_to_propose))
                 next_to_propose += 1
             left_s = self._left_s(start, history.trials)
-            while pool.is_free() and next_to_submit < next_to_propose and (left_s is None or left_s > 0):
+            is_first = self.budget.fit_s is not None and best_trial(history.trials) is None
+            while pool.is_free() and next_to_submit < next_to_propose:
+                if left_s is not None and left_s <= 0 and not (is_first and next_to_submit == history.n_proposals):
+                    break
                 if next_to_submit - history.n_proposals >= self.budget.max_concurrent_trials:
                     break
                 pool.submit(next_to_submit, (*proposed[next_to_submit - first], self.method.can_drop))

@@ -16,7 +16,7 @@ from bank_models.runtime.notebook import Shown
 from bank_models.training.ensemble import greedy_weights
 from bank_models.training.fit import Recipe
 from bank_models.tuning.fold_fits import with_setting
-from bank_models.tuning.folds import Candidate, SearchRows, prepare_folds
+from bank_models.tuning.folds import SearchRows, prepare_candidates
 from bank_models.tuning.predictions import Predictions, folder_of
 from bank_models.tuning.results import summary
 from bank_models.tuning.search import MOST_TRIALS, Budget, Search, SearchHistory, best_trial, gains_no_more, whole_trials
@@ -33,10 +33,13 @@ class Average:
     ----------
     n_picks, n_members : int
         See `bank_models.training.ensemble.greedy_weights`.
+    n_fits : int
+        How often the members are fitted after the search.
     """
 
     n_picks: int
     n_members: int
+    n_fits: int = 1
 
 
 @dataclass(frozen=True, repr=False)
@@ -122,7 +125,7 @@ def run_search(
     SearchResult
     """
     start = time.perf_counter()
-    candidates = {name: Candidate(space.recipe, prepare_folds(space.recipe, rows)) for name, space in spaces.items()}
+    candidates = prepare_candidates({name: space.recipe for name, space in spaces.items()}, rows)
     preparation_s = time.perf_counter() - start
     has_an_end = budget.fit_s is not None
     if has_an_end:
@@ -211,7 +214,8 @@ def _weights(
     y_true = np.concatenate([fold.y_held_out for fold in folds])
     weight = np.concatenate([fold.units.weight for fold in folds]) if recipe.weight_column else None
     n_members, weights = average.n_members, {}
-    while not weights or (fit_s is not None and n_members and fit_seconds([whole[one] for one in weights], len(folds)) > fit_s):
+    most_s = np.inf if fit_s is None else fit_s / average.n_fits
+    while not weights or (n_members and fit_seconds([whole[one] for one in weights], len(folds)) > most_s):
         weights = greedy_weights(stacked, y_true, recipe.loss, average.n_picks, recipe.quantile, n_members, weight)
         n_members = min(n_members, len(weights)) - 1
 

@@ -66,20 +66,21 @@ def tune(
     budget = Budget(
         tuning.n_iter, tuning.max_concurrent_trials, tuning.n_workers, tuning.timeout_s, None, tuning.n_iter_no_change
     )
+    n_fits = 1 if config.refit == "none" else 2
     if left_s is not None:
-        fit_s = partial(_fit_seconds, n_folds=len(folds), at_most=left_s * MOST_FOR_FIT)
+        fit_s = partial(_fit_seconds, n_folds=len(folds), n_fits=n_fits, at_most=left_s * MOST_FOR_FIT)
         budget = replace(budget, n_iter=MOST_TRIALS, timeout_s=left_s, fit_s=fit_s)
     study = fingerprint(settings, code_sha256(), rows=frame_sha256(table.frame))
     params = config.model.params
-    average = Average(params["n_picks"], params["n_members"]) if tuning.method == "auto" else None
+    average = Average(params["n_picks"], params["n_members"], n_fits) if tuning.method == "auto" else None
     found = run_search(spaces, rows, scorer, tuning.method, budget, advance, tuning.storage, study, average)
     return found if left_s is None else replace(found, notes=[*found.notes, NOT_VALIDATED.format(config.budget)])
 
 
-def _fit_seconds(trials: list[Trial], n_folds: int, at_most: float) -> float:
+def _fit_seconds(trials: list[Trial], n_folds: int, n_fits: int, at_most: float) -> float:
     """Seconds to set aside for the fit of the average: those of the members that it would usually have by now."""
     best = sorted(whole_trials(trials), key=lambda trial: trial.score, reverse=True)[:N_TO_FIT]
-    return min(at_most, fit_seconds(best, n_folds))
+    return min(at_most, n_fits * fit_seconds(best, n_folds))
 
 
 def save_tuned(conf: Path, use_case: str, model: str, params: Mapping[str, Any]) -> Path:
