@@ -43,6 +43,7 @@ FEATURES = {
     "note": {"type": "text"},
 }
 KINDS = {  # model and task of each kind
+    "catboost": ("catboost", "binary"),
     "dbscan": ("dbscan", "anomaly"),
     "dummy": ("dummy", "binary"),
     "ensemble": ("ensemble", "regression"),
@@ -57,7 +58,7 @@ KINDS = {  # model and task of each kind
     "random_forest": ("random_forest", "binary"),
     "xgboost": ("xgboost", "binary"),
 }
-FEW = {"n_estimators": 4, "max_iter": 4, "max_epochs": 2, "min_samples_leaf": 5, "min_child_samples": 5}
+FEW = {"n_estimators": 4, "iterations": 4, "max_iter": 4, "max_epochs": 2, "min_samples_leaf": 5, "min_child_samples": 5}
 CLASSES = ["low", "middle", "high"]
 WRITE = "write"
 MOST_TOLD = 12
