@@ -20,11 +20,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import models
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-
-import models
 
 WARM_UP_ROWS = 2_000
 

@@ -1,8 +1,9 @@
 """CatBoost as scikit-learn estimators; CatBoost itself is imported when one is fitted or scores rows.
 
-CatBoost's own files hold the time and a new identity, so equal fits would give unequal files, and compiled code reads them before
-anything can look at them. What is fitted is held here as CatBoost's JSON without these, written in one way. Its reader may round
-the last digit of a number, so rows are scored by what is read from that text from the start: a saved model gives the same bits.
+CatBoost's own files hold the time and a new identity, so equal fits give unequal files, and compiled code reads them before
+anything can look at them. What is fitted is held here as CatBoost's JSON without these, written in one way. CatBoost may round
+the last digit of a number that it reads, so rows are scored by what was read from that text, from the start: a saved model
+answers the same bits.
 """
 
 from __future__ import annotations
@@ -299,7 +300,8 @@ class CatBoostRegressor(RegressorMixin, _CatBoost):
     ):
         super().__init__(
             iterations, learning_rate, depth, l2_leaf_reg, random_strength, subsample, colsample_bylevel,
-            leaf_estimation_iterations, border_count, one_hot_max_size, max_ctr_complexity, model_size_reg, random_state, n_jobs,
+            leaf_estimation_iterations, border_count, one_hot_max_size, max_ctr_complexity, model_size_reg, random_state,
+            n_jobs,
         )  # fmt: skip
         self.loss = loss
         self.quantile = quantile

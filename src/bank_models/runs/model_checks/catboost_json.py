@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from bank_models.models.catboost import as_text, columns_of_splits
@@ -13,10 +14,12 @@ from bank_models.runs.model_checks.attributes import MOST_CLASSES
 from bank_models.runs.model_checks.fault import need
 
 PARTS = {"features_info", "oblivious_trees", "scale_and_bias"}
+COLUMNS = ("float_features", "categorical_features")
 COLUMN = {"feature_id", "feature_index", "flat_feature_index"}
 NUMBER = {*COLUMN, "borders", "has_nans", "nan_value_treatment"}
 STATISTIC = {
-    "borders", "ctr_type", "elements", "identifier", "prior_denomerator", "prior_numerator", "scale", "shift", "target_border_idx",
+    "borders", "ctr_type", "elements", "identifier", "prior_denomerator", "prior_numerator", "scale", "shift",
+    "target_border_idx",
 }  # fmt: skip
 TABLE = {"counter_denominator", "hash_map", "hash_stride"}
 ELEMENTS = {  # what a combination of categories may be made of
@@ -53,11 +56,8 @@ def check(text: bytes, n_columns: int, n_categories: int, n_outputs: int) -> Non
     scale, bias = _list(facts["scale_and_bias"], 2)
     need(scale == 1 and len(_numbers(bias)) in (0, 1, n_outputs), "a booster has an unusual scale")
     info = facts["features_info"]
-    need(
-        isinstance(info, dict) and set(info) <= {"categorical_features", "ctrs", "float_features"},
-        "a booster has other columns",
-    )
-    numbers, categories = (_list(info.get(name, [])) for name in ("float_features", "categorical_features"))
+    need(isinstance(info, dict) and set(info) <= {*COLUMNS, "ctrs"}, "a booster has other columns")
+    numbers, categories = (_list(info.get(name, [])) for name in COLUMNS)
     need((len(numbers), len(categories)) == (n_columns - n_categories, n_categories), "a booster has other columns")
     _check_columns(numbers, categories)
     _check_statistics(info, facts.get("ctr_data") or {})
@@ -86,7 +86,7 @@ def _check_place(one: Mapping[str, Any], index: int, flat: int) -> None:
 
 def _check_borders(borders: Any) -> None:
     found = _numbers(borders)
-    need(all(low < high for low, high in zip(found, found[1:], strict=False)), "the borders of a column do not rise")
+    need(all(low < high for low, high in pairwise(found)), "the borders of a column do not rise")
 
 
 def _check_statistics(info: Mapping[str, Any], tables: Any) -> None:
@@ -102,10 +102,8 @@ def _check_statistics(info: Mapping[str, Any], tables: Any) -> None:
             _check_element(element, info)
         key = one["identifier"]
         need(isinstance(key, str) and key in n_classes, "a statistic has no table")
-        need(
-            json.loads(key, object_pairs_hook=_once) == {"identifier": elements, "type": one["ctr_type"]},
-            "a statistic has another table",
-        )
+        of_table = {"identifier": elements, "type": one["ctr_type"]}
+        need(json.loads(key, object_pairs_hook=_once) == of_table, "a statistic has another table")
         need(_is_integer(one["target_border_idx"], 0, max(1, n_classes[key] - 1)), "a statistic is of no class")
     need({one["identifier"] for one in statistics} == set(tables), "a table is of no statistic")
 
