@@ -78,7 +78,7 @@ LIGHTGBM = Algorithm(
     packages=("lightgbm",),
 )
 CATBOOST = Algorithm(
-    "bank_models.models.catboost",
+    "bank_models.models.catboost.estimator",
     is_threaded=True,
     rounds="catboost",
     round_parameter="iterations",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from bank_models.models.catboost import as_text, columns_of_splits
+from bank_models.models.catboost.text import DEEPEST, as_text, columns_of_splits
 from bank_models.runs.model_checks.attributes import MOST_CLASSES
 from bank_models.runs.model_checks.fault import need
 
@@ -27,7 +27,6 @@ ELEMENTS = {  # what a combination of categories may be made of
     "float_feature": {"float_feature_index", "border"},
     "cat_feature_exact_value": {"cat_feature_index", "value"},
 }
-DEEPEST = 16
 MOST_ELEMENTS = 32
 HASH = re.compile(r"\d{1,20}", re.ASCII)
 INT32, UINT64 = 2**31, 2**64
@@ -40,7 +39,7 @@ def check(text: bytes, n_columns: int, n_categories: int, n_outputs: int) -> Non
     Parameters
     ----------
     text : bytes
-        Of `bank_models.models.catboost.written`.
+        Of `bank_models.models.catboost.text.written`.
     n_columns, n_categories : int
         Of the matrix, and those among them that hold codes.
     n_outputs : int

@@ -1,26 +1,21 @@
-"""CatBoost as scikit-learn estimators; CatBoost itself is imported when one is fitted or scores rows.
-
-CatBoost's own files hold the time and a new identity, so equal fits give unequal files, and compiled code reads them before
-anything can look at them. What is fitted is held here as CatBoost's JSON without these, written in one way. CatBoost may round
-the last digit of a number that it reads, so rows are scored by what was read from that text, from the start: a saved model
-answers the same bits.
-"""
+"""CatBoost as scikit-learn estimators; CatBoost itself is imported when one is fitted or scores rows."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from io import StringIO
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from numbers import Integral, Real
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from bank_models.errors import ConfigError
+from bank_models.models.catboost import text
 from bank_models.models.early_stopping import OnRound, Part, Patience
 from bank_models.models.estimators import check_arguments
 
@@ -36,7 +31,6 @@ FIXED = {
     "grow_policy": "SymmetricTree",
     "use_best_model": False,  # the rounds are counted here, as for every library
 }
-KEPT = ("ctr_data", "features_info", "oblivious_trees", "scale_and_bias")  # of what CatBoost writes
 NOTHING_TO_SPLIT = "All features are either constant or ignored"
 
 
@@ -83,6 +77,21 @@ class _CatBoost(BaseEstimator):
     ----------
     Prokhorenkova et al. (2018), CatBoost: unbiased boosting with categorical features, NeurIPS.
     """
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        "iterations": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, 1, closed="right")],
+        "depth": [Interval(Integral, 1, text.DEEPEST, closed="both")],
+        "l2_leaf_reg": [Interval(Real, 0, None, closed="left")],
+        "random_strength": [Interval(Real, 0, None, closed="left")],
+        "subsample": [Interval(Real, 0, 1, closed="right")],
+        "colsample_bylevel": [Interval(Real, 0, 1, closed="right")],
+        "leaf_estimation_iterations": [Interval(Integral, 1, None, closed="left")],
+        "border_count": [Interval(Integral, 1, 65535, closed="both")],
+        "one_hot_max_size": [Interval(Integral, 1, None, closed="left")],
+        "max_ctr_complexity": [Interval(Integral, 1, 15, closed="both")],
+        "model_size_reg": [Interval(Real, 0, None, closed="left")],
+    }
 
     def __init__(
         self,
@@ -160,7 +169,7 @@ class _CatBoost(BaseEstimator):
         n_rounds = watch.best + 1 if patience and patience.restore_best_weights else booster.tree_count_
         if n_rounds < booster.tree_count_:
             booster.shrink(ntree_end=n_rounds)
-        self.trees_ = written(booster)
+        self.trees_ = text.written(booster)
         return watch.losses, n_rounds
 
     def _fit(self, X, y, sample_weight):
@@ -176,7 +185,7 @@ class _CatBoost(BaseEstimator):
         check_is_fitted(self, "trees_")
         if "_booster" not in vars(self):
             check_arguments(type(self).__name__, {})
-            self._booster = read(self.trees_)
+            self._booster = text.read(self.trees_)
         return self._booster
 
     def raw_score(self, X, n_rounds: int = 0) -> np.ndarray:
@@ -196,7 +205,7 @@ class _CatBoost(BaseEstimator):
         check_is_fitted(self, "trees_")
         facts, of_order = json.loads(self.trees_), np.zeros(self.n_features_in_)
         splits = {split["split_index"] for tree in facts["oblivious_trees"] for split in tree["splits"]}
-        columns = columns_of_splits(facts["features_info"])
+        columns = text.columns_of_splits(facts["features_info"])
         used = sorted({column for split in splits for column in columns[split]})
         of_order[used] = np.maximum(self._importance()[used], np.finfo(float).tiny)
         found = np.empty(self.n_features_in_)
@@ -344,46 +353,3 @@ class _Watch:
         if watched[-1] < self.least - self.patience.min_delta:
             self.least, self.best = watched[-1], len(watched) - 1
         return len(watched) - 1 - self.best < self.patience.rounds
-
-
-def written(booster) -> bytes:
-    """A fitted booster as text: what scoring and explaining need, in one way."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder, "model.json")
-        booster.save_model(str(path), format="json")
-        facts = json.loads(path.read_bytes())
-    kept = {name: facts[name] for name in KEPT if facts.get(name) is not None}
-    for tree in kept["oblivious_trees"]:
-        tree["splits"] = [{"split_index": split["split_index"]} for split in tree["splits"] or ()]
-    return as_text(kept)
-
-
-def as_text(facts: Mapping[str, Any]) -> bytes:
-    """The one way in which a booster is written."""
-    return json.dumps(facts, separators=(",", ":"), sort_keys=True, allow_nan=False).encode("ascii")
-
-
-def read(text: bytes):
-    """CatBoost's object from its text, which CatBoost reads from files only."""
-    from catboost import CatBoost
-
-    with TemporaryDirectory() as folder:
-        path = Path(folder, "model.json")
-        path.write_bytes(text)
-        return CatBoost().load_model(str(path), format="json")
-
-
-def columns_of_splits(info: Mapping[str, Any]) -> list[list[int]]:
-    """Columns, in CatBoost's order, that each split looks at, by its number: borders, then single values, then statistics."""
-    numbers, categories = info.get("float_features", ()), info.get("categorical_features", ())
-    found = [[one["flat_feature_index"]] for one in numbers for _ in one["borders"]]
-    found += [[one["flat_feature_index"]] for one in categories for _ in one.get("values", ())]
-    for statistic in info.get("ctrs", ()):
-        columns = {
-            (numbers if "float_feature_index" in part else categories)[
-                part["float_feature_index" if "float_feature_index" in part else "cat_feature_index"]
-            ]["flat_feature_index"]
-            for part in statistic["elements"]
-        }
-        found += [sorted(columns)] * len(statistic["borders"])
-    return found
