@@ -56,7 +56,7 @@ repro: setup .venv/.neural ## train what is out of date on all cores, and let DV
 	.venv-mlflow/bin/python $(INSTALL) -r $<
 	@touch $@
 
-test: setup .venv/.neural .venv/.onnx .venv/.postgresql .venv/.mlflow .venv-mlflow/.installed ## lint, then the tests that take minutes at most: make test ARGS="-k split"
+test: setup .venv/.catboost .venv/.neural .venv/.onnx .venv/.postgresql .venv/.mlflow .venv-mlflow/.installed ## lint, then the tests that take minutes at most: make test ARGS="-k split"
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
 	@PYTHONPATH=src $(BIN)/lint-imports > /dev/null || PYTHONPATH=src $(BIN)/lint-imports
 	$(BIN)/python -m pytest -n logical $(ARGS)
@@ -112,7 +112,7 @@ lock: $(TOOLS)/.installed ## pin the dependencies of pyproject.toml anew, each f
 	for group in docs mlflow-server next tools; do $(COMPILE) --group $$group -o requirements-$$group.lock || exit 1; done
 	$(COMPILE) --group data --no-deps -o requirements-data.lock
 	$(COMPILE) pyproject.toml -c requirements.lock --all-extras > .venv-tools/extras.txt
-	for extra in mlflow onnx postgresql ray; do $(OF_EXTRA) --extra $$extra -o requirements-$$extra.lock || exit 1; done
+	for extra in catboost mlflow onnx postgresql ray; do $(OF_EXTRA) --extra $$extra -o requirements-$$extra.lock || exit 1; done
 	$(OF_EXTRA) --extra neural | sed 's/^\(torch==.*\) \\$$/\1 \\\n    $(TORCH_CPU) \\/' | \
 		awk '/^[a-z]/ {is_cuda = /^(cuda|nvidia|triton)/} {print > "requirements-neural" (is_cuda ? "-cuda" : "") ".lock"}'
 

@@ -43,6 +43,7 @@ FEATURES = {
     "note": {"type": "text"},
 }
 KINDS = {  # model and task of each kind
+    "catboost": ("catboost", "binary"),
     "dbscan": ("dbscan", "anomaly"),
     "dummy": ("dummy", "binary"),
     "ensemble": ("ensemble", "regression"),
@@ -57,7 +58,7 @@ KINDS = {  # model and task of each kind
     "random_forest": ("random_forest", "binary"),
     "xgboost": ("xgboost", "binary"),
 }
-FEW = {"n_estimators": 4, "max_iter": 4, "max_epochs": 2, "min_samples_leaf": 5, "min_child_samples": 5}
+FEW = {"n_estimators": 4, "iterations": 4, "max_iter": 4, "max_epochs": 2, "min_samples_leaf": 5, "min_child_samples": 5}
 CLASSES = ["low", "middle", "high"]
 WRITE = "write"
 MOST_TOLD = 12
@@ -442,6 +443,29 @@ def booster_arrays(members, rng):
     return members
 
 
+def json_of_booster(members, rng):
+    """Numbers, names and parts of CatBoost's own format."""
+    name = _pick(members, rng, ".bin")
+    if name is None or not members[name].startswith(b"{"):
+        return None
+    facts = json.loads(members[name])
+    for _ in range(rng.randint(1, 2)):
+        at = facts
+        while True:
+            keys = list(at) if isinstance(at, dict) else range(len(at))
+            key = rng.choice(keys)
+            if not isinstance(at[key], dict | list) or not at[key] or rng.random() < 0.1:
+                break
+            at = at[key]
+        values = [*HUGE, 2, 3, 40, 2**63, -0.5, 1e39, "Counter", "18446744073709551615", "", None, True, [], {}]
+        if rng.random() < 0.2:
+            at.pop(key)
+        else:
+            at[key] = rng.choice([*values, at[rng.choice(keys)]])
+    members[name] = json.dumps(facts, separators=(",", ":"), sort_keys=True).encode()
+    return members
+
+
 def flip_booster(members, rng):
     if name := _pick(members, rng, ".bin"):
         members[name] = flipped(members[name], rng)
@@ -767,7 +791,8 @@ WAYS: dict[str, Callable] = {
     for change in (
         flipped, cut, flip_array, flip_header, cut_member, flip_schema, swap_arrays, other_dtype, other_shape,
         huge_shape, numbers_out_of_range,
-        tree_in_circles, not_numbers, booster_bytes, booster_arrays, flip_booster, cut_booster, text_of_booster,
+        tree_in_circles, not_numbers, booster_bytes, booster_arrays, json_of_booster, flip_booster, cut_booster,
+        text_of_booster,
         plain_values, settings,
         swap_nodes, drop_values, other_types, made_of_itself, laughs, nested, nested_json, bomb, lying_sizes,
         names_with_paths, twice,

@@ -82,7 +82,7 @@ def test_the_server_of_mlflow_is_of_the_version_of_the_client():
 
 def test_no_extra_brings_another_version_of_a_package_that_is_locked_already():
     base = locked("")
-    extras = [locked(f"-{extra}") for extra in ("mlflow", "neural", "onnx", "postgresql", "ray")]
+    extras = [locked(f"-{extra}") for extra in ("catboost", "mlflow", "neural", "onnx", "postgresql", "ray")]
     for extra in extras:
         assert not set(extra) & set(base)
         for other in extras:
@@ -99,9 +99,9 @@ def test_pytorch_may_be_either_build_and_only_one_of_them_brings_cuda():
 
 
 def test_every_package_is_installed_with_its_hash(checkout):
-    goals = ("setup", "EXTRAS=neural postgresql ray mlflow onnx", ".venv-mlflow/.installed", "sbom")
+    goals = ("setup", "EXTRAS=catboost neural postgresql ray mlflow onnx", ".venv-mlflow/.installed", "sbom")
     commands = [line for line in make(checkout, "-n", *goals).stdout.splitlines() if "pip install" in line]
-    assert len(commands) >= 8
+    assert len(commands) >= 9
     assert [line for line in commands if line.count("pip install") != line.count("--require-hashes")] == []
 
 

@@ -469,3 +469,44 @@ def test_no_feature_and_no_lag_is_refused():
     draft = draft_use_case(rows(), "bad")
     with pytest.raises(ValidationError, match="features is empty, and there are no lags"):
         UseCase.model_validate(draft.use_case | {"features": {}})
+
+
+def test_a_weight_that_is_told_is_no_feature_and_weighs_the_rows(tmp_path):
+    exposure = np.linspace(0.5, 3.0, N).round(2)
+    draft = drafted(tmp_path, rows().assign(exposure=exposure), given={"weight_column": "exposure"})
+    assert draft.use_case["weight_column"] == "exposure"
+    assert "exposure" not in draft.use_case["features"]
+    np.testing.assert_array_equal(table_of(draft, tmp_path).weight, exposure)
+
+
+def test_a_column_called_like_a_weight_is_asked_about_and_stays_a_feature(tmp_path):
+    draft = drafted(tmp_path, rows().assign(sample_weight=np.linspace(0.5, 3.0, N), weight_kg=np.linspace(50, 90, N)))
+    assert [doubt for doubt in draft.doubts if "weight" in doubt] == [
+        "sample_weight: does it say how much a row counts? Then name it: weight_column=sample_weight"
+    ]
+    assert {"sample_weight", "weight_kg"} <= set(draft.use_case["features"])
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [({"weight_column": "grade"}, "weight_column=grade holds no numbers: 3 values in 400 rows"),
+     ({"weight_column": "bad"}, "weight_column=bad is the target: one column has one role"),
+     ({"group_column": "age", "weight_column": "age"}, "group_column=age is the weight_column too: one column has one role"),
+     ({"weight_column": "exposure"}, "There is no column exposure.\nColumns: income, grade, age, bad")],
+)  # fmt: skip
+def test_a_weight_that_cannot_be_one_is_refused_in_a_sentence(tmp_path, given, why):
+    with pytest.raises(ConfigError, match=why):
+        drafted(tmp_path, rows(), given=given)
+
+
+@pytest.mark.parametrize(("value", "why"), [(-1.0, "exposure: .*below 0"), (np.nan, "exposure: .*have no weight")])
+def test_weights_that_the_rows_cannot_have_are_refused_before_anything_is_written(tmp_path, value, why):
+    frame = rows().assign(exposure=1.5)
+    frame.loc[3, "exposure"] = value
+    with pytest.raises(DataError, match=why):
+        drafted(tmp_path, frame, given={"weight_column": "exposure"})
+
+
+def test_a_role_that_there_is_not_is_no_argument(tmp_path):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'weigth_column'"):
+        drafted(tmp_path, rows(), given={"weigth_column": "age"})

@@ -31,7 +31,8 @@ TASKS = {
     "regression": {"target": "loss_eur", "metric": "rmse", "target_transform": "log1p", "target_min": 0},
 }
 QUICK = {
-    "xgboost": {"n_estimators": 20}, "lightgbm": {"n_estimators": 20}, "gradient_boosting": {"n_estimators": 15},
+    "xgboost": {"n_estimators": 20}, "lightgbm": {"n_estimators": 20}, "catboost": {"iterations": 20},
+    "gradient_boosting": {"n_estimators": 15},
     "hist_gradient_boosting": {"max_iter": 15}, "random_forest": {"n_estimators": 15}, "neural_network": {"max_epochs": 4},
     "ensemble": {"n_folds": 2, "n_picks": 6, "n_members": 4},
 }  # fmt: skip

@@ -22,6 +22,7 @@ KINDS = {name: {"type": "category" if name == "kind" else "float", "max_missing"
 FEATURES = {name: Feature(**facts) for name, facts in KINDS.items()}
 SMALL = {
     "xgboost": {"n_estimators": 2, "max_depth": 2}, "lightgbm": {"n_estimators": 2, "num_leaves": 3},
+    "catboost": {"iterations": 2, "depth": 2},
     "gradient_boosting": {"n_estimators": 2, "max_depth": 2}, "hist_gradient_boosting": {"max_iter": 2, "max_leaf_nodes": 3},
     "random_forest": {"n_estimators": 2, "max_depth": 2}, "logistic_regression": {"penalty": "l1", "solver": "saga", "C": 0.03},
     "dummy": {},

@@ -9,11 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import run_warm
+from sklearn.isotonic import IsotonicRegression
 
 from bank_models import fit, load_config, load_table, make_recipe, split
 from bank_models.errors import ConfigError, DataError, TrainingError
 from bank_models.export import command as exports
+from bank_models.export.calibration import add_isotonic, rounded
 from bank_models.export.comparison import cells, compare, with_gaps
+from bank_models.export.graph import Graph
 from bank_models.export.model import check_exportable, make_graph
 from bank_models.metrics.scores import decide
 from bank_models.models.ensemble import EnsembleClassifier
@@ -53,7 +56,7 @@ CASES = {
     "multiclass": {"target": "rating", "metric": "log_loss", "more": "classes: [low, middle, high]"},
     "regression": {"target": "loss_eur", "metric": "rmse", "more": "target_transform: log1p\n  target_min: 0"},
 }
-FEW_ROUNDS = ("xgboost", "lightgbm", "random_forest")
+FEW_ROUNDS = ("xgboost", "lightgbm", "random_forest", "gradient_boosting", "hist_gradient_boosting")
 CLASSIFIERS = [(model, task) for model in (*FEW_ROUNDS, "logistic_regression") for task in ("binary", "multiclass")]
 REGRESSORS = [(model, "regression") for model in (*FEW_ROUNDS, "linear_regression")]
 
@@ -89,7 +92,8 @@ def fitted(cases):
 
     @cache
     def made(model: str, task: str, *overrides: str):
-        rounds = ["model.params.n_estimators=15"] if model in FEW_ROUNDS else []
+        length = "max_iter" if model == "hist_gradient_boosting" else "n_estimators"
+        rounds = [f"model.params.{length}=15"] if model in FEW_ROUNDS else []
         source = f"data_source.path={cases}/rows.parquet"
         config = load_config(f"use_case={task}_case", f"model={model}", source, *rounds, *overrides, config_dir=cases)
         table = load_table(config)
@@ -123,16 +127,45 @@ def test_the_file_answers_as_the_model_does(fitted, tmp_path, model, task):
     check(*fitted(model, task), tmp_path / "model.onnx", 1e-6 if model == "xgboost" else 1e-9)
 
 
-@pytest.mark.parametrize("model", ["xgboost", "logistic_regression"])
+@pytest.mark.parametrize("model", [*FEW_ROUNDS, "logistic_regression"])
 def test_calibrated_probabilities_are_those_of_the_model(fitted, tmp_path, model):
     pytest.importorskip("onnxruntime", reason="make setup EXTRAS=onnx")
     check(*fitted(model, "binary", "calibration=sigmoid"), tmp_path / "model.onnx")
 
 
-def test_a_calibration_with_steps_is_refused(fitted):
-    model, use_case, rows = fitted("lightgbm", "binary")
+def in_steps(model, rows):
     often = pd.concat([rows] * 10)  # it learns from 1,000 rows at least
-    calibrated = calibrate(take_apart(model).core, "isotonic", often, (often.income > 1.5).astype(int).to_numpy())
+    return calibrate(take_apart(model).core, "isotonic", often, (often.income > 1.5).astype(int).to_numpy())
+
+
+@pytest.mark.parametrize("model", ["lightgbm", "logistic_regression", "hist_gradient_boosting", "random_forest"])
+def test_a_calibration_in_steps_is_that_of_the_model_where_scores_are_in_double_precision(fitted, tmp_path, model):
+    pytest.importorskip("onnxruntime", reason="make setup EXTRAS=onnx")
+    model, use_case, rows = fitted(model, "binary")
+    check(with_threshold(in_steps(model, rows), 0.4), use_case, rows, tmp_path / "model.onnx", 1e-9)
+
+
+def test_a_calibration_of_one_value_gives_it_to_every_row(tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="make setup EXTRAS=onnx")
+    flat = IsotonicRegression(out_of_bounds="clip").fit([0.1, 0.9], [1.0, 0.0])
+    graph = Graph()
+    result = add_isotonic(graph, flat, graph.as_type(graph.input("score", np.dtype("float32")), "float64"))
+    graph.output("calibrated", result, np.dtype("float64"), 1)
+    graph.write(tmp_path / "flat.onnx", {})
+    given = np.array([[0.0], [0.5], [2.0]], dtype="float32")
+    (found,) = onnxruntime.InferenceSession(tmp_path / "flat.onnx").run(["calibrated"], {"score": given})
+    np.testing.assert_array_equal(found[:, 0], flat.predict(given[:, 0]))
+
+
+def test_steps_turn_rounding_into_a_difference_that_is_known_beforehand():
+    steep = IsotonicRegression(out_of_bounds="clip").fit([0.1, 0.5, 0.5 + 1e-9, 0.9], [0.0, 0.2, 0.8, 1.0])
+    assert rounded(steep, 1e-12) == pytest.approx(1e-12 * 0.6 / 1e-9, rel=1e-3)
+    assert rounded(steep, 1e-6) == pytest.approx(0.6, abs=1e-5)
+
+
+def test_a_calibration_in_steps_is_refused_where_scores_are_in_single_precision(fitted):
+    model, use_case, rows = fitted("xgboost", "binary")
+    calibrated = in_steps(model, rows)
     with pytest.raises(ConfigError, match="calibration=isotonic has steps, at which rounding decides"):
         check_exportable("case@1.0.0", calibrated, use_case)
 
@@ -197,7 +230,7 @@ def test_missing_and_unseen_cells_are_made_of_each_column(fitted):
 @pytest.mark.parametrize(
     ("model", "more", "why"),
     [
-        ("hist_gradient_boosting", [], "HistGradientBoostingClassifier has no exact form in ONNX here"),
+        ("dummy", [], "DummyClassifier has no exact form in ONNX here"),
         ("xgboost", ["+use_case.derived.ratio='income / n_children'"], r"it reads derived columns \(ratio\)"),
         ("xgboost", ["use_case.features.company={type: text}"], r"it reads texts \(company\)"),
     ],

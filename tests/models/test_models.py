@@ -54,7 +54,11 @@ CASES = {
 ESTIMATORS = {name: yaml.safe_load((ROOT / f"conf/model/{name}.yaml").read_text())["estimator"] for name in options("model")}
 LONG = {("ensemble", "multiclass"), ("neural_network", "multiclass")}
 PAIRS = [(model, task) for model, tasks in ESTIMATORS.items() for task in tasks]
-QUICK = {"neural_network": ["model.params.max_epochs=15"], "ensemble": ["model.params.n_folds=2"]}
+QUICK = {
+    "catboost": ["model.params.iterations=60"],
+    "neural_network": ["model.params.max_epochs=15"],
+    "ensemble": ["model.params.n_folds=2"],
+}
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,7 @@ BOOSTERS = {
     "xgboost": ("XGBClassifier", {"n_estimators": 300, "learning_rate": 0.2, "max_depth": 4, "subsample": 0.8}),
     "lightgbm": ("LGBMClassifier", {"n_estimators": 300, "learning_rate": 0.2, "num_leaves": 15}),
 }
+CATBOOST = {"catboost": ("CatBoostClassifier", {"iterations": 300, "learning_rate": 0.2, "depth": 4, "subsample": 0.8})}
 IMPUTED = {
     "gradient_boosting": (
         "GradientBoostingClassifier", {"n_estimators": 300, "learning_rate": 0.2, "max_depth": 3, "subsample": 0.8},
@@ -43,10 +44,12 @@ HISTOGRAMS = {
         "HistGradientBoostingClassifier", {"max_iter": 300, "learning_rate": 0.2, "max_leaf_nodes": 15, "max_features": 0.8},
     ),
 }  # fmt: skip
-FAMILIES = BOOSTERS | IMPUTED | HISTOGRAMS
-MONOTONE = [*BOOSTERS, *HISTOGRAMS]
-LENGTH = {"neural_network": "max_epochs", "hist_gradient_boosting": "max_iter"}
-PREPROCESSING = dict.fromkeys(BOOSTERS, (None, None, "native")) | dict.fromkeys(HISTOGRAMS, (None, None, "ordinal"))
+FAMILIES = BOOSTERS | CATBOOST | IMPUTED | HISTOGRAMS
+MONOTONE = [*BOOSTERS, *CATBOOST, *HISTOGRAMS]
+LENGTH = {"catboost": "iterations", "neural_network": "max_epochs", "hist_gradient_boosting": "max_iter"}
+PREPROCESSING = dict.fromkeys([*BOOSTERS, *CATBOOST], (None, None, "native")) | dict.fromkeys(
+    HISTOGRAMS, (None, None, "ordinal")
+)
 FEATURES = {
     "income": Feature(type="float", monotone=1),
     "age": Feature(type="float"),
@@ -168,7 +171,9 @@ def test_the_history_is_the_log_loss_of_the_model_after_each_round(model):
     fitted = fit_on(FIT, recipe(model), with_train_loss=True)
     last = fitted.history.iloc[fitted.best_iteration - 1]
     for loss, rows in (("train_loss", FIT), ("val_loss", STOP)):
-        assert last[loss] == pytest.approx(log_loss(Y[rows], fitted.model.predict_proba(FRAME.iloc[rows])), rel=1e-5)
+        # CatBoost hides from a row that it is fitted on what the table of a category owes to that row
+        rel = 1e-3 if (model, loss) == ("catboost", "train_loss") else 1e-5
+        assert last[loss] == pytest.approx(log_loss(Y[rows], fitted.model.predict_proba(FRAME.iloc[rows])), rel=rel)
     assert set(fitted.history.learning_rate) == {FAMILIES[model][1]["learning_rate"]} or model == "neural_network"
 
 
@@ -334,7 +339,8 @@ def test_a_time_fold_without_positives_is_refused():
 @pytest.mark.parametrize("model", FAMILIES)
 def test_balanced_classes_weigh_the_same(model):
     rare = np.flatnonzero((Y == 0) | (np.arange(N) % 10 == 0))
-    short = recipe(model, patience=None, **{LENGTH.get(model, "n_estimators"): 10})
+    n_rounds = 40 if model == "catboost" else 10  # it begins at even odds, not at the base rate
+    short = recipe(model, patience=None, **{LENGTH.get(model, "n_estimators"): n_rounds})
     models = [fit(replace(short, class_weight=w), FRAME.iloc[rare], Y[rare]).model for w in ("none", "balanced")]
     plain, balanced = (predict_score(model, FRAME.iloc[rare], "binary").mean() for model in models)
     assert plain == pytest.approx(Y[rare].mean(), abs=0.05)

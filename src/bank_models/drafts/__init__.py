@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import pyarrow as pa
 
@@ -14,10 +14,11 @@ from bank_models.data.file import near
 from bank_models.data.reading import settings_of
 from bank_models.drafts import proof, ranges
 from bank_models.drafts.columns import Column, column_of
-from bank_models.drafts.roles import Roles, are_years, moments, roles_of
+from bank_models.drafts.roles import Roles, moments, roles_of
 from bank_models.drafts.series import facts_of_series
 from bank_models.drafts.table import Opened, Values, names_like_values, open_table, values_of, with_marks, without_blanks
 from bank_models.drafts.target import Target, target_of
+from bank_models.drafts.told import RolesTold, as_told
 from bank_models.errors import ConfigError, DataError
 from bank_models.runtime.notebook import Shown
 
@@ -86,9 +87,8 @@ def draft_use_case(
     task: str | None = None,
     positive: str | None = None,
     metric: str | None = None,
-    time_column: str | None = None,
-    group_column: str | None = None,
     sheet: str | None = None,
+    **roles: Unpack[RolesTold],
 ) -> Draft:
     """Propose a use case for a table.
 
@@ -100,10 +100,12 @@ def draft_use_case(
         Column to predict.
     key : str, optional
         Name of the use case; None makes one of the file's name.
-    task, positive, metric, time_column, group_column : str, optional
+    task, positive, metric : str, optional
         What is known, and need not be told from the values.
     sheet : str, optional
         Of a spreadsheet; None is the first.
+    **roles : str
+        Columns whose role is known: `time_column`, `group_column` and `weight_column`, which is never guessed.
 
     Returns
     -------
@@ -117,8 +119,10 @@ def draft_use_case(
     DataError
         If the table cannot be read, or there is nothing in it to predict or to learn from.
     """
+    if unknown := set(roles) - set(RolesTold.__annotations__):
+        raise TypeError(f"draft_use_case() got an unexpected keyword argument '{min(unknown)}'")
     opened = open_table(source, sheet)
-    _check_names(opened, target, time_column, group_column)
+    _check_names(opened, target, *roles.values())
     opened, columns = columns_of(opened, target)
     if len(opened.cells) < FEWEST_ROWS:
         raise DataError(
@@ -133,9 +137,9 @@ def draft_use_case(
     asked = target_of(aim, classes, task, positive, metric)
     is_class = asked.task != "regression"
     labels = classes.astype(str).to_numpy()
-    roles = roles_of([one for one in columns if one.name != target], frame[known].reset_index(drop=True), labels, is_class)
-    roles = _as_told(roles, frame, time_column, group_column)
-    draft = _drafted(opened, asked, roles, frame, key or _key_of(source), source)
+    found = roles_of([one for one in columns if one.name != target], frame[known].reset_index(drop=True), labels, is_class)
+    found = as_told(found, frame, roles)
+    draft = _drafted(opened, asked, found, frame, key or _key_of(source), source)
     return proof.proven(draft, source, opened)
 
 
@@ -199,21 +203,6 @@ def _labels(values: pd.Series, column: Column) -> pd.Series:
     return values.map(lambda one: frequent[one.strip().lower()])
 
 
-def _as_told(roles: Roles, frame: pd.DataFrame, time_column: str | None, group_column: str | None) -> Roles:
-    """The roles with those that were given in place of those that were found."""
-    for role, name in (("time", time_column), ("group", group_column)):
-        if name is None:
-            continue
-        columns = [replace(one, left_out="as you say") if one.name == name else one for one in roles.columns]
-        told = next(one for one in columns if one.name == name)
-        if role == "time" and told.type == "int" and are_years(frame[name]):
-            told = replace(told, type="date", format="%Y")
-        if role == "time" and told.type != "date":
-            raise ConfigError(f"time_column={name} holds no dates: {told.said}.")
-        roles = replace(roles, columns=columns, **{role: told})
-    return roles
-
-
 def _drafted(opened: Opened, asked: Target, roles: Roles, frame: pd.DataFrame, key: str, source: Any) -> Draft:
     """The draft as the columns suggest it, not checked yet."""
     if not NAME.fullmatch(key):
@@ -249,6 +238,7 @@ def _facts_of(asked: Target, roles: Roles) -> dict[str, Any]:
     facts |= {"time_column": roles.time.name} if roles.time else {}
     facts |= {"time_format": roles.time.format} if roles.time and roles.time.format else {}
     facts |= {"group_column": roles.group.name} if roles.group else {}
+    facts |= {"weight_column": roles.weight.name} if roles.weight else {}
     return facts | ({"protected": roles.protected} if roles.protected and asked.task != "binary" else {})
 
 

@@ -19,7 +19,7 @@ from bank_models.runtime.table import printable
 if TYPE_CHECKING:
     from bank_models.drafts import Draft
 
-KEYS = ("target", "key", "task", "positive", "metric", "time_column", "group_column", "sheet")
+KEYS = ("target", "key", "task", "positive", "metric", "time_column", "group_column", "weight_column", "sheet")
 TASKS = ("binary", "multiclass", "regression")
 MOST_SHOWN = 6
 HELP = """\
@@ -31,14 +31,15 @@ Draft a use case for a table of your own: a file to read through, with what spea
 The file: CSV with any separator, decimal mark and encoding (.csv, .tsv, .txt, also .gz or .zst), Parquet or a folder of it,
 .feather, .jsonl, .xlsx.
 
-  target=COLUMN       what to predict
-  key=NAME            name of the use case; else that of the file
-  task=…              binary, multiclass or regression; else as the target looks
-  positive=VALUE      the class to find, of two
-  metric=…            see docs/reference/metrics.md
-  time_column=COLUMN  when a row happened: the newest rows are the test
-  group_column=COLUMN whom a row belongs to: nobody is in two parts
-  sheet=NAME          of a spreadsheet; else its first
+  target=COLUMN         what to predict
+  key=NAME              name of the use case; else that of the file
+  task=…                binary, multiclass or regression; else as the target looks
+  positive=VALUE        the class to find, of two
+  metric=…              see docs/reference/metrics.md
+  time_column=COLUMN    when a row happened: the newest rows are the test
+  group_column=COLUMN   whom a row belongs to: nobody is in two parts
+  weight_column=COLUMN  how much a row counts: an exposure, a sampling weight
+  sheet=NAME            of a spreadsheet; else its first
 
 With --train every other setting goes to the training, such as model=lightgbm."""
 

@@ -29,6 +29,10 @@ PROTECTED_NAME = re.compile(
     r"(^|_|\b)(sex|gender|race|ethnic\w*|nationality|religion|marital\w*|married|male|female|disab\w*|pregnan\w*|foreign\w*|hispanic|black|white|geschlecht)($|_|\b)",
     re.IGNORECASE,
 )
+WEIGHT_NAME = re.compile(
+    r"(^|[_\s.-])((sample|sampling|survey|design|case|row|inverse|inv)[_\s.-]?(weights?|wgt|wt)|fnlwgt|exposure)$|^weights?$",
+    re.IGNORECASE,
+)
 YEAR_NAME = re.compile(r"(^|_|\b)(year|yr|jahr)($|_|\b)", re.IGNORECASE)
 COUNTED = {  # from, to below
     (1900, 2100): "years",
@@ -51,7 +55,8 @@ class Roles:
     ----------
     columns : list of Column
         All columns but the target; those that are no feature say why.
-    time, group : Column, optional
+    time, group, weight : Column, optional
+        The weight of a row is never guessed.
     protected : list of str
     said, doubts : list of str
         A sentence each.
@@ -60,6 +65,7 @@ class Roles:
     columns: list[Column]
     time: Column | None = None
     group: Column | None = None
+    weight: Column | None = None
     protected: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
@@ -102,7 +108,8 @@ def roles_of(columns: list[Column], frame: pd.DataFrame, labels: np.ndarray | No
     unread = {column.name for column in columns if column.left_out}
     for column in judged:
         doubts += column.doubts if not column.left_out or column is time or column.name in unread else []
-    return Roles(judged, time, group, protected, said, doubts)
+    doubts += [_asked_weight(column) for column in judged if not column.left_out and _may_be_weight(column)]
+    return Roles(judged, time, group, protected=protected, said=said, doubts=doubts)
 
 
 def _judged(column: Column, values: pd.Series) -> Column:
@@ -153,6 +160,19 @@ def _time(columns: list[Column], frame: pd.DataFrame, labels, is_class: bool) ->
         return None, ([], [f"{column.name}: the newest rows lack a class or are of one day, so the split is not by time"])
     said = f"{column.name}: the time of the row, {times.min():%Y-%m-%d} to {times.max():%Y-%m-%d}: the newest rows are the test"
     return column, ([said], [] if column in named else [f"{column.name}: taken as the time of the row, being the only date"])
+
+
+def are_numbers(values: pd.Series) -> bool:
+    """Whether all values are numbers, or missing."""
+    return bool(pd.to_numeric(values, errors="coerce").notna().eq(values.notna()).all())
+
+
+def _may_be_weight(column: Column) -> bool:
+    return column.type in ("int", "float") and bool(WEIGHT_NAME.search(column.name))
+
+
+def _asked_weight(column: Column) -> str:
+    return f"{column.name}: does it say how much a row counts? Then name it: weight_column={column.name}"
 
 
 def are_years(values: pd.Series) -> bool:

@@ -14,11 +14,11 @@ from bank_models.config.feature import Feature
 from bank_models.config.use_case import UseCase
 from bank_models.errors import ConfigError
 from bank_models.export.matrix import MISSING, unseen
+from bank_models.export.model import TOLERANCE
 from bank_models.metrics.scores import decide
 from bank_models.models.layers import categories_seen, take_apart
 from bank_models.models.wrappers import predict_score
 
-TOLERANCE = 1e-5  # of probabilities; of numbers, as a share of them
 N_CHANGED = 50  # test rows of which each column is changed, one after the other
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_classifier
 
 from bank_models.export import trees
 from bank_models.export.graph import Graph
@@ -91,7 +92,33 @@ def _lightgbm(graph: Graph, estimator: Any, matrix: str) -> Answer:
     found = trees.of_lightgbm(estimator.booster_)
     n_outputs = 1 + max(tree.target for tree in found)
     total = trees.add_trees(graph, _in_single_precision(graph, matrix), found, n_outputs)
-    return Answer(_linked(graph, total, LINKS.get(estimator.objective_)))
+    link = LINKS.get(estimator.objective_)
+    return Answer(_linked(graph, total, link), total if link else None)
+
+
+def _gradient_boosting(graph: Graph, estimator: Any, matrix: str) -> Answer:
+    rate = estimator.learning_rate
+    found = [
+        trees.of_scikit_learn(one.tree_, rate * one.tree_.value[:, 0, 0], target)
+        for stage in estimator.estimators_
+        for target, one in enumerate(stage)
+    ]
+    start = estimator._raw_predict_init(np.zeros((1, estimator.n_features_in_), dtype="float32"))
+    total = trees.add_trees(graph, _in_single_precision(graph, matrix), found, start.shape[1])
+    return _boosted(graph, estimator, total, start)
+
+
+def _histograms(graph: Graph, estimator: Any, matrix: str) -> Answer:
+    start = estimator._baseline_prediction
+    return _boosted(graph, estimator, trees.add_trees(graph, matrix, trees.of_histograms(estimator), start.shape[1]), start)
+
+
+def _boosted(graph: Graph, estimator: Any, total: str, start: np.ndarray) -> Answer:
+    """What trees add to a start, and of classes the probability that it stands for."""
+    margin = graph.add("Add", total, np.ravel(start).astype("float64"))
+    if not is_classifier(estimator):
+        return Answer(margin)
+    return Answer(_linked(graph, margin, LOGISTIC if len(estimator.classes_) == 2 else SOFTMAX), margin)
 
 
 def _in_single_precision(graph: Graph, matrix: str) -> str:
@@ -106,12 +133,24 @@ EXACT: dict[str, Callable[[Graph, Any, str], Answer]] = {
     "QuantileRegressor": _linear,
     "RandomForestClassifier": _forest,
     "RandomForestRegressor": _forest,
+    "GradientBoostingClassifier": _gradient_boosting,
+    "GradientBoostingRegressor": _gradient_boosting,
+    "HistGradientBoostingClassifier": _histograms,
+    "HistGradientBoostingRegressor": _histograms,
     "XGBClassifier": _xgboost,
     "XGBRegressor": _xgboost,
     "LGBMClassifier": _lightgbm,
     "LGBMRegressor": _lightgbm,
 }
-MODELS = ("lightgbm", "linear_regression", "logistic_regression", "random_forest", "xgboost")
+MODELS = (
+    "gradient_boosting",
+    "hist_gradient_boosting",
+    "lightgbm",
+    "linear_regression",
+    "logistic_regression",
+    "random_forest",
+    "xgboost",
+)
 
 
 def is_single_precision(estimator: Any) -> bool:

@@ -46,6 +46,8 @@ def _add_numbers(graph: Graph, fitted: Any, columns: list[str]) -> str:
     matrix = graph.as_type(graph.side_by_side(columns), "float64")
     if imputer := fitted.named_steps.get("imputer"):
         matrix = _add_imputer(graph, imputer, matrix)
+    if fitted.named_steps["numbers"].dtype == "float32":
+        matrix = graph.as_type(graph.as_type(matrix, "float32"), "float64")
     if scaler := fitted.named_steps.get("scaler"):
         matrix = _add_scaler(graph, scaler, matrix)
     return matrix

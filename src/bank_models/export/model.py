@@ -10,6 +10,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from bank_models.config.use_case import UseCase
 from bank_models.errors import ConfigError
+from bank_models.export import calibration
 from bank_models.export.estimators import EXACT, MODELS, Answer, add_estimator, is_single_precision
 from bank_models.export.graph import TEXT, Graph
 from bank_models.export.matrix import MISSING, SCALERS, add_matrix
@@ -18,6 +19,7 @@ from bank_models.models.wrappers import OnTargetScale
 
 TASKS = ("binary", "multiclass", "regression")
 NO_TYPES = {"text": "texts", "date": "dates"}
+TOLERANCE = 1e-5  # of probabilities; of numbers, as a share of them
 OF_SINGLE, OF_DOUBLE = 1e-6, 1e-12  # how far below the threshold a score still counts as reaching it, as a share of it
 
 
@@ -45,7 +47,8 @@ def check_exportable(name: str, model: Any, use_case: UseCase) -> None:
     ):
         if found:
             raise _refused(name, f"it reads {what} ({', '.join(found)})")
-    if isinstance(_calibrator(model), IsotonicRegression):
+    calibrator = _calibrator(model)
+    if isinstance(calibrator, IsotonicRegression) and calibration.rounded(calibrator, _rounding(model)) > TOLERANCE:
         raise _refused(name, "calibration=isotonic has steps, at which rounding decides (calibration=sigmoid has none)")
     features = use_case.inputs()
     for column, feature in features.items():
@@ -136,6 +139,8 @@ def _add_calibration(graph: Graph, model: Any, answer: Answer) -> str:
     calibrator, given = _calibrator(model), answer.margin or answer.score
     if calibrator is None:
         return answer.score
+    if isinstance(calibrator, IsotonicRegression):
+        return calibration.add_isotonic(graph, calibrator, given)
     line = graph.add("Add", graph.add("Mul", given, float(-calibrator.a_)), float(-calibrator.b_))
     return graph.add("Sigmoid", line)
 
@@ -149,10 +154,14 @@ def _calibrator(model: Any) -> Any:
     return None
 
 
+def _rounding(model: Any) -> float:
+    """How much of a score is rounding, as a share of it."""
+    estimators = [pipeline_of(member)[-1] for member in members_of(take_apart(model).core).values()]
+    return OF_SINGLE if any(map(is_single_precision, estimators)) else OF_DOUBLE
+
+
 def _add_decision(graph: Graph, score: str, layers: Layers, names: tuple[str | None, str | None]) -> None:
-    estimators = [pipeline_of(member)[-1] for member in members_of(layers.core).values()]
-    rounding = OF_SINGLE if any(map(is_single_precision, estimators)) else OF_DOUBLE
-    is_positive = graph.add("GreaterOrEqual", score, float(layers.threshold) * (1 - rounding))
+    is_positive = graph.add("GreaterOrEqual", score, float(layers.threshold) * (1 - _rounding(layers.core)))
     decision = graph.as_type(is_positive, "int64")
     if None in names:
         graph.output("decision", decision, np.dtype("int64"))

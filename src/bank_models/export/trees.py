@@ -12,6 +12,7 @@ from bank_models.export.graph import ML, Graph
 
 AT_MOST, BELOW, MEMBER = 0, 1, 6  # how a node of ONNX compares
 LEAF = -1
+NO_CODE = -2.0  # that no category has
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Tree:
         Where a missing value goes.
     value : ndarray of float
         Of leaves.
-    members : dict of int to list of int
+    members : dict of int to list of float
         Of nodes that ask for a category: its codes.
     target : int
         Which output the tree adds to.
@@ -39,7 +40,7 @@ class Tree:
     threshold: np.ndarray
     missing_left: np.ndarray
     value: np.ndarray
-    members: dict[int, list[int]] = field(default_factory=dict)
+    members: dict[int, list[float]] = field(default_factory=dict)
     target: int = 0
 
 
@@ -116,6 +117,32 @@ def of_scikit_learn(tree: Any, value: np.ndarray, target: int = 0) -> Tree:
     """A fitted `tree_`, with what it gives in each node."""
     missing = np.asarray(tree.missing_go_to_left).astype(bool)
     return Tree(tree.children_left, tree.children_right, tree.feature, tree.threshold, missing, value, target=target)
+
+
+def of_histograms(estimator: Any) -> list[Tree]:
+    """Trees of HistGradientBoosting, which puts the columns of categories first and numbers their values anew."""
+    is_category = estimator.is_categorical_
+    n_columns = estimator.n_features_in_
+    place = np.arange(n_columns) if is_category is None else np.argsort(~np.asarray(is_category), kind="stable")
+    codes = [] if is_category is None else estimator._preprocessor.named_transformers_["encoder"].categories_
+    return [_of_histogram(tree, place, codes, target) for one in estimator._predictors for target, tree in enumerate(one)]
+
+
+def _of_histogram(tree: Any, place: np.ndarray, codes: list[np.ndarray], target: int) -> Tree:
+    """Values that fitting did not see go where missing ones go, so members are those that go the other way."""
+    nodes, is_inner = tree.nodes, tree.nodes["is_leaf"] == 0
+    left, right = (np.where(is_inner, nodes[side].astype("int64"), LEAF) for side in ("left", "right"))
+    missing_left, members = nodes["missing_go_to_left"].astype(bool), {}
+    for node in np.flatnonzero(is_inner & (nodes["is_categorical"] == 1)):
+        known = codes[nodes["feature_idx"][node]]
+        bits = tree.raw_left_cat_bitsets[nodes["bitset_idx"][node]]
+        goes_left = np.array([bits[value // 32] >> (value % 32) & 1 for value in range(len(known))], dtype=bool)
+        if missing_left[node]:
+            left[node], right[node], goes_left = right[node], left[node], ~goes_left
+        members[int(node)] = [float(code) for code in known[goes_left] if not np.isnan(code)] or [NO_CODE]
+        missing_left[node] = False
+    threshold = np.where(nodes["is_categorical"] == 1, 0.0, nodes["num_threshold"])
+    return Tree(left, right, place[nodes["feature_idx"]], threshold, missing_left, nodes["value"], members, target)
 
 
 def of_xgboost(booster: Any) -> tuple[list[Tree], np.ndarray]:

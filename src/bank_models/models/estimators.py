@@ -48,7 +48,10 @@ def _least_squares(params: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in _linear(params).items() if name != "alpha"}
 
 
-EXTRAS = {"neural": {"torch": "torch==2.13.0", "skorch": "skorch==1.4.0"}}
+EXTRAS = {
+    "catboost": {"catboost": "catboost==1.2.10"},
+    "neural": {"torch": "torch==2.13.0", "skorch": "skorch==1.4.0"},
+}
 XGBOOST = Algorithm(
     "xgboost",
     {"tree_method": "hist", "enable_categorical": True},
@@ -73,6 +76,18 @@ LIGHTGBM = Algorithm(
     takes_missing=True,
     preprocessing=AS_THEY_ARE,
     packages=("lightgbm",),
+)
+CATBOOST = Algorithm(
+    "bank_models.models.catboost.estimator",
+    is_threaded=True,
+    rounds="catboost",
+    round_parameter="iterations",
+    quantile=lambda level: {"loss": "quantile", "quantile": level},
+    keeps_monotone=True,
+    takes_missing=True,
+    preprocessing=AS_THEY_ARE,
+    extra="catboost",
+    packages=("catboost",),
 )
 FOREST = Algorithm(
     "sklearn.ensemble",
@@ -113,6 +128,8 @@ OURS: dict[str, Algorithm] = {
     "XGBRegressor": XGBOOST,
     "LGBMClassifier": LIGHTGBM,
     "LGBMRegressor": LIGHTGBM,
+    "CatBoostClassifier": CATBOOST,
+    "CatBoostRegressor": CATBOOST,
     "RandomForestClassifier": FOREST,
     "RandomForestRegressor": FOREST,
     "GradientBoostingClassifier": GRADIENT_BOOSTING,

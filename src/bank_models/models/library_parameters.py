@@ -61,7 +61,9 @@ def check(model: str, estimator: str, params: Mapping[str, Any], listed: set[str
             raise ConfigError(f"{place} is decided by {OURS.get(name, 'the model')}, so it cannot be set.")
         if not isinstance(value, PLAIN):
             raise ConfigError(f"{place}={value}: must be a number, a word, true, false or null")
-    kind = None if algorithm.module.startswith("bank_models.") else class_of(estimator)
+    kind = class_of(estimator)
+    if algorithm.module.startswith("bank_models.") and not hasattr(kind, "_parameter_constraints"):
+        kind = None
     accepted = _parameters_of(kind) - set(OURS) - set(algorithm.fixed) if kind else set()
     for name in extra:
         if name not in accepted:

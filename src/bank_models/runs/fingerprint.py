@@ -13,7 +13,7 @@ from bank_models.config.effects import HOW
 from bank_models.extensions import packages
 
 CODE = Path(__file__).resolve().parents[1]
-PACKAGES = ("lightgbm", "numpy", "pandas", "scikit-learn", "scipy", "torch", "xgboost")  # that numbers come from
+PACKAGES = ("catboost", "lightgbm", "numpy", "pandas", "scikit-learn", "scipy", "torch", "xgboost")  # that numbers come from
 
 
 def fingerprint(settings: dict[str, Any], code: str, rows: str | None = None) -> str:

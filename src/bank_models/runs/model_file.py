@@ -81,6 +81,8 @@ TRUSTED = [  # every type that a model file may hold beside numbers, texts and c
     "sklearn.tree._classes.DecisionTreeRegressor",
     "sklearn.tree._tree.Tree",
     "sklearn.utils.validation.check_array",
+    "bank_models.models.catboost.estimator.CatBoostClassifier",
+    "bank_models.models.catboost.estimator.CatBoostRegressor",
     "bank_models.models.clustering.estimators.DBSCANClustering",
     "bank_models.models.clustering.estimators.HierarchicalClustering",
     "bank_models.models.clustering.estimators.KMeansClustering",

@@ -58,6 +58,7 @@ ONLY_WITH = {  # of any of these; a module of a package needs what the package n
     "bank_models.runs.model_checks": {"evaluate"},  # of a model that is read
     "bank_models.metrics.clusters": {"clustering", "anomaly"},
     "bank_models.metrics.headline": {"fit", "evaluate"},  # which our plugins of Hydra load in either
+    "bank_models.models.catboost.estimator": {"catboost"},
     "bank_models.models.clustering.estimators": {"clustering", "anomaly"},
     "bank_models.training.cross_validation": SUPERVISED,
     "bank_models.data.derived": {"derived"},

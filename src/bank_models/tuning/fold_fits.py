@@ -23,6 +23,8 @@ LENGTHS = {  # the parameter that says how many trees or rounds: a longer fit ho
     "XGBRegressor": "n_estimators",
     "LGBMClassifier": "n_estimators",
     "LGBMRegressor": "n_estimators",
+    "CatBoostClassifier": "iterations",
+    "CatBoostRegressor": "iterations",
     "RandomForestClassifier": "n_estimators",
     "RandomForestRegressor": "n_estimators",
     "GradientBoostingClassifier": "n_estimators",
@@ -252,6 +254,14 @@ def _lightgbm_bins(recipe: Recipe, fold: Fold, params: dict) -> tuple:
     return fold.binned[key]
 
 
+def _fit_catboost(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep) -> int:
+    estimator, _, n_rounds = fit_estimator(recipe, fold.X, fold.y, fold.stop, fold.matrix, weights=fold.weights)
+    predict = estimator.predict if recipe.task == "regression" else estimator.predict_proba
+    for length in [length for length in lengths if length <= n_rounds] if lengths else (None,):
+        keep(length, predict(fold.X_held_out, length or 0), lambda length=length: predict(fold.stop[0], length or 0))
+    return n_rounds
+
+
 def _fit_any(recipe: Recipe, fold: Fold, lengths: Sequence[int], keep: Keep) -> int | None:
     estimator, _, best_iteration = fit_estimator(recipe, fold.X, fold.y, fold.stop, fold.matrix, weights=fold.weights)
     method, X = "predict" if recipe.task == "regression" else "predict_proba", fold.X_held_out
@@ -276,4 +286,4 @@ def _staged(estimator, method: str, X) -> Iterator[np.ndarray]:
         yield total / n_trees
 
 
-_FITS = {"xgboost": _fit_xgboost, "lightgbm": _fit_lightgbm}
+_FITS = {"xgboost": _fit_xgboost, "lightgbm": _fit_lightgbm, "catboost": _fit_catboost}

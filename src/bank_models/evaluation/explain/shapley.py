@@ -37,7 +37,12 @@ RAW_SCORES = {
     "multiclass": "margin of the class decided for, before calibration",
     "regression": "predicted value on the scale that was learnt (of an ensemble: the target's own)",
 }
-METHODS = {"get_booster": "tree_paths", "booster_": "tree_paths", "coef_": "coefficients"}  # by what an estimator has
+METHODS = {
+    "get_booster": "tree_paths",
+    "booster_": "tree_paths",
+    "trees_": "tree_paths",
+    "coef_": "coefficients",
+}  # by what an estimator has
 BYTES_OF_A_LEAF = 66  # and of the split above it, as XGBoost writes them
 MOST_REASONS = 4
 N_WALKS = 8  # half of them reverses
@@ -97,6 +102,8 @@ def make_explainer(core, features: list[str], reference: pd.DataFrame | None) ->
             return lambda table, decided=None: _of_xgboost(estimator, step.transform(table), shares, decided)
         if hasattr(estimator, "booster_"):
             return lambda table, decided=None: _of_lightgbm(estimator, step.transform(table), shares, decided)
+        if hasattr(estimator, "trees_"):
+            return lambda table, decided=None: _of_catboost(estimator, step.transform(table), shares, decided)
         if hasattr(estimator, "coef_") and reference is not None:
             start = step.transform(reference)
             return lambda table, decided=None: _of_linear(estimator, step.transform(table), start, shares, decided)
@@ -116,6 +123,8 @@ def n_leaves(core) -> int:
     estimator = None if hasattr(core, "models") else pipeline_of(core)[-1]
     if hasattr(estimator, "get_booster"):
         return len(estimator.get_booster().save_raw()) // BYTES_OF_A_LEAF
+    if hasattr(estimator, "trees_"):
+        return estimator.booster.tree_count_ << estimator.depth
     return estimator.booster_.num_trees() * estimator.num_leaves if hasattr(estimator, "booster_") else 0
 
 
@@ -164,6 +173,13 @@ def _of_lightgbm(estimator, X, shares, decided) -> Contributions:
     raw = estimator.booster_.predict(X, raw_score=True, num_threads=estimator.n_jobs)
     if decided is not None:
         found, raw = _of_class(found.reshape(len(X), -1, X.shape[1] + 1), decided), _of_class(raw, decided)
+    return Contributions(found[:, -1], found[:, :-1] @ shares, raw)
+
+
+def _of_catboost(estimator, X, shares, decided) -> Contributions:
+    found, raw = estimator.contributions(X), estimator.raw_score(X)
+    if decided is not None:
+        found, raw = _of_class(found, decided), _of_class(raw, decided)
     return Contributions(found[:, -1], found[:, :-1] @ shares, raw)
 
 

@@ -54,6 +54,8 @@ def _of_columns(estimator, n_columns: int) -> np.ndarray:
     if hasattr(estimator, "booster_"):
         gain, n_splits = (estimator.booster_.feature_importance(kind) for kind in ("gain", "split"))
         return _of_used(n_splits > 0, gain)
+    if hasattr(estimator, "gains"):
+        return estimator.gains()
     if hasattr(estimator, "_predictors"):
         return _of_histograms(estimator, n_columns)
     if hasattr(estimator, "estimators_"):

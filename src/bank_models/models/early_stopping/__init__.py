@@ -93,7 +93,7 @@ def fit_rounds(
     ----------
     estimator : BaseEstimator
         Unfitted.
-    library : {"xgboost", "lightgbm", "gradient_boosting", "hist_gradient_boosting", "neural_network"}
+    library : {"xgboost", "lightgbm", "catboost", "gradient_boosting", "hist_gradient_boosting", "neural_network"}
         The module beside this one that trains it; or with a dot in it, one of an extension.
     loss : {"log_loss", "multiclass_log_loss", "rmse", "pinball_loss"}
         What is watched.

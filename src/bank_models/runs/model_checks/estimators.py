@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bank_models.runs.model_checks import network
+from bank_models.runs.model_checks import catboost_json, network
 from bank_models.runs.model_checks.attributes import (
     classes_of,
     columns_of,
@@ -100,6 +100,17 @@ def check_network(one: Any) -> None:
     need(architecture["n_outputs"] == classes_of(one), "a network has other outputs than classes")
     scale = () if is_classifier(one) else (one.y_mean_, one.y_std_)
     need(all(isinstance(value, float) and np.isfinite(value) for value in scale), "a network has an unusual scale")
+
+
+def check_catboost(one: Any) -> None:
+    if (found := fitted(one, "trees_", "is_category_")) is None:
+        return
+    text, is_category = found
+    need(type(text) is bytes, "a booster has no text")
+    need(isinstance(is_category, list) and all(type(flag) is bool for flag in is_category), "a booster has unusual columns")
+    need(len(is_category) == columns_of(one), "a booster has two numbers of columns")
+    n_classes = classes_of(one)
+    catboost_json.check(text, len(is_category), sum(is_category), 1 if n_classes == 2 else n_classes)
 
 
 def check_clustering(one: Any) -> None:

@@ -55,6 +55,8 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "sklearn.preprocessing._encoders.OrdinalEncoder": preprocessing.check_categories,
     "sklearn.preprocessing._function_transformer.FunctionTransformer": preprocessing.check_function,
     "sklearn.preprocessing._target_encoder.TargetEncoder": preprocessing.check_mean_targets,
+    "bank_models.models.catboost.estimator.CatBoostClassifier": estimators.check_catboost,
+    "bank_models.models.catboost.estimator.CatBoostRegressor": estimators.check_catboost,
     "bank_models.models.clustering.estimators.DBSCANClustering": estimators.check_clustering,
     "bank_models.models.clustering.estimators.HierarchicalClustering": estimators.check_clustering,
     "bank_models.models.clustering.estimators.KMeansClustering": estimators.check_clustering,

@@ -1,0 +1,1 @@
+"""CatBoost: estimators that hold what is fitted as text."""
