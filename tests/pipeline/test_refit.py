@@ -1,4 +1,4 @@
-"""`refit=train_val`, which is the default: the model that is kept learns from val too, and nothing that is reported of val does."""
+"""`refit=train_val`, the default: the model that is kept learns from val too, and nothing that is reported of val does."""
 
 import numpy as np
 import pytest

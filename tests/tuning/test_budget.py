@@ -108,11 +108,12 @@ def test_a_search_ends_when_many_settings_in_a_row_bring_nothing(case):  # noqa:
 def test_at_a_fifth_of_the_learning_rate_a_trial_may_train_five_times_as_long_and_waits_five_times_as_long(case, model):  # noqa: F811
     _, recipe, *_ = case(f"model={model}", "early_stopping=patience")
     length = "max_iter" if model == "hist_gradient_boosting" else "n_estimators"
+    n_rounds = recipe.params[length]
     slow = with_setting(recipe, {"learning_rate": 0.01})
-    assert slow.params == {**recipe.params, "learning_rate": 0.01, length: 2500}
+    assert slow.params == {**recipe.params, "learning_rate": 0.01, length: 5 * n_rounds}
     assert slow.patience == replace(recipe.patience, rounds=50)
     fast = with_setting(recipe, {"learning_rate": 0.2})
-    assert (fast.params[length], fast.patience) == (500, recipe.patience)
+    assert (fast.params[length], fast.patience) == (n_rounds, recipe.patience)
     assert with_setting(recipe, {"learning_rate": 0.0001}).params[length] == 10_000
     given = with_setting(recipe, {"learning_rate": 0.01, length: 30})
     assert (given.params[length], given.patience) == (30, recipe.patience)
@@ -122,9 +123,10 @@ def test_without_early_stopping_a_trial_trains_as_long_as_it_was_told():
     settings = load_config("use_case=credit_scoring", "model=xgboost", "early_stopping=none")
     recipe = make_recipe(settings, settings.use_case.features)
     assert recipe.patience is None
-    assert with_setting(recipe, {"learning_rate": 0.01}).params["n_estimators"] == 500
+    n_rounds = recipe.params["n_estimators"]
+    assert with_setting(recipe, {"learning_rate": 0.01}).params["n_estimators"] == n_rounds
     patient = replace(recipe, patience=Patience(10, 0.0, True))
-    assert with_setting(patient, {"learning_rate": 0.01}).params["n_estimators"] == 2500
+    assert with_setting(patient, {"learning_rate": 0.01}).params["n_estimators"] == 5 * n_rounds
 
 
 def test_models_that_read_the_same_matrix_share_their_folds_and_others_do_not(case):  # noqa: F811
