@@ -2,7 +2,7 @@
 
     python bench/defaults.py [--sets german_credit tv_churn …] [--splits 3] [--results FILE]
 
-No test row is used: the train and val rows of each set are cut into parts to fit, to stop at, and to judge, by another seed each
+No test row is used: the train and val rows of each set are cut into parts to fit, to stop at, and to judge, by a new seed each
 time; where the use case has a time, the rows that judge are the newest. A gain is the difference of the use case's metric to
 the reference (the first variant without refit), as a share of the range that all variants span on the set, so that sets count
 alike. `wins` are sets where the mean over the splits is above the reference.
