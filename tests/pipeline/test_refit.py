@@ -5,6 +5,7 @@ import pytest
 
 import bank_models
 from bank_models.models.layers import take_apart
+from bank_models.training.cross_validation import draw_folds, make_splitter
 
 CHOSEN = ("use_case=credit_scoring", "n_threads=1", "cv=none")
 SMALL = ("model=ensemble", "early_stopping=patience")
@@ -78,3 +79,27 @@ def test_the_command_says_that_the_model_was_fitted_again(train, tmp_path):
     done = train(*CHOSEN, "model=xgboost")
     assert done.returncode == 0
     assert "fitted again on train and val together" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("horizon", [1, 3, 7])
+def test_no_fold_learns_a_target_that_is_known_only_after_its_first_row_is_scored(horizon):
+    days = np.datetime64("2026-01-01") + np.random.default_rng(0).integers(0, 120, 900)
+    folds = draw_folds(make_splitter("time_series", 4, False, None), np.zeros(900), "regression", days, horizon=horizon)
+    moments = np.unique(days)
+    for train, test in folds:
+        first = np.searchsorted(moments, days[test].min())
+        newest = np.searchsorted(moments, days[train]).max()
+        assert newest + horizon == first  # the day before the horizon is there, and none after it
+
+
+def test_neither_fit_learns_a_target_that_its_first_scored_row_could_not_know():
+    config = bank_models.load_config("use_case=currency_risk", "model=lightgbm", "cv=none")
+    table = bank_models.load_table(config)
+    parts = bank_models.split(table, config).split
+    assert table.horizon == 5
+    moments = np.unique(table.times)
+    of = {name: np.searchsorted(moments, table.times[rows]) for name, rows in parts.parts().items()}
+    for learnt, later in ((parts.train, "val"), (np.concatenate([parts.train, parts.val]), "test")):
+        kept = np.searchsorted(moments, table.times[table.known_before(learnt, parts.parts()[later])])
+        assert kept.max() + 5 == of[later].min()
+    assert len(table.known_before(parts.test, parts.train)) == len(parts.test)  # rows that are not earlier are left alone

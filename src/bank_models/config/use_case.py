@@ -322,6 +322,12 @@ class UseCase(StrictModel):
         kinds = {name: KINDS[feature.type] for name, feature in self.features.items()} | dict.fromkeys(self.lags, "number")
         return kinds | ({self.time_column: "date"} if self.time_column else {})
 
+    @property
+    def horizon(self) -> int:
+        """How many moments back the newest target is that is known when a row is scored."""
+        looked_back = [lag.horizon for lag in self.lags.values() if lag.column == self.target]
+        return max([*looked_back, self.series.horizon if self.series else 1])
+
     def inputs(self) -> dict[str, Feature]:
         """What a model may look at: features, lags and derived columns, in this order."""
         looked_at = {name: feature for name, feature in self.features.items() if feature.in_model}

@@ -190,6 +190,23 @@ def temporal(times, val_ratio: float, test_ratio: float) -> Split:
     return Split(order[:cut_val], order[cut_val:cut_test], order[cut_test:])
 
 
+def known_before(rows, times, first, horizon: int = 1) -> np.ndarray:
+    """Those rows whose target is known when a row of the moment `first` is scored.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        Positions.
+    times : ndarray of datetime64 of shape (n_rows,)
+        Of all rows, also of those that are not asked for: they say what a moment is.
+    first : datetime64
+    horizon : int
+        How many moments back the newest target is that is known by then.
+    """
+    moments = np.unique(times)
+    return rows[np.searchsorted(moments, times[rows]) <= np.searchsorted(moments, first) - horizon]
+
+
 def check(parts: Split, y, task: str) -> None:
     """Every row in one part and one only, some rows in every part, and every class in every part.
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bank_models.data.derived_columns import add_derived, notes_on_undefined, undefined
 from bank_models.data.lags import add_lags, naive_forecasts
+from bank_models.data.split import known_before
 from bank_models.data.table_schema import schema_of
 from bank_models.data.validation import Validated, validate
 from bank_models.metrics.units import Units, make_units
@@ -70,6 +71,12 @@ class Table(Shown):
         """Table and target of some rows."""
         return self.frame.iloc[positions], self.y[positions]
 
+    def known_before(self, positions, later) -> np.ndarray:
+        """Those of some rows whose target is known when the later rows are scored; all, where the others are not later."""
+        if self.times is None or not self.times[positions].max() < (first := self.times[later].min()):
+            return positions
+        return known_before(positions, self.times, first, self.horizon)
+
     def periods(self, positions) -> np.ndarray | None:
         """When some rows happened, if so many share a moment that a metric can be taken moment by moment."""
         if self.times is None or len(self.times) < FEWEST_PER_PERIOD * len(np.unique(self.times)):
@@ -116,11 +123,6 @@ def table_of(valid: Validated, use_case: UseCase, true_score: np.ndarray | None)
         forecasts=forecasts,
         valid=valid,
         contents=pd.util.hash_pandas_object(frame[list(use_case.features)], index=False).to_numpy(),
-        horizon=_horizon(use_case),
+        horizon=use_case.horizon,
         weight=frame[use_case.weight_column].to_numpy() if use_case.weight_column else None,
     )
-
-
-def _horizon(use_case: UseCase) -> int:
-    looked_back = [lag.horizon for lag in use_case.lags.values() if lag.column == use_case.target]
-    return max([*looked_back, use_case.series.horizon if use_case.series else 1])

@@ -163,7 +163,8 @@ def fit(recipe: Recipe, table: Table, parts: Parts) -> Fitted:
     Fitted
         `model`, `history` of losses by round, and `best_iteration`.
     """
-    return recipe.fit(*table.rows(parts.split.train), *table.rows(parts.split.val), with_train_loss=True)
+    train, val = parts.split.train, parts.split.val
+    return recipe.fit(*table.rows(table.known_before(train, val)), *table.rows(val), with_train_loss=True)
 
 
 def evaluate(

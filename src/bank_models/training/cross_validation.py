@@ -18,6 +18,7 @@ from sklearn.model_selection import (
     train_test_split,
 )
 
+from bank_models.data.split import known_before
 from bank_models.errors import DataError
 from bank_models.metrics.names import METRICS
 from bank_models.metrics.scores import Prediction, compute, decide_held_out
@@ -47,7 +48,7 @@ SPLITTERS = {
 
 
 def draw_folds(
-    splitter, y, task: str = "binary", times=None, groups=None, contents=None
+    splitter, y, task: str = "binary", times=None, groups=None, contents=None, horizon: int = 1
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Positions of the training and the scoring rows of each fold.
 
@@ -58,12 +59,14 @@ def draw_folds(
     task : str
         Of a classification, every fold must hold every class.
     times : ndarray of datetime64 of shape (n_rows,), optional
-        For a splitter that keeps the order of time. Rows of one moment are scored, never trained on, by the fold they
-        would be cut apart by.
+        For a splitter that keeps the order of time. A fold is trained on rows whose target is known when its first row is
+        scored; so rows of one moment are scored, never trained on, by the fold they would be cut apart by.
     groups : ndarray of shape (n_rows,), optional
         For a splitter that keeps groups together.
     contents : ndarray of shape (n_rows,), optional
         Hash of each row's features: a splitter that draws rows at random puts those that look the same into one fold.
+    horizon : int
+        How many moments back the newest target is that is known when a row is scored.
 
     Returns
     -------
@@ -85,7 +88,8 @@ def draw_folds(
         folds = _drawn(splitter, y, groups, contents)
     else:
         order = np.argsort(times, kind="stable")
-        folds = [(_before(order[train], times, order[test]), order[test]) for train, test in splitter.split(order)]
+        cut = [(order[train], order[test]) for train, test in splitter.split(order)]
+        folds = [(known_before(train, times, times[test].min(), horizon), test) for train, test in cut]
         if not all(len(train) for train, _ in folds):
             raise DataError(
                 f"{len(y):,} rows at {len(np.unique(times))} moments are too few for {n_folds} folds in time order.\n"
@@ -104,10 +108,6 @@ def _drawn(splitter, y, groups, contents) -> list[tuple[np.ndarray, np.ndarray]]
             folds = splitter.split(first, y[first])
             return [tuple(np.flatnonzero(np.isin(copy_of, part)) for part in fold) for fold in folds]
     return list(splitter.split(np.arange(len(y)), y, groups))
-
-
-def _before(train, times, test) -> np.ndarray:
-    return train[times[train] < times[test].min()]
 
 
 def _check_class_sizes(y, n_folds: int) -> None:

@@ -89,7 +89,7 @@ def inner_folds(recipe: Recipe, frame, y, n_folds: int) -> list[tuple[np.ndarray
     else:
         splitter = make_splitter("stratified_kfold" if is_class else "kfold", n_folds, True, recipe.random_state)
     times = frame[recipe.order_column].to_numpy() if recipe.order_column else None
-    return draw_folds(splitter, y, recipe.task, times, groups)
+    return draw_folds(splitter, y, recipe.task, times, groups, horizon=recipe.horizon)
 
 
 def out_of_fold(recipe: Recipe, frame, y, folds) -> np.ndarray:

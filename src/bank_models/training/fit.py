@@ -59,6 +59,8 @@ class Recipe(Shown):
         Where a model that can is trained.
     order_column, group_column : str, optional
         Column of the table that says when a row happened, or whom it belongs to, where folds must respect it.
+    horizon : int
+        How many moments back the newest target is that is known when a row is scored.
     weight_column : str, optional
         Column of the table that says how much a row counts.
     cost : Cost, optional
@@ -89,6 +91,7 @@ class Recipe(Shown):
     device: str = "cpu"
     order_column: str | None = None
     group_column: str | None = None
+    horizon: int = 1
     weight_column: str | None = None
     cost: Cost | None = None
     class_costs: tuple[tuple[float, ...], ...] | None = None

@@ -51,6 +51,7 @@ def _recipe_of(config: TrainingConfig, model: Model, features: dict[str, Feature
         smears=use_case.target_transform is not None and statistic_of(use_case.metric, use_case.quantile) == "mean",
         device=config.device,
         order_column=use_case.time_column if "time_series" in cv.method or config.data_split.method == "temporal" else None,
+        horizon=use_case.horizon,
         weight_column=use_case.weight_column,
         cost=use_case.cost,
         class_costs=_class_costs(use_case),

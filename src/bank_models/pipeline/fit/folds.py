@@ -56,6 +56,6 @@ def draw(
     times = table.times[train] if cv.method == "time_series" else None
     groups = table.groups[train] if "group" in cv.method else None
     splitter = make_splitter(cv.method, n_folds or cv.n_folds, cv.shuffle, random_state or cv.random_state)
-    folds = draw_folds(splitter, table.y[train], task, times, groups, table.contents[train])
+    folds = draw_folds(splitter, table.y[train], task, times, groups, table.contents[train], table.horizon)
     check_folds(folds, table.y[train], table.weights(train), task)
     return folds, times is not None, groups

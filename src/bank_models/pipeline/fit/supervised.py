@@ -41,7 +41,8 @@ def fit(config: TrainingConfig, rows: Rows, steps: Steps) -> FitResult:
         with steps.step("cross-validate", total=config.cv.n_folds * n_repeats) as advance:
             cv_results = score_folds(config, recipe, table, train, n_repeats, advance)
     with steps.step("fit", total=None) as advance:
-        known = *table.rows(train), *table.rows(rows.parts.split.val)
+        val = rows.parts.split.val
+        known = *table.rows(table.known_before(train, val)), *table.rows(val)
         fitted = training.fit(recipe, *known, with_train_loss=True, on_round=steps.rounds(advance, recipe.patience))
     with steps.step("decide"):
         found = decide_on_val(config, recipe, fitted, table, rows.parts, cv_results, search)
@@ -96,6 +97,7 @@ def refit(found: FitResult, fitted: Fitted, table: Table, parts: Parts) -> FitRe
 
     The scores of val stay those of the first fit: the second has seen the rows.
     """
-    rows = np.sort(np.concatenate([parts.split.train, parts.split.val]))
+    split = parts.split
+    rows = table.known_before(np.sort(np.concatenate([split.train, split.val])), split.test)
     again = fitted.recipe.refit(fitted, *table.rows(rows))
     return replace(found, model=around(found.model, again.model))
