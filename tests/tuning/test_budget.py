@@ -15,6 +15,7 @@ from bank_models.training.recipe import make_recipe
 from bank_models.tuning.fold_fits import with_setting
 from bank_models.tuning.folds import SearchRows, prepare_candidates, prepare_folds
 from bank_models.tuning.search import MOST_TRIALS
+from bank_models.tuning.tune import Average
 
 
 @pytest.mark.parametrize(
@@ -147,3 +148,12 @@ def test_a_search_whose_time_is_over_before_it_begins_tries_one_setting(case):  
     found = search(case, **SEVERAL | {"n_iter": MOST_TRIALS}, timeout_s=-5.0, fit_s=lambda trials: 0.0)
     assert len(found.table) == 1
     assert sum(found.weights.values()) == pytest.approx(1)
+
+
+def test_an_average_of_trials_keeps_the_bound_of_its_time_to_score(case):  # noqa: F811
+    about = SEVERAL | {"models": ("random_forest", "xgboost"), "n_iter": 12}
+    free = search(case, **about)
+    bound = search(case, **about, average=Average(20, 4, max_latency_ratio=1e-9))
+    assert len(bound.weights) == 1
+    wide = search(case, **about, average=Average(20, 4, max_latency_ratio=1e9))
+    assert wide.weights == free.weights

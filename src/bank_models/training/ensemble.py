@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from sklearn import metrics
 
 from bank_models.metrics.weighted import mean
 from bank_models.models.ensemble import EnsembleClassifier, EnsembleRegressor
+from bank_models.models.latency import comparisons
 from bank_models.models.wrappers import predict_score
 from bank_models.training.cross_validation import draw_folds, fit_fold, make_splitter
 from bank_models.training.fit import Fitted, Recipe
@@ -72,10 +73,25 @@ def find_weights(recipe: EnsembleRecipe, frame, y) -> dict[str, float]:
     """Weigh the members of a recipe by their out-of-fold predictions for the rows."""
     folds = inner_folds(recipe, frame, y, recipe.params["n_folds"])
     rows = np.concatenate([held_out for _, held_out in folds])
-    predictions = {name: out_of_fold(member, frame, y, folds) for name, member in recipe.members.items()}
+    predictions, ratio = {}, recipe.params.get("max_latency_ratio")
+    of_model = {}
+    for name, member in recipe.members.items():
+        predictions[name], n_rounds = out_of_fold(member, frame, y, folds)
+        of_model[name] = comparisons(member.estimator, member.params, n_rounds, n_classes_of(recipe.task, y), len(y))
+    latency = None if ratio is None else Latency.within(ratio, of_model, reference_of(recipe.members, list(of_model)))
     n_picks, n_members = recipe.params["n_picks"], recipe.params["n_members"]
     weight = recipe.row_weights(frame.iloc[rows])
-    return greedy_weights(predictions, y[rows], recipe.loss, n_picks, recipe.quantile, n_members, weight)
+    return greedy_weights(predictions, y[rows], recipe.loss, n_picks, recipe.quantile, n_members, weight, latency)
+
+
+def n_classes_of(task: str, y) -> int:
+    """Classes of a target; 1 of a number."""
+    return 1 if task == "regression" else int(y.max()) + 1
+
+
+def reference_of(recipes: Mapping[str, Recipe], names: Sequence[str]) -> str:
+    """The model whose time to score others are compared with: the first XGBoost of those that are named, else the first."""
+    return next((name for name in names if recipes[name].estimator.startswith("XGB")), names[0])
 
 
 def inner_folds(recipe: Recipe, frame, y, n_folds: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -92,14 +108,18 @@ def inner_folds(recipe: Recipe, frame, y, n_folds: int) -> list[tuple[np.ndarray
     return draw_folds(splitter, y, recipe.task, times, groups, horizon=recipe.horizon)
 
 
-def out_of_fold(recipe: Recipe, frame, y, folds) -> np.ndarray:
-    """Scores of the held-out rows of each fold, by a model that was fitted on the others; fold after fold."""
+def out_of_fold(recipe: Recipe, frame, y, folds) -> tuple[np.ndarray, float | None]:
+    """Scores of the held-out rows of each fold, by a model that was fitted on the others; fold after fold.
+
+    And how many rounds the models have on average, where they train in rounds.
+    """
     groups = frame[recipe.group_column].to_numpy() if recipe.group_column else None
-    scores = []
+    scores, rounds = [], []
     for train, held_out in folds:
-        model = fit_fold(recipe, frame, y, train, recipe.order_column is not None, groups).model
-        scores.append(predict_score(model, frame.iloc[held_out], recipe.task))
-    return np.concatenate(scores)
+        fitted = fit_fold(recipe, frame, y, train, recipe.order_column is not None, groups)
+        scores.append(predict_score(fitted.model, frame.iloc[held_out], recipe.task))
+        rounds.append(fitted.best_iteration)
+    return np.concatenate(scores), None if None in rounds else float(np.mean(rounds))
 
 
 def greedy_weights(
@@ -110,6 +130,7 @@ def greedy_weights(
     quantile: float | None = None,
     n_members: int | None = None,
     weight=None,
+    latency: Latency | None = None,
 ) -> dict[str, float]:
     """Pick, with replacement, whatever lowers the loss of the mean of all picks most; a weight is a share of the picks.
 
@@ -127,6 +148,8 @@ def greedy_weights(
         Different models at most, at least 1: once there are so many, only they are picked again.
     weight : ndarray of shape (n_rows,), optional
         How much each row counts.
+    latency : Latency, optional
+        Bound of the time to score. What is beyond it alone is picked only where every model is.
 
     Returns
     -------
@@ -140,6 +163,7 @@ def greedy_weights(
     names, total, picks, best = list(predictions), 0.0, [], (np.inf, 0)
     for n in range(1, n_picks + 1):
         open_to = names if n_members is None or len(set(picks)) < n_members else [name for name in names if name in picks]
+        open_to = open_to if latency is None else latency.allowed(open_to, set(picks))
         losses = {name: mean_loss(loss, y_true, (total + predictions[name]) / n, quantile, weight) for name in open_to}
         picked = min(open_to, key=lambda name: (losses[name], name not in picks))
         picks.append(picked)
@@ -147,6 +171,32 @@ def greedy_weights(
         best = min(best, (losses[picked], n))
     kept = picks[: best[1]]
     return {name: kept.count(name) / len(kept) for name in names if name in kept}
+
+
+@dataclass(frozen=True)
+class Latency:
+    """A bound of the time to score a row.
+
+    Attributes
+    ----------
+    of_model : mapping of str to float
+        See `bank_models.models.latency.comparisons`.
+    most : float
+        Of all members together.
+    """
+
+    of_model: Mapping[str, float]
+    most: float
+
+    @classmethod
+    def within(cls, ratio: float, of_model: Mapping[str, float], reference: str) -> Latency:
+        """So many times that of one model."""
+        return cls(of_model, ratio * of_model[reference])
+
+    def allowed(self, names: Sequence[str], picked: set[str]) -> list[str]:
+        """Those of some models that may be picked beside others; the quickest, if there is none."""
+        found = [name for name in names if sum(self.of_model[one] for one in picked | {name}) <= self.most]
+        return found or [min(picked or names, key=lambda name: self.of_model[name])]
 
 
 def mean_loss(loss: str, y_true, score, quantile: float | None = None, weight=None) -> float:

@@ -12,8 +12,9 @@ import pandas as pd
 
 from bank_models.metrics.names import as_score, is_loss
 from bank_models.metrics.scorer import Scorer
+from bank_models.models.latency import comparisons
 from bank_models.runtime.notebook import Shown
-from bank_models.training.ensemble import greedy_weights
+from bank_models.training.ensemble import Latency, greedy_weights, n_classes_of, reference_of
 from bank_models.training.fit import Recipe
 from bank_models.tuning.fold_fits import with_setting
 from bank_models.tuning.folds import SearchRows, prepare_candidates
@@ -35,11 +36,14 @@ class Average:
         See `bank_models.training.ensemble.greedy_weights`.
     n_fits : int
         How often the members are fitted after the search.
+    max_latency_ratio : float, optional
+        How many times as long as the best XGBoost of the search the average may take to score a row.
     """
 
     n_picks: int
     n_members: int
     n_fits: int = 1
+    max_latency_ratio: float | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -213,10 +217,10 @@ def _weights(
     stacked = {name: history.stacked(trial) for name, trial in whole.items()}
     y_true = np.concatenate([fold.y_held_out for fold in folds])
     weight = np.concatenate([fold.units.weight for fold in folds]) if recipe.weight_column else None
-    n_members, weights = average.n_members, {}
+    n_members, weights, latency = average.n_members, {}, _latency(history, whole, average.max_latency_ratio, y_true)
     most_s = np.inf if fit_s is None else fit_s / average.n_fits
     while not weights or (n_members and fit_seconds([whole[one] for one in weights], len(folds)) > most_s):
-        weights = greedy_weights(stacked, y_true, recipe.loss, average.n_picks, recipe.quantile, n_members, weight)
+        weights = greedy_weights(stacked, y_true, recipe.loss, average.n_picks, recipe.quantile, n_members, weight, latency)
         n_members = min(n_members, len(weights)) - 1
 
     def value_of(weighted: dict[str, float]) -> float:
@@ -224,5 +228,21 @@ def _weights(
         return float(np.mean([value_on(recipe, scorer, fold, mean) for fold, mean in zip(folds, means, strict=True)]))
 
     single = {_name(best_trial(history.trials)): 1.0}
+    if latency and latency.of_model[next(iter(single))] > latency.most:
+        return weights, value_of(weights)
     chosen = max((single, weights), key=lambda one: as_score(scorer.metric, value_of(one)))
     return chosen, value_of(chosen)
+
+
+def _latency(history: SearchHistory, whole: Mapping[str, Trial], ratio: float | None, y) -> Latency | None:
+    """The bound of an average's time to score, of trials by name; None if there is none."""
+    if ratio is None:
+        return None
+    recipes = {name: history.candidates[trial.model].recipe for name, trial in whole.items()}
+    best_first = sorted(whole, key=lambda name: whole[name].score, reverse=True)
+    of_model = {}
+    for name, trial in whole.items():
+        n_rounds = float(np.mean(trial.best_iterations)) if trial.best_iterations else None
+        params, n_classes = {**recipes[name].params, **trial.params}, n_classes_of(recipes[name].task, y)
+        of_model[name] = comparisons(recipes[name].estimator, params, n_rounds, n_classes, len(y))
+    return Latency.within(ratio, of_model, reference_of(recipes, best_first))

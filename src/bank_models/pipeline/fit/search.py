@@ -72,7 +72,9 @@ def tune(
         budget = replace(budget, n_iter=MOST_TRIALS, timeout_s=left_s, fit_s=fit_s)
     study = fingerprint(settings, code_sha256(), rows=frame_sha256(table.frame))
     params = config.model.params
-    average = Average(params["n_picks"], params["n_members"], n_fits) if tuning.method == "auto" else None
+    average = None
+    if tuning.method == "auto":
+        average = Average(params["n_picks"], params["n_members"], n_fits, params["max_latency_ratio"])
     found = run_search(spaces, rows, scorer, tuning.method, budget, advance, tuning.storage, study, average)
     return found if left_s is None else replace(found, notes=[*found.notes, NOT_VALIDATED.format(config.budget)])
 
