@@ -7,10 +7,14 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from conftest import ROOT
 from scipy.special import expit, softmax
 
 from bank_models.config.feature import Feature
+from bank_models.config.schema import Model
+from bank_models.conformity.models import judge
+from bank_models.errors import ConfigError
 from bank_models.models.catboost.estimator import CatBoostClassifier, CatBoostRegressor
 from bank_models.models.catboost.text import as_text, columns_of_splits
 from bank_models.models.early_stopping import Part
@@ -104,6 +108,19 @@ def test_a_file_of_the_model_is_read_without_catboost_and_scored_only_with_it(tm
         "CatBoostClassifier needs the extra catboost, which is not installed.",
         "Type: make setup EXTRAS=catboost   (or: pip install catboost==1.2.10)",
     ], said.stderr
+
+
+@pytest.mark.parametrize("task", Y)
+def test_what_it_declares_holds(task):
+    model = Model.model_validate(yaml.safe_load((ROOT / "conf/model/catboost.yaml").read_text(encoding="utf-8")))
+    claims = judge(model.model_copy(update={"params": model.params | {"iterations": 40, "depth": 4}}), task)
+    assert len(claims) >= 7
+    assert [claim for claim in claims if claim.fault] == []
+
+
+def test_columns_that_never_vary_are_refused_in_a_sentence():
+    with pytest.raises(ConfigError, match="nothing to learn from: no column has two values"):
+        CatBoostRegressor(iterations=2).fit(np.ones((20, 2)), np.arange(20))
 
 
 def first(facts, *path):
