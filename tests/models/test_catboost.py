@@ -33,10 +33,10 @@ IS_CATEGORY = [False, True, False, True]
 Y = {"binary": (SIGNAL > 0.7).astype(int), "multiclass": np.digitize(SIGNAL, [0.0, 1.0]), "regression": SIGNAL}
 
 
-def fitted(task: str, n_threads: int = 1, **params):
+def fitted(task: str, n_threads: int = 1, direction: int = 0, **params):
     kind = CatBoostRegressor if task == "regression" else CatBoostClassifier
     model = kind(**{"iterations": 30, "depth": 4, "n_jobs": n_threads} | params)
-    model.train(Part("train", X, Y[task], None), [], None, IS_CATEGORY, [0] * 4, None)
+    model.train(Part("train", X, Y[task], None), [], None, IS_CATEGORY, [direction, 0, 0, 0], None)
     return model
 
 
@@ -67,9 +67,10 @@ def test_equal_fits_are_equal_texts_whatever_the_number_of_threads(task):
     assert fitted(task).trees_ == fitted(task, n_threads=2).trees_
 
 
-@pytest.mark.parametrize("task", Y)
-def test_its_first_rounds_are_those_of_a_shorter_fit(task):
-    np.testing.assert_array_equal(fitted(task).raw_score(X, 12), fitted(task, iterations=12).raw_score(X))
+@pytest.mark.parametrize(("task", "direction"), [*((task, 0) for task in Y), ("binary", 1), ("regression", -1)])
+def test_its_first_rounds_are_those_of_a_shorter_fit(task, direction):
+    many, few = fitted(task, direction=direction), fitted(task, direction=direction, iterations=12)
+    np.testing.assert_array_equal(many.raw_score(X, 12), few.raw_score(X))
 
 
 @pytest.mark.parametrize("task", Y)

@@ -29,6 +29,7 @@ FIXED = {
     "boosting_type": "Plain",
     "bootstrap_type": "Bernoulli",
     "grow_policy": "SymmetricTree",
+    "model_shrink_rate": 0,  # with directions CatBoost would shrink earlier trees, so that a longer fit held no shorter one
     "use_best_model": False,  # the rounds are counted here, as for every library
 }
 NAMES = {"train": "learn", "val": "validation"}  # of parts, as CatBoost calls them
