@@ -7,10 +7,14 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from conftest import ROOT
 from scipy.special import expit, softmax
 
 from bank_models.config.feature import Feature
+from bank_models.config.schema import Model
+from bank_models.conformity.models import judge
+from bank_models.errors import ConfigError
 from bank_models.models.catboost.estimator import CatBoostClassifier, CatBoostRegressor
 from bank_models.models.catboost.text import as_text, columns_of_splits
 from bank_models.models.early_stopping import Part
@@ -29,10 +33,10 @@ IS_CATEGORY = [False, True, False, True]
 Y = {"binary": (SIGNAL > 0.7).astype(int), "multiclass": np.digitize(SIGNAL, [0.0, 1.0]), "regression": SIGNAL}
 
 
-def fitted(task: str, n_threads: int = 1, **params):
+def fitted(task: str, n_threads: int = 1, direction: int = 0, **params):
     kind = CatBoostRegressor if task == "regression" else CatBoostClassifier
     model = kind(**{"iterations": 30, "depth": 4, "n_jobs": n_threads} | params)
-    model.train(Part("train", X, Y[task], None), [], None, IS_CATEGORY, [0] * 4, None)
+    model.train(Part("train", X, Y[task], None), [], None, IS_CATEGORY, [direction, 0, 0, 0], None)
     return model
 
 
@@ -63,9 +67,10 @@ def test_equal_fits_are_equal_texts_whatever_the_number_of_threads(task):
     assert fitted(task).trees_ == fitted(task, n_threads=2).trees_
 
 
-@pytest.mark.parametrize("task", Y)
-def test_its_first_rounds_are_those_of_a_shorter_fit(task):
-    np.testing.assert_array_equal(fitted(task).raw_score(X, 12), fitted(task, iterations=12).raw_score(X))
+@pytest.mark.parametrize(("task", "direction"), [*((task, 0) for task in Y), ("binary", 1), ("regression", -1)])
+def test_its_first_rounds_are_those_of_a_shorter_fit(task, direction):
+    many, few = fitted(task, direction=direction), fitted(task, direction=direction, iterations=12)
+    np.testing.assert_array_equal(many.raw_score(X, 12), few.raw_score(X))
 
 
 @pytest.mark.parametrize("task", Y)
@@ -104,6 +109,19 @@ def test_a_file_of_the_model_is_read_without_catboost_and_scored_only_with_it(tm
         "CatBoostClassifier needs the extra catboost, which is not installed.",
         "Type: make setup EXTRAS=catboost   (or: pip install catboost==1.2.10)",
     ], said.stderr
+
+
+@pytest.mark.parametrize("task", Y)
+def test_what_it_declares_holds(task):
+    model = Model.model_validate(yaml.safe_load((ROOT / "conf/model/catboost.yaml").read_text(encoding="utf-8")))
+    claims = judge(model.model_copy(update={"params": model.params | {"iterations": 40, "depth": 4}}), task)
+    assert len(claims) >= 7
+    assert [claim for claim in claims if claim.fault] == []
+
+
+def test_columns_that_never_vary_are_refused_in_a_sentence():
+    with pytest.raises(ConfigError, match="nothing to learn from: no column has two values"):
+        CatBoostRegressor(iterations=2).fit(np.ones((20, 2)), np.arange(20))
 
 
 def first(facts, *path):

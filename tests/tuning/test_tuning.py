@@ -126,6 +126,7 @@ IN_ROUNDS = [
     ("credit_scoring", "gradient_boosting"), ("sentiment_analysis", "lightgbm"), ("sentiment_analysis", "xgboost"),
     ("clv_prediction", "xgboost"), ("clv_prediction", "lightgbm"),
     ("operational_risk", "xgboost"), ("operational_risk", "lightgbm"), ("operational_risk", "gradient_boosting"),
+    ("credit_scoring", "catboost"), ("operational_risk", "catboost"),
 ]  # fmt: skip
 WHOLE = [
     ("credit_scoring", "random_forest"), ("credit_scoring", "logistic_regression"), ("clv_prediction", "random_forest"),

@@ -26,7 +26,13 @@ OUR_SUBDIR = "${use_case.key}/${model.name}"  # in conf/config.yaml: anything el
 LONGEST_NAME = 100
 BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 OPTUNA = "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweeper"
-TIMES_A_BOOSTER = {"ensemble": 30, "gradient_boosting": 3, "neural_network": 15, "random_forest": 8}  # roughly, bench/models.py
+TIMES_A_BOOSTER = {
+    "catboost": 2,
+    "ensemble": 30,
+    "gradient_boosting": 3,
+    "neural_network": 15,
+    "random_forest": 8,
+}  # roughly, bench/models.py
 OTHER_SPLITS = (
     f"{SPLIT_SEED} differs between jobs: each is scored on other test rows. Test scores of different splits show how far "
     "chance moves them, and must not be compared by their best; only a run with the use case's own seed can be promoted."

@@ -29,8 +29,10 @@ FIXED = {
     "boosting_type": "Plain",
     "bootstrap_type": "Bernoulli",
     "grow_policy": "SymmetricTree",
+    "model_shrink_rate": 0,  # with directions CatBoost would shrink earlier trees, so that a longer fit held no shorter one
     "use_best_model": False,  # the rounds are counted here, as for every library
 }
+NAMES = {"train": "learn", "val": "validation"}  # of parts, as CatBoost calls them
 NOTHING_TO_SPLIT = "All features are either constant or ignored"
 
 
@@ -157,20 +159,25 @@ class _CatBoost(BaseEstimator):
         told |= {"random_seed": self.random_state, "thread_count": self.n_jobs or -1}
         if any(monotone):
             told["monotone_constraints"] = [monotone[column] for column in self._order()]
-        watch = _Watch([part.name for part in parts], patience, on_round)
+        names = [part.name for part in parts]
+        watch = _Watch(names, patience, on_round) if on_round or (patience and patience.min_delta) else None
+        if patience and not watch:
+            told |= {"od_type": "Iter", "od_wait": patience.rounds}
         booster = CatBoost(told)
         try:
             watched = [self._pool(part) for part in parts if part.name != "train"]
-            booster.fit(self._pool(rows), eval_set=watched or None, callbacks=[watch])
+            booster.fit(self._pool(rows), eval_set=watched or None, callbacks=[watch] if watch else None)
         except CatBoostError as error:
             if NOTHING_TO_SPLIT not in str(error):
                 raise
             raise ConfigError("CatBoost has nothing to learn from: no column has two values. Choose another model.") from error
-        n_rounds = watch.best + 1 if patience and patience.restore_best_weights else booster.tree_count_
-        if n_rounds < booster.tree_count_:
+        losses = {part: next(iter(booster.get_evals_result()[NAMES[part]].values())) for part in names}
+        n_rounds = booster.tree_count_
+        if patience and patience.restore_best_weights:
+            n_rounds = 1 + (watch.best if watch else int(np.argmin(losses[names[-1]])))
             booster.shrink(ntree_end=n_rounds)
         self.trees_ = text.written(booster)
-        return watch.losses, n_rounds
+        return losses, n_rounds
 
     def _fit(self, X, y, sample_weight):
         X = np.asarray(X, dtype=np.float32)
@@ -333,23 +340,24 @@ class CatBoostRegressor(RegressorMixin, _CatBoost):
 
 
 class _Watch:
-    """CatBoost's callback: losses by part, and patience in Keras' sense."""
+    """CatBoost's callback: tells the losses of a round, and has patience in Keras' sense.
+
+    CatBoost copies all losses so far for each call, so thousands of rounds take long: where nobody listens and every fall of
+    the loss counts, its own detector stops the training at the same round.
+    """
 
     def __init__(self, parts: list[str], patience: Patience | None, on_round: OnRound | None):
-        self.losses: dict[str, list[float]] = {part: [] for part in parts}
-        self.patience, self.on_round = patience, on_round
+        self.parts, self.patience, self.on_round = parts, patience, on_round
         self.least, self.best = np.inf, 0
 
     def after_iteration(self, info) -> bool:
         """Whether to go on."""
-        for part, losses in self.losses.items():
-            (of_part,) = info.metrics["learn" if part == "train" else "validation"].values()
-            losses.append(of_part[-1])
+        losses = {part: next(iter(info.metrics[NAMES[part]].values())) for part in self.parts}
         if self.on_round:
-            self.on_round({part: losses[-1] for part, losses in self.losses.items()})
+            self.on_round({part: values[-1] for part, values in losses.items()})
         if not self.patience:
             return True
-        watched = list(self.losses.values())[-1]
+        watched = losses[self.parts[-1]]
         if watched[-1] < self.least - self.patience.min_delta:
             self.least, self.best = watched[-1], len(watched) - 1
         return len(watched) - 1 - self.best < self.patience.rounds
