@@ -8,6 +8,7 @@ from test_tuning import SEVERAL, case, search  # noqa: F401
 
 from bank_models import load_config
 from bank_models.config.compose import implied
+from bank_models.config.members import note_on_optional
 from bank_models.config.schema import seconds_of
 from bank_models.errors import ConfigError
 from bank_models.models.early_stopping import Patience
@@ -37,7 +38,23 @@ def test_one_word_is_enough_for_a_person_who_knows_his_time_only(typed, meant):
 def test_a_budget_alone_is_a_search_of_several_models():
     settings = load_config("use_case=credit_scoring", "budget=10min")
     assert (settings.model.name, settings.tuning.method) == ("ensemble", "auto")
-    assert set(settings.members) == {"logistic_regression", "lightgbm", "xgboost", "random_forest"}
+    known = {"logistic_regression", "lightgbm", "xgboost", "random_forest"}
+    assert known <= set(settings.members) <= known | {"catboost"}
+
+
+def test_an_optional_member_is_there_if_it_is_installed_and_its_absence_is_said(monkeypatch):
+    def members(*typed):
+        settings = load_config("use_case=credit_scoring", "model=ensemble", *typed)
+        return list(settings.members), note_on_optional(settings.model, "binary", settings.members)
+
+    both = "model.members.binary=[lightgbm,optional catboost]"
+    monkeypatch.setattr("bank_models.config.members.is_installed", lambda estimator: True)
+    assert members(both) == (["lightgbm", "catboost"], [])
+    monkeypatch.setattr("bank_models.config.members.is_installed", lambda estimator: "CatBoost" not in estimator)
+    advice = "The average has no catboost, which is not installed: make setup EXTRAS=catboost."
+    assert members(both) == (["lightgbm"], [advice])
+    with pytest.raises(ConfigError, match="catboos"):
+        members("model.members.binary=[lightgbm,optional catboos]")
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("60s", 60), ("10min", 600), ("1.5h", 5400)])

@@ -7,25 +7,38 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from bank_models.config.schema import Model
+from bank_models.config.schema import OPTIONAL, Model
 from bank_models.errors import ConfigError, unknown
 from bank_models.files import yaml_file
+from bank_models.models.estimators import EXTRAS, is_installed
 
 
 def members(model: Model, task: str, config_dirs: Iterable[Path]) -> dict[str, Model]:
-    """The models that an ensemble averages, as their files describe them.
+    """The models that an ensemble averages, as their files describe them; of the optional ones those that are installed.
 
     Raises
     ------
     ConfigError
         If one is not known, does not fit the task, averages models itself, or is no whole file.
     """
-    named = model.members.get(task, [])
+    listed = model.members.get(task, [])
+    named = [name.removeprefix(OPTIONAL) for name in listed]
     paths = {path.stem: path for folder in config_dirs for path in sorted(folder.glob("model/*.yaml"))} if named else {}
     fits = [name for name, path in paths.items() if name != model.name and _fits(path, task)]
     if lacking := [name for name in named if name not in fits]:
         raise ConfigError(unknown(f"model.members.{task}", lacking[0], fits))
-    return {name: _read(paths[name]) for name in dict.fromkeys(named)}
+    found = {name: _read(paths[name]) for name in dict.fromkeys(named)}
+    return {name: one for name, one in found.items() if name in listed or is_installed(one.estimator[task])}
+
+
+def note_on_optional(model: Model, task: str, taken: Iterable[str]) -> list[str]:
+    """A sentence on optional members that are not installed, if there are some."""
+    lacking = [name.removeprefix(OPTIONAL) for name in model.members.get(task, []) if name.startswith(OPTIONAL)]
+    lacking = [name for name in lacking if name not in taken]
+    if not lacking:
+        return []
+    advice = f": make setup EXTRAS={' '.join(lacking)}" if set(lacking) <= set(EXTRAS) else ""
+    return [f"The average has no {' and no '.join(lacking)}, which is not installed{advice}."]
 
 
 def _fits(path: Path, task: str) -> bool:

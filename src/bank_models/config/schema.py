@@ -21,6 +21,8 @@ BUDGET = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(s|min|h)")
 SHORTEST_S, LONGEST_S = 20, 48 * 3600  # of a whole command: a start and an evaluation take some 10 s
 UNSUPERVISED = ("clustering", "anomaly")
 MOST_LAYERS, WIDEST = 16, 8192
+OPTIONAL = "optional "  # before a member of an ensemble: only if what it needs is installed
+Member = Annotated[str, Field(pattern=rf"^({OPTIONAL})?[a-z0-9][a-z0-9_-]{{0,63}}$")]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
@@ -273,7 +275,7 @@ class Model(StrictModel):
 
     name: Name
     estimator: Annotated[dict[Task, Annotated[str, AfterValidator(known_in(ESTIMATORS))]], Field(min_length=1)]
-    members: dict[Task, Annotated[list[Name], Field(min_length=1)]] = Field(default_factory=dict)
+    members: dict[Task, Annotated[list[Member], Field(min_length=1)]] = Field(default_factory=dict)
     preprocessing: Preprocessing
     trains_in_rounds: bool
     keeps_monotone: bool

@@ -175,6 +175,12 @@ def as_fitted(estimator: str, params: Mapping[str, Any], best_iteration: int | N
     return dict(params) | ({rounds: best_iteration} if rounds and best_iteration is not None else {})
 
 
+def is_installed(estimator: str) -> bool:
+    """Whether the packages are there that an estimator needs beside those of every training."""
+    extra = ESTIMATORS[estimator].extra
+    return not extra or not any(_is_absent(package) for package in EXTRAS[extra])
+
+
 def check_arguments(estimator: str, params: Mapping[str, Any]) -> None:
     """Refuse parameters that are each in range but exclude one another, and an estimator whose packages are absent.
 
@@ -183,7 +189,7 @@ def check_arguments(estimator: str, params: Mapping[str, Any]) -> None:
     ConfigError
     """
     algorithm = ESTIMATORS[estimator]
-    if algorithm.extra and any(_is_absent(package) for package in EXTRAS[algorithm.extra]):
+    if not is_installed(estimator):
         packages = " ".join(EXTRAS[algorithm.extra].values())
         raise ConfigError(
             f"{estimator} needs the extra {algorithm.extra}, which is not installed.\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bank_models.config.members import note_on_optional
 from bank_models.evaluation import analysis, drift, performance, plot_tables
 from bank_models.evaluation.baselines import baseline_scores, best_first
 from bank_models.evaluation.benchmarks import benchmark_scores
@@ -92,6 +93,7 @@ def evaluate(config: TrainingConfig, rows: Rows, fit_result: FitResult) -> Evalu
     tables = {**tested.tables, **plot_tables.of_history(fit_result.history)}
     notes = [*map(str, rows.parts.suspects), *rows.parts.of_split, *tested.found.notes]
     notes += fit_result.search.notes if fit_result.search else []
+    notes += note_on_optional(config.model, use_case.task, config.members)
     notes += [] if config.refit == "none" else [REFITTED]
     notes += note_on_weights(facts["weights"], scorer_of(use_case, table.y)) if "weights" in facts else []
     periods = table.periods(rows.parts.split.test)
