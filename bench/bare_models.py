@@ -49,6 +49,21 @@ def lightgbm(train, y, val, y_val, params, patience, threads, seed):
     return model.predict_proba
 
 
+def catboost(train, y, val, y_val, params, patience, threads, seed):
+    from catboost import CatBoostClassifier
+
+    def in_words(frame):
+        return frame.assign(**{name: frame[name].astype("object").fillna("").astype("str") for name in categories})
+
+    categories = list(train.select_dtypes("category"))
+    model = CatBoostClassifier(
+        **params, bootstrap_type="Bernoulli", cat_features=categories, early_stopping_rounds=patience["patience"],
+        thread_count=threads, random_seed=seed, allow_writing_files=False, verbose=0,
+    )  # fmt: skip
+    model.fit(in_words(train), y, eval_set=(in_words(val), y_val))
+    return lambda frame: model.predict_proba(in_words(frame))
+
+
 def hist_gradient_boosting(train, y, val, y_val, params, patience, threads, seed):
     from sklearn.ensemble import HistGradientBoostingClassifier
 

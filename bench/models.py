@@ -114,11 +114,8 @@ def measure(kind: str, model: str, path: str, threads: int, epochs: int | None) 
     y = frame.pop(facts.target).to_numpy()
     n_val = len(frame) // 10
     train, y_train, val, y_val = frame.iloc[n_val:], y[n_val:], frame.iloc[:n_val], y[:n_val]
-    import_module(
-        {"xgboost": "xgboost", "lightgbm": "lightgbm", "neural_network": "bank_models.models.neural.network"}.get(
-            model, "sklearn.ensemble"
-        )
-    )
+    own = {"neural_network": "bank_models.models.neural.network"} | {name: name for name in ("catboost", "lightgbm", "xgboost")}
+    import_module(own.get(model, "sklearn.ensemble"))
     import_module("bank_models.training.fit")
     for first in (train.head(100), np.zeros((100, 1))):
         bare_models.dummy(first, y_train[:100], None, None, {}, {}, threads, SEED)

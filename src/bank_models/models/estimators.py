@@ -85,6 +85,7 @@ CATBOOST = Algorithm(
     quantile=lambda level: {"loss": "quantile", "quantile": level},
     keeps_monotone=True,
     takes_missing=True,
+    takes_sparse=False,
     preprocessing=AS_THEY_ARE,
     extra="catboost",
     packages=("catboost",),
