@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from bank_models.data import arrow, csv_reader, file, opening, parquet_check, signatures, table_files
+from bank_models.data import arrow, csv_reader, file, opening, parquet_check, parquet_columns, signatures, table_files
 from bank_models.data.columns import DIGITS_LOST, first_of, how_many
 from bank_models.data.csv_check import TextCheck
 from bank_models.data.fault import Fault
@@ -164,7 +164,7 @@ def _read_parquet(path: str, kinds: Mapping[str, str], batch_rows: int) -> Itera
         except MemoryError:
             raise
         except parquet_check.BROKEN as error:
-            raise file.broken_parquet(path, start, error) from error
+            raise parquet_columns.broken_parquet(path, start, error) from error
 
 
 def _read_csv(path: str, kinds: Mapping[str, str], batch_rows: int, reading: Reading) -> Iterator[Batch]:

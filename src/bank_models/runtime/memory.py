@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import resource
 import sys
 from pathlib import Path
@@ -16,6 +18,14 @@ BY_CONTROLLER = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inacti
 def available() -> int:
     """Bytes that this process may still take: what the machine, its container and its own limit (`ulimit -v`) leave it."""
     return max(0, min(psutil.virtual_memory().available, _left_in_container(), _left_to_process()))
+
+
+def give_back() -> None:
+    """Return to the system what was freed but is still held for later: as much as a table, after its columns were read."""
+    if "pyarrow" in sys.modules:
+        sys.modules["pyarrow"].default_memory_pool().release_unused()
+    with contextlib.suppress(AttributeError, OSError):  # of a C library other than GNU's
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _left_to_process() -> int:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics
 
+from bank_models.data.view import take
 from bank_models.metrics.weighted import mean
 from bank_models.models.ensemble import EnsembleClassifier, EnsembleRegressor
 from bank_models.models.wrappers import predict_score
@@ -66,7 +67,7 @@ def find_weights(recipe: EnsembleRecipe, frame, y) -> dict[str, float]:
     rows = np.concatenate([held_out for _, held_out in folds])
     predictions = {name: out_of_fold(member, frame, y, folds) for name, member in recipe.members.items()}
     n_picks, n_members = recipe.params["n_picks"], recipe.params["n_members"]
-    weight = recipe.row_weights(frame.iloc[rows])
+    weight = recipe.row_weights(take(frame, rows))
     return greedy_weights(predictions, y[rows], recipe.loss, n_picks, recipe.quantile, n_members, weight)
 
 
@@ -90,7 +91,7 @@ def out_of_fold(recipe: Recipe, frame, y, folds) -> np.ndarray:
     scores = []
     for train, held_out in folds:
         model = fit_fold(recipe, frame, y, train, recipe.order_column is not None, groups).model
-        scores.append(predict_score(model, frame.iloc[held_out], recipe.task))
+        scores.append(predict_score(model, take(frame, held_out), recipe.task))
     return np.concatenate(scores)
 
 

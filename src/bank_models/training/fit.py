@@ -12,13 +12,20 @@ import pandas as pd
 from scipy.special import logsumexp
 from sklearn.pipeline import Pipeline
 
-from bank_models.errors import ConfigError
-from bank_models.features.preprocessing import make_features, matrix_facts
+from bank_models.data.view import BATCH_ROWS, View, as_frame
+from bank_models.errors import ConfigError, DataError
+from bank_models.features.preprocessing import columns_by_kind, make_features, matrix_facts
+from bank_models.models.algorithm import AS_THEY_ARE
 from bank_models.models.early_stopping import NO_ROUNDS, Matrix, Monitoring, OnRound, Part, Patience, fit_rounds
 from bank_models.models.estimators import ESTIMATORS, make_estimator
 from bank_models.models.wrappers import TO_LEARN, OnTargetScale, on_target_scale
+from bank_models.runtime import memory
 from bank_models.runtime.device import openmp_threads, threads_for
 from bank_models.runtime.notebook import Shown
+from bank_models.training.batches import BatchedMatrix, matrix_of_rows, telling_rows
+
+GIB = 1 << 30
+MEMORY_PER_CELL = 12  # of a frame and its matrix
 
 if TYPE_CHECKING:
     from bank_models.config.feature import Feature
@@ -156,10 +163,9 @@ class Recipe(Shown):
         ValueError
             If the recipe smears, and no rows are held out for it.
         """
-        features = self.make_features()
-        X = features.fit_transform(frame, self.to_learn(y))
         is_asked = stop_frame is not None and (ESTIMATORS[self.estimator].rounds or self.smears)
-        stop = (features.transform(stop_frame), self.to_learn(y_stop)) if is_asked else None
+        features, X = self._features_and_matrix(frame, self.to_learn(y))
+        stop = (matrix_of_rows(features, stop_frame, self.takes_batches), self.to_learn(y_stop)) if is_asked else None
         matrix = matrix_of(self, features)
         weights = self.row_weights(frame), self.row_weights(stop_frame)
         how = matrix, with_train_loss, on_round, weights
@@ -169,6 +175,36 @@ class Recipe(Shown):
             smeared = self._smearing(estimator, stop, weights[1])
             model = OnTargetScale(model, self.target_transform, self.target_min, self.target_max, smeared)
         return Fitted(model, history, best_iteration)
+
+    @property
+    def takes_batches(self) -> bool:
+        """Whether rows may be read batch by batch: nothing but which categories there are is learnt before the estimator."""
+        is_text = any(feature.type == "text" for feature in self.features.values())
+        is_native = self.preprocessing == dict(AS_THEY_ARE) and not self.transforms and not is_text
+        return bool(self.features) and is_native and ESTIMATORS[self.estimator].takes_batches
+
+    def _features_and_matrix(self, frame, y):
+        """The fitted preprocessing, and its matrix: in batches, of a view of many rows."""
+        features = self.make_features()
+        if not isinstance(frame, View) or len(frame) <= BATCH_ROWS or not self.takes_batches:
+            self._check_memory(frame)
+            return features, features.fit_transform(as_frame(frame), y)
+        some = telling_rows(frame, columns_by_kind(self.features)[1])
+        return features.fit(frame.iloc[some], y[some]), BatchedMatrix(features, frame)
+
+    def _check_memory(self, frame) -> None:
+        """Refuse rows whose matrix the memory cannot hold.
+
+        Raises
+        ------
+        DataError
+        """
+        n_bytes = len(frame) * len(self.features) * MEMORY_PER_CELL
+        if n_bytes > (free := memory.available()):
+            raise DataError(
+                f"{self.estimator} needs its {len(frame):,} rows in memory at once, about {n_bytes / GIB:,.1f} GiB, but "
+                f"{free / GIB:,.1f} GiB are free.\nChoose model=xgboost or model=lightgbm, which read batches."
+            )
 
     def make_features(self):
         """The unfitted step that turns a table into the matrix of the estimator."""
@@ -186,7 +222,7 @@ class Recipe(Shown):
             return 0.0
         if stop is None:
             raise ValueError("a recipe that smears needs `stop_frame`: residuals of rows that it is fitted on are too small")
-        return smearing(stop[1], estimator.predict(stop[0]), weight)
+        return smearing(stop[1], _predicted(estimator, stop[0]), weight)
 
 
 @dataclass(frozen=True, repr=False)
@@ -220,6 +256,10 @@ class Fitted(Shown):
 def fit(recipe: Recipe, *rows, **how) -> Fitted:
     """Fit a recipe: see `Recipe.fit`."""
     return recipe.fit(*rows, **how)
+
+
+def _predicted(estimator, X) -> np.ndarray:
+    return np.concatenate([*map(estimator.predict, X.batches())]) if isinstance(X, BatchedMatrix) else estimator.predict(X)
 
 
 def smearing(learnt, y_pred, weight=None) -> float:

@@ -44,7 +44,7 @@ def tune(
 
     `left_s` are the seconds left of a budget for the whole command.
     """
-    tuning, settings = config.tuning, config.model_dump(mode="json", exclude={"budget", "save_tuned"})
+    tuning, settings = config.tuning, config.model_dump(mode="json", exclude={"budget", "memory_budget", "save_tuned"})
     for name in ("n_workers", "timeout_s", "storage", *(["n_iter"] if tuning.n_iter_only_ends else [])):
         del settings["tuning"][name]  # what does not change a trial
     if config.cv.method != "none":
