@@ -90,7 +90,18 @@ def _batches(path: str, kinds: Mapping[str, str], batch_rows: int, reading: Read
         return _read_csv(path, kinds, batch_rows, _reading_of(path, kinds, reading))
     if path.lower().endswith(".parquet") and not Path(path).is_dir():
         return _read_parquet(path, kinds, batch_rows)
-    return _read_whole(path, kinds, batch_rows, reading)
+    read = _read_folder if Path(path).is_dir() else _read_whole
+    return read(path, kinds, batch_rows, reading)
+
+
+def _read_folder(path: str, kinds: Mapping[str, str], batch_rows: int, reading: Reading) -> Iterator[Batch]:
+    """A folder of Parquet files, in the order of their names."""
+    folder, n_read = parquet_columns.ParquetFolder(path), 0
+    file.check_columns(path, folder.names, list(kinds))
+    for table in folder.batches(list(kinds), batch_rows):
+        rows = np.arange(n_read, n_read + len(table))
+        n_read += len(table)
+        yield Batch(reading.cells(table, kinds), rows, {}, n_read / folder.n_rows)
 
 
 def _read_whole(path: str, kinds: Mapping[str, str], batch_rows: int, reading: Reading) -> Iterator[Batch]:

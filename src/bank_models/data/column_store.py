@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from bank_models.data import opening
 from bank_models.errors import DataError
@@ -62,6 +63,19 @@ def on_disk(path: str, n_rows: int, n_columns: int) -> Keep:
 def taken(frame: pd.DataFrame, rows: np.ndarray, keep: Keep) -> pd.DataFrame:
     """Some rows of a frame, counted from 0, column by column."""
     return pd.DataFrame({name: keep(column.take(rows).reset_index(drop=True)) for name, column in frame.items()}, copy=False)
+
+
+def spooled(batches: pa.RecordBatchReader) -> pa.Table:
+    """A table of batches that come one after the other, on the disk: no more than one of them is in memory."""
+    with tempfile.TemporaryFile() as file:
+        with pa.ipc.new_file(pa.PythonFile(file, mode="w"), batches.schema) as writer:
+            for batch in batches:
+                batch.validate(full=True)
+                writer.write_batch(batch)
+        file.flush()
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    _maps.add(mapped)
+    return pa.ipc.open_file(pa.py_buffer(mapped)).read_all()
 
 
 def release() -> None:

@@ -62,7 +62,7 @@ def load(
     if kind == "sql":
         from bank_models.data import sql
 
-        return sql.load(how["query"], how["url_env"], schema_of(use_case), how.get("order_by") or ())
+        return sql.load(how["query"], how["url_env"], schema_of(use_case), how.get("order_by") or (), memory_budget)
     if kind == "extension":
         from bank_models.data import own_source
 

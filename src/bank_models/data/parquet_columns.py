@@ -102,18 +102,32 @@ class ParquetFolder:
     def __init__(self, folder: str):
         import pyarrow.dataset as dataset
 
-        self._folder = folder
-        parts, digest = table_files.parts_of(Path(folder)), hashlib.sha256()
-        for path in parts:
-            digest.update(f"{path.relative_to(folder).as_posix()}\0".encode())
-            with opening.open_file(path) as opened:
-                digest.update(hashlib.file_digest(opened, "sha256").digest())
-        self.sha256 = digest.hexdigest()
+        self._folder, self._parts = folder, table_files.parts_of(Path(folder))
         with table_files.explained(folder):
             self._found = dataset.dataset(
-                [str(path) for path in parts], format="parquet", partitioning="hive", partition_base_dir=folder
+                [str(path) for path in self._parts], format="parquet", partitioning="hive", partition_base_dir=folder
             )
             self.names, self.n_rows = self._found.schema.names, self._found.count_rows()
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the names and the bytes of its files."""
+        digest = hashlib.sha256()
+        for path in self._parts:
+            digest.update(f"{path.relative_to(self._folder).as_posix()}\0".encode())
+            with opening.open_file(path) as opened:
+                digest.update(hashlib.file_digest(opened, "sha256").digest())
+        return digest.hexdigest()
+
+    def batches(self, names: list[str], batch_rows: int) -> Iterator[pa.Table]:
+        """Some columns, a number of rows at a time."""
+        with table_files.explained(self._folder):
+            found = self._found.to_batches(
+                columns=names, batch_size=batch_rows, use_threads=False, batch_readahead=1, fragment_readahead=1
+            )
+            for batch in filter(len, found):
+                batch.validate(full=True)
+                yield table_files.plain(pa.Table.from_batches([batch]))
 
     def pieces(self, names: list[str]) -> Iterator[list[str]]:
         """Columns that are read together."""
