@@ -81,3 +81,13 @@ def test_taken_rows_are_counted_from_0():
     keep = column_store.on_disk("rows.parquet", N, FRAME.shape[1])
     rows = np.array([7, 3, 3])
     pd.testing.assert_frame_equal(column_store.taken(kept(FRAME), rows, keep), FRAME.iloc[rows].reset_index(drop=True))
+
+
+def test_a_table_with_a_column_called_batches_is_scored_as_a_table():
+    from bank_models.models.wrappers import predict_score
+
+    class Sums:
+        def predict(self, frame):
+            return frame["batches"].to_numpy()
+
+    assert np.array_equal(predict_score(Sums(), pd.DataFrame({"batches": [1.0, 2.0]}), "regression"), [1.0, 2.0])

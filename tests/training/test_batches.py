@@ -83,5 +83,5 @@ def test_few_rows_tell_every_category_wherever_its_only_row_lies():
 def test_a_model_that_needs_all_rows_at_once_is_refused_where_the_memory_cannot_hold_them(in_small_batches, monkeypatch):
     monkeypatch.setattr("bank_models.runtime.memory.available", lambda: 1000)
     recipe = recipe_of("XGB", "binary", encoder="one_hot")
-    with pytest.raises(DataError, match=r"^XGBClassifier needs its 2,400 rows in memory at once, about .* GiB are free"):
+    with pytest.raises(DataError, match=r"^XGBClassifier needs 2,400 rows in memory at once, about .* GiB are free"):
         fitted(recipe, lambda rows: View(FRAME, rows))

@@ -76,7 +76,9 @@ class _ByPosition:
         self._frame, self._rows = frame, rows
 
     def __getitem__(self, positions: Any) -> pd.DataFrame:
-        return self._frame.iloc[self._rows[positions]]
+        found = self._frame.iloc[self._rows[positions]]
+        release()
+        return found
 
 
 def as_frame(rows: pd.DataFrame | View) -> pd.DataFrame:

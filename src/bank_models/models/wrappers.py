@@ -63,7 +63,7 @@ def predict_score(model, frame, task: str) -> np.ndarray:
 
     A view's rows (`bank_models.data.view`) are scored batch by batch.
     """
-    if hasattr(frame, "batches"):
+    if hasattr(type(frame), "batches"):  # of the type: a frame may have a column of this name
         return np.concatenate([predict_score(model, batch, task) for batch in frame.batches()])
     if task == "regression":
         return model.predict(frame)

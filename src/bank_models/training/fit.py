@@ -13,7 +13,7 @@ from scipy.special import logsumexp
 from sklearn.pipeline import Pipeline
 
 from bank_models.data.view import BATCH_ROWS, View, as_frame
-from bank_models.errors import ConfigError, DataError
+from bank_models.errors import ConfigError
 from bank_models.features.preprocessing import columns_by_kind, make_features, matrix_facts
 from bank_models.models.algorithm import AS_THEY_ARE
 from bank_models.models.early_stopping import NO_ROUNDS, Matrix, Monitoring, OnRound, Part, Patience, fit_rounds
@@ -23,9 +23,6 @@ from bank_models.runtime import memory
 from bank_models.runtime.device import openmp_threads, threads_for
 from bank_models.runtime.notebook import Shown
 from bank_models.training.batches import BatchedMatrix, matrix_of_rows, telling_rows
-
-GIB = 1 << 30
-MEMORY_PER_CELL = 12  # of a frame and its matrix
 
 if TYPE_CHECKING:
     from bank_models.config.feature import Feature
@@ -187,24 +184,11 @@ class Recipe(Shown):
         """The fitted preprocessing, and its matrix: in batches, of a view of many rows."""
         features = self.make_features()
         if not isinstance(frame, View) or len(frame) <= BATCH_ROWS or not self.takes_batches:
-            self._check_memory(frame)
+            advice = "Choose model=xgboost or model=lightgbm, which read batches, or fewer rows."
+            memory.check_rows_at_once(self.estimator, len(frame), len(self.features), advice)
             return features, features.fit_transform(as_frame(frame), y)
         some = telling_rows(frame, columns_by_kind(self.features)[1])
         return features.fit(frame.iloc[some], y[some]), BatchedMatrix(features, frame)
-
-    def _check_memory(self, frame) -> None:
-        """Refuse rows whose matrix the memory cannot hold.
-
-        Raises
-        ------
-        DataError
-        """
-        n_bytes = len(frame) * len(self.features) * MEMORY_PER_CELL
-        if n_bytes > (free := memory.available()):
-            raise DataError(
-                f"{self.estimator} needs its {len(frame):,} rows in memory at once, about {n_bytes / GIB:,.1f} GiB, but "
-                f"{free / GIB:,.1f} GiB are free.\nChoose model=xgboost or model=lightgbm, which read batches."
-            )
 
     def make_features(self):
         """The unfitted step that turns a table into the matrix of the estimator."""
