@@ -23,7 +23,7 @@ from bank_models.errors import DataError
 Keep = Callable[[pd.Series], pd.Series]
 BYTES_PER_CELL = 4  # of a number as models read it
 ALIGNMENT = 64
-SPARE = 4  # what a file may grow to, as a multiple of the table: columns are kept as they are read, and again if they change
+SPARE = 16  # what a file may grow to, as a multiple of the table: columns are kept as read, and again if they change
 _maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
 
