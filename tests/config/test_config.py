@@ -141,9 +141,7 @@ def test_settings_that_cannot_work_are_refused_in_at_most_three_lines(compose, o
 
 
 def test_a_model_for_other_tasks_is_refused_with_those_that_fit(compose):
-    with pytest.raises(
-        ConfigError, match=r"is binary.\nChoose a model that fits binary: catboost, dummy, ensemble,"
-    ):
+    with pytest.raises(ConfigError, match=r"is binary.\nChoose a model that fits binary: catboost, dummy, ensemble,"):
         compose("model=linear_regression")
 
 

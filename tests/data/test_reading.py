@@ -167,3 +167,14 @@ def test_a_text_in_a_drafted_file_is_read_as_it_was(value):
 @pytest.mark.parametrize("value", [0.0, 200.0, 1e7, 1.5e22, 3e-07, -0.25, 1e300, True, 5])
 def test_a_number_in_a_drafted_file_is_read_as_it_was(value):
     assert yaml.safe_load(scalar(value)) == value
+
+
+def test_a_folder_of_parquet_files_is_read_in_batches_that_are_its_rows_in_order(tmp_path):
+    frame = pd.DataFrame({"amount_eur": np.arange(10.0), "country": list("abcdefghij")})
+    for number, rows in enumerate((frame[:4], frame[4:4], frame[4:])):
+        rows.to_parquet(tmp_path / f"{number}.parquet", index=False)
+    batches = list(read_batches(str(tmp_path), {"country": "category", "amount_eur": "float"}, 3))
+    assert max(len(batch.rows) for batch in batches) == 3
+    assert np.array_equal(np.concatenate([batch.rows for batch in batches]), np.arange(10))
+    assert [cell for batch in batches for cell in batch.cells["country"].to_pylist()] == list("abcdefghij")
+    assert batches[-1].share_read == 1.0

@@ -15,9 +15,10 @@ from bank_models.metrics.scorer import make_scorer
 from bank_models.models.early_stopping import Patience
 from bank_models.models.wrappers import predict_score
 from bank_models.training.calibration import calibrate, cross_fitted, reliability
+from bank_models.training.class_weights import class_weights
 from bank_models.training.cross_validation import cross_validate
 from bank_models.training.ensemble import greedy_weights
-from bank_models.training.fit import Recipe, class_weights, fit, smearing
+from bank_models.training.fit import Recipe, fit, smearing
 from bank_models.tuning.fold_fits import fit_and_score
 from bank_models.tuning.folds import SearchRows, prepare_folds
 

@@ -19,6 +19,7 @@ from bank_models.runtime.notebook import Shown
 
 BUDGET = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(s|min|h)")
 SHORTEST_S, LONGEST_S = 20, 48 * 3600  # of a whole command: a start and an evaluation take some 10 s
+SIZE, UNITS = re.compile(r"(\d{1,9}(?:\.\d{1,3})?) ?(B|kB|MB|GB)?"), {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 UNSUPERVISED = ("clustering", "anomaly")
 MOST_LAYERS, WIDEST = 16, 8192
 OPTIONAL = "optional "  # before a member of an ensemble: only if what it needs is installed
@@ -146,6 +147,17 @@ def seconds_of(budget: str) -> float:
 
 
 TimeBudget = Annotated[str, BeforeValidator(_budget)]
+
+
+def _bytes(given: Any) -> int:
+    found = SIZE.fullmatch(given) if isinstance(given, str) else None
+    n_bytes = int(float(found[1]) * UNITS[found[2] or "B"]) if found else given
+    if type(n_bytes) is not int or n_bytes < 0:
+        raise ValueError("must be a size such as 500MB or 4GB, or a whole number of bytes")
+    return n_bytes
+
+
+MemoryBudget = Annotated[int, BeforeValidator(_bytes)]
 
 
 class Tracking(StrictModel):
@@ -336,6 +348,7 @@ class TrainingConfig(Shown, StrictModel):
     device: Literal["cpu", "cuda"]
     seed: Seed
     n_threads: Annotated[int, Field(ge=1)] | None
+    memory_budget: MemoryBudget
     resume: bool
     save_tuned: bool
     members: dict[Name, Model] = Field(default_factory=dict)  # of an ensemble, as their own files say; never given

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from bank_models.data import arrow, csv_reader, file, opening, parquet_check, signatures, table_files
+from bank_models.data import arrow, csv_reader, file, opening, parquet_check, parquet_columns, signatures, table_files
 from bank_models.data.columns import DIGITS_LOST, first_of, how_many
 from bank_models.data.csv_check import TextCheck
 from bank_models.data.fault import Fault
@@ -90,7 +90,18 @@ def _batches(path: str, kinds: Mapping[str, str], batch_rows: int, reading: Read
         return _read_csv(path, kinds, batch_rows, _reading_of(path, kinds, reading))
     if path.lower().endswith(".parquet") and not Path(path).is_dir():
         return _read_parquet(path, kinds, batch_rows)
-    return _read_whole(path, kinds, batch_rows, reading)
+    read = _read_folder if Path(path).is_dir() else _read_whole
+    return read(path, kinds, batch_rows, reading)
+
+
+def _read_folder(path: str, kinds: Mapping[str, str], batch_rows: int, reading: Reading) -> Iterator[Batch]:
+    """A folder of Parquet files, in the order of their names."""
+    folder, n_read = parquet_columns.ParquetFolder(path), 0
+    file.check_columns(path, folder.names, list(kinds))
+    for table in folder.batches(list(kinds), batch_rows):
+        rows = np.arange(n_read, n_read + len(table))
+        n_read += len(table)
+        yield Batch(reading.cells(table, kinds), rows, {}, n_read / folder.n_rows)
 
 
 def _read_whole(path: str, kinds: Mapping[str, str], batch_rows: int, reading: Reading) -> Iterator[Batch]:
@@ -164,7 +175,7 @@ def _read_parquet(path: str, kinds: Mapping[str, str], batch_rows: int) -> Itera
         except MemoryError:
             raise
         except parquet_check.BROKEN as error:
-            raise file.broken_parquet(path, start, error) from error
+            raise parquet_columns.broken_parquet(path, start, error) from error
 
 
 def _read_csv(path: str, kinds: Mapping[str, str], batch_rows: int, reading: Reading) -> Iterator[Batch]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bank_models.data.column_store import Keep, in_memory
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
@@ -28,6 +30,8 @@ class Dataset:
         `citation`, `licence` and so on.
     notes : list of str
         What a reader of the results should know about the rows, one sentence each.
+    keep : callable
+        What keeps columns that are made of these: in memory, or on the disk where they lie there.
     """
 
     frame: pd.DataFrame
@@ -35,3 +39,4 @@ class Dataset:
     true_score: np.ndarray | None = None
     true_groups: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
+    keep: Keep = in_memory

@@ -9,12 +9,11 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from bank_models.data import opening, parquet_check, table_files
+from bank_models.data import column_store, opening, parquet_columns, table_files
 from bank_models.data.arrow import to_frame
 from bank_models.data.csv_reader import (
     MEMORY_PER_BYTE,
@@ -30,16 +29,23 @@ from bank_models.data.csv_reader import (
 from bank_models.data.dataset import Dataset
 from bank_models.data.formats import ENDINGS, is_text_table, listed
 from bank_models.data.reading import PLAIN, Reading
-from bank_models.data.signatures import looks_like, one_line
+from bank_models.data.signatures import one_line
 from bank_models.data.table_schema import TableSchema
 from bank_models.data.target import as_zero_and_one, convert_target, target_fault
 from bank_models.errors import DataError, at_most
+from bank_models.runtime import memory
 
 MEMORY_PER_CELL = 20
 SAMPLE_BYTES = 1 << 20
 
 
-def load(path: str, schema: TableSchema, reading: Reading = PLAIN, unlabelled: str | None = None) -> Dataset:
+def load(
+    path: str,
+    schema: TableSchema,
+    reading: Reading = PLAIN,
+    unlabelled: str | None = None,
+    memory_budget: int | None = None,
+) -> Dataset:
     """Read a table from a file; its rows are not compared with the declaration yet, `validate` does that.
 
     Parameters
@@ -55,6 +61,8 @@ def load(path: str, schema: TableSchema, reading: Reading = PLAIN, unlabelled: s
         How the file spells the table.
     unlabelled : {"drop"}, optional
         Leave rows out whose target is missing; without it they are refused.
+    memory_budget : int, optional
+        Bytes. The columns of a larger table of Parquet stay on the disk: see `bank_models.data.column_store`.
 
     Returns
     -------
@@ -70,37 +78,70 @@ def load(path: str, schema: TableSchema, reading: Reading = PLAIN, unlabelled: s
     check_path(Path(path))
     types = schema.types()
     try:
-        table, columns, notes, sha256 = _read(path, types, reading)
-        if table.num_rows == 0:
+        if is_parquet(path):
+            frame, columns, notes, sha256, keep = _read_parquet(path, types, schema, reading, memory_budget)
+        else:
+            table, columns, notes, sha256 = _read(path, types, reading)
+            spelled = [name for name in types if pa.types.is_string(table[name].type)]
+            frame, keep = to_frame(table.select(list(types)), types, as_text=spelled), column_store.in_memory
+        if frame.empty:
             raise DataError(f"{path} has a header but no rows.")
-        spelled = () if path.lower().endswith(".parquet") else [name for name in types if pa.types.is_string(table[name].type)]
-        frame = to_frame(table.select(list(types)), types, as_text=spelled)
-        frame, more = _labelled(frame, schema.target, unlabelled)
+        frame, more = _labelled(frame, schema.target, unlabelled, keep)
         frame = with_target(frame, path, schema)
     except MemoryError as error:
         raise opening.too_large(path) from error
     provenance = {"kind": "file", "source": Path(path).name, "sha256": sha256, "rows": len(frame)}
-    return Dataset(frame, provenance, notes=[*notes_on_others("file", columns, types), *notes, *more])
+    return Dataset(frame, provenance, notes=[*notes_on_others("file", columns, types), *notes, *more], keep=keep)
+
+
+def is_parquet(path: str) -> bool:
+    """Whether a path is that of a Parquet file or of a folder of them."""
+    return path.lower().endswith(".parquet") or Path(path).is_dir()
+
+
+def _read_parquet(
+    path: str, types: Mapping[str, str], schema: TableSchema, reading: Reading, memory_budget: int | None
+) -> tuple[pd.DataFrame, list[str], list[str], str, column_store.Keep]:
+    """Columns of Parquet, a few at a time, the names of all, notes, the hash of the bytes, and what keeps the columns."""
+    others = {schema.target, schema.weight_column}  # whose types are wider
+    narrow = {name: one.type for name, one in schema.features.items() if name not in others}
+    is_folder, columns = Path(path).is_dir(), {}
+    with parquet_columns.opened(path) as source:
+        check_columns(path, source.names, list(types))
+        keep = column_store.in_memory
+        if column_store.is_larger(source.n_rows, len(types), memory_budget):
+            keep = column_store.on_disk(path, source.n_rows, len(types))
+        else:
+            opening.check_memory(path, source.n_rows * len(types) * column_store.BYTES_PER_CELL)
+        for names in source.pieces(list(types)):
+            table = source.read(names, types)
+            table = reading.cells(table, types) if is_folder else table
+            spelled = [name for name in names if is_folder and pa.types.is_string(table[name].type)]
+            frame = to_frame(table, types, as_text=spelled)
+            columns |= {name: keep(parquet_columns.narrowed(frame[name], narrow.get(name, ""))) for name in names}
+            del table, frame
+            memory.give_back()
+        notes = source.notes(list(types))
+    return pd.DataFrame(columns, copy=False), source.names, notes, source.sha256, keep
 
 
 def _read(path: str, types: Mapping[str, str], reading: Reading) -> tuple[pa.Table, list[str], list[str], str]:
     """Columns of a file, the names of all, notes, and the hash of its bytes."""
-    if not is_text_table(path) and not (path.lower().endswith(".parquet") and not Path(path).is_dir()):
+    if not is_text_table(path):
         table, sha256 = table_files.read(path, reading)
         check_columns(path, table.column_names, list(types))
         return reading.cells(table.select(list(types)), types), table.column_names, [], sha256
     raw = opening.read_bytes(Path(path), MEMORY_PER_BYTE if path.lower().endswith(".csv") else 1)
-    sha256 = hashlib.sha256(raw).hexdigest()
-    if path.lower().endswith(".parquet"):
-        return *_read_parquet(path, raw, types), sha256
-    return *_read_csv(path, raw, types, reading), sha256
+    return *_read_csv(path, raw, types, reading), hashlib.sha256(raw).hexdigest()
 
 
-def _labelled(frame: pd.DataFrame, target: str | None, unlabelled: str | None) -> tuple[pd.DataFrame, list[str]]:
+def _labelled(
+    frame: pd.DataFrame, target: str | None, unlabelled: str | None, keep: column_store.Keep
+) -> tuple[pd.DataFrame, list[str]]:
     """The rows whose target is known, where the others may be dropped, and how many those were."""
     if unlabelled != "drop" or not target or not frame[target].hasnans:
         return frame, []
-    kept = frame[frame[target].notna()].reset_index(drop=True)
+    kept = column_store.taken(frame, np.flatnonzero(frame[target].notna()), keep)
     return kept, [f"{len(frame) - len(kept):,} of {len(frame):,} rows have no {target}: left out."]
 
 
@@ -162,51 +203,6 @@ def check_columns(path: str, columns: list[str], needed: list[str]) -> None:
 def plain_name(name: str) -> str:
     """A name without what is easily overlooked in it: upper case, blanks, other forms of the same letters."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
-
-
-def _read_parquet(path: str, raw: bytes, types: Mapping[str, str]) -> tuple[pa.Table, list[str], list[str]]:
-    """Columns of a Parquet file, the names of all, and notes."""
-    names = list(types)
-    try:
-        file = pq.ParquetFile(pa.BufferReader(raw))
-        schema, metadata = file.schema_arrow, file.metadata
-        check_columns(path, schema.names, names)
-        opening.check_memory(path, parquet_check.memory_needed(metadata, names))
-        texts = parquet_check.texts_of(schema, names)
-        file = pq.ParquetFile(pa.BufferReader(raw), metadata=metadata, read_dictionary=texts, page_checksum_verification=True)
-        table = file.read(columns=names)
-        table.validate(full=True)
-        check = parquet_check.StatisticsCheck(metadata, names)
-        check.feed(table)
-        check.finish()
-        for name in names:
-            if pa.types.is_dictionary(table[name].type) and types[name] != "category":
-                table = _spelled_out(path, table, name)
-        has_checksums = parquet_check.has_page_checksums(metadata, names, lambda at, n_bytes: raw[at : at + n_bytes])
-    except MemoryError as error:
-        raise opening.too_large(path) from error
-    except parquet_check.BROKEN as error:
-        raise broken_parquet(path, raw, error) from error
-    return table, schema.names, [] if has_checksums else [parquet_check.NO_CHECKSUMS]
-
-
-def _spelled_out(path: str, table: pa.Table, name: str) -> pa.Table:
-    """The table with a column in which each row has its own copy of its value, if the memory can hold that."""
-    column = table[name]
-    if pa.types.is_string(column.type.value_type) or pa.types.is_large_string(column.type.value_type):
-        lengths = [pc.binary_length(chunk.dictionary).take(chunk.indices) for chunk in column.chunks]
-        opening.check_memory(path, 2 * sum(pc.sum(part.cast(pa.int64())).as_py() or 0 for part in lengths))
-    place = table.column_names.index(name)
-    return table.set_column(place, name, column.cast(column.type.value_type))
-
-
-def broken_parquet(path: str, start: bytes, error: Exception) -> DataError:
-    """Say why a file that starts with these bytes is no Parquet file that can be read."""
-    why = looks_like(start) if not start.startswith(b"PAR1") else "it was cut short or changed"
-    return DataError(
-        f"{path} is not a whole Parquet file: {why or 'it starts with other bytes'}.\n"
-        f"The reader says: {one_line(error)}\nWrite or copy the file again."
-    )
 
 
 def _read_csv(path: str, raw: bytes, types: Mapping[str, str], reading: Reading) -> tuple[pa.Table, list[str], list[str]]:

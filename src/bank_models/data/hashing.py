@@ -7,6 +7,8 @@ import hashlib
 import numpy as np
 import pandas as pd
 
+from bank_models.data.column_store import release
+
 
 def frame_sha256(frame: pd.DataFrame) -> str:
     """Hash of a table's column names, types and values."""
@@ -19,4 +21,5 @@ def frame_sha256(frame: pd.DataFrame) -> str:
         elif not isinstance(column.dtype, np.dtype) or column.dtype == object:
             column = pd.Series(pd.util.hash_array(column.to_numpy(dtype=object)))
         digest.update(np.ascontiguousarray(column.to_numpy()).view(np.uint8))
+        release()
     return digest.hexdigest()

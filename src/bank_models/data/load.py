@@ -17,6 +17,7 @@ def load(
     path: str | None = None,
     rows: int | None = None,
     seed: int | None = None,
+    memory_budget: int | None = None,
     **how: Any,
 ) -> Dataset:
     """Read or draw the rows of a use case.
@@ -32,6 +33,8 @@ def load(
         Table, for `file`.
     rows, seed : int, optional
         How many rows to draw and from which seed, for `simulated`.
+    memory_budget : int, optional
+        Bytes of the largest table of a Parquet file or a query that is held in memory: see `bank_models.data.column_store`.
     **how : object
         Of `sql`: `query`, `url_env` and `order_by`, what to ask, where the address stands and how to sort. Of `extension`:
         `source` and `settings`, which of its functions to call with which arguments. Of `file`: how it spells its table, the
@@ -59,7 +62,7 @@ def load(
     if kind == "sql":
         from bank_models.data import sql
 
-        return sql.load(how["query"], how["url_env"], schema_of(use_case), how.get("order_by") or ())
+        return sql.load(how["query"], how["url_env"], schema_of(use_case), how.get("order_by") or (), memory_budget)
     if kind == "extension":
         from bank_models.data import own_source
 
@@ -68,4 +71,4 @@ def load(
     from bank_models.data.reading import SETTINGS, make_reading
 
     spelling = {setting: how[setting] for setting in SETTINGS if setting in how}
-    return file.load(path, schema_of(use_case), make_reading(path, **spelling), use_case.unlabelled)
+    return file.load(path, schema_of(use_case), make_reading(path, **spelling), use_case.unlabelled, memory_budget)

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bank_models.config import secrets
-from bank_models.data import opening
+from bank_models.data import column_store, opening
 from bank_models.data.arrow import LARGEST_EXACT_INTEGER, to_frame
 from bank_models.data.dataset import Dataset
 from bank_models.data.file import check_columns, notes_on_others, with_target
@@ -43,7 +43,9 @@ NO_ORDER = (
 )
 
 
-def load(query: str, url_env: str, schema: TableSchema, order_by: Sequence[str] = ()) -> Dataset:
+def load(
+    query: str, url_env: str, schema: TableSchema, order_by: Sequence[str] = (), memory_budget: int | None = None
+) -> Dataset:
     """Read the rows of a query; they are not compared with the declaration yet, `validate` does that.
 
     The database is only read: a query that would change something is refused by it. Rows are sorted, because the same query
@@ -60,6 +62,8 @@ def load(query: str, url_env: str, schema: TableSchema, order_by: Sequence[str] 
         As for `bank_models.data.file.load`.
     order_by : sequence of str
         Columns of the query; they need not be declared ones. Missing values come last.
+    memory_budget : int, optional
+        Bytes. The columns of a larger table lie on the disk: see `bank_models.data.column_store`.
 
     Returns
     -------
@@ -79,9 +83,11 @@ def load(query: str, url_env: str, schema: TableSchema, order_by: Sequence[str] 
         raise DataError("The query gives no rows.")
     check_columns(HERE, columns, needed)
     plain, spelled = _plain(table.select(needed))
-    frame = to_frame(plain.select(list(types)), types, as_text=spelled)
-    frame = _sorted_categories(frame.take(_order(frame, plain, order_by, spelled)).reset_index(drop=True))
-    frame = with_target(frame, HERE, schema)
+    is_larger = column_store.is_larger(len(plain), len(types), memory_budget)
+    keep = column_store.on_disk(HERE, len(plain), len(types)) if is_larger else column_store.in_memory
+    frame = _frame(plain, types, spelled, keep)
+    frame = column_store.taken(frame, _order(frame, plain, order_by, spelled), keep)
+    frame = with_target(_sorted_categories(frame), HERE, schema)
     provenance = {
         "kind": "sql",
         "source": f"{DRIVERS[kind]} database {name}",
@@ -93,7 +99,15 @@ def load(query: str, url_env: str, schema: TableSchema, order_by: Sequence[str] 
         "rows": len(frame),
     }
     notes = notes_on_others("query", columns, {*types, *order_by})
-    return Dataset(frame, provenance, notes=notes if order_by else [*notes, NO_ORDER])
+    return Dataset(frame, provenance, notes=notes if order_by else [*notes, NO_ORDER], keep=keep)
+
+
+def _frame(table: pa.Table, types: Mapping[str, str], spelled: Sequence[str], keep: column_store.Keep) -> pd.DataFrame:
+    """Columns as the validation reads them; of a large table one after the other."""
+    if keep is column_store.in_memory:
+        return to_frame(table.select(list(types)), types, as_text=spelled)
+    columns = {name: keep(to_frame(table.select([name]), types, as_text=spelled)[name]) for name in types}
+    return pd.DataFrame(columns, copy=False)
 
 
 def _text_of(query: str) -> str:
@@ -204,8 +218,7 @@ def _read(kind: str, connection: Connection, url: str, query: str, types: Mappin
             if not cursor.adbc_execute_schema(query).names:  # not a query: its driver would run it before we know
                 raise DataError("data_source.query must be a SELECT, which gives columns.")
         cursor.execute(f"{query}\n")  # a comment at the end of the query would swallow what the driver adds
-        table = cursor.fetch_arrow_table()
-        table.validate(full=True)
+        table = column_store.spooled(cursor.fetch_record_batch())
         if kind == "sqlite":
             _check_digits_kept(cursor, query, table, types)
         return table

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bank_models.data.column_store import release
 from bank_models.data.derived_columns import add_derived, notes_on_undefined, undefined
 from bank_models.data.lags import add_lags, naive_forecasts
 from bank_models.data.split import known_before
 from bank_models.data.table_schema import schema_of
 from bank_models.data.validation import Validated, validate
+from bank_models.data.view import View
 from bank_models.metrics.units import Units, make_units
 from bank_models.runtime.notebook import Shown
 
@@ -77,6 +79,10 @@ class Table(Shown):
             return positions
         return known_before(positions, self.times, first, self.horizon)
 
+    def view(self, positions) -> View:
+        """Some rows without a copy of them."""
+        return View(self.frame, positions)
+
     def periods(self, positions) -> np.ndarray | None:
         """When some rows happened, if so many share a moment that a metric can be taken moment by moment."""
         if self.times is None or len(self.times) < FEWEST_PER_PERIOD * len(np.unique(self.times)):
@@ -101,7 +107,7 @@ def make_table(data: Dataset, use_case: UseCase) -> Table:
     DataError
         If the rows are not what the use case declares.
     """
-    valid = validate(data.frame, schema_of(use_case), use_case.duplicates, use_case.rules)
+    valid = validate(data.frame, schema_of(use_case), use_case.duplicates, use_case.rules, data.keep)
     table = table_of(valid, use_case, None if data.true_score is None else data.true_score[valid.rows])
     lacking = notes_on_undefined(undefined(table.frame, use_case.derived), len(table.frame))
     return replace(table, valid=replace(valid, notes=[*valid.notes, *lacking])) if lacking else table
@@ -113,6 +119,8 @@ def table_of(valid: Validated, use_case: UseCase, true_score: np.ndarray | None)
     forecasts = naive_forecasts(frame, use_case.target, time_column, **series.model_dump()) if series else {}
     with_lags = add_lags(frame, use_case.lags, time_column) if use_case.lags else frame
     whole = add_derived(with_lags, use_case.derived) if use_case.derived else with_lags
+    contents = pd.util.hash_pandas_object(frame[list(use_case.features)], index=False).to_numpy()
+    release()
     return Table(
         frame=whole,
         features=use_case.inputs(),
@@ -122,7 +130,7 @@ def table_of(valid: Validated, use_case: UseCase, true_score: np.ndarray | None)
         true_score=true_score,
         forecasts=forecasts,
         valid=valid,
-        contents=pd.util.hash_pandas_object(frame[list(use_case.features)], index=False).to_numpy(),
+        contents=contents,
         horizon=use_case.horizon,
         weight=frame[use_case.weight_column].to_numpy() if use_case.weight_column else None,
     )

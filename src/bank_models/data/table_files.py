@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -110,16 +112,23 @@ def _read_folder(folder: Path) -> tuple[pa.Table, str]:
     for path in parts:
         digest.update(f"{path.relative_to(folder).as_posix()}\0".encode())
         digest.update(hashlib.sha256(opening.read_bytes(path)).digest())
-    try:
+    with explained(folder):
         found = dataset.dataset(
             [str(path) for path in parts], format="parquet", partitioning="hive", partition_base_dir=str(folder)
         )
         table = found.to_table(use_threads=False)
         table.validate(full=True)
+    return plain(table), digest.hexdigest()
+
+
+@contextmanager
+def explained(folder: Path | str) -> Iterator[None]:
+    """Say in a sentence why a folder of Parquet files cannot be read."""
+    try:
+        yield
     except (pa.ArrowException, OSError, ValueError) as error:
         said = " ".join(str(error).split())[:160]
         raise DataError(f"{folder} cannot be read as a folder of Parquet files: {said}.\nWrite its files again.") from error
-    return plain(table), digest.hexdigest()
 
 
 def plain(table: pa.Table) -> pa.Table:

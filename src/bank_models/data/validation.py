@@ -13,6 +13,7 @@ import pandas as pd
 from bank_models.config.feature import Feature
 from bank_models.config.rule import Rule
 from bank_models.data import rules as rules_of_business
+from bank_models.data.column_store import Keep, in_memory, release, taken
 from bank_models.data.columns import (
     CONVERTERS,
     ColumnError,
@@ -59,6 +60,7 @@ def validate(
     schema: TableSchema,
     duplicates: Literal["drop", "keep", "refuse"] = "keep",
     rules: Mapping[str, Rule] | None = None,
+    keep: Keep = in_memory,
 ) -> Validated:
     """Check the rows of any source and give each column the type that models are fed with.
 
@@ -76,6 +78,8 @@ def validate(
         What to do with rows that repeat an earlier row in every declared column.
     rules : mapping of str to Rule, optional
         Of the business. A row that breaks an exact one is a fault; how many keep another is noted.
+    keep : callable
+        What keeps a column that is not the given one: see `bank_models.data.column_store`.
 
     Returns
     -------
@@ -89,7 +93,7 @@ def validate(
     features, converters = schema.features, _converters(schema)
     _check_columns(frame, features, list(converters))
     given = frame.set_axis(pd.RangeIndex(len(frame)))
-    table, found = _convert_all(given, converters)
+    table, found = _convert_all(given, converters, keep)
     open_categories = _open_categories(schema, table)
     found += _faults_of_table(table, given, features, open_categories)
     faults = {name: "; ".join(fault.said for fault in found if fault.column == name) for name in {f.column for f in found}}
@@ -109,9 +113,9 @@ def validate(
     notes += [*note_on_repeats(repeats, duplicates, table, schema.target)]
     notes += [note for name in open_categories for note in notes_on_spelling(table[name])]
     rows = np.arange(len(table)) if duplicates == "keep" else np.flatnonzero(~repeats)
-    kept = table if len(rows) == len(table) else table.take(rows).reset_index(drop=True)
+    kept = table if len(rows) == len(table) else taken(table, rows, keep)
     wanted = {name: feature.categories for name, feature in features.items() if feature.type == "category"}
-    return Validated(_with_categories(kept, wanted | dict.fromkeys(schema.protected)), rows, notes)
+    return Validated(_with_categories(kept, wanted | dict.fromkeys(schema.protected), keep), rows, notes)
 
 
 def _converters(schema: TableSchema) -> dict[str, Callable]:
@@ -219,7 +223,9 @@ def check_names(columns: list[str], needed: list[str]) -> None:
         raise DataError(at_most(3, faults, "columns"))
 
 
-def _convert_all(frame: pd.DataFrame, converters: Mapping[str, Callable]) -> tuple[pd.DataFrame, list[Fault]]:
+def _convert_all(
+    frame: pd.DataFrame, converters: Mapping[str, Callable], keep: Keep = in_memory
+) -> tuple[pd.DataFrame, list[Fault]]:
     """Columns in their final types, and the faults of those that resist."""
     converted, faults = {}, []
     for name, convert in converters.items():
@@ -229,7 +235,8 @@ def _convert_all(frame: pd.DataFrame, converters: Mapping[str, Callable]) -> tup
         except ColumnError as error:
             faults.append(Fault(name, str(error), error.bad, error.what))
         else:
-            converted[name] = column if result.dtype == column.dtype else result
+            converted[name] = column if result.dtype == column.dtype else keep(pd.Series(result, frame.index, copy=False))
+            release()
     return pd.DataFrame(converted, index=frame.index, copy=False), faults
 
 
@@ -328,12 +335,12 @@ def _notes_on_columns(
     ]
 
 
-def _with_categories(table: pd.DataFrame, declared: Mapping[str, list[str] | None]) -> pd.DataFrame:
+def _with_categories(table: pd.DataFrame, declared: Mapping[str, list[str] | None], keep: Keep) -> pd.DataFrame:
     """Columns of categories over those that are declared, or over the sorted values found."""
     changed = {}
     for name, categories in declared.items():
         column = table[name].cat
         wanted = categories or sorted(column.remove_unused_categories().cat.categories)
         if list(column.categories) != wanted or column.ordered:
-            changed[name] = column.set_categories(wanted, ordered=False)
+            changed[name] = keep(column.set_categories(wanted, ordered=False))
     return table.assign(**changed)

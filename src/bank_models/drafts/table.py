@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from bank_models.data import csv_reader, file, opening, parquet_check, signatures, table_files
+from bank_models.data import csv_reader, file, opening, parquet_check, parquet_columns, signatures, table_files
 from bank_models.data.formats import is_text_table
 from bank_models.data.reading import PLAIN, Reading
 from bank_models.drafts import sniffing
@@ -132,7 +132,7 @@ def _of_other(path: str, reading: Reading) -> Opened:
         except MemoryError as error:
             raise opening.too_large(path) from error
         except parquet_check.BROKEN as error:
-            raise file.broken_parquet(path, raw, error) from error
+            raise parquet_columns.broken_parquet(path, raw, error) from error
     else:
         table, _ = table_files.read(path, reading)
     table, left_out = _named(table, table.column_names)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from bank_models.config.use_case import UseCase
 from bank_models.data.table import Table
+from bank_models.data.view import View
 from bank_models.evaluation import bias, cutoffs, fairness, forecast, performance, periods, plot_tables, score_bands, slices
 from bank_models.evaluation.explain import contributions, importance
 from bank_models.evaluation.explain.usage import usage
@@ -80,7 +81,7 @@ def of_test(
         Of the training rows: see `bank_models.evaluation.explain.reference`.
     seed : int
     """
-    at = _At(answers, use_case, scorer, table, rows, *table.rows(rows), table.units(rows), seed)
+    at = _At(answers, use_case, scorer, table, rows, table.view(rows), table.y[rows], table.units(rows), seed)
     tables = plot_tables.of_test(use_case.task, at.y, answers.decided, use_case.classes, seed, at.weight)
     tables["slices"], looked_at = _slices(at)
     of_task = {"binary": _of_probabilities, "regression": _of_numbers}.get(use_case.task)
@@ -108,7 +109,7 @@ class _At:
     scorer: Scorer
     table: Table
     rows: np.ndarray
-    frame: pd.DataFrame
+    frame: View
     y: np.ndarray
     units: Units
     seed: int

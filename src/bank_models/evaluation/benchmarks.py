@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bank_models.data.view import View, take
 from bank_models.models.estimators import MEDIAN
 from bank_models.models.wrappers import predict_score
 from bank_models.training.fit import Recipe
@@ -23,7 +24,7 @@ LINEAR = {"Ridge": {"alpha": 1.0}, "QuantileRegressor": {"alpha": 0.0}, "Logisti
 
 
 def benchmark_scores(
-    benchmarks: Mapping[str, Benchmark], recipe: Recipe, metric: str, frame: pd.DataFrame, y, train: np.ndarray
+    benchmarks: Mapping[str, Benchmark], recipe: Recipe, metric: str, frame: pd.DataFrame | View, y, train: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Scores of every benchmark for all rows, fitted on the training rows alone.
 
@@ -35,7 +36,7 @@ def benchmark_scores(
         Of the model that has to beat them: its task, quantile, bounds and transformation of the target hold for them too.
     metric : str
         Primary metric: where it counts absolute errors, a benchmark of numbers learns the median.
-    frame : DataFrame of shape (n_rows, n_columns)
+    frame : DataFrame or View of shape (n_rows, n_columns)
     y : ndarray of shape (n_rows,)
     train : ndarray of int
         Positions of the training rows.
@@ -49,11 +50,11 @@ def benchmark_scores(
     found = {}
     for name, benchmark in benchmarks.items():
         if benchmark.linear:
-            model = _linear(recipe, benchmark.linear, level, frame.iloc[train], y[train])
+            model = _linear(recipe, benchmark.linear, level, take(frame, train), y[train])
             found[name] = predict_score(model, frame, recipe.task)
         else:
             values = frame[benchmark.scaled or benchmark.feature].to_numpy(dtype="float64", na_value=np.nan)
-            weight = recipe.row_weights(frame.iloc[train])
+            weight = recipe.row_weights(take(frame, train))
             factor = scale(values[train], y[train], level, weight) if benchmark.scaled else 1.0
             values = np.where(np.isnan(values), np.nanmedian(values[train]), values)
             found[name] = np.clip(factor * values, recipe.target_min, recipe.target_max)
@@ -91,14 +92,14 @@ def scale(values, y, level: float | None, weight=None) -> float:
     return float(ratio[order][np.searchsorted(slope, 0.0)])
 
 
-def _linear(recipe: Recipe, columns: list[str], level: float | None, frame: pd.DataFrame, y):
+def _linear(recipe: Recipe, columns: list[str], level: float | None, frame: pd.DataFrame | View, y):
     """A linear, logistic or quantile regression on some features, fitted on a sample where the rows are many."""
     is_number = recipe.task == "regression"
     estimator = ("Ridge" if level is None else "QuantileRegressor") if is_number else "LogisticRegression"
     most = MOST_ROWS_OF_QUANTILE if estimator == "QuantileRegressor" else MOST_ROWS
     if len(y) > most:
         rows = np.sort(np.random.default_rng(recipe.random_state).permutation(len(y))[:most])
-        frame, y = frame.iloc[rows], y[rows]
+        frame, y = take(frame, rows), y[rows]
     facts = recipe.facts | {
         "estimator": estimator,
         "params": LINEAR[estimator],

@@ -186,7 +186,7 @@ def _cut(name: str, kind: str, column: pd.Series, y_true, task: str, units: Unit
     large = [code for code, of_slice in counted.items() if _is_large(of_slice, y_true, task, units)]
     if is_category:
         large = sorted(sorted(large, key=lambda code: -counted[code].sum())[:MAX_CATEGORIES])
-    found, kept = np.full(len(codes), -1), []
+    found, kept = np.full(len(codes), -1, dtype="int16"), []
     for code in large:
         found[counted[code]] = len(kept)
         kept.append(names[code])

@@ -52,6 +52,8 @@ class Algorithm:
         Its `fit` takes `sample_weight`.
     takes_missing, takes_sparse : bool
         Reads missing values, and sparse matrices.
+    takes_batches : bool
+        Its trainer of rounds takes a matrix in batches: see `bank_models.training.batches`.
     preprocessing : mapping
         What stands in front of it where its model file says nothing: see `bank_models.features.preprocessing.make_features`.
     extra : str, optional
@@ -80,6 +82,7 @@ class Algorithm:
     takes_weights: bool = True
     takes_missing: bool = False
     takes_sparse: bool = True
+    takes_batches: bool = False
     preprocessing: Mapping[str, str | None] = field(default_factory=lambda: SCALED)
     extra: str | None = None
     packages: tuple[str, ...] = ()

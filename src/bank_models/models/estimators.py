@@ -62,6 +62,7 @@ XGBOOST = Algorithm(
     takes_device=True,
     keeps_monotone=True,
     takes_missing=True,
+    takes_batches=True,
     preprocessing=AS_THEY_ARE,
     packages=("xgboost",),
 )
@@ -74,6 +75,7 @@ LIGHTGBM = Algorithm(
     quantile=lambda level: {"objective": "quantile", "alpha": level},
     keeps_monotone=True,
     takes_missing=True,
+    takes_batches=True,
     preprocessing=AS_THEY_ARE,
     packages=("lightgbm",),
 )

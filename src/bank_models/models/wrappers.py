@@ -59,7 +59,12 @@ def on_target_scale(
 
 
 def predict_score(model, frame, task: str) -> np.ndarray:
-    """A fitted model's scores, as `bank_models.metrics.scores.Prediction.score` describes them for each task."""
+    """A fitted model's scores, as `bank_models.metrics.scores.Prediction.score` describes them for each task.
+
+    A view's rows (`bank_models.data.view`) are scored batch by batch.
+    """
+    if hasattr(type(frame), "batches"):  # of the type: a frame may have a column of this name
+        return np.concatenate([predict_score(model, batch, task) for batch in frame.batches()])
     if task == "regression":
         return model.predict(frame)
     if task == "anomaly":

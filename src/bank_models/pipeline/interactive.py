@@ -94,7 +94,8 @@ def load_table(config: TrainingConfig) -> Table:
     from bank_models.data import load
     from bank_models.data.table import make_table
 
-    return make_table(load.load(use_case=config.use_case, **config.data_source.model_dump()), config.use_case)
+    data = load.load(use_case=config.use_case, memory_budget=config.memory_budget, **config.data_source.model_dump())
+    return make_table(data, config.use_case)
 
 
 def split(table: Table, config: TrainingConfig) -> Parts:
@@ -164,7 +165,8 @@ def fit(recipe: Recipe, table: Table, parts: Parts) -> Fitted:
         `model`, `history` of losses by round, and `best_iteration`.
     """
     train, val = parts.split.train, parts.split.val
-    return recipe.fit(*table.rows(table.known_before(train, val)), *table.rows(val), with_train_loss=True)
+    known = [each for part in (table.known_before(train, val), val) for each in (table.view(part), table.y[part])]
+    return recipe.fit(*known, with_train_loss=True)
 
 
 def evaluate(

@@ -23,6 +23,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from bank_models.runtime import memory
 from bank_models.runtime.monitor import Monitor
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class Steps:
                 self._progress.update(task, completed=completed, total=total, description=f"{name} · {said}")
 
         yield advance
+        memory.give_back()
         self._progress.remove_task(task)
         self.durations_s[name] = round(time.perf_counter() - start, 3)
         log.debug("%s took %.3f s", name, self.durations_s[name])

@@ -19,6 +19,7 @@ from sklearn.model_selection import (
 )
 
 from bank_models.data.split import known_before
+from bank_models.data.view import take
 from bank_models.errors import DataError
 from bank_models.metrics.names import METRICS
 from bank_models.metrics.scores import Prediction, compute, decide_held_out
@@ -138,7 +139,7 @@ def cross_validate(
     Parameters
     ----------
     recipe : Recipe
-    frame : DataFrame of shape (n_rows, …)
+    frame : DataFrame or View of shape (n_rows, …)
     y : ndarray of shape (n_rows,)
     folds : list of (train, test) ndarrays
     scoring : list of str
@@ -164,10 +165,11 @@ def cross_validate(
         fit_time = time.perf_counter() - start
         scores = {}
         for part, rows in (("test", test), ("train", train)):
-            score = predict_score(fitted.model, frame.iloc[rows], recipe.task)
+            some = take(frame, rows)
+            score = predict_score(fitted.model, some, recipe.task)
             of_rows = [None if each is None else each[rows] for each in (periods, weight)]
             prediction = (
-                decided(recipe, y[rows], score, prices(recipe.cost, frame.iloc[rows]), of_rows[1])
+                decided(recipe, y[rows], score, prices(recipe.cost, some), of_rows[1])
                 if is_decided
                 else Prediction(score, score)
             )
@@ -199,10 +201,10 @@ def fold_columns(scoring: list[str]) -> list[str]:
 def fit_fold(recipe: Recipe, frame, y, train, is_ordered: bool, groups) -> Fitted:
     """Fit a recipe on the training rows of a fold, a part of which decides the best round and smears: see `cross_validate`."""
     if not recipe.holds_out:
-        return recipe.fit(frame.iloc[train], y[train])
+        return recipe.fit(take(frame, train), y[train])
     labels = None if recipe.task == "regression" else y
     inner, stop = inner_split(train, labels, is_ordered, recipe.random_state, groups)
-    return recipe.fit(frame.iloc[inner], y[inner], frame.iloc[stop], y[stop])
+    return recipe.fit(take(frame, inner), y[inner], take(frame, stop), y[stop])
 
 
 def inner_split(train, labels, is_ordered: bool, random_state: int, groups=None) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics
 
+from bank_models.data.view import take
 from bank_models.metrics.weighted import mean
 from bank_models.models.ensemble import EnsembleClassifier, EnsembleRegressor
 from bank_models.models.latency import comparisons
@@ -80,7 +81,7 @@ def find_weights(recipe: EnsembleRecipe, frame, y) -> dict[str, float]:
         of_model[name] = comparisons(member.estimator, member.params, n_rounds, n_classes_of(recipe.task, y), len(y))
     latency = None if ratio is None else Latency.within(ratio, of_model, reference_of(recipe.members, list(of_model)))
     n_picks, n_members = recipe.params["n_picks"], recipe.params["n_members"]
-    weight = recipe.row_weights(frame.iloc[rows])
+    weight = recipe.row_weights(take(frame, rows))
     return greedy_weights(predictions, y[rows], recipe.loss, n_picks, recipe.quantile, n_members, weight, latency)
 
 
@@ -117,7 +118,7 @@ def out_of_fold(recipe: Recipe, frame, y, folds) -> tuple[np.ndarray, float | No
     scores, rounds = [], []
     for train, held_out in folds:
         fitted = fit_fold(recipe, frame, y, train, recipe.order_column is not None, groups)
-        scores.append(predict_score(fitted.model, frame.iloc[held_out], recipe.task))
+        scores.append(predict_score(fitted.model, take(frame, held_out), recipe.task))
         rounds.append(fitted.best_iteration)
     return np.concatenate(scores), None if None in rounds else float(np.mean(rounds))
 

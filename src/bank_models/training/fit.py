@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,13 +12,18 @@ import pandas as pd
 from scipy.special import logsumexp
 from sklearn.pipeline import Pipeline
 
+from bank_models.data.view import BATCH_ROWS, View, as_frame
 from bank_models.errors import ConfigError
-from bank_models.features.preprocessing import make_features, matrix_facts
+from bank_models.features.preprocessing import columns_by_kind, make_features, matrix_facts
+from bank_models.models.algorithm import AS_THEY_ARE
 from bank_models.models.early_stopping import NO_ROUNDS, Matrix, Monitoring, OnRound, Part, Patience, fit_rounds
 from bank_models.models.estimators import ESTIMATORS, make_estimator
 from bank_models.models.wrappers import TO_LEARN, OnTargetScale, on_target_scale
+from bank_models.runtime import memory
 from bank_models.runtime.device import openmp_threads, threads_for
 from bank_models.runtime.notebook import Shown
+from bank_models.training.batches import BatchedMatrix, matrix_of_rows, telling_rows
+from bank_models.training.class_weights import weigher
 
 if TYPE_CHECKING:
     from bank_models.config.feature import Feature
@@ -159,10 +164,9 @@ class Recipe(Shown):
         ValueError
             If the recipe smears, and no rows are held out for it.
         """
-        features = self.make_features()
-        X = features.fit_transform(frame, self.to_learn(y))
         is_asked = stop_frame is not None and (ESTIMATORS[self.estimator].rounds or self.smears)
-        stop = (features.transform(stop_frame), self.to_learn(y_stop)) if is_asked else None
+        features, X = self._features_and_matrix(frame, self.to_learn(y))
+        stop = (matrix_of_rows(features, stop_frame, self.takes_batches), self.to_learn(y_stop)) if is_asked else None
         matrix = matrix_of(self, features)
         weights = self.row_weights(frame), self.row_weights(stop_frame)
         how = matrix, with_train_loss, on_round, weights
@@ -190,6 +194,23 @@ class Recipe(Shown):
             again.model.smeared = fitted.model.smeared
         return replace(again, history=fitted.history, best_iteration=fitted.best_iteration)
 
+    @property
+    def takes_batches(self) -> bool:
+        """Whether rows may be read batch by batch: nothing but which categories there are is learnt before the estimator."""
+        is_text = any(feature.type == "text" for feature in self.features.values())
+        is_native = self.preprocessing == dict(AS_THEY_ARE) and not self.transforms and not is_text
+        return bool(self.features) and is_native and ESTIMATORS[self.estimator].takes_batches
+
+    def _features_and_matrix(self, frame, y):
+        """The fitted preprocessing, and its matrix: in batches, of a view of many rows."""
+        features = self.make_features()
+        if not isinstance(frame, View) or len(frame) <= BATCH_ROWS or not self.takes_batches:
+            advice = "Choose model=xgboost or model=lightgbm, which read batches, or fewer rows."
+            memory.check_rows_at_once(self.estimator, len(frame), len(self.features), advice)
+            return features, features.fit_transform(as_frame(frame), y)
+        some = telling_rows(frame, columns_by_kind(self.features)[1])
+        return features.fit(frame.iloc[some], y[some]), BatchedMatrix(features, frame)
+
     def make_features(self):
         """The unfitted step that turns a table into the matrix of the estimator."""
         algorithm = ESTIMATORS[self.estimator]
@@ -206,7 +227,7 @@ class Recipe(Shown):
             return 0.0
         if stop is None:
             raise ValueError("a recipe that smears needs `stop_frame`: residuals of rows that it is fitted on are too small")
-        return smearing(stop[1], estimator.predict(stop[0]), weight)
+        return smearing(stop[1], _predicted(estimator, stop[0]), weight)
 
 
 @dataclass(frozen=True, repr=False)
@@ -245,6 +266,10 @@ class Fitted(Shown):
 def fit(recipe: Recipe, *rows, **how) -> Fitted:
     """Fit a recipe: see `Recipe.fit`."""
     return recipe.fit(*rows, **how)
+
+
+def _predicted(estimator, X) -> np.ndarray:
+    return np.concatenate([*map(estimator.predict, X.batches())]) if isinstance(X, BatchedMatrix) else estimator.predict(X)
 
 
 def smearing(learnt, y_pred, weight=None) -> float:
@@ -314,7 +339,7 @@ def fit_estimator(
     n_threads = threads_of(recipe, X)
     estimator = make_estimator(recipe.estimator, recipe.params, recipe.random_state, n_threads, recipe.quantile, recipe.device)
     history, best_iteration = NO_ROUNDS, None
-    weigh = weigher(recipe, y, weights[0])
+    weigh = weigher(recipe.class_weight, y, weights[0])
     weight = weigh(y, weights[0])
     if algorithm.rounds:
         train = Part("train", X, y, weight)
@@ -362,20 +387,3 @@ def fit_unsupervised(recipe: Recipe, frame) -> Pipeline:
     )
     X = features.fit_transform(frame)
     return Pipeline([("features", features), ("estimator", estimator.fit(X))])
-
-
-def weigher(recipe: Recipe, y, weight=None) -> Callable[[np.ndarray, np.ndarray | None], np.ndarray | None]:
-    """What gives rows of some targets and weights the weight that a fit on others gives them: times that of their class."""
-    of_class = class_weights(y, weight) if recipe.class_weight == "balanced" else None
-    if of_class is None:
-        return lambda y, weight: weight
-    return lambda y, weight: of_class[y] if weight is None else of_class[y] * weight
-
-
-def class_weights(y, weight=None) -> np.ndarray:
-    """Weight of each class code: inverse to its frequency, 1 on average over the rows (scikit-learn's "balanced")."""
-    if weight is not None:
-        totals = np.bincount(y, weights=weight)
-        return weight.sum() / (np.count_nonzero(totals) * np.where(totals > 0, totals, 1.0))
-    counts = np.bincount(y)
-    return len(y) / (np.count_nonzero(counts) * np.maximum(counts, 1))

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from bank_models.models.estimators import ESTIMATORS, make_estimator
-from bank_models.training.fit import Recipe, fit_estimator, smearing, threads_of, weigher
+from bank_models.training.class_weights import weigher
+from bank_models.training.fit import Recipe, fit_estimator, smearing, threads_of
 from bank_models.tuning.folds import Fold
 
 LENGTHS = {  # the parameter that says how many trees or rounds: a longer fit holds every shorter one
@@ -178,7 +179,7 @@ def _xgboost_bins(recipe: Recipe, fold: Fold) -> tuple:
             "enable_categorical": True,
             "nthread": recipe.n_threads,
         }
-        weigh = weigher(recipe, fold.y, fold.weights[0])
+        weigh = weigher(recipe.class_weight, fold.y, fold.weights[0])
         weight = weigh(fold.y, fold.weights[0])
         train = xgboost.QuantileDMatrix(fold.X, fold.y, weight=weight, max_bin=max_bin, **about)
         stop = None
@@ -242,7 +243,7 @@ def _lightgbm_bins(recipe: Recipe, fold: Fold, params: dict) -> tuple:
 
     key = "lightgbm", recipe.params.get("max_bin")
     if key not in fold.binned:
-        weigh = weigher(recipe, fold.y, fold.weights[0])
+        weigh = weigher(recipe.class_weight, fold.y, fold.weights[0])
         categories = [i for i, category in enumerate(fold.matrix.is_category) if category]
         about = {"categorical_feature": categories or "auto", "params": params, "free_raw_data": False}
         train = lightgbm.Dataset(fold.X, fold.y, weight=weigh(fold.y, fold.weights[0]), **about).construct()

@@ -38,7 +38,7 @@ def _usual(column: pd.Series, kind: str) -> Any:
     if kind == "text":
         return ""
     if kind in ("category", "bool"):
-        counts = column.astype(object).value_counts(dropna=False)
+        counts = column.value_counts(dropna=False)
         found = sorted(counts.index[counts == counts.max()], key=str)[0]
         return None if pd.isna(found) else str(found) if kind == "category" else bool(found)
     middle = column.dropna().quantile(0.5, interpolation="lower")

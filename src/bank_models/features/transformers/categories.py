@@ -41,9 +41,9 @@ class CategoryCodes(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        columns = (X.iloc[:, i] for i in range(X.shape[1]))
-        codes = [_codes(column, pd.Index(known)) for column, known in zip(columns, self.categories_, strict=True)]
-        matrix = np.column_stack(codes).astype(np.float32)
+        matrix = np.empty(X.shape, dtype=np.float32)
+        for place, known in enumerate(self.categories_):
+            matrix[:, place] = _codes(X.iloc[:, place], pd.Index(known))
         matrix[matrix < 0] = self.unknown
         return matrix
 

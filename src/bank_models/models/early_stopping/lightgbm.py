@@ -17,6 +17,8 @@ LOSSES = {
 def train(estimator, loss, rows: Part, parts, patience: Patience | None, matrix: Matrix, on_round: OnRound | None):
     import lightgbm
 
+    from bank_models.models.early_stopping.lightgbm_batches import Batches, reading_batches
+
     name = LOSSES[loss]
     losses: dict[str, dict[str, list[float]]] = {}
     callbacks = [lightgbm.record_evaluation(losses)]
@@ -27,17 +29,19 @@ def train(estimator, loss, rows: Part, parts, patience: Patience | None, matrix:
         callbacks.append(lambda env: on_round({part: value for part, _, value, _ in env.evaluation_result_list}))
     # LightGBM watches its objective's own metric unless told not to
     estimator.set_params(metric=name, monotone_constraints=list(matrix.monotone) if any(matrix.monotone) else None)
-    estimator.fit(
-        rows.X,
-        rows.y,
-        sample_weight=rows.weight,
-        eval_X=tuple(part.X for part in parts) or None,
-        eval_y=tuple(part.y for part in parts) or None,
-        eval_sample_weight=None if rows.weight is None else [part.weight for part in parts],
-        eval_names=[part.name for part in parts] or None,
-        categorical_feature=[i for i, category in enumerate(matrix.is_category) if category] or "auto",
-        callbacks=callbacks,
-    )
+    in_batches = {id(part.X): Batches(part.X) for part in (rows, *parts) if hasattr(part.X, "batches")}
+    with reading_batches():
+        estimator.fit(
+            in_batches.get(id(rows.X), rows.X),
+            rows.y,
+            sample_weight=rows.weight,
+            eval_X=tuple(in_batches.get(id(part.X), part.X) for part in parts) or None,
+            eval_y=tuple(part.y for part in parts) or None,
+            eval_sample_weight=None if rows.weight is None else [part.weight for part in parts],
+            eval_names=[part.name for part in parts] or None,
+            categorical_feature=[i for i, category in enumerate(matrix.is_category) if category] or "auto",
+            callbacks=callbacks,
+        )
     return {part: values[name] for part, values in losses.items()}, estimator.booster_.current_iteration()
 
 

@@ -71,7 +71,7 @@ def facts_of_parts(
 
 def _facts_of_split(parts: Parts, rows: Rows, reference: dict[str, Any]) -> dict[str, Any]:
     """Rows of each part, overlap of test with the others, drift of its features."""
-    table, test = rows.table, rows.table.frame.iloc[parts.split.test]
+    table, test = rows.table, rows.table.view(parts.split.test)
     return {
         **writer.facts_of_parts(parts.split, table.y, table.weight),
         **dict(zip(("random_state", "declared_random_state"), parts.seeds, strict=True)),

@@ -24,7 +24,7 @@ def warned_parts(config: TrainingConfig, table: Table, parts: Parts) -> Parts:
     from bank_models.evaluation import leakage, validity
 
     use_case = config.use_case
-    train, y_train = table.rows(parts.split.train)
+    train, y_train = table.view(parts.split.train), table.y[parts.split.train]
     task = "binary" if use_case.task == "anomaly" else use_case.task  # as its labels look
     looked_at = [name for name in use_case.inputs() if name not in use_case.lags]
     suspects = leakage.find(train[looked_at], y_train, task, config.seed, table.times is not None)

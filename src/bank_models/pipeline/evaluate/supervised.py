@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from bank_models.config.members import note_on_optional
 from bank_models.evaluation import analysis, drift, performance, plot_tables
 from bank_models.evaluation.baselines import baseline_scores, best_first
@@ -21,7 +23,6 @@ from bank_models.training.cross_validation import summarise
 from bank_models.training.recipe import scorer_of, scoring_of
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
     from bank_models.config.schema import TrainingConfig
@@ -76,7 +77,7 @@ def evaluate(config: TrainingConfig, rows: Rows, fit_result: FitResult) -> Evalu
         If a direction is required and broken.
     """
     use_case, table = config.use_case, rows.table
-    train = table.frame.iloc[rows.parts.split.train]
+    train = table.view(rows.parts.split.train)
     broken = check_directions(fit_result.core, use_case.task, train, table.features, use_case.requires_monotone)
     tested = evaluate_on_test(config, fit_result, table, rows.parts)
     facts = {
@@ -104,7 +105,7 @@ def evaluate_on_test(config: TrainingConfig, fit_result: FitResult, table: Table
     """Score the frozen model on the test rows, once, and look at its predictions from every side."""
     use_case, task, rows = config.use_case, config.use_case.task, parts.split.test
     layers, scorer = fit_result.layers, scorer_of(use_case, table.y)
-    (frame, y_true), units = table.rows(rows), table.units(rows)
+    frame, y_true, units = table.view(rows), table.y[rows], table.units(rows)
     score = predict_score(fit_result.model, frame, task)
     predictions = decide(task, score, layers.threshold, layers.costs)
     baselines = _baselines(config, fit_result, scorer, table, parts)
@@ -123,7 +124,7 @@ def evaluate_on_test(config: TrainingConfig, fit_result: FitResult, table: Table
     if task == "binary":
         metrics |= {"threshold": layers.threshold}
         metrics |= performance.costs_of(y_true, score, layers.threshold, threshold.prices(use_case.cost, frame), units)
-    train = table.frame.iloc[parts.split.train]
+    train = table.view(parts.split.train)
     middle = reference_row(train, table.features)
     found = analysis.of_test(
         analysis.Answers(fit_result.model, fit_result.uncalibrated, predictions, layers.threshold, layers.costs),
@@ -146,9 +147,11 @@ def _baselines(
 ) -> dict[str, Baseline]:
     """What train teaches without the model, in the order in which it does on val."""
     use_case, train, val = config.use_case, parts.split.train, parts.split.val
-    frame, y_val = table.rows(val)
+    frame, y_val = table.view(val), table.y[val]
     scores = baseline_scores(scorer, table.y[train], len(table.y), table.forecasts, table.weights(train))
-    scores |= benchmark_scores(use_case.benchmarks, fit_result.recipe, use_case.metric, table.frame, table.y, train)
+    scores |= benchmark_scores(
+        use_case.benchmarks, fit_result.recipe, use_case.metric, table.view(np.arange(len(table.y))), table.y, train
+    )
     prices = threshold.prices(use_case.cost, frame)
     about = table.periods(val), prices, fit_result.layers.costs, table.weights(val)
     return best_first(scorer, scores, y_val, val, *about)

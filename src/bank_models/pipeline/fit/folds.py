@@ -26,10 +26,10 @@ def score_folds(
     scoring = scoring_of(config)
     if config.cv.method == "none":
         return pd.DataFrame(columns=fold_columns(scoring))
-    rows = []
+    rows, known = [], (table.view(train), table.y[train])
     for repeat, drawn in enumerate(draw_repeats(config.cv, table, train, recipe.task, n_repeats), start=1):
         folds, is_ordered, groups = drawn
-        for row in cross_validate(recipe, *table.rows(train), folds, scoring, is_ordered, groups, table.periods(train)):
+        for row in cross_validate(recipe, *known, folds, scoring, is_ordered, groups, table.periods(train)):
             rows.append({"repeat": repeat, **row} if n_repeats > 1 else row)
             advance()
     return pd.DataFrame(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bank_models.data import load
@@ -20,9 +21,10 @@ def prepare(config: TrainingConfig, steps: Steps, declared_seed: int | None = No
     """Load, validate and split the rows of a run; for `declared_seed`, see `split_table`."""
     use_case = config.use_case
     with steps.step("load"):
-        data = load.load(use_case=use_case, **config.data_source.model_dump())
+        data = load.load(use_case=use_case, memory_budget=config.memory_budget, **config.data_source.model_dump())
     with steps.step("validate"):
         table = make_table(data, use_case)
+        data = replace(data, frame=table.valid.frame)  # the given one has had its day
     if use_case.task == "clustering":
         return Rows(data, table, None)
     with steps.step("split"):

@@ -15,6 +15,7 @@ from bank_models.data.hashing import frame_sha256
 from bank_models.files import writing
 from bank_models.pipeline.fit.folds import draw
 from bank_models.runs.fingerprint import code_sha256, fingerprint
+from bank_models.runtime import memory
 from bank_models.training.ensemble import inner_folds
 from bank_models.tuning.folds import SearchRows
 from bank_models.tuning.search import MOST_TRIALS, Budget, whole_trials
@@ -47,7 +48,7 @@ def tune(
 
     `left_s` are the seconds that the search and the fit may take together, where the whole command has a budget.
     """
-    tuning, settings = config.tuning, config.model_dump(mode="json", exclude={"budget", "save_tuned"})
+    tuning, settings = config.tuning, config.model_dump(mode="json", exclude={"budget", "memory_budget", "save_tuned"})
     for name in ("n_workers", "timeout_s", "storage", "n_iter_no_change", *(["n_iter"] if tuning.n_iter_only_ends else [])):
         del settings["tuning"][name]  # what does not change a trial
     if config.cv.method != "none":
@@ -56,6 +57,8 @@ def tune(
         frame, y = table.rows(train)
         folds, is_ordered = inner_folds(recipe, frame, y, tuning.cv), recipe.order_column is not None
         groups = table.groups[train] if recipe.group_column else None
+    advice = "Choose tuning=none, or fewer rows."
+    memory.check_rows_at_once(f"tuning={tuning.method}", len(train), len(table.features), advice)
     models = config.members if tuning.method == "auto" else {config.model.name: config.model}
     recipes = recipe.members if tuning.method == "auto" else {config.model.name: recipe}
     spaces = {

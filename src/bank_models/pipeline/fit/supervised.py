@@ -42,7 +42,7 @@ def fit(config: TrainingConfig, rows: Rows, steps: Steps) -> FitResult:
             cv_results = score_folds(config, recipe, table, train, n_repeats, advance)
     with steps.step("fit", total=None) as advance:
         val = rows.parts.split.val
-        known = *table.rows(table.known_before(train, val)), *table.rows(val)
+        known = [each for part in (table.known_before(train, val), val) for each in (table.view(part), table.y[part])]
         fitted = training.fit(recipe, *known, with_train_loss=True, on_round=steps.rounds(advance, recipe.patience))
     with steps.step("decide"):
         found = decide_on_val(config, recipe, fitted, table, rows.parts, cv_results, search)
@@ -78,13 +78,14 @@ def decide_on_val(
     search: SearchResult | None = None,
 ) -> FitResult:
     """Calibrate and choose how to decide; no test row is looked at."""
-    use_case, task, (val, y_val) = config.use_case, config.use_case.task, table.rows(parts.split.val)
+    use_case, task = config.use_case, config.use_case.task
+    val, y_val = table.view(parts.split.val), table.y[parts.split.val]
     model, weight = fitted.model, table.weights(parts.split.val)
     if config.calibration != "none":
-        model = calibrate(model, config.calibration, val, y_val, weight)
+        model = calibrate(model, config.calibration, val.to_frame(), y_val, weight)
     unseen = val_score = predict_score(model, val, task)
     if config.calibration != "none":
-        unseen = cross_fitted(fitted.model, config.calibration, val, y_val, config.seed, weight)
+        unseen = cross_fitted(fitted.model, config.calibration, val.to_frame(), y_val, config.seed, weight)
     if task == "binary":
         model = with_threshold(model, threshold.choose(y_val, val_score, threshold.prices(use_case.cost, val), weight))
     if use_case.cost_matrix:
@@ -99,5 +100,5 @@ def refit(found: FitResult, fitted: Fitted, table: Table, parts: Parts) -> FitRe
     """
     split = parts.split
     rows = table.known_before(np.sort(np.concatenate([split.train, split.val])), split.test)
-    again = fitted.recipe.refit(fitted, *table.rows(rows))
+    again = fitted.recipe.refit(fitted, table.view(rows), table.y[rows])
     return replace(found, model=around(found.model, again.model))

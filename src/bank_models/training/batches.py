@@ -1,0 +1,66 @@
+"""Matrix in batches: rows that go through a fitted preprocessing whenever they are read, so that it never exists as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from bank_models.data.view import BATCH_ROWS, View, as_frame
+
+if TYPE_CHECKING:
+    from sklearn.compose import ColumnTransformer
+
+
+class BatchedMatrix:
+    """The matrix of a view's rows, batch by batch.
+
+    Parameters
+    ----------
+    features : ColumnTransformer
+        Fitted, of `bank_models.features.preprocessing.make_features`.
+    rows : View
+
+    Attributes
+    ----------
+    shape : tuple of int
+    batch_rows : int
+        Of every batch but the last.
+    """
+
+    batch_rows = BATCH_ROWS
+
+    def __init__(self, features: ColumnTransformer, rows: View):
+        self._features, self._rows = features, rows
+        self.shape = len(rows), self._of(rows.iloc[:1]).shape[1]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def batches(self) -> Iterator[np.ndarray]:
+        """Arrays of float32, in the order of the rows."""
+        return map(self._of, self._rows.batches())
+
+    def batch(self, number: int) -> np.ndarray:
+        """One of the batches, counted from 0."""
+        return self._of(self._rows.batch(number))
+
+    def _of(self, frame: pd.DataFrame) -> np.ndarray:
+        return self._features.transform(frame)
+
+
+def matrix_of_rows(features: ColumnTransformer, rows: pd.DataFrame | View, in_batches: bool):
+    """The matrix of some rows: one array, or of a view of many rows batches, where they are wanted."""
+    if in_batches and isinstance(rows, View) and len(rows) > BATCH_ROWS:
+        return BatchedMatrix(features, rows)
+    return features.transform(as_frame(rows))
+
+
+def telling_rows(rows: View, categories: list[str]) -> np.ndarray:
+    """Positions of the first row, and of the first one of each category: few rows that have every value."""
+    found = [np.zeros(1, dtype="int64")]
+    for name in categories:
+        found.append(rows[name].reset_index(drop=True).drop_duplicates().index.to_numpy())
+    return np.unique(np.concatenate(found))
