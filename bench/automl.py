@@ -215,7 +215,7 @@ def main() -> None:
     parser.add_argument("--tools", nargs="+", default=list(TOOLS), choices=TOOLS)
     parser.add_argument("--pythons", nargs="*", default=[], metavar="TOOL=PYTHON")
     parser.add_argument("--extra", nargs="*", default=[], help="more overrides for ours")
-    parser.add_argument("--results", type=Path, default=Path("automl.jsonl"))
+    parser.add_argument("--results", type=Path, default=ROOT / "bench/results/automl.jsonl")
     parser.add_argument("--show", action="store_true", help="only print the tables of the results file")
     args = parser.parse_args()
     pythons = {"ours": sys.executable, **dict(one.split("=", 1) for one in args.pythons)}
