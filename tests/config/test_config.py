@@ -127,7 +127,7 @@ def test_a_model_without_rounds_switches_early_stopping_off(compose):
         ),
         (
             ["use_case=default_prediction", "+use_case.requires_monotone=true"],
-            "which model=random_forest cannot keep.\nChoose a model that can: hist_gradient_boost",
+            "which model=random_forest cannot keep.\nChoose a model that can: catboost, hist_gradient_boost",
         ),
         (["model.name=a/b"], "model.name=a/b: String should match"),
         (["model.estimator.binary=os.system"], "model.estimator.binary=os.system is not known."),
@@ -141,7 +141,7 @@ def test_settings_that_cannot_work_are_refused_in_at_most_three_lines(compose, o
 
 
 def test_a_model_for_other_tasks_is_refused_with_those_that_fit(compose):
-    with pytest.raises(ConfigError, match=r"is binary.\nChoose a model that fits binary: dummy, ensemble, gradient_boosting,"):
+    with pytest.raises(ConfigError, match=r"is binary.\nChoose a model that fits binary: catboost, dummy, ensemble,"):
         compose("model=linear_regression")
 
 
