@@ -29,10 +29,11 @@ WARM += [
 ]
 WARM += ["bank_models.models.clustering.estimators", "bank_models.models.neural.network", "bank_models.training.ensemble"]
 WARM += ["hydra._internal.hydra", "hydra._internal.utils", "skops.io", "xgboost.callback", "lightgbm", "sklearn.ensemble"]
+FEW_FOLDS = ["cv.n_folds=2", "cv.n_repeats=1"]  # a small table would have 5 folds drawn 5 times
 KINDS = {  # a small run of each kind of task
-    "binary": ["use_case=fair_lending"],
-    "tuned": ["use_case=credit_scoring", "model=xgboost", "tuning=random_search", "tuning.n_iter=4", "cv.n_folds=2"],
-    "multiclass": ["use_case=sentiment_analysis", "data_source=packaged", "data_source.name=vader_tweets", "cv.n_folds=2"],
+    "binary": ["use_case=fair_lending", *FEW_FOLDS],
+    "tuned": ["use_case=credit_scoring", "model=xgboost", "tuning=random_search", "tuning.n_iter=4", *FEW_FOLDS],
+    "multiclass": ["use_case=sentiment_analysis", "data_source=packaged", "data_source.name=vader_tweets", *FEW_FOLDS],
     "regression": ["use_case=atm_cash_optimization", "data_source.rows=1500", "model.params.n_estimators=40", "cv.n_folds=2"],
     "quantile": ["use_case=market_risk_var", "cv=none"],
     "clustering": ["use_case=risk_parity"],

@@ -6,6 +6,7 @@ import json
 import pytest
 from conftest import ROOT, options
 
+from bank_models.config import catalogue
 from bank_models.metrics.names import as_score
 
 ASKED = {row["key"]: row for row in csv.DictReader((ROOT / "tests/use_cases.csv").open())}
@@ -22,9 +23,15 @@ def test_every_use_case_of_the_bank_has_a_file_and_no_other_has():
     assert set(options("use_case")) == {*ASKED, *SHORT_NAMES}
 
 
+@pytest.fixture(scope="module")
+def catalogued():
+    return {entry["key"]: entry for entry in catalogue.catalogue([catalogue.CONF])}
+
+
 @pytest.mark.parametrize("key", ASKED)
-def test_a_use_case_is_what_the_bank_asked_for(compose, key):
+def test_a_use_case_is_what_the_bank_asked_for_and_what_the_catalogue_says(compose, catalogued, key):
     config, asked = compose(f"use_case={key}"), ASKED[key]
+    check_entry(catalogued[key], config)
     use_case = config.use_case
     assert (use_case.id, use_case.key, use_case.name, use_case.department) == (
         asked["id"], key, asked["name"], asked["department"],
@@ -38,6 +45,16 @@ def test_a_use_case_is_what_the_bank_asked_for(compose, key):
         assert len(use_case.classes) == int(asked["base_rate_or_classes"].split()[0].rstrip(":"))
     if use_case.simulation and asked["task"] == "binary":
         assert use_case.simulation.positive_rate == float(asked["base_rate_or_classes"])
+
+
+def check_entry(entry, config):
+    facts, kind = config.use_case, {"packaged": "real"}.get(config.data_source.kind, config.data_source.kind)
+    assert (entry["id"], entry["department"], entry["task"], entry["metric"]) == (
+        facts.id, facts.department, facts.task, facts.metric,
+    )  # fmt: skip
+    assert (entry["model"], entry["data"]) == (config.model.name, kind)
+    if kind == "simulated":
+        assert entry["rows"] == facts.simulation.rows
 
 
 def test_credit_risk_scoring_has_exactly_the_features_of_its_specification(compose):

@@ -20,18 +20,6 @@ def test_every_file_of_the_group_is_in_the_catalogue_under_a_name_that_trains_it
     assert sorted(listed) == options("use_case")
 
 
-def test_the_catalogue_says_what_the_composed_configuration_says(compose, entries):
-    for entry in entries:
-        config = compose(f"use_case={entry['key']}")
-        kind = {"packaged": "real", "simulated": "simulated", "file": "file"}[config.data_source.kind]
-        facts = config.use_case
-        assert entry["id"] == facts.id
-        assert (entry["department"], entry["task"], entry["metric"]) == (facts.department, facts.task, facts.metric)
-        assert (entry["model"], entry["data"]) == (config.model.name, kind)
-        if kind == "simulated":
-            assert entry["rows"] == facts.simulation.rows
-
-
 def test_filters_narrow_the_catalogue_down(entries):
     found = use_cases.chosen(entries, ["data=simulated", "task=binary"])
     assert {"credit_risk_scoring", "transaction_fraud"} <= {entry["key"] for entry in found}

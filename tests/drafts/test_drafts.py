@@ -1,7 +1,10 @@
 """A use case drafted from a table: what is told of columns, target and roles, and that the draft trains as it is."""
 
+import contextlib
 import importlib.util
+import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -10,10 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, run_warm
+from conftest import ROOT, elsewhere, run_warm
 from pydantic import ValidationError
 
-from bank_models import draft_use_case
+from bank_models import draft_use_case, use_cases
 from bank_models.config.compose import CONF, check_job, compose_job, composer
 from bank_models.config.use_case import UseCase
 from bank_models.data.load import load
@@ -382,8 +385,16 @@ def test_one_command_leads_from_an_odd_file_to_a_model_that_scores_the_same_file
 )
 def test_a_mistyped_command_is_refused_in_a_sentence(tmp_path, arguments, said):
     written(tmp_path, rows())
-    result = command(*arguments, cwd=tmp_path)
-    assert (result.returncode, said in result.stderr, "Traceback" in result.stderr) == (2, True, False), result.stderr
+    code, err = elsewhere(told_in, tmp_path, arguments)
+    assert (code, said in err, "Traceback" in err) == (2, True, False), err
+
+
+def told_in(folder, arguments) -> tuple[int, str]:
+    """Exit code and standard error of the command, in a process that need not import the libraries first."""
+    os.chdir(folder)
+    with contextlib.redirect_stderr(io.StringIO()) as err:
+        code = use_cases.main(["new", *arguments])
+    return code, err.getvalue()
 
 
 def test_an_earlier_file_is_not_written_over_unless_asked(tmp_path):

@@ -99,7 +99,12 @@ def test_a_required_direction_that_the_fitted_model_breaks_ends_the_run():
     assert check_directions(Falling(), "regression", FRAME, FEATURES, is_required=False)["income"] > 0
 
 
-@pytest.mark.parametrize("model", ["xgboost", "lightgbm", "hist_gradient_boosting"])
+SLOW = pytest.mark.slow  # that their trainers keep directions is tested in tests/training/test_fit.py
+
+
+@pytest.mark.parametrize(
+    "model", ["xgboost", *(pytest.param(model, marks=SLOW) for model in ("catboost", "hist_gradient_boosting", "lightgbm"))]
+)
 def test_every_booster_keeps_required_directions_of_a_number_whose_errors_count_absolutely(train, tmp_path, model):
     rows = ["data_source.rows=1000", "cv=none", "tracking=none"]
     result = train("use_case=credit_limit", f"model={model}", *rows)

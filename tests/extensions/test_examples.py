@@ -7,7 +7,7 @@ import sys
 import tomllib
 
 import pytest
-from conftest import ROOT, elsewhere
+from conftest import FEW_FOLDS, ROOT, elsewhere
 from extensions.package import install
 
 from bank_models.check_extension import main as check_extension
@@ -62,7 +62,7 @@ def test_the_examples_are_installed_by_pip_and_train_a_use_case_with_their_parts
     for name in NAMES.values():
         tried = run("src.check_extension", name)
         assert tried.returncode == 0, tried.stderr
-    settings = ["use_case=example_credit", "cv.n_folds=2", "tracking=none", "n_threads=1"]
+    settings = ["use_case=example_credit", *FEW_FOLDS, "tracking=none", "n_threads=1"]
     for model in ("additive_scorecard", "logistic_regression"):
         trained = run("src.train", *settings, f"model={model}")
         assert trained.returncode == 0, trained.stderr

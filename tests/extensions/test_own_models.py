@@ -10,7 +10,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT, elsewhere
+from conftest import FEW_FOLDS, ROOT, elsewhere
 from extensions.package import CONF, TEAM, enable, install, run_in
 from sklearn.pipeline import Pipeline
 
@@ -29,10 +29,10 @@ SHOWN = {  # every model file of the page
     if re.search(r"^name: ", text, re.M)
 }
 CASES = {
-    "extra_trees": ["use_case=credit_scoring", "cv.n_folds=2", "model.params.n_estimators=20"],
+    "extra_trees": ["use_case=credit_scoring", *FEW_FOLDS, "model.params.n_estimators=20"],
     "quantile_regression": ["use_case=market_risk_var", "cv=none"],
     "gaussian_mixture": ["use_case=risk_parity"],
-    "shallow_catboost": ["use_case=credit_scoring", "cv.n_folds=2", "model.params.iterations=20"],
+    "shallow_catboost": ["use_case=credit_scoring", *FEW_FOLDS, "model.params.iterations=20"],
 }
 QUIET = ["tracking=none", "n_threads=1"]
 ABSENT = "from bank_models.models.algorithm import Algorithm\n\nBOOSTER = Algorithm('absent_library')\n"
@@ -112,7 +112,7 @@ def scored(folder, run_dir):
 def test_a_model_of_a_team_is_tuned_by_its_metric_registered_scored_and_reported_and_says_when_its_package_is_gone(tmp_path):
     project = tmp_path / "project"
     enable(project, "team-models>=1.2")
-    searched = ["tuning=random_search", "tuning.n_iter=2", "tuning.cv=2", "cv.n_folds=2", "cv.scoring=[roc_auc,net_benefit]"]
+    searched = ["tuning=random_search", "tuning.n_iter=2", "tuning.cv=2", *FEW_FOLDS, "cv.scoring=[roc_auc,net_benefit]"]
     arguments = ("model=stumps", "use_case=credit_scoring", "use_case.metric=net_benefit", *searched, *QUIET)
     code, out, err = elsewhere(run_in, project, arguments)
     assert code == 0, err

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import elsewhere
+from conftest import FEW_FOLDS, elsewhere
 from extensions.package import CONF, TEAM, enable, run_in
 from stages.test_dvc import make
 
@@ -111,7 +111,7 @@ def test_a_use_case_of_a_team_is_trained_promoted_scored_and_reported_and_says_w
     assert "Traceback" not in err
 
 
-SEARCHED = ["tuning=random_search", "tuning.n_iter=2", "tuning.cv=2", "cv.n_folds=2"]
+SEARCHED = ["tuning=random_search", "tuning.n_iter=2", "tuning.cv=2", *FEW_FOLDS]
 RUNS = {
     "tuned": ["use_case=branch_loans", "cv.scoring=[roc_auc,net_benefit]", *SEARCHED],
     "ensemble": ["use_case=branch_loans", "model=ensemble", "model.members.binary=[stumps,lightgbm]", "cv=none"],

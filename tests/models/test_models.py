@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, elsewhere, options
+from conftest import FEW_FOLDS, ROOT, elsewhere, options
 
 from bank_models.metrics.names import as_score
 from bank_models.predict import load_model
@@ -52,7 +52,9 @@ CASES = {
     "anomaly": {"target": "odd", "metric": "average_precision", "split": "stratified", "cv": "none", "more": ""},
 }  # fmt: skip
 ESTIMATORS = {name: yaml.safe_load((ROOT / f"conf/model/{name}.yaml").read_text())["estimator"] for name in options("model")}
-LONG = {("ensemble", "multiclass"), ("neural_network", "multiclass")}
+# every model is trained for one task, and every task by several; tests of their own see to networks and CatBoost
+LONG = {(model, "multiclass") for model in ESTIMATORS} - {("logistic_regression", "multiclass"), ("xgboost", "multiclass")}
+LONG |= {(model, "regression") for model in ("catboost", "ensemble", "gradient_boosting", "neural_network", "random_forest")}
 PAIRS = [(model, task) for model, tasks in ESTIMATORS.items() for task in tasks]
 QUICK = {
     "catboost": ["model.params.iterations=60"],
@@ -90,7 +92,7 @@ def cases(tmp_path_factory):
 
 def command(cases, model, task):
     source = f"data_source.path={cases}/rows.parquet"
-    folds = [] if task in ("clustering", "anomaly") else ["cv.n_folds=2"]
+    folds = [] if task in ("clustering", "anomaly") else FEW_FOLDS
     return ["--config-dir", cases, f"use_case={task}_case", f"model={model}", source, *folds, *QUICK.get(model, [])]
 
 

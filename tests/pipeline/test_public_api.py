@@ -7,12 +7,12 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import FEW_FOLDS, ROOT
 
 import bank_models
 from bank_models.errors import ConfigError
 
-CHOSEN = ("use_case=credit_scoring", "model=xgboost", "n_threads=1")
+CHOSEN = ("use_case=credit_scoring", "model=xgboost", "n_threads=1", *FEW_FOLDS)
 
 
 def test_importing_the_package_imports_no_library():

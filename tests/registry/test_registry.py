@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import KINDS, run_warm
+from conftest import FEW_FOLDS, KINDS, run_warm
 
 from bank_models.errors import ConfigError, GateError, IntegrityError
 from bank_models.files import folders, manifest, writing
@@ -39,7 +39,7 @@ FORK = multiprocessing.get_context("fork")
 def trained(tmp_path_factory):
     """A run of German credit; 100 test rows do not show that it is better than the scorecard, so that is left out."""
     folder = tmp_path_factory.mktemp("trained") / "run"
-    result = run_warm("use_case=credit_scoring", "~use_case.benchmarks.scorecard", f"hydra.run.dir={folder}")
+    result = run_warm("use_case=credit_scoring", "~use_case.benchmarks.scorecard", *FEW_FOLDS, f"hydra.run.dir={folder}")
     assert result.returncode == 0, result.stderr
     return folder
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import run_warm
+from conftest import FEW_FOLDS, run_warm
 
 from bank_models.errors import ConfigError
 from bank_models.report import number as formats
@@ -22,9 +22,9 @@ ENTRY = {"model_id": "UC-COMP-008-v1.0.0", "version": "1.0.0", "created_at": "20
          "created_by": "ada", "status": "staging"}  # fmt: skip
 RUNS = {
     "fair": ["use_case=fair_lending", "data_split.train_ratio=0.4", "data_split.val_ratio=0.3", "data_split.test_ratio=0.3",
-             "cv.n_folds=2"],
+             *FEW_FOLDS],
     "forecast": ["use_case=atm_cash_optimization", "model=linear_regression", "cv.n_folds=2"],
-    "classes": ["use_case=product_recommendation", "model=dummy", "data_source.rows=1500", "cv.n_folds=2"],
+    "classes": ["use_case=product_recommendation", "model=dummy", "data_source.rows=1500", *FEW_FOLDS],
     "anomalies": ["use_case=insider_fraud", "data_source.rows=6000"],
     "clusters": ["use_case=branch_optimization"],
 }  # fmt: skip

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT, elsewhere, run_warm
+from conftest import FEW_FOLDS, ROOT, elsewhere, run_warm
 
 from bank_models import predict
 from bank_models.config.catalogue import full_name
@@ -62,7 +62,7 @@ def runs(tmp_path_factory):
         "credit": ["use_case=credit_scoring", "model=xgboost", "calibration=sigmoid", "model.params.n_estimators=40"],
         "cash": ["--config-dir", folder, "use_case=branch_cash", f"data_source.path={folder}/branches.parquet"],
     }.items():
-        result = run_warm(f"hydra.run.dir={folder}/{name}", "cv.n_folds=2", "registry=none", *arguments)
+        result = run_warm(f"hydra.run.dir={folder}/{name}", *FEW_FOLDS, "registry=none", *arguments)
         assert result.returncode == 0, result.stderr
     return folder
 

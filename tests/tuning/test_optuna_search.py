@@ -8,7 +8,7 @@ import time
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, run_warm
 
 SWEEP = ["--multirun", "hydra/sweeper=optuna", "model=xgboost", "use_case=credit_scoring", "cv=none", "tracking=none"]
 SWEEP += ["model.params.n_estimators=20", "n_threads=1"]
@@ -62,6 +62,7 @@ def test_a_search_that_was_killed_goes_on_and_comes_to_the_same(uninterrupted, p
     assert rows_of(folder) == rows_of(uninterrupted[0])
 
 
+@pytest.mark.slow  # that jobs side by side come to the same is tested in tests/sweeps/test_portfolio.py
 def test_a_search_may_use_the_cores_and_comes_to_the_same(uninterrupted, python, tmp_path):
     arguments = ["hydra/launcher=joblib", "hydra.sweeper.n_trials=2", f"hydra.sweep.dir={tmp_path}/s"]
     result = python("-m", "src.train", *SWEEP, *arguments)
@@ -92,15 +93,8 @@ def test_a_failed_trial_is_shown_and_stops_no_other(python, tmp_path):
         (["model.params.max_depth=x"], "model.params.max_depth"),
     ],
 )
-def test_a_search_that_cannot_work_is_refused_before_it_starts(python, tmp_path, overrides, message):
-    arguments = [
-        "--multirun",
-        "hydra/sweeper=optuna",
-        "use_case=credit_scoring",
-        "tracking=none",
-        *overrides,
-        f"hydra.sweep.dir={tmp_path}/s",
-    ]
-    result = python("-m", "src.train", *arguments)
+def test_a_search_that_cannot_work_is_refused_before_it_starts(tmp_path, overrides, message):
+    search = ["--multirun", "hydra/sweeper=optuna", "use_case=credit_scoring"]
+    result = run_warm(*search, *overrides, f"hydra.sweep.dir={tmp_path}/s")
     assert (result.returncode, "Traceback" in result.stderr) == (2, False), result.stderr
     assert message in result.stderr

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import FEW_FOLDS, ROOT
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
 from sklearn.pipeline import Pipeline
@@ -539,7 +539,7 @@ def test_a_temporary_folder_that_is_too_long_for_sockets_is_refused(python, tmp_
 
 
 def test_the_command_line_tunes_saves_and_takes_up_what_was_found(train, tmp_path):
-    chosen = ["use_case=credit_scoring", "model=xgboost", "cv.n_folds=2", "tuning=bayesian", "tuning.n_iter=6"]
+    chosen = ["use_case=credit_scoring", "model=xgboost", *FEW_FOLDS, "tuning=bayesian", "tuning.n_iter=6"]
     chosen.append(f"tuning.storage=sqlite:///{tmp_path}/s.db")
     first = train(*chosen, "tuning.n_workers=1", "n_threads=2")
     assert first.returncode == 0, first.stderr
