@@ -20,7 +20,7 @@ from bank_models.data.columns import INT32
 from bank_models.data.signatures import looks_like, one_line
 from bank_models.errors import DataError
 
-AT_ONCE = 1 << 26  # bytes of memory that columns may take which are read together
+AT_ONCE = 1 << 24  # bytes of memory that columns may take which are read together
 START_BYTES = 1 << 12
 
 
