@@ -91,3 +91,8 @@ def test_a_table_with_a_column_called_batches_is_scored_as_a_table():
             return frame["batches"].to_numpy()
 
     assert np.array_equal(predict_score(Sums(), pd.DataFrame({"batches": [1.0, 2.0]}), "regression"), [1.0, 2.0])
+
+
+def test_one_value_a_row_is_kept_where_the_columns_are():
+    keep, rows = column_store.on_disk("rows.parquet", N, 1), np.arange(N)[::-1]
+    assert np.array_equal(column_store.kept(rows, keep), rows)

@@ -65,6 +65,11 @@ def taken(frame: pd.DataFrame, rows: np.ndarray, keep: Keep) -> pd.DataFrame:
     return pd.DataFrame({name: keep(column.take(rows).reset_index(drop=True)) for name, column in frame.items()}, copy=False)
 
 
+def kept(values: np.ndarray, keep: Keep) -> np.ndarray:
+    """An array of one value a row, kept where the columns are."""
+    return keep(pd.Series(values, copy=False)).to_numpy()
+
+
 def spooled(batches: pa.RecordBatchReader) -> pa.Table:
     """A table of batches that come one after the other, on the disk: no more than one of them is in memory."""
     with tempfile.TemporaryFile() as file:

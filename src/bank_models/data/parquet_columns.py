@@ -20,7 +20,7 @@ from bank_models.data.columns import INT32
 from bank_models.data.signatures import looks_like, one_line
 from bank_models.errors import DataError
 
-AT_ONCE = 1 << 26  # bytes of memory that columns may take which are read together
+AT_ONCE = 1 << 24  # bytes of memory that columns may take which are read together
 START_BYTES = 1 << 12
 
 
@@ -103,9 +103,15 @@ class ParquetFolder:
         import pyarrow.dataset as dataset
 
         self._folder, self._parts = folder, table_files.parts_of(Path(folder))
+        read = dataset.ParquetFragmentScanOptions(
+            use_buffered_stream=True,
+            pre_buffer=False,  # which would hold whole files
+            page_checksum_verification=True,
+        )
+        kind = dataset.ParquetFileFormat(default_fragment_scan_options=read)
         with table_files.explained(folder):
             self._found = dataset.dataset(
-                [str(path) for path in self._parts], format="parquet", partitioning="hive", partition_base_dir=folder
+                [str(path) for path in self._parts], format=kind, partitioning="hive", partition_base_dir=folder
             )
             self.names, self.n_rows = self._found.schema.names, self._found.count_rows()
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
+from bank_models.data.column_store import Keep, kept
 from bank_models.errors import ConfigError, DataError
 
 
@@ -28,6 +29,10 @@ class Split:
 
     def parts(self) -> dict[str, np.ndarray]:
         return {"train": self.train, "val": self.val, "test": self.test}
+
+    def kept(self, keep: Keep) -> Split:
+        """The same split, its positions kept where the columns of the table are."""
+        return Split(*(kept(rows, keep) for rows in self.parts().values()))
 
     def sha256(self) -> str:
         """Hash of all positions: equal for equal splits of tables with equal numbers of rows."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bank_models.data.column_store import release
+from bank_models.data.column_store import kept, release
 from bank_models.data.derived_columns import add_derived, notes_on_undefined, undefined
 from bank_models.data.lags import add_lags, naive_forecasts
 from bank_models.data.split import known_before
@@ -110,7 +110,8 @@ def make_table(data: Dataset, use_case: UseCase) -> Table:
     valid = validate(data.frame, schema_of(use_case), use_case.duplicates, use_case.rules, data.keep)
     table = table_of(valid, use_case, None if data.true_score is None else data.true_score[valid.rows])
     lacking = notes_on_undefined(undefined(table.frame, use_case.derived), len(table.frame))
-    return replace(table, valid=replace(valid, notes=[*valid.notes, *lacking])) if lacking else table
+    valid = replace(valid, rows=kept(valid.rows, data.keep), notes=[*valid.notes, *lacking])
+    return replace(table, valid=valid, contents=kept(table.contents, data.keep))
 
 
 def table_of(valid: Validated, use_case: UseCase, true_score: np.ndarray | None) -> Table:

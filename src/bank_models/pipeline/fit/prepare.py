@@ -28,7 +28,8 @@ def prepare(config: TrainingConfig, steps: Steps, declared_seed: int | None = No
     if use_case.task == "clustering":
         return Rows(data, table, None)
     with steps.step("split"):
-        return Rows(data, table, split_table(config, table, declared_seed))
+        parts = split_table(config, table, declared_seed)
+        return Rows(data, table, replace(parts, split=parts.split.kept(data.keep)))
 
 
 def split_table(config: TrainingConfig, table: Table, declared_seed: int | None = None) -> Parts:
