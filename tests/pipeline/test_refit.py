@@ -1,10 +1,17 @@
-"""`refit=train_val`, the default: the model that is kept learns from val too, and nothing that is reported of val does."""
+"""`refit`: the model that is kept learns from val too, or from all rows, and nothing that is reported of a row has seen it."""
+
+import json
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 import bank_models
 from bank_models.models.layers import take_apart
+from bank_models.pipeline.evaluate.stage import evaluate
+from bank_models.pipeline.fit.stage import fit
+from bank_models.runs import model_file
+from bank_models.runs.names import MEASURED
 from bank_models.training.cross_validation import draw_folds, make_splitter
 
 CHOSEN = ("use_case=credit_scoring", "n_threads=1", "cv=none")
@@ -103,3 +110,45 @@ def test_neither_fit_learns_a_target_that_its_first_scored_row_could_not_know():
         kept = np.searchsorted(moments, table.times[table.known_before(learnt, parts.parts()[later])])
         assert kept.max() + 5 == of[later].min()
     assert len(table.known_before(parts.test, parts.train)) == len(parts.test)  # rows that are not earlier are left alone
+
+
+@pytest.mark.parametrize("typed", [("model=xgboost",), ("model=logistic_regression", "calibration=sigmoid"), SMALL])
+def test_a_model_of_all_rows_is_kept_and_every_figure_stays_that_of_the_one_that_had_not_seen_test(typed):
+    once, all_rows = measured(*typed), measured(*typed, "refit=all")
+    assert all_rows[4].metrics == once[4].metrics
+    np.testing.assert_array_equal(all_rows[4].predictions.score, once[4].predictions.score)
+    _, table, parts, fitted, found = all_rows
+    expected = fitted.recipe.refit(fitted, *table.rows(np.arange(len(table.y)))).model
+    core = take_apart(found.model).core
+    np.testing.assert_array_equal(probabilities(core, table, parts), probabilities(expected, table, parts))
+    assert take_apart(found.model).threshold == take_apart(once[4].model).threshold
+
+
+def test_a_run_keeps_both_models_and_says_which_of_them_the_scores_belong_to(train, tmp_path):
+    done = train(*CHOSEN, "model=xgboost", "refit=all", f"hydra.run.dir={tmp_path / 'run'}")
+    assert done.returncode == 0, done.stderr
+    said = done.stdout + done.stderr
+    assert "Everything that is said of test is of measured_model.skops" in said
+    scores = pq.read_table(tmp_path / "run/test_scores.parquet").to_pandas()
+    config = bank_models.load_config(*CHOSEN)
+    table = bank_models.load_table(config)
+    frame = table.rows(scores["row"].to_numpy())[0]
+    of = {name: model_file.load(tmp_path / "run", name).predict_proba(frame)[:, 1] for name in ("model.skops", MEASURED)}
+    np.testing.assert_array_equal(of[MEASURED], scores["score"])
+    assert not np.array_equal(of["model.skops"], scores["score"])
+    np.testing.assert_array_equal(bank_models.load_model(tmp_path / "run").predict(frame)["score"], of["model.skops"])
+    facts = json.loads((tmp_path / "run/metadata.json").read_text(encoding="utf-8"))
+    assert facts["n_fitted_rows"] == len(table.y)
+    card = (tmp_path / "run/model_card.md").read_text(encoding="utf-8")
+    assert f"- Rows that the model learnt from: {len(table.y):,}" in card
+
+
+def test_the_stages_of_dvc_hand_both_models_over(tmp_path):
+    config = bank_models.load_config(*CHOSEN, "model=lightgbm", "refit=all")
+    fit(config, tmp_path / "home")
+    evaluate(config, tmp_path / "home", tmp_path / "run", {})
+    home = tmp_path / "home/model"
+    for name in ("model.skops", MEASURED):
+        assert (tmp_path / "run" / name).read_bytes() == (home / name).read_bytes()
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text(encoding="utf-8"))
+    assert metrics["test_roc_auc"] == pytest.approx(measured("model=lightgbm")[4].metrics["test_roc_auc"], abs=1e-9)

@@ -109,7 +109,7 @@ def test_versions_move_as_the_rule_says(tmp_path):
         assert entry["model_id"] == f"UC-CRED-006-v{entry['version']}"
         assert {"accuracy", "precision", "recall", "f1_score", "roc_auc"} <= set(entry["metrics"])
         assert Path(entry["file_path"]).is_file()
-        assert entry["training_samples"] == 800
+        assert entry["training_samples"] == 900  # train and val
     assert [entry["feature_count"] for entry in entries] == [18] * 4 + [17]
 
 

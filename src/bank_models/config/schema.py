@@ -344,7 +344,7 @@ class TrainingConfig(Shown, StrictModel):
     calibration: Literal["none", "sigmoid", "isotonic"]
     artifacts: Literal["skops", "joblib", "pickle"]
     class_weight: Literal["none", "balanced"]
-    refit: Literal["none", "train_val"]
+    refit: Literal["none", "train_val", "all"]
     device: Literal["cpu", "cuda"]
     seed: Seed
     n_threads: Annotated[int, Field(ge=1)] | None

@@ -10,7 +10,8 @@ import pandas as pd
 
 from bank_models.models.early_stopping import NO_ROUNDS
 from bank_models.models.layers import Layers, take_apart
-from bank_models.runs import fitted
+from bank_models.runs import fitted, model_file
+from bank_models.runs.names import MEASURED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,14 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FitResult:
-    """A fitted model with what val decided, and how its training went. No test row had a part in it.
+    """A fitted model with what val decided, and how its training went. No test row had a part in what is measured.
 
     Attributes
     ----------
     recipe : Recipe
         With the parameters that a search found.
     model : object
-        Decides as it was decided: at a threshold, for the class of least expected cost, or as it predicts.
+        Decides as it was decided: at a threshold, for the class of least expected cost, or as it predicts. It is the one that
+        the test rows score.
     val_score : ndarray of shape (n_val,) or (n_val, n_classes), optional
         The model's; None for what needs no val.
     unseen : ndarray, optional
@@ -42,6 +44,10 @@ class FitResult:
     search : SearchResult or None
     stability : float or None
         Of a clustering: see `bank_models.metrics.clusters.stability`.
+    deployed : object, optional
+        The model that is used later, where that is another one: it has learnt from the test rows too.
+    n_fitted_rows : int or None
+        Rows that the model learnt from that is used later.
     """
 
     recipe: Recipe
@@ -53,6 +59,13 @@ class FitResult:
     cv_results: pd.DataFrame = field(default_factory=pd.DataFrame)
     search: SearchResult | None = None
     stability: float | None = None
+    deployed: Any = None
+    n_fitted_rows: int | None = None
+
+    @property
+    def kept(self) -> Any:
+        """The model that is used later."""
+        return self.model if self.deployed is None else self.deployed
 
     @property
     def layers(self) -> Layers:
@@ -81,4 +94,6 @@ def write(folder: Path, fit_result: FitResult, artifacts: str) -> None:
     tables = {"history": fit_result.history}
     tables |= {"cv_results": fit_result.cv_results} if len(fit_result.cv_results.columns) else {}
     tables |= {"trials": fit_result.search.table} if fit_result.search else {}
-    fitted.write(folder, fit_result.model, fit_result.core, tables, artifacts)
+    fitted.write(folder, fit_result.kept, take_apart(fit_result.kept).core, tables, artifacts)
+    if fit_result.deployed is not None:
+        model_file.dump(folder / MEASURED, fit_result.model)

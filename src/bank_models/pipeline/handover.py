@@ -24,7 +24,7 @@ from bank_models.pipeline import fit_result as results
 from bank_models.pipeline.fit_result import FitResult
 from bank_models.pipeline.rows import Parts, Rows
 from bank_models.runs import model_file
-from bank_models.runs.names import FACTS_OF_FIT, MODEL, ROWS, SPLIT
+from bank_models.runs.names import FACTS_OF_FIT, MEASURED, MODEL, ROWS, SPLIT
 from bank_models.runs.parts import write_split
 from bank_models.training.recipe import make_recipe
 
@@ -119,7 +119,9 @@ def _read_result(folder: Path, recipe: Recipe, facts: dict[str, Any]) -> FitResu
     on_val = _read_frame(folder, ON_VAL) if ON_VAL in names else None
     return FitResult(
         recipe=search.applied_to(recipe) if search else recipe,
-        model=model_file.load(folder),
+        model=model_file.load(folder, MEASURED) if MEASURED in names else model_file.load(folder),
+        deployed=model_file.load(folder) if MEASURED in names else None,
+        n_fitted_rows=facts["n_fitted_rows"],
         val_score=_array(on_val, "score"),
         unseen=_array(on_val, "unseen"),
         best_iteration=facts["best_iteration"],
@@ -141,6 +143,7 @@ def _facts(rows: Rows, fit_result: FitResult, split: Split) -> dict[str, Any]:
         "seeds": rows.parts and rows.parts.seeds,
         "best_iteration": fit_result.best_iteration,
         "stability": fit_result.stability,
+        "n_fitted_rows": fit_result.n_fitted_rows,
         "search": search and {
             "params": search.params,
             "weights": search.weights,
@@ -190,4 +193,4 @@ def _read_frame(folder: Path, name: str) -> pd.DataFrame:
 
 def _read_table(folder: Path, name: str) -> pd.DataFrame:
     text = io.BytesIO(manifest.read_verified(folder, name))
-    return unescaped_frame(pd.read_csv(text, float_precision="round_trip"))
+    return unescaped_frame(pd.read_csv(text))

@@ -37,7 +37,8 @@ class Evaluation(Shown):
     Attributes
     ----------
     model : object
-        With its calibration and decisions, as a run would save it.
+        With its calibration and decisions, as a run would save it. With `refit=all` it has learnt from the test rows, and the
+        metrics are those of the model before.
     metrics : dict of str to float
         As in `metrics.json`.
     predictions : Prediction
@@ -192,10 +193,10 @@ def evaluate(
 
     folds = pd.DataFrame() if cv_results is None else cv_results
     fit_result = decide_on_val(config, make_recipe(config, table), fitted, table, parts, folds)
-    fit_result = fit_result if config.refit == "none" else refit(fit_result, fitted, table, parts)
+    fit_result = fit_result if config.refit == "none" else refit(fit_result, fitted, table, parts, config.refit)
     tested = evaluate_on_test(config, fit_result, table, parts)
     tables, notes = {"cv_results": folds, **tested.tables}, [*parts.warnings, *tested.found.notes]
-    return Evaluation(fit_result.model, tested.metrics, tested.predictions, tables, notes)
+    return Evaluation(fit_result.kept, tested.metrics, tested.predictions, tables, notes)
 
 
 def _with_interval(name: str, metrics: Mapping[str, float]) -> str:

@@ -41,7 +41,7 @@ def make_entry(facts: dict[str, Any], metrics: dict[str, float], version: str, f
         "metrics": test_metrics(metrics),
         "hyperparameters": as_fitted(facts["algorithm"], facts["params"], facts.get("best_iteration")),
         "feature_count": facts["feature_count"],
-        "training_samples": split["n_rows"]["train"] if split else facts["data"]["n_valid_rows"],
+        "training_samples": facts.get("n_fitted_rows", split["n_rows"]["train"] if split else facts["data"]["n_valid_rows"]),
         "file_path": (folder / "model.skops").as_posix(),
         "status": "staging",
     }

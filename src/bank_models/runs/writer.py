@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from bank_models.data import hashing
 from bank_models.files import writing
+from bank_models.metrics.figures import score
 from bank_models.metrics.headline import headline
 from bank_models.metrics.names import METRICS, as_score, is_loss
 from bank_models.metrics.weighted import mean
@@ -170,10 +171,10 @@ def closing_line(facts: dict[str, Any], metrics: dict[str, float]) -> str:
     metric = facts["metric"]
     beside = _beside(metric, metrics[f"test_{metric}"], metrics[f"baseline_{metric}"], facts["baseline"])
     if f"ceiling_{metric}" in metrics:
-        beside += f", ceiling {_number(metrics[f'ceiling_{metric}'])}"
+        beside += f", ceiling {score(metrics[f'ceiling_{metric}'])}"
     folds = described(metrics, metric, facts.get("cross_validation"))
     return (
-        f"{facts['use_case_key']} · {facts['model']}   {metric} {_number(metrics[f'test_{metric}'])} "
+        f"{facts['use_case_key']} · {facts['model']}   {metric} {score(metrics[f'test_{metric}'])} "
         f"{_between(metrics, metric)} on {_test_rows(facts)}"
         f"{', cross-validated ' if folds else ''}{folds}   ({beside})"
     )
@@ -181,7 +182,7 @@ def closing_line(facts: dict[str, Any], metrics: dict[str, float]) -> str:
 
 def _beside(metric: str, value: float, baseline: float, named: str) -> str:
     """The baseline in words, and whether the model is worse than that: `worse than seasonal naive 0.910, lower is better`."""
-    said = f"{BASELINES.get(named, named.replace('_', ' '))} {_number(baseline)}"
+    said = f"{BASELINES.get(named, named.replace('_', ' '))} {score(baseline)}"
     if as_score(metric, value) >= as_score(metric, baseline):
         return said
     return f"worse than {said}{', lower is better' if is_loss(metric) else ''}"
@@ -190,16 +191,16 @@ def _beside(metric: str, value: float, baseline: float, named: str) -> str:
 def closing_line_of_clusters(facts: dict[str, Any], metrics: dict[str, float]) -> str:
     """Use case, model, score of a clustering, and what it must be read beside."""
     metric, n_rows = facts["metric"], facts["data"]["n_valid_rows"]
-    score = f"{metrics[metric]:.3f}" if metric in metrics else "is not defined"
+    found = f"{metrics[metric]:.3f}" if metric in metrics else "is not defined"
     beside = f"{metrics['n_clusters']:.0f} clusters, noise {metrics['noise_rate']:.3f}, stability {metrics['stability']:.3f}"
     return (
-        f"{facts['use_case_key']} · {facts['model']}   {metric} {score} on {n_rows:,} {facts['data']['kind']} rows   ({beside})"
+        f"{facts['use_case_key']} · {facts['model']}   {metric} {found} on {n_rows:,} {facts['data']['kind']} rows   ({beside})"
     )
 
 
 def _between(metrics: dict[str, float], metric: str) -> str:
     found = headline(metric, metrics)
-    return "[no interval]" if None in (found.low, found.high) else f"[{_number(found.low)}, {_number(found.high)}]"
+    return "[no interval]" if None in (found.low, found.high) else f"[{score(found.low)}, {score(found.high)}]"
 
 
 def _test_rows(facts: dict[str, Any]) -> str:
@@ -212,8 +213,3 @@ def _test_rows(facts: dict[str, Any]) -> str:
     if kind == "extension":
         return f"{n:,} test rows of {facts['data']['source']}{by}"
     return f"{n:,} test rows of a query{by}" if kind == "sql" else f"{n:,} {kind} test rows{by}"
-
-
-def _number(value: float) -> str:
-    """Three decimals, or whole numbers with separators where those would be noise."""
-    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3f}"

@@ -13,6 +13,7 @@ from typing import Any
 
 from bank_models.commands import as_typed
 from bank_models.data import csv_cells
+from bank_models.metrics import figures
 from bank_models.metrics.names import as_score
 from bank_models.scoreboard.board import STATES
 
@@ -216,7 +217,7 @@ def score(value: float | None) -> str:
         return ""
     if abs(value) >= 1e6:
         return f"{value / 1e6:,.2f} M"
-    return f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}"
+    return figures.score(value)
 
 
 def signed(value: float) -> str:

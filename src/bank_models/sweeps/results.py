@@ -10,6 +10,7 @@ from typing import Any
 
 from bank_models.data import csv_cells
 from bank_models.files import writing
+from bank_models.metrics.figures import score
 from bank_models.sweeps import record
 
 COLUMNS = (
@@ -136,10 +137,7 @@ def _differing(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _number(value: float | None) -> str:
-    """Three decimals for scores, and no more figures than can be read for amounts."""
-    if value is None:
-        return ""
-    return f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}"
+    return "" if value is None else score(value)
 
 
 def closing_line(row: dict[str, Any], title: str) -> str:
@@ -147,8 +145,8 @@ def closing_line(row: dict[str, Any], title: str) -> str:
     if row["status"] != "ok":
         return f"{title}   {row['status']}: {row['reason']}"
     interval = "" if row["ci_low"] is None else f" [{_number(row['ci_low'])}, {_number(row['ci_high'])}]"
-    score = "is not defined" if row["value"] is None else _number(row["value"])
-    return f"{title}   {row['metric']} {score}{interval}   {row['seconds']:.1f} s"
+    found = "is not defined" if row["value"] is None else _number(row["value"])
+    return f"{title}   {row['metric']} {found}{interval}   {row['seconds']:.1f} s"
 
 
 def commands(jobs: Sequence[Sequence[str]], before: str, after: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bank_models.metrics.figures import figure
 from bank_models.metrics.names import as_score, is_loss
 from bank_models.metrics.scorer import Scorer
 from bank_models.models.latency import comparisons
@@ -173,14 +174,15 @@ def _progress(trials: Sequence[Trial], n_proposals: int, metric: str, is_of_seve
     """How many proposals are finished, of how many, and a line about them."""
     best, n_dropped = best_trial(trials), sum(trial.state == "PRUNED" for trial in trials)
     which = f" ({best.model})" if best and is_of_several else ""
-    line = f"best {metric} {best.value:.4f}{which}, {n_dropped} dropped" if best else ""
+    line = f"best {metric} {figure(best.value)}{which}, {n_dropped} dropped" if best else ""
     return _n_proposals(trials), n_proposals, line
 
 
 def _notes(trials: Sequence[Trial], method: str, metric: str, n_folds: int, n_proposals: int, budget: Budget) -> list[str]:
+    n_trials = "1 trial" if len(trials) == 1 else f"{len(trials)} trials"
     notes = [
-        f"{len(trials)} trials of {method}: best {metric} {best_trial(trials).value:.4f} on {n_folds} folds of "
-        "train. The search chose it, so it is too good; so is cross-validation on the same rows. Test is not."
+        f"{n_trials} of {method}: best {metric} {figure(best_trial(trials).value)} on {n_folds} folds of train. "
+        "The search chose it, so it is too good; so is cross-validation on the same rows. Test is not."
     ]
     if (n_done := _n_proposals(trials)) < n_proposals:
         of = f" of {n_proposals}" if n_proposals < MOST_TRIALS else ""
@@ -188,8 +190,8 @@ def _notes(trials: Sequence[Trial], method: str, metric: str, n_folds: int, n_pr
             f"The search ended with {n_done}{of} settings: the last {budget.n_iter_no_change} were no better than the best "
             "before."
             if gains_no_more(trials, budget.n_iter_no_change)
-            else f"The search stopped after {budget.timeout_s:.0f} s with {n_done}{of} settings tried: another machine tries "
-            "others."
+            else f"The search stopped after {max(0, budget.timeout_s):.0f} s with {n_done}{of} "
+            f"{'setting' if n_done == 1 and not of else 'settings'} tried: another machine tries others."
         )
     return notes
 

@@ -50,7 +50,7 @@ def _facts(
     facts = writer.facts_of_rows(config, fit_result.recipe, rows.data, rows.table, steps.durations_s)
     facts["environment"]["code_sha256"] = code_sha256()
     facts["notes"] += found.notes
-    facts |= {"params": fit_result.params, **found.facts}
+    facts |= {"params": fit_result.params, "n_fitted_rows": fit_result.n_fitted_rows, **found.facts}
     if rows.parts is None:
         return facts
     seen = rows.data, rows.table, rows.parts.split.test, found.predictions, found.metrics

@@ -33,10 +33,14 @@ if TYPE_CHECKING:
     from bank_models.pipeline.fit_result import FitResult
     from bank_models.pipeline.rows import Parts, Rows
 
-REFITTED = (
-    "The model was fitted again on train and val together; rounds, weights, calibration and threshold are those that val had "
-    "decided before. What is said of val is of the first fit, which had not seen it."
-)
+REFITTED = {
+    "train_val": "The model was fitted again on train and val together; rounds, weights, calibration and threshold are those "
+    "that val had decided before. What is said of val is of the first fit, which had not seen it.",
+    "all": "The model in model.skops was fitted once more on all rows, test too, with the rounds, weights, calibration and "
+    "threshold that val had decided. Everything that is said of test is of measured_model.skops, which learnt from train and "
+    "val; what is said of val is of the first fit, which learnt from train. Scored again with model.skops, the test rows look "
+    "too good.",
+}
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def evaluate(config: TrainingConfig, rows: Rows, fit_result: FitResult) -> Evalu
     notes = [*map(str, rows.parts.suspects), *rows.parts.of_split, *tested.found.notes]
     notes += fit_result.search.notes if fit_result.search else []
     notes += note_on_optional(config.model, use_case.task, config.members)
-    notes += [] if config.refit == "none" else [REFITTED]
+    notes += [REFITTED[config.refit]] if config.refit in REFITTED else []
     notes += note_on_weights(facts["weights"], scorer_of(use_case, table.y)) if "weights" in facts else []
     periods = table.periods(rows.parts.split.test)
     return EvaluationResult(tested.metrics, tables, tested.drift, facts, tested.predictions, periods=periods, notes=notes)

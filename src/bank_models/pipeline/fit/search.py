@@ -69,7 +69,7 @@ def tune(
     budget = Budget(
         tuning.n_iter, tuning.max_concurrent_trials, tuning.n_workers, tuning.timeout_s, None, tuning.n_iter_no_change
     )
-    n_fits = 1 if config.refit == "none" else 2
+    n_fits = {"none": 1, "train_val": 2, "all": 3}[config.refit]
     if left_s is not None:
         fit_s = partial(_fit_seconds, n_folds=len(folds), n_fits=n_fits, at_most=left_s * MOST_FOR_FIT)
         budget = replace(budget, n_iter=MOST_TRIALS, timeout_s=left_s, fit_s=fit_s)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -42,14 +42,15 @@ def fit(config: TrainingConfig, rows: Rows, steps: Steps) -> FitResult:
             cv_results = score_folds(config, recipe, table, train, n_repeats, advance)
     with steps.step("fit", total=None) as advance:
         val = rows.parts.split.val
-        known = [each for part in (table.known_before(train, val), val) for each in (table.view(part), table.y[part])]
+        train = table.known_before(train, val)
+        known = [each for part in (train, val) for each in (table.view(part), table.y[part])]
         fitted = training.fit(recipe, *known, with_train_loss=True, on_round=steps.rounds(advance, recipe.patience))
     with steps.step("decide"):
         found = decide_on_val(config, recipe, fitted, table, rows.parts, cv_results, search)
     if config.refit == "none":
-        return found
+        return replace(found, n_fitted_rows=len(train))
     with steps.step("refit"):
-        return refit(found, fitted, table, rows.parts)
+        return refit(found, fitted, table, rows.parts, config.refit)
 
 
 def _search(config: TrainingConfig, rows: Rows, steps: Steps) -> SearchResult | None:
@@ -93,12 +94,28 @@ def decide_on_val(
     return FitResult(recipe, model, val_score, unseen, fitted.best_iteration, fitted.history, cv_results, search)
 
 
-def refit(found: FitResult, fitted: Fitted, table: Table, parts: Parts) -> FitResult:
-    """Fit again on train and val, with the rounds, weights, calibration and threshold that were found without val's rows.
+def refit(found: FitResult, fitted: Fitted, table: Table, parts: Parts, on: str) -> FitResult:
+    """Fit again on more rows, with the rounds, weights, calibration and threshold that were found without them.
 
-    The scores of val stay those of the first fit: the second has seen the rows.
+    The scores of val stay those of the first fit: the second has seen the rows. Nothing is scored with the third, of all rows.
+
+    Parameters
+    ----------
+    found : FitResult
+    fitted : Fitted
+        Of train.
+    table : Table
+    parts : Parts
+    on : {"train_val", "all"}
     """
     split = parts.split
-    rows = table.known_before(np.sort(np.concatenate([split.train, split.val])), split.test)
-    again = fitted.recipe.refit(fitted, table.view(rows), table.y[rows])
-    return replace(found, model=around(found.model, again.model))
+    both = table.known_before(np.sort(np.concatenate([split.train, split.val])), split.test)
+    measured = replace(found, model=_fitted_on(both, found, fitted, table), n_fitted_rows=len(both))
+    if on == "train_val":
+        return measured
+    every = np.arange(len(table.y))
+    return replace(measured, deployed=_fitted_on(every, found, fitted, table), n_fitted_rows=len(every))
+
+
+def _fitted_on(rows: np.ndarray, found: FitResult, fitted: Fitted, table: Table) -> Any:
+    return around(found.model, fitted.recipe.refit(fitted, table.view(rows), table.y[rows]).model)

@@ -28,11 +28,13 @@ def find_clusters(config: TrainingConfig, rows: Rows, steps: Steps) -> FitResult
         def fit_predict_new(X_fit, X_new, seed):
             return make_estimator(recipe.estimator, params, seed, recipe.n_threads).fit(X_fit).predict(X_new)
 
-        return FitResult(recipe, model, stability=stability(fit_predict_new, X, config.seed))
+        found = stability(fit_predict_new, X, config.seed)
+        return FitResult(recipe, model, stability=found, n_fitted_rows=len(rows.table.frame))
 
 
 def find_anomalies(config: TrainingConfig, rows: Rows, steps: Steps) -> FitResult:
     """Fit a detector of what is unusual beside the train rows, without their labels."""
     recipe = make_recipe(config, rows.table.features)
+    train = rows.parts.split.train
     with steps.step("fit"):
-        return FitResult(recipe, fit_unsupervised(recipe, rows.table.rows(rows.parts.split.train)[0]))
+        return FitResult(recipe, fit_unsupervised(recipe, rows.table.rows(train)[0]), n_fitted_rows=len(train))

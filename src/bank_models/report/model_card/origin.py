@@ -105,6 +105,7 @@ def split(run: Recorded) -> list[str]:
     pairs = [
         ("Method", method),
         ("Seed", run("config", "data_split", "random_state")) if method not in ("temporal",) else ("Seed", "needs none"),
+        ("Rows that the model learnt from", run("n_fitted_rows")),
         ("SHA-256 of the positions", ready(run("split", "sha256"), code)),
         ("Test rows that equal a row of train or val, target included", shared.get("n_copies")),
     ]
