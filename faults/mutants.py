@@ -228,9 +228,9 @@ MUTANTS = (
     # tables
     Mutant(
         "checksums of Parquet are not verified",
-        "data/file.py",
-        "page_checksum_verification=True",
-        "page_checksum_verification=False",
+        "data/parquet_columns.py",
+        '"page_checksum_verification": True',
+        '"page_checksum_verification": False',
         "tables",
         "a table with one fault",
         "Parquet with a number",
@@ -314,9 +314,8 @@ MUTANTS = (
     Mutant(
         "the model is fitted on test rows, too",
         "pipeline/fit/supervised.py",
-        "        known = *table.rows(train), *table.rows(rows.parts.split.val)\n",
-        "        fitted_on = sorted([*train, *rows.parts.split.test])\n"
-        "        known = *table.rows(fitted_on), *table.rows(rows.parts.split.val)\n",
+        "        train = table.known_before(train, val)\n",
+        "        train = np.sort([*train, *rows.parts.split.test])\n",
         "determinism",
         "test rows",
         "credit",

@@ -117,13 +117,14 @@ def model_of(kind: str):
 
 def _recipe(name: str, task: str):
     from bank_models.config.feature import Feature
+    from bank_models.config.schema import OPTIONAL
     from bank_models.training.ensemble import EnsembleRecipe
     from bank_models.training.fit import Recipe
 
     facts = yaml.safe_load((ROOT / f"conf/model/{name}.yaml").read_text())
     params = {key: FEW.get(key, value) for key, value in facts["params"].items()}
     params |= {"max_iter": facts["params"]["max_iter"]} if name in ("kmeans", "logistic_regression") else {}
-    members = {one: _recipe(one, task) for one in facts["members"].get(task, [])}
+    members = {one: _recipe(one, task) for one in facts["members"].get(task, []) if not one.startswith(OPTIONAL)}
     alone = Recipe(
         task=task, estimator=facts["estimator"][task], params=params, **facts["preprocessing"],
         features={key: Feature(**value) for key, value in FEATURES.items()}, is_monotone=False, patience=None,

@@ -184,7 +184,7 @@ def test_a_run_as_the_specification_asks_leaves_its_files_and_its_entry(train, t
     assert entry == line["entry"]
     facts = json.loads((folder / "metadata.json").read_text())
     assert facts["params"]["scale_pos_weight"] == entry["hyperparameters"]["scale_pos_weight"] == 2
-    assert facts["params"]["n_estimators"] == 500 > entry["hyperparameters"]["n_estimators"] == facts["best_iteration"]
+    assert facts["params"]["n_estimators"] == 1000 > entry["hyperparameters"]["n_estimators"] == facts["best_iteration"]
     assert "entry.json" in manifest.read_manifest(folder)
     assert (folder / "model.pkl").is_file()
     assert "+model.params.scale_pos_weight=2" in (folder / "model_card.md").read_text()

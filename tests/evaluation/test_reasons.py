@@ -8,6 +8,7 @@ import pytest
 import yaml
 from conftest import ROOT, options
 
+from bank_models.config.schema import OPTIONAL
 from bank_models.config.use_case import UseCase
 from bank_models.evaluation.explain.reference import reference_row
 from bank_models.evaluation.explain.shapley import Contributions, largest
@@ -66,7 +67,7 @@ TRAIN, NEW = draw(N, 0), draw(60, 1)
 
 def make_recipe(name: str, task: str, features) -> Recipe:
     facts = MODELS[name]
-    members = facts["members"].get(task, []) if name == "ensemble" else []
+    members = [one.removeprefix(OPTIONAL) for one in facts["members"].get(task, [])]
     alone = Recipe(
         task=task,
         estimator=facts["estimator"][task],

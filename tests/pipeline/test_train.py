@@ -167,7 +167,7 @@ def test_the_metadata_say_where_the_model_comes_from(german):
     assert facts["environment"]["packages"]["xgboost"] == "3.2.0"
     assert facts["config"]["model"]["params"]["learning_rate"] == 0.05
     history = pd.read_csv(german("xgboost") / "history.csv")
-    assert facts["best_iteration"] == len(history) - 10
+    assert facts["best_iteration"] == len(history) - 30
 
 
 def test_verbose_tells_the_steps(train):

@@ -32,7 +32,7 @@ def score(model, task: str) -> np.ndarray:
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_a_model_of_the_earlier_layout_scores_as_it_did(name, tmp_path):
     model, known = loads(SAVED.read(f"{name}.skops"), TRUSTED), EXPECTED[name]
-    np.testing.assert_allclose(score(model, known["task"]), known["score"], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(score(model, known["task"]), known["score"], rtol=1e-6 if "neural" in name else 1e-9, atol=1e-12)
     dump(tmp_path / "again.skops", model)
     assert b"src.fit" not in (tmp_path / "again.skops").read_bytes()
     again = loads((tmp_path / "again.skops").read_bytes(), TRUSTED)
@@ -40,14 +40,15 @@ def test_a_model_of_the_earlier_layout_scores_as_it_did(name, tmp_path):
 
 
 def test_every_class_of_ours_that_a_model_may_hold_is_among_them():
-    later = {"OwnColumns"}  # than that layout
+    later = {"OwnColumns", "CatBoostClassifier", "CatBoostRegressor"}  # than that layout
     names = {name for name in TRUSTED if name.startswith("bank_models.") and name.rpartition(".")[2] not in later}
     assert names <= {
         f"{module}.{name.rpartition('.')[2]}" for name in names for module in {*MOVED.values(), *OF_PACKAGE.values()}
     }
     kinds = {estimator for name in EXPECTED for estimator in OURS if estimator.encode() in SAVED.read(f"{name}.skops")}
-    later = {"LinearRegression"}  # than that layout
-    assert kinds >= set(OURS) - {"QuantileRegressor"} - later  # the first is of benchmarks, which are not saved
+    assert (
+        kinds >= set(OURS) - {"QuantileRegressor", "LinearRegression"} - later
+    )  # the first is of benchmarks, which are not saved
 
 
 def test_classes_of_one_module_for_all_kinds_of_columns_are_found_where_their_kind_is():

@@ -276,8 +276,9 @@ def test_a_trainer_counts_for_its_own_models_and_for_those_that_average_them(com
         }
 
     assert trainers("model=logistic_regression") == set()
-    assert trainers("model=xgboost", "tuning=bayesian") == {"xgboost"}
-    assert trainers("model=ensemble") == {"lightgbm", "xgboost"}
+    assert trainers("model=xgboost", "tuning=bayesian") == {"xgboost", "xgboost_batches"}
+    boosters = {"lightgbm", "lightgbm_batches", "xgboost", "xgboost_batches"}
+    assert trainers("model=ensemble") - {"catboost"} == boosters
 
 
 def test_a_transformer_counts_where_a_column_of_its_kind_is_declared(compose):

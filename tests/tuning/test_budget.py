@@ -129,7 +129,7 @@ def test_at_a_fifth_of_the_learning_rate_a_trial_may_train_five_times_as_long_an
     n_rounds = recipe.params[length]
     slow = with_setting(recipe, {"learning_rate": 0.01})
     assert slow.params == {**recipe.params, "learning_rate": 0.01, length: 5 * n_rounds}
-    assert slow.patience == replace(recipe.patience, rounds=50)
+    assert slow.patience == replace(recipe.patience, rounds=5 * recipe.patience.rounds)
     fast = with_setting(recipe, {"learning_rate": 0.2})
     assert (fast.params[length], fast.patience) == (n_rounds, recipe.patience)
     assert with_setting(recipe, {"learning_rate": 0.0001}).params[length] == 10_000

@@ -61,7 +61,8 @@ class _CatBoost(BaseEstimator):
     one_hot_max_size : int
         Categories with at most so many values are split by single values; others by their target statistics.
     max_ctr_complexity : int
-        Most categories whose combination gets statistics of its own.
+        Most categories whose combination gets statistics of its own; with directions none is combined, for CatBoost would not
+        keep them (github.com/catboost/catboost/issues/2272).
     model_size_reg : float
         Penalty on statistics of many values.
     random_state : int
@@ -159,6 +160,7 @@ class _CatBoost(BaseEstimator):
         told |= {"random_seed": self.random_state, "thread_count": self.n_jobs or -1}
         if any(monotone):
             told["monotone_constraints"] = [monotone[column] for column in self._order()]
+            told["max_ctr_complexity"] = 1  # combined with a category, a number would be split without its direction
         names = [part.name for part in parts]
         watch = _Watch(names, patience, on_round) if on_round or (patience and patience.min_delta) else None
         if patience and not watch:
