@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bank_models.metrics.figures import figure
-from bank_models.metrics.names import as_score, is_loss
+from bank_models.metrics.names import is_loss
 from bank_models.metrics.scorer import Scorer
 from bank_models.models.latency import comparisons
 from bank_models.runtime.notebook import Shown
@@ -210,12 +210,11 @@ def _weights(
 ) -> tuple[dict[str, float], float]:
     """Weights of trials in an average of their predictions for held-out rows, and its metric.
 
-    All weight goes to the best one if no average does better over the folds. Where the fit must end in `fit_s`, there are as
-    few members as that takes.
+    The average is taken even where its metric is below that of the best trial: a maximum over trials is too good. Where the fit
+    must end in `fit_s`, there are as few members as that takes.
     """
     whole = {_name(trial): trial for trial in whole_trials(history.trials)}
     folds = next(iter(history.candidates.values())).folds
-    predictions = {name: history.predictions(trial) for name, trial in whole.items()}
     stacked = {name: history.stacked(trial) for name, trial in whole.items()}
     y_true = np.concatenate([fold.y_held_out for fold in folds])
     weight = np.concatenate([fold.units.weight for fold in folds]) if recipe.weight_column else None
@@ -224,16 +223,8 @@ def _weights(
     while not weights or (n_members and fit_seconds([whole[one] for one in weights], len(folds)) > most_s):
         weights = greedy_weights(stacked, y_true, recipe.loss, average.n_picks, recipe.quantile, n_members, weight, latency)
         n_members = min(n_members, len(weights)) - 1
-
-    def value_of(weighted: dict[str, float]) -> float:
-        means = [sum(weight * predictions[name][i] for name, weight in weighted.items()) for i in range(len(folds))]
-        return float(np.mean([value_on(recipe, scorer, fold, mean) for fold, mean in zip(folds, means, strict=True)]))
-
-    single = {_name(best_trial(history.trials)): 1.0}
-    if latency and latency.of_model[next(iter(single))] > latency.most:
-        return weights, value_of(weights)
-    chosen = max((single, weights), key=lambda one: as_score(scorer.metric, value_of(one)))
-    return chosen, value_of(chosen)
+    means = [sum(share * history.predictions(whole[name])[i] for name, share in weights.items()) for i in range(len(folds))]
+    return weights, float(np.mean([value_on(recipe, scorer, fold, mean) for fold, mean in zip(folds, means, strict=True)]))
 
 
 def _latency(history: SearchHistory, whole: Mapping[str, Trial], ratio: float | None, y) -> Latency | None:
