@@ -323,6 +323,7 @@ def test_repeats_are_drawn_as_scikit_learn_draws_them(method, reference):
 )
 def test_small_tables_are_repeated_unless_asked_otherwise_or_the_order_is_one(n_repeats, n_rows, n_features, shuffle, expected):
     assert n_repeats_of(n_repeats, n_rows, n_features, shuffle) == expected
+    assert n_repeats_of(n_repeats, n_rows, n_features, shuffle, is_average=True) == (1 if n_repeats is None else expected)
 
 
 def test_a_class_with_fewer_members_than_folds_is_refused_with_a_number_that_works():

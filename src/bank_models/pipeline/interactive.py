@@ -153,7 +153,9 @@ def cross_validate(recipe: Recipe, table: Table, parts: Parts, config: TrainingC
     from bank_models.pipeline.fit.folds import score_folds
     from bank_models.training.repeats import n_repeats_of
 
-    n_repeats = n_repeats_of(config.cv.n_repeats, len(table.frame), len(table.features), config.cv.shuffle)
+    n_repeats = n_repeats_of(
+        config.cv.n_repeats, len(table.frame), len(table.features), config.cv.shuffle, bool(recipe.members)
+    )
     return score_folds(config, recipe, table, parts.split.train, n_repeats, lambda: None)
 
 

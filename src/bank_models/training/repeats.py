@@ -9,7 +9,7 @@ FEW_CELLS = 500_000  # rows times features: with more, 25 fits take minutes
 N_REPEATS = 5  # draws of the folds with few rows
 
 
-def n_repeats_of(n_repeats: int | None, n_rows: int, n_features: int, shuffle: bool) -> int:
+def n_repeats_of(n_repeats: int | None, n_rows: int, n_features: int, shuffle: bool, is_average: bool = False) -> int:
     """How often folds are drawn and scored: as often as asked, or several times if rows are few and the draw is random.
 
     Parameters
@@ -19,10 +19,12 @@ def n_repeats_of(n_repeats: int | None, n_rows: int, n_features: int, shuffle: b
         Of the whole table.
     shuffle : bool
         Whether another draw gives other folds.
+    is_average : bool
+        Of several models, which are weighted by folds of their own: 25 fits of it are hundreds of theirs.
     """
     if not shuffle:
         return 1
-    is_small = n_rows < FEW_ROWS and n_rows * n_features <= FEW_CELLS
+    is_small = n_rows < FEW_ROWS and n_rows * n_features <= FEW_CELLS and not is_average
     return n_repeats or (N_REPEATS if is_small else 1)
 
 

@@ -35,7 +35,9 @@ def fit(config: TrainingConfig, rows: Rows, steps: Steps) -> FitResult:
     table, train = rows.table, rows.parts.split.train
     recipe, search = make_recipe(config, table.features), _search(config, rows, steps)
     recipe = search.applied_to(recipe) if search else recipe
-    n_repeats = n_repeats_of(config.cv.n_repeats, len(table.frame), len(table.features), config.cv.shuffle)
+    n_repeats = n_repeats_of(
+        config.cv.n_repeats, len(table.frame), len(table.features), config.cv.shuffle, bool(recipe.members)
+    )
     cv_results = pd.DataFrame()
     if not config.budget:
         with steps.step("cross-validate", total=config.cv.n_folds * n_repeats) as advance:
