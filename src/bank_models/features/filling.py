@@ -33,23 +33,31 @@ def make_filler(step: ColumnTransformer, frame: pd.DataFrame) -> Callable[[np.nd
     callable
         Takes positions in the frame.
     """
-    fills, width = [], 0
+    fills: list[tuple[int, Fill]] = []  # how many columns of the matrix, and what fills them
     for kind, fitted, names in step.transformers_:
         if kind == "remainder" or not len(names):
             continue
         found = [_fill_of(frame[name], numbers_of) for name, numbers_of in _columns_of(fitted, names)]
-        if not found or None in found:
-            return lambda rows: step.transform(frame.iloc[rows])
-        fills += found
-        width += len(found)
+        fills += [(1, fill) for fill in found] if found and None not in found else [_fill_at_once(fitted, frame[list(names)])]
+    width = sum(n_columns for n_columns, _ in fills)
 
     def filled(rows: np.ndarray) -> np.ndarray:
-        matrix = np.empty((len(rows), width), dtype="float32")
-        for place, fill in enumerate(fills):
-            fill(matrix[:, place], rows)
+        matrix, first = np.empty((len(rows), width), dtype="float32"), 0
+        for n_columns, fill in fills:
+            fill(matrix[:, first] if n_columns == 1 else matrix[:, first : first + n_columns], rows)
+            first += n_columns
         return matrix
 
     return filled
+
+
+def _fill_at_once(fitted, columns: pd.DataFrame) -> tuple[int, Fill]:
+    """What puts rows of several columns through their step, such as dates, and how many columns it gives."""
+
+    def fill(place: np.ndarray, rows: np.ndarray) -> None:
+        np.copyto(place, fitted.transform(columns.iloc[rows]).reshape(place.shape))
+
+    return fitted.transform(columns.iloc[:1]).shape[1], fill
 
 
 def _columns_of(fitted, names) -> list[tuple[str, NumbersOf | None]]:
