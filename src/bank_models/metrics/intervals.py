@@ -360,10 +360,9 @@ def _freedom(sums: np.ndarray) -> float:
 
 def _fourth_power(sums: np.ndarray, centred: np.ndarray) -> np.ndarray:
     """Of each centred value; of all that were 0 once, for a slice's influence is 0 in most rows and powers are slow."""
-    others = np.flatnonzero(sums)
-    powers = np.append(centred[others], -sums.mean()) ** 4
+    powers = np.append(centred[sums != 0], -sums.mean()) ** 4
     found = np.full(len(sums), powers[-1])
-    found[others] = powers[:-1]
+    found[sums != 0] = powers[:-1]
     return found
 
 
