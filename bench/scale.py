@@ -4,6 +4,7 @@
 
 A table of 44 columns and a yes/no target is drawn, a row group at a time. Ours is the whole command, `python -m src.train`
 with a use case of its own; the bare script reads, splits, fits with the same parameters, scores and computes the same metrics.
+Both fit once: ours with `refit=none`, since the bare script does not fit again on train and val.
 Each is a process of its own, ours and the bare one in turn. `--held` runs ours with all columns in memory as well. `--score`
 also scores the table, as a folder of Parquet files, with the model of the run.
 
@@ -146,7 +147,7 @@ def commands(folder: Path, args: argparse.Namespace) -> Iterator[tuple[str, list
     yield "bare", ["bench/bare_xgboost.py", str(path), "target", json.dumps(params), json.dumps(never), "none"]
     ours = ["-m", "src.train", f"--config-dir={folder}/conf", "use_case=scale", "data_source=file"]
     ours += [f"data_source.path={path}", "cv=none", "early_stopping=none", f"model.params.n_estimators={args.rounds}"]
-    ours += ["registry=none", "tracking=none", f"hydra.run.dir={run_dir}"]
+    ours += ["registry=none", "tracking=none", "refit=none", f"hydra.run.dir={run_dir}"]
     yield "ours", ours
     if args.held:
         yield "held", [*ours, "memory_budget=1000GB"]

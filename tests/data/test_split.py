@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.model_selection import train_test_split
 
-from bank_models.data.split import row_keys, split
+from bank_models.data.split import n_among, row_keys, split
 from bank_models.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -103,3 +103,10 @@ def test_a_hashed_split_keeps_its_ratios_and_its_groups_together():
 def test_a_split_of_numbers_needs_no_classes():
     parts = cut("random", y=RNG.normal(size=1000), task="regression")
     assert len(parts.train) == 800
+
+
+def test_rows_of_test_that_stand_elsewhere_too_are_counted_as_often_as_they_occur():
+    rng = np.random.default_rng(0)
+    hashes, others = rng.integers(0, 500, 300).astype("uint64"), rng.integers(0, 500, 400).astype("uint64")
+    assert n_among(hashes, others) == np.isin(hashes, others).sum() > 0
+    assert n_among(hashes, others[:0]) == 0

@@ -97,3 +97,12 @@ def test_floors_are_the_worse_end_of_the_interval_and_as_far_again():
 def test_a_model_no_better_than_its_baseline_is_never_kept():
     wide = {"test_roc_auc": 0.8, "test_roc_auc_ci_low": 0.6, "test_roc_auc_ci_high": 0.9, "baseline_roc_auc": 0.5}
     assert floors("roc_auc", wide)["act"] == 0.5
+
+
+@pytest.mark.parametrize("values", [[0.0, -0.0, 1.0], range(7), [5], [1, 1, 1, 2], [2.5, np.nan, 2.5], np.arange(1000) % 13])
+def test_counted_bins_are_those_that_every_value_falls_into(values):
+    column = pd.Series(np.random.default_rng(0).permutation(np.asarray(values, dtype="float32")))
+    found = describe(column)
+    bins = np.searchsorted(found["edges"], column.dropna().to_numpy(dtype="float64"), side="left")
+    counts = np.bincount(bins, minlength=len(found["edges"]) + 1)
+    assert found["shares"] == [count / len(column) for count in counts]

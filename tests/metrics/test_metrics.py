@@ -32,6 +32,17 @@ Y = (RNG.random(400) < 0.3).astype(int)
 SCORE = np.clip(np.round(0.3 + 0.25 * Y + 0.2 * RNG.normal(size=400), 2), 0, 1)  # two digits: many ties
 
 
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+@pytest.mark.parametrize("digits", [1, 2, 9])
+@pytest.mark.parametrize("n_rows", [2, 3, 30, 3_000])
+def test_roc_auc_is_scikit_learns_to_the_last_bit(n_rows, digits, kind):
+    rng = np.random.default_rng([n_rows, digits])
+    y = (rng.random(n_rows) < 0.3).astype("int8")
+    y[:2] = 0, 1
+    score = np.round(rng.random(n_rows) * 0.7 + 0.3 * y, digits).astype(kind)
+    assert compute(["roc_auc"], y, decide("binary", score, 0.5)) == {"roc_auc": sk.roc_auc_score(y, score)}
+
+
 def test_metrics_of_a_case_worked_by_hand():
     y, score = np.array([1, 1, 0, 0, 0]), np.array([0.9, 0.4, 0.6, 0.2, 0.1])  # one caught, one missed, one false alert
     names = ["accuracy", "precision", "recall", "f1", "specificity", "roc_auc"]

@@ -10,6 +10,8 @@ from bank_models.config.feature import Feature
 from bank_models.data import view
 from bank_models.data.view import View
 from bank_models.errors import DataError
+from bank_models.features.filling import make_filler
+from bank_models.features.preprocessing import make_features
 from bank_models.models.early_stopping import Patience
 from bank_models.models.wrappers import predict_score
 from bank_models.training import batches
@@ -71,6 +73,17 @@ def test_a_model_of_batches_is_that_of_all_rows_at_once(in_small_batches, estima
         predict_score(one.model, rows, task) for one, rows in ((in_batches, View(FRAME, VAL)), (at_once, FRAME.iloc[VAL]))
     ]
     assert np.array_equal(*scores)
+
+
+@pytest.mark.parametrize("names", [["income", "age", "country"], ["age", "flag", "exposure"], ["country"], list(FEATURES)])
+def test_a_matrix_that_is_filled_column_by_column_is_that_of_its_step(names):
+    kinds = {"flag": Feature(type="bool"), "exposure": Feature(type="float"), **FEATURES}
+    frame = FRAME.assign(flag=FRAME["age"] > 40)
+    step = make_features({name: kinds[name] for name in names}, None, None, "native").fit(frame[frame["country"] != "DE"])
+    filled, expected = make_filler(step, frame)(TRAIN[:700]), step.transform(frame.iloc[TRAIN[:700]])
+    assert filled.dtype == expected.dtype == "float32"
+    np.testing.assert_array_equal(filled, expected)
+    assert "country" not in names or np.isnan(filled).any()  # of the country that was not seen in fitting
 
 
 def test_few_rows_tell_every_category_wherever_its_only_row_lies():

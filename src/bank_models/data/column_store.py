@@ -23,6 +23,7 @@ from bank_models.errors import DataError
 Keep = Callable[[pd.Series], pd.Series]
 BYTES_PER_CELL = 4  # of a number as models read it
 ALIGNMENT = 64
+WRITTEN_AT_ONCE = 1 << 16  # bytes: the system keeps what is written at once together, and maps all of it for a look at a cell
 SPARE = 16  # what a file may grow to, as a multiple of the table: columns are kept as read, and again if they change
 _maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
@@ -113,6 +114,6 @@ class _File:
     def _kept(self, values: np.ndarray) -> np.ndarray:
         place, raw, written = self._end, memoryview(np.ascontiguousarray(values).view("uint8")), 0
         while written < len(raw):
-            written += os.pwrite(self._file.fileno(), raw[written:], place + written)
+            written += os.pwrite(self._file.fileno(), raw[written : written + WRITTEN_AT_ONCE], place + written)
         self._end = -(-(place + len(raw)) // ALIGNMENT) * ALIGNMENT
         return np.frombuffer(self._map, dtype=values.dtype, count=len(values), offset=place)

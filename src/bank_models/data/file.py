@@ -34,6 +34,7 @@ from bank_models.data.table_schema import TableSchema
 from bank_models.data.target import as_zero_and_one, convert_target, target_fault
 from bank_models.errors import DataError, at_most
 from bank_models.runtime import memory
+from bank_models.runtime.threads import ahead
 
 MEMORY_PER_CELL = 20
 SAMPLE_BYTES = 1 << 20
@@ -113,8 +114,7 @@ def _read_parquet(
             keep = column_store.on_disk(path, source.n_rows, len(types))
         else:
             opening.check_memory(path, source.n_rows * len(types) * column_store.BYTES_PER_CELL)
-        for names in source.pieces(list(types)):
-            table = source.read(names, types)
+        for names, table in ahead((names, source.read(names, types)) for names in source.pieces(list(types))):
             table = reading.cells(table, types) if is_folder else table
             spelled = [name for name in names if is_folder and pa.types.is_string(table[name].type)]
             frame = to_frame(table, types, as_text=spelled)

@@ -22,6 +22,7 @@ from bank_models.errors import DataError
 
 AT_ONCE = 1 << 24  # bytes of memory that columns may take which are read together
 START_BYTES = 1 << 12
+BUFFER_BYTES = 1 << 20
 
 
 class ParquetFile:
@@ -103,6 +104,7 @@ class ParquetFolder:
         import pyarrow.dataset as dataset
 
         self._folder, self._parts = folder, table_files.parts_of(Path(folder))
+        self._keys_of = dataset.get_partition_keys
         read = dataset.ParquetFragmentScanOptions(
             use_buffered_stream=True,
             pre_buffer=False,  # which would hold whole files
@@ -126,14 +128,27 @@ class ParquetFolder:
         return digest.hexdigest()
 
     def batches(self, names: list[str], batch_rows: int) -> Iterator[pa.Table]:
-        """Some columns, a number of rows at a time."""
+        """Some columns, a number of rows at a time; a scan of the folder would read ten times as many ahead."""
         with table_files.explained(self._folder):
-            found = self._found.to_batches(
-                columns=names, batch_size=batch_rows, use_threads=False, batch_readahead=1, fragment_readahead=1
-            )
-            for batch in filter(len, found):
-                batch.validate(full=True)
-                yield table_files.plain(pa.Table.from_batches([batch]))
+            for part in self._found.get_fragments():
+                with opening.open_file(Path(part.path)) as opened:
+                    file = pq.ParquetFile(opened, buffer_size=BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True)
+                    in_file = [name for name in file.schema_arrow.names if name in names] or file.schema_arrow.names[:1]
+                    for batch in filter(len, file.iter_batches(batch_rows, columns=in_file, use_threads=False)):
+                        batch.validate(full=True)
+                        yield table_files.plain(self._completed(batch, names, self._keys_of(part.partition_expression)))
+
+    def _completed(self, batch: pa.RecordBatch, names: list[str], keys: dict[str, object]) -> pa.Table:
+        """Columns in the types of the folder: those of its folders' names, and those that a file lacks, too."""
+        columns, n_rows = {}, len(batch)
+        for name in names:
+            kind = self._found.schema.field(name).type
+            kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+            if name in keys:
+                columns[name] = pa.repeat(pa.scalar(keys[name], kind), n_rows)
+            else:
+                columns[name] = batch[name].cast(kind) if name in batch.schema.names else pa.nulls(n_rows, kind)
+        return pa.table(columns)
 
     def pieces(self, names: list[str]) -> Iterator[list[str]]:
         """Columns that are read together."""

@@ -52,9 +52,15 @@ def _in_ascii(value: str) -> str:
     return shorten(value) if value.isascii() else ascii(value)[:40]
 
 
+def used_categories(column: pd.Series) -> list[str]:
+    """Categories that some row has, in their order."""
+    counts = np.bincount(column.cat.codes.to_numpy() + np.int64(1), minlength=len(column.cat.categories) + 1)
+    return list(column.cat.categories[counts[1:] > 0])
+
+
 def notes_on_spelling(column: pd.Series) -> list[str]:
     """What categories may mean that their spelling does not say."""
-    levels, first, notes = list(column.cat.remove_unused_categories().cat.categories), {}, []
+    levels, first, notes = used_categories(column), {}, []
     pairs = [(level, other) for level in levels if (other := first.setdefault(level.casefold(), level)) != level]
     if pairs:
         level, other = pairs[0]

@@ -64,12 +64,21 @@ def overlap(parts: Split, contents, y, times=None, groups=None) -> dict[str, obj
     whole = contents ^ pd.util.hash_array(np.asarray(y))
     of_test = None if groups is None else pd.unique(groups[parts.test])
     return {
-        "n_copies": int(np.isin(whole[parts.test], whole[seen]).sum()),
+        "n_copies": n_among(whole[parts.test], whole[seen]),
         "n_groups": None if groups is None else len(of_test),
         "n_groups_known": None if groups is None else int(np.isin(of_test, pd.unique(groups[seen])).sum()),
         "newest_train": None if times is None else str(pd.Timestamp(times[parts.train].max())),
         "oldest_test": None if times is None else str(pd.Timestamp(times[parts.test].min())),
     }
+
+
+def n_among(hashes: np.ndarray, others: np.ndarray) -> int:
+    """How many hashes are among others: both in order, a fraction of the time and memory of a table of them."""
+    if not len(others):
+        return 0
+    ordered, asked = np.sort(others), np.sort(hashes)
+    places = np.minimum(np.searchsorted(ordered, asked), len(ordered) - 1)
+    return int((ordered[places] == asked).sum())
 
 
 def split(
@@ -158,11 +167,10 @@ def shuffled(y, val_ratio: float, test_ratio: float, random_state: int, stratify
     Two cuts, as the specification makes them: first train from the rest, then val from test. Of rows with equal contents the
     first is drawn, and the others go with it.
     """
-    if contents is not None:
+    if contents is not None and has_copies(contents):
         _, first, copy_of = np.unique(contents, return_index=True, return_inverse=True)
-        if len(first) < len(y):
-            drawn = shuffled(np.asarray(y)[first], val_ratio, test_ratio, random_state, stratify)
-            return Split(*(np.flatnonzero(np.isin(copy_of, part)) for part in drawn.parts().values()))
+        drawn = shuffled(np.asarray(y)[first], val_ratio, test_ratio, random_state, stratify)
+        return Split(*(np.flatnonzero(np.isin(copy_of, part)) for part in drawn.parts().values()))
     rest_ratio = val_ratio + test_ratio
     try:
         train, rest = train_test_split(
@@ -178,6 +186,12 @@ def shuffled(y, val_ratio: float, test_ratio: float, random_state: int, stratify
             "so that every part has some of each class.\nBring more rows of that class."
         ) from error
     return Split(np.sort(train), np.sort(val), np.sort(test))
+
+
+def has_copies(hashes: np.ndarray) -> bool:
+    """Whether a hash occurs twice."""
+    ordered = np.sort(hashes)
+    return bool((ordered[1:] == ordered[:-1]).any())
 
 
 def temporal(times, val_ratio: float, test_ratio: float) -> Split:

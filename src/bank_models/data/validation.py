@@ -27,7 +27,7 @@ from bank_models.data.columns import (
 )
 from bank_models.data.fault import Fault
 from bank_models.data.repeats import note_on_repeats, repeated_rows
-from bank_models.data.spelling import look_alikes, notes_on_spelling
+from bank_models.data.spelling import look_alikes, notes_on_spelling, used_categories
 from bank_models.data.table_schema import TableSchema
 from bank_models.data.weights import as_weight
 from bank_models.errors import DataError, at_most
@@ -340,7 +340,7 @@ def _with_categories(table: pd.DataFrame, declared: Mapping[str, list[str] | Non
     changed = {}
     for name, categories in declared.items():
         column = table[name].cat
-        wanted = categories or sorted(column.remove_unused_categories().cat.categories)
+        wanted = categories or sorted(used_categories(table[name]))
         if list(column.categories) != wanted or column.ordered:
             changed[name] = keep(column.set_categories(wanted, ordered=False))
     return table.assign(**changed)

@@ -57,14 +57,27 @@ class View:
 
     def batches(self) -> Iterator[pd.DataFrame]:
         """The rows as frames of at most 32,768 rows, in order."""
-        for number in range(-(-len(self._rows) // BATCH_ROWS)):
+        for number in range(self.n_batches):
             yield self.batch(number)
 
     def batch(self, number: int) -> pd.DataFrame:
         """One of the batches, counted from 0."""
-        found = self._frame.iloc[self._rows[number * BATCH_ROWS : (number + 1) * BATCH_ROWS]]
+        found = self._frame.iloc[self.positions(number)]
         release()
         return found
+
+    def positions(self, number: int) -> np.ndarray:
+        """Where the rows of one of the batches stand in the frame."""
+        return self._rows[number * BATCH_ROWS : (number + 1) * BATCH_ROWS]
+
+    @property
+    def n_batches(self) -> int:
+        return -(-len(self._rows) // BATCH_ROWS)
+
+    @property
+    def whole(self) -> pd.DataFrame:
+        """The frame whose rows these are."""
+        return self._frame
 
     def to_frame(self) -> pd.DataFrame:
         """All rows, copied."""

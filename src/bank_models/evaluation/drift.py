@@ -69,12 +69,10 @@ def describe(column: pd.Series) -> dict[str, Any]:
         return described
     if kind == "category":
         described["categories"] = _frequent(column)
+        described["shares"] = _shares(described, column)
     else:
-        known = column.dropna().to_numpy()
-        places = np.maximum(len(known) * np.arange(1, N_BINS) // N_BINS - 1, 0)
-        known = np.partition(known, places) if len(known) else known
-        described["edges"] = [float(edge) for edge in np.unique(known[places])] if len(known) else []
-    described["shares"] = _shares(described, column)
+        described["edges"], counts = _deciles(column.dropna().to_numpy())
+        described["shares"] = [float(count / n_rows) for count in counts]
     used = sum(share > 0 for share in [*described["shares"], described["missing"]])
     chance_left = BY_CHANCE / (used - 1) - 1 / n_rows if used > 1 else None
     described["rows_needed"] = int(np.ceil(1 / chance_left)) if chance_left and chance_left > 0 else None
@@ -145,6 +143,20 @@ def kind_of(column: pd.Series) -> str:
     if column.dtype.kind == "M":
         return "date"
     return "number" if pd.api.types.is_numeric_dtype(column.dtype) else "text"
+
+
+def _deciles(known: np.ndarray) -> tuple[list[float], np.ndarray]:
+    """The distinct deciles of numbers, and how many numbers lie in each of the bins that they bound."""
+    n = len(known)
+    if not n:
+        return [], np.zeros(1, dtype="int64")
+    places = np.maximum(n * np.arange(1, N_BINS) // N_BINS - 1, 0)
+    parted = np.partition(known, places)
+    edges, first = np.unique(parted[places], return_index=True)
+    last = places[np.append(first[1:], len(places)) - 1]  # of the places with an edge's value
+    after = [np.sum(parted[place + 1 : end] == edge) for edge, place, end in zip(edges, last, [*last[1:], n], strict=True)]
+    up_to = last + 1 + np.array(after)
+    return [float(edge) for edge in edges], np.diff(up_to, prepend=0, append=n)
 
 
 def _frequent(column: pd.Series) -> list[str]:

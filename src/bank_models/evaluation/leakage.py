@@ -148,27 +148,23 @@ class _Judge:
         self.halves = [(np.flatnonzero(first), np.flatnonzero(~first)), (np.flatnonzero(~first), np.flatnonzero(first))]
         if self.is_class:
             labels = _common(y)
-            self.targets = [(y == label).astype("float64") for label in (labels[1:] if task == "binary" else labels)]
+            self.kinds = [~first + 2 * (y == label) for label in (labels[1:] if task == "binary" else labels)]
         else:
-            self.targets = [rankdata(y) / len(y)]  # of a skewed target a few values would decide
+            self.target = rankdata(y) / len(y)  # of a skewed target a few values would decide
         self.spread = _spread(y, self.is_class, n_columns)
 
     def value_of(self, codes: np.ndarray) -> float:
         """The metric of the predictions, both halves together."""
         n_codes = int(codes.max()) + 1
-        return float(
-            np.mean(
-                [np.mean([self._of_half(target, codes, n_codes, *half) for half in self.halves]) for target in self.targets]
-            )
-        )
-
-    def _of_half(self, target, codes, n_codes: int, known, judged) -> float:
-        mean = target[known].mean()
-        totals = np.bincount(codes[known], minlength=n_codes)
-        means = (np.bincount(codes[known], weights=target[known], minlength=n_codes) + mean) / (totals + 1)
-        predicted, true = means[codes[judged]], target[judged]
         if self.is_class:
-            return _area(true == 1, codes[judged], means, n_codes)
+            return float(np.mean([_mean_area(codes, kind, n_codes) for kind in self.kinds]))
+        return float(np.mean([self._of_half(codes, n_codes, *half) for half in self.halves]))
+
+    def _of_half(self, codes, n_codes: int, known, judged) -> float:
+        mean = self.target[known].mean()
+        totals = np.bincount(codes[known], minlength=n_codes)
+        means = (np.bincount(codes[known], weights=self.target[known], minlength=n_codes) + mean) / (totals + 1)
+        predicted, true = means[codes[judged]], self.target[judged]
         return 1 - np.sum((true - predicted) ** 2) / np.sum((true - true.mean()) ** 2)
 
     def is_suspicious(self, value: float) -> bool:
@@ -178,9 +174,20 @@ class _Judge:
         return value > limit and value - self.spread > (0.5 if self.is_class else 0.0)
 
 
-def _area(is_positive: np.ndarray, codes: np.ndarray, means: np.ndarray, n_codes: int) -> float:
+def _mean_area(codes: np.ndarray, kind: np.ndarray, n_codes: int) -> float:
+    """Mean ROC-AUC of each half's rates by code as scores of the other half; rows are counted once, by code, half and class."""
+    counts = np.bincount(4 * codes + kind, minlength=4 * n_codes).reshape(n_codes, 4)
+    positives, everybody = counts[:, 2:], counts[:, :2] + counts[:, 2:]
+    areas = []
+    for known, judged in ((0, 1), (1, 0)):
+        mean = positives[:, known].sum() / everybody[:, known].sum()
+        means = (positives[:, known] + mean) / (everybody[:, known] + 1)
+        areas.append(_area(positives[:, judged], everybody[:, judged], means))
+    return float(np.mean(areas))
+
+
+def _area(positives: np.ndarray, everybody: np.ndarray, means: np.ndarray) -> float:
     """ROC-AUC of the means as scores, by code instead of by row."""
-    positives, everybody = np.bincount(codes[is_positive], minlength=n_codes), np.bincount(codes, minlength=n_codes)
     order = np.argsort(means, kind="stable")
     tied = np.cumsum(np.append(False, np.diff(means[order]) > 0))
     of_positives = np.bincount(tied, weights=positives[order])

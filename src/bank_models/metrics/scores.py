@@ -13,6 +13,7 @@ from sklearn import metrics
 
 from bank_models.metrics import weighted
 from bank_models.metrics.names import METRICS, takes_weights
+from bank_models.metrics.ranking import roc_auc
 from bank_models.metrics.threshold import cheapest_class, choose
 
 ALERT_RATE = 0.01
@@ -266,7 +267,7 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
     "recall_macro": _averaged(metrics.recall_score),
     "f1_macro": _averaged(metrics.f1_score),
     "quadratic_kappa": lambda y, d, **weight: metrics.cohen_kappa_score(y, d, weights="quadratic", **weight),
-    "roc_auc": metrics.roc_auc_score,
+    "roc_auc": roc_auc,
     "average_precision": metrics.average_precision_score,
     "lift_at_10_percent": lift,
     "recall_at_1_percent_alerts": recall_at_alert_rate,

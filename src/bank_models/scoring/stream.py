@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from bank_models.data.batches import Batch, read_batches, to_frame
 from bank_models.errors import ConfigError, DataError, TrainingError
 from bank_models.evaluation.explain.shapley import RAW_SCORES
 from bank_models.files import folders, writing
+from bank_models.runtime.threads import ahead
 from bank_models.scoring.model import SCORES, ScoringModel
 from bank_models.scoring.statistics import Tally
 from bank_models.scoring.writer import TableWriter
@@ -83,7 +83,7 @@ def score_file(model: ScoringModel, job: Job, advance: Callable[[float], None] =
                 TableWriter(scores, job.output.name, _about(model), job.escape_formulas) as to_scores,
                 _rejects(rejected, job) as to_rejects,
             ):
-                for batch in _ahead(batches):
+                for batch in ahead(batches):
                     _score_batch(model, job, kinds, batch, tally, to_scores, to_rejects)
                     advance(batch.share_read)
             if rejected:
@@ -148,15 +148,6 @@ def _publish(staged: Path, path: Path) -> None:
 
 def _rejects(staged: Path | None, job: Job):
     return TableWriter(staged, job.rejects.name, {}, job.escape_formulas) if staged else contextlib.nullcontext()
-
-
-def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """Read the next batch while one is scored."""
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(next, batches, None)
-        while (batch := coming.result()) is not None:
-            coming = reader.submit(next, batches, None)
-            yield batch
 
 
 def _as_one(batches: Iterable[Batch]) -> Iterator[Batch]:

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
+from bank_models.data.column_store import release
 from bank_models.data.view import BATCH_ROWS, View, as_frame
+from bank_models.features.filling import make_filler
 
 if TYPE_CHECKING:
+    import pandas as pd
     from sklearn.compose import ColumnTransformer
 
 
@@ -33,22 +35,21 @@ class BatchedMatrix:
     batch_rows = BATCH_ROWS
 
     def __init__(self, features: ColumnTransformer, rows: View):
-        self._features, self._rows = features, rows
-        self.shape = len(rows), self._of(rows.iloc[:1]).shape[1]
+        self._rows, self._filled = rows, make_filler(features, rows.whole)
+        self.shape = len(rows), self._filled(rows.positions(0)[:1]).shape[1]
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def batches(self) -> Iterator[np.ndarray]:
         """Arrays of float32, in the order of the rows."""
-        return map(self._of, self._rows.batches())
+        return map(self.batch, range(self._rows.n_batches))
 
     def batch(self, number: int) -> np.ndarray:
         """One of the batches, counted from 0."""
-        return self._of(self._rows.batch(number))
-
-    def _of(self, frame: pd.DataFrame) -> np.ndarray:
-        return self._features.transform(frame)
+        matrix = self._filled(self._rows.positions(number))
+        release()
+        return matrix
 
 
 def matrix_of_rows(features: ColumnTransformer, rows: pd.DataFrame | View, in_batches: bool):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
@@ -41,10 +42,14 @@ def _usual(column: pd.Series, kind: str) -> Any:
         counts = column.value_counts(dropna=False)
         found = sorted(counts.index[counts == counts.max()], key=str)[0]
         return None if pd.isna(found) else str(found) if kind == "category" else bool(found)
-    middle = column.dropna().quantile(0.5, interpolation="lower")
-    if pd.isna(middle):
+    known = column.dropna()
+    if not len(known):
         return None
-    return middle.date().isoformat() if kind == "date" else int(middle) if kind == "int" else float(middle)
+    place = (len(known) - 1) // 2
+    if kind == "date":
+        return known.sort_values().iloc[place].date().isoformat()
+    middle = np.partition(known.to_numpy(), place)[place]
+    return int(middle) if kind == "int" else float(middle)
 
 
 def _column(value: Any, kind: str):

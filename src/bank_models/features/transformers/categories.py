@@ -43,17 +43,26 @@ class CategoryCodes(TransformerMixin, BaseEstimator):
     def transform(self, X):
         matrix = np.empty(X.shape, dtype=np.float32)
         for place, known in enumerate(self.categories_):
-            matrix[:, place] = _codes(X.iloc[:, place], pd.Index(known))
-        matrix[matrix < 0] = self.unknown
+            column = X.iloc[:, place]
+            if isinstance(column.dtype, pd.CategoricalDtype):
+                matrix[:, place] = self.numbers_of(place, column)[column.cat.codes.to_numpy()]
+            else:
+                codes = pd.Index(known).get_indexer(column.astype(object))
+                matrix[:, place] = np.where(codes < 0, self.unknown, codes)
         return matrix
 
+    def numbers_of(self, place: int, column: pd.Series) -> np.ndarray:
+        """What each category of a column becomes, by its code; the last is for a missing value, whose code is -1.
 
-def _codes(column: pd.Series, known: pd.Index) -> np.ndarray:
-    """Position of each value among the known ones, -1 where it is missing or not among them."""
-    if not isinstance(column.dtype, pd.CategoricalDtype):
-        return known.get_indexer(column.astype(object))
-    of_category = known.get_indexer(column.cat.categories.astype(object))
-    return np.append(of_category, -1)[column.cat.codes.to_numpy()]
+        Parameters
+        ----------
+        place : int
+            Of the column among those that were fitted.
+        column : Series of categories
+        """
+        known = {value: number for number, value in enumerate(self.categories_[place])}
+        numbers = [known.get(value, self.unknown) for value in column.cat.categories]
+        return np.array([*numbers, self.unknown], dtype=np.float32)
 
 
 class CategoryEncoder(TransformerMixin, BaseEstimator):

@@ -19,6 +19,7 @@ from bank_models.metrics.scores import FUNCTIONS, decide
 from bank_models.models.wrappers import predict_score
 from bank_models.pipeline.evaluate.evaluation_result import EvaluationResult, facts_of_parts
 from bank_models.runs import writer
+from bank_models.runtime.threads import beside
 from bank_models.training.cross_validation import summarise
 from bank_models.training.recipe import scorer_of, scoring_of
 
@@ -110,6 +111,7 @@ def evaluate_on_test(config: TrainingConfig, fit_result: FitResult, table: Table
     use_case, task, rows = config.use_case, config.use_case.task, parts.split.test
     layers, scorer = fit_result.layers, scorer_of(use_case, table.y)
     frame, y_true, units = table.view(rows), table.y[rows], table.units(rows)
+    of_train = beside(fit_result.recipe.n_threads, _described, config, fit_result, table, parts)
     score = predict_score(fit_result.model, frame, task)
     predictions = decide(task, score, layers.threshold, layers.costs)
     baselines = _baselines(config, fit_result, scorer, table, parts)
@@ -128,8 +130,7 @@ def evaluate_on_test(config: TrainingConfig, fit_result: FitResult, table: Table
     if task == "binary":
         metrics |= {"threshold": layers.threshold}
         metrics |= performance.costs_of(y_true, score, layers.threshold, threshold.prices(use_case.cost, frame), units)
-    train = table.view(parts.split.train)
-    middle = reference_row(train, table.features)
+    middle, reference = of_train()
     found = analysis.of_test(
         analysis.Answers(fit_result.model, fit_result.uncalibrated, predictions, layers.threshold, layers.costs),
         use_case,
@@ -141,9 +142,17 @@ def evaluate_on_test(config: TrainingConfig, fit_result: FitResult, table: Table
         config.seed,
     )
     metrics |= found.metrics
-    reference = drift.reference(train, table.features, drift.answers_of(fit_result.val_score, use_case.classes))
     reference["floors"] = drift.floors(use_case.metric, metrics)
     return Tested(predictions, metrics, found.tables, found, middle, reference, next(iter(baselines)))
+
+
+def _described(
+    config: TrainingConfig, fit_result: FitResult, table: Table, parts: Parts
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The usual row of train, and what later rows are compared with."""
+    train = table.view(parts.split.train)
+    answers = drift.answers_of(fit_result.val_score, config.use_case.classes)
+    return reference_row(train, table.features), drift.reference(train, table.features, answers)
 
 
 def _baselines(
