@@ -19,8 +19,10 @@ from bank_models.tuning.trial import Outcome, run_trial
 
 if TYPE_CHECKING:
     from bank_models.metrics.scorer import Scorer
+    from bank_models.runtime.cluster import Connection
     from bank_models.tuning.folds import Candidate
     from bank_models.tuning.methods import Proposal
+    from bank_models.tuning.ray_pool import RayPool
 
 PRELOADED = ["bank_models.tuning.workers", "sklearn.ensemble", "sklearn.linear_model", "lightgbm", "xgboost"]
 SERVER = multiprocessing.get_context("forkserver")  # a fork of this process would inherit threads in the middle of their work
@@ -42,7 +44,7 @@ class InProcessPool:
     def next_finished(self, timeout_s: float | None = None) -> tuple[int, Outcome]:
         """A trial, however long it takes: there is nobody else to look at the clock."""
         number, task = self._waiting.pop(0)
-        return number, _outcome(*self._search, *task)
+        return number, outcome_of(*self._search, *task)
 
 
 class WorkerPool:
@@ -117,9 +119,18 @@ class WorkerPool:
 
 @contextlib.contextmanager
 def workers(
-    candidates: Mapping[str, Candidate], scorer: Scorer, n_threads: int, n_workers: int
-) -> Iterator[InProcessPool | WorkerPool]:
-    """Processes for a search, or this one."""
+    candidates: Mapping[str, Candidate], scorer: Scorer, n_threads: int, n_workers: int, connection: Connection | None = None
+) -> Iterator[InProcessPool | WorkerPool | RayPool]:
+    """Processes for a search: of a cluster, of this machine, or this one."""
+    if connection is not None:
+        from bank_models.tuning.ray_pool import RayPool
+
+        processes = RayPool(connection, candidates, scorer, n_threads, n_workers)
+        try:
+            yield processes
+        finally:
+            processes.close()
+        return
     if n_workers == 1:
         yield InProcessPool(candidates, scorer)
         return
@@ -159,10 +170,10 @@ def _serve(pipe: connection.Connection, path: Path, n_threads: int) -> None:
             pipe.send(Outcome({}, reason=_reason(error)))
             return
         while True:
-            pipe.send(_outcome(candidates, scorer, *pipe.recv()))
+            pipe.send(outcome_of(candidates, scorer, *pipe.recv()))
 
 
-def _outcome(candidates, scorer, proposal: Proposal, rival, may_drop: bool) -> Outcome:
+def outcome_of(candidates, scorer, proposal: Proposal, rival, may_drop: bool) -> Outcome:
     """What a trial came to; an error is its reason to have failed."""
     try:
         candidate = candidates[proposal.model]
