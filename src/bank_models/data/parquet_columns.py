@@ -125,12 +125,24 @@ class ParquetFolder:
                 digest.update(hashlib.file_digest(opened, "sha256").digest())
         return digest.hexdigest()
 
-    def batches(self, names: list[str], batch_rows: int) -> Iterator[pa.Table]:
-        """Some columns, a number of rows at a time."""
+    def groups(self) -> list[tuple[tuple[int, int], int]]:
+        """Its row groups in order: number of the file and of the group in it, and how many rows it has."""
         with table_files.explained(self._folder):
-            found = self._found.to_batches(
-                columns=names, batch_size=batch_rows, use_threads=False, batch_readahead=1, fragment_readahead=1
-            )
+            return [
+                ((number, group.id), group.num_rows)
+                for number, fragment in enumerate(self._found.get_fragments())
+                for group in fragment.row_groups
+            ]
+
+    def batches(self, names: list[str], batch_rows: int, group: tuple[int, int] | None = None) -> Iterator[pa.Table]:
+        """Some columns, a number of rows at a time; of one row group, the same batches as when all are read."""
+        how = {"columns": names, "batch_size": batch_rows, "use_threads": False, "batch_readahead": 1, "fragment_readahead": 1}
+        with table_files.explained(self._folder):
+            if group is None:
+                found = self._found.to_batches(**how)
+            else:
+                fragment = list(self._found.get_fragments())[group[0]].subset(row_group_ids=[group[1]])
+                found = fragment.to_batches(schema=self._found.schema, **how)
             for batch in filter(len, found):
                 batch.validate(full=True)
                 yield table_files.plain(pa.Table.from_batches([batch]))

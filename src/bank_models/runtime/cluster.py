@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,12 @@ from bank_models.runtime.device import usable_cores
 ON_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # off: Ray takes 127.0.0.1 for the address of this machine, on any system
 EVERY_S = 1.0  # between two looks at whether the cluster still answers
 ANSWER_S, MOST_SILENT = 5.0, 3  # for one answer, and how many may be missed
+MOST_AGAIN = 3  # times that a call is made again whose process has ended
 START_S = 300.0  # for the workers to begin
 DEAD = "{} no longer answers: its head has ended, or the network. Nothing was written.\n{}"
 AGAIN = "Start the cluster again (ray start --head), then type the command again; a search with tuning.storage goes on."
 _joined: list[Connection] = []
+_held: dict[Any, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -113,10 +115,13 @@ class Connection:
     ray : module
     n_threads : int
         Cores to use of all machines together.
+    has_all : bool
+        Whether these are all cores there are.
     """
 
     def __init__(self, cluster: Cluster, ray):
         self.ray, self._cluster, self._silent, self._looked_at = ray, cluster, 0, time.monotonic()
+        self._remote: dict[Callable, Any] = {}
         alive = [node for node in ray.nodes() if node["Alive"]]
         self._cores = [int(node["Resources"].get("CPU", 0)) for node in alive]
         mine = ray.get_runtime_context().get_node_id()
@@ -124,6 +129,7 @@ class Connection:
             f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}" for node in alive if node["NodeID"] == mine
         ]
         self.n_threads = min(cluster.n_threads or sum(self._cores), sum(self._cores))
+        self.has_all = self.n_threads == sum(self._cores)
 
     def threads_of(self, n_workers: int) -> int:
         """Cores that each of so many workers may have, so that all of them find room.
@@ -146,6 +152,12 @@ class Connection:
         """Workers of a class, of whose methods each waits for the one before."""
         make = self.ray.remote(num_cpus=n_threads, max_restarts=0)(kind)
         return [make.remote(*arguments) for _ in range(n_workers)]
+
+    def call(self, function: Callable, *arguments: Any) -> Any:
+        """A reference to what a function gives on one core of the cluster; again from the start if its process ends."""
+        if function not in self._remote:
+            self._remote[function] = self.ray.remote(num_cpus=1, max_retries=MOST_AGAIN)(function)
+        return self._remote[function].remote(*arguments)
 
     def put(self, value: Any) -> Any:
         """A reference to a value that is sent to each machine at most once."""
@@ -197,7 +209,7 @@ class Connection:
         try:
             return self.ray.get(reference)
         except self.ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, TrainingError | MemoryError):
+            if isinstance(error.cause, TrainingError | MemoryError | OSError):
                 raise error.cause from None
             raise
 
@@ -225,6 +237,17 @@ class Connection:
             return
         where = f"The Ray cluster at {self._cluster.address}" if self._cluster.address else "Ray on this machine"
         raise TrainingError(DEAD.format(where, AGAIN if self._cluster.address else "Type the command again."))
+
+
+def held(references: list[Any]) -> Any:
+    """In a worker: the value of a reference that calls have in common, fetched for the first of them and then kept."""
+    import ray
+
+    (reference,) = references
+    if reference not in _held:
+        _held.clear()
+        _held[reference] = ray.get(reference)
+    return _held[reference]
 
 
 def reason_of(error: Exception) -> str:

@@ -7,8 +7,9 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,9 @@ from bank_models.files import folders, writing
 from bank_models.scoring.model import SCORES, ScoringModel
 from bank_models.scoring.statistics import Tally
 from bank_models.scoring.writer import TableWriter
+
+if TYPE_CHECKING:
+    from bank_models.runtime.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,9 @@ class Job:
     escape_formulas: bool = True
 
 
-def score_file(model: ScoringModel, job: Job, advance: Callable[[float], None] = lambda share: None) -> Tally:
+def score_file(
+    model: ScoringModel, job: Job, advance: Callable[[float], None] = lambda share: None, cluster: Cluster | None = None
+) -> Tally:
     """Score the rows of a file; its output is whole or absent.
 
     With lags the rows are read whole, because each looks back at earlier ones; else memory does not grow with their number.
@@ -59,6 +65,8 @@ def score_file(model: ScoringModel, job: Job, advance: Callable[[float], None] =
     job : Job
     advance : callable
         Told the share of the input that was scored.
+    cluster : Cluster, optional
+        Whose workers score a folder of Parquet files.
 
     Returns
     -------
@@ -74,18 +82,14 @@ def score_file(model: ScoringModel, job: Job, advance: Callable[[float], None] =
     if job.id_column and job.id_column not in kinds:
         kinds = kinds | {job.id_column: "id"}
     tally = Tally()
-    batches = read_batches(str(job.input), kinds, job.batch_rows, model.reading)
-    if model.use_case.lags:
-        batches = _as_one(batches)
+    score = _score_here if cluster is None else partial(_score_on, cluster)
     try:
         with _staged(job.output) as scores, _staged(job.rejects) as rejected:
             with (
                 TableWriter(scores, job.output.name, _about(model), job.escape_formulas) as to_scores,
                 _rejects(rejected, job) as to_rejects,
             ):
-                for batch in _ahead(batches):
-                    _score_batch(model, job, kinds, batch, tally, to_scores, to_rejects)
-                    advance(batch.share_read)
+                score(model, job, kinds, tally, to_scores, to_rejects, advance)
             if rejected:
                 _publish(rejected, job.rejects)
             if not tally.n_scored:
@@ -98,7 +102,27 @@ def score_file(model: ScoringModel, job: Job, advance: Callable[[float], None] =
     return tally
 
 
-def _score_batch(model, job: Job, kinds, batch: Batch, tally: Tally, to_scores: TableWriter, to_rejects: TableWriter | None):
+def _score_here(model: ScoringModel, job: Job, kinds, tally: Tally, to_scores, to_rejects, advance) -> None:
+    batches = read_batches(str(job.input), kinds, job.batch_rows, model.reading)
+    for batch in _ahead(_as_one(batches) if model.use_case.lags else batches):
+        score_batch(model, job, kinds, batch, tally, to_scores, to_rejects)
+        advance(batch.share_read)
+
+
+def _score_on(cluster: Cluster, model: ScoringModel, job: Job, kinds, tally: Tally, to_scores, to_rejects, advance) -> None:
+    from bank_models.scoring.spread import parts_of
+
+    for part in parts_of(cluster, model, job, kinds):
+        for table in part.scores:
+            to_scores.write(table)
+        for table in part.rejects if to_rejects else ():
+            to_rejects.write(table)
+        tally.add(part.tally)
+        advance(part.share_read)
+
+
+def score_batch(model: ScoringModel, job: Job, kinds, batch: Batch, tally: Tally, to_scores, to_rejects) -> None:
+    """Score the good rows of a batch, and write them and the bad ones; without a place for bad ones, one is an error."""
     if batch.ragged and not to_rejects:
         row, said = next(iter(batch.ragged.items()))
         raise DataError(
