@@ -51,7 +51,8 @@ def recipe_of(model: str, task: str, **changes):
         make_recipe(settings, features), task=task, estimator=settings.model.estimator[task], weight_column="weight"
     )
     patience = Patience(5, 0.0, True)
-    return replace(recipe, params={**recipe.params, "n_estimators": 25}, patience=patience, cost=None, **changes)
+    params = {**recipe.params, "n_estimators": 25, "subsample": 1.0}  # each worker draws from its own rows, so other ones
+    return replace(recipe, params=params, patience=patience, cost=None, **changes)
 
 
 def fitted(recipe):
@@ -90,7 +91,7 @@ def test_a_shard_without_a_class_is_refused():
     with pytest.raises(
         ConfigError, match=r"n_shards=2: one of the shards would have no row of class 1, of which there are 1\."
     ):
-        shards._check_classes(recipe_of("xgboost", "binary"), y, 2)
+        shards._check_classes(shards.Spread(Cluster(), 2, "xgboost", "log_loss"), y)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from bank_models.config import CONF, secrets
+from bank_models.config import CONF, launcher, secrets
 from bank_models.config.schema import (
     UNSUPERVISED,
     CrossValidation,
@@ -24,7 +24,7 @@ from bank_models.errors import ConfigError, unknown
 from bank_models.files import yaml_file
 from bank_models.metrics.names import METRICS, takes_weights
 from bank_models.models import library_parameters
-from bank_models.models.estimators import ESTIMATORS, check_arguments, level_to_learn
+from bank_models.models.estimators import ESTIMATORS, check_arguments
 from bank_models.runtime.device import cuda_devices
 
 SOURCE_SETTINGS = {
@@ -50,7 +50,7 @@ def check(config: TrainingConfig) -> None:
         _check_quantile(model, config.use_case)
     check_transforms(config.use_case.transformers, config.use_case.inputs(), config.use_case.task)
     _check_device(config)
-    _check_launcher(config)
+    launcher.check(config)
     _check_data_source(config.data_source, config.use_case)
     _check_data_split(config.data_split, config.use_case)
     _check_cv(config.cv, config.data_split, config.use_case)
@@ -224,39 +224,6 @@ def _check_device(config: TrainingConfig) -> None:
         )
     if not cuda_devices():
         raise ConfigError("device=cuda, but NVIDIA's driver shows no CUDA device to this process.\nChoose device=cpu.")
-
-
-def _check_launcher(config: TrainingConfig) -> None:
-    """Refuse a cluster without Ray, and a spread fit of what cannot be spread."""
-    if config.launcher.kind == "ray" and find_spec("ray") is None:
-        raise ConfigError("launcher=ray needs Ray, which is not installed.\nType: make setup EXTRAS=ray")
-    if config.n_shards is None:
-        if config.launcher.kind == "ray" and config.tuning.method == "none":
-            raise ConfigError(
-                "launcher=ray has nothing to hand to a cluster: this run has neither a search (tuning=…) nor a spread fit "
-                "(n_shards=…).\nAdd one of them, or leave launcher=ray out."
-            )
-        return
-    if config.launcher.kind == "local":
-        raise ConfigError(
-            f"n_shards={config.n_shards} spreads a fit over the workers of a cluster: add launcher=ray, or leave it out."
-        )
-    task = config.use_case.task
-    algorithm = ESTIMATORS[config.model.estimator[task]] if task in config.model.estimator else None
-    if algorithm is None or not algorithm.takes_shards or config.members:
-        raise ConfigError(
-            f"n_shards={config.n_shards}, but a fit of model={config.model.name} cannot be spread over several workers.\n"
-            "Leave it out, or choose model=xgboost or model=lightgbm."
-        )
-    use_case = config.use_case
-    asked = use_case.metric, use_case.quantile, use_case.requires_monotone
-    if level_to_learn(config.model.estimator[task], *asked) is not None:
-        raise ConfigError(
-            f"n_shards={config.n_shards}, but use_case={use_case.key} learns a quantile ({use_case.metric}), and each worker "
-            "would take that of its own rows.\nLeave n_shards out."
-        )
-    if config.device != "cpu":
-        raise ConfigError(f"n_shards={config.n_shards} spreads a fit over processors: leave device={config.device} out.")
 
 
 def models_for(task: str) -> list[str]:

@@ -16,11 +16,11 @@ from bank_models.data.batches import read_group
 from bank_models.data.parquet_columns import ParquetFolder
 from bank_models.errors import ConfigError, DataError, TrainingError
 from bank_models.runtime.cluster import MOST_AGAIN, Cluster, Connection, held, reason_of
+from bank_models.scoring.batch import Job, score_batch
 from bank_models.scoring.statistics import Tally
 
 if TYPE_CHECKING:
     from bank_models.scoring.model import ScoringModel
-    from bank_models.scoring.stream import Job
 
 AHEAD = 2  # row groups for each core that are sent, so that none waits for the next
 
@@ -110,8 +110,6 @@ def score_group(task: list[Any], here: Path, group: tuple[int, int], first_row: 
     first_row : int
         How many rows stand before it.
     """
-    from bank_models.scoring.stream import score_batch
-
     os.chdir(here)
     model, job, kinds = held(task)
     model.use_cores(1)

@@ -349,15 +349,15 @@ def fit_estimator(
     weigh = weigher(recipe.class_weight, y, weights[0])
     weight = weigh(y, weights[0])
     if algorithm.rounds:
-        train = Part("train", X, y, weight)
         val = Part("val", *stop, weigh(stop[1], weights[1])) if stop else None
-        monitoring = Monitoring(recipe.patience, with_train_loss, on_round)
+        how = Part("train", X, y, weight), val, matrix, Monitoring(recipe.patience, with_train_loss, on_round)
         if recipe.n_shards is not None:
-            from bank_models.training.shards import fit_over_shards
+            from bank_models.training.shards import Spread, fit_over_shards
 
-            return fit_over_shards(recipe, estimator, train, val, matrix, monitoring)
+            spread = Spread(recipe.cluster, recipe.n_shards, algorithm.rounds, recipe.loss)
+            return fit_over_shards(spread, estimator, *how)
         with openmp_threads(n_threads) if not algorithm.is_threaded else nullcontext():
-            history, best_iteration = fit_rounds(estimator, algorithm.rounds, recipe.loss, train, val, matrix, monitoring)
+            history, best_iteration = fit_rounds(estimator, algorithm.rounds, recipe.loss, *how)
     else:
         if algorithm.monotone and any(matrix.monotone):
             estimator.set_params(**{algorithm.monotone: list(matrix.monotone)})

@@ -8,6 +8,7 @@ the same.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,11 @@ import pandas as pd
 from bank_models.data.view import BATCH_ROWS
 from bank_models.errors import ConfigError, TrainingError
 from bank_models.models.early_stopping import Matrix, Monitoring, Part
-from bank_models.models.estimators import ESTIMATORS
 from bank_models.runtime.cluster import Connection, reason_of
 from bank_models.training.shard_worker import Job, ShardFit, ShardWorker, stacked
 
 if TYPE_CHECKING:
-    from bank_models.training.fit import Recipe
+    from bank_models.runtime.cluster import Cluster
 
 AHEAD = 4  # batches that are under way to the workers
 ENDED = (
@@ -47,15 +47,34 @@ def shard_of(positions: np.ndarray, n_shards: int) -> np.ndarray:
     return ((mixed ^ (mixed >> np.uint64(31))) % np.uint64(n_shards)).astype("int64")
 
 
+@dataclass(frozen=True)
+class Spread:
+    """How a fit is spread.
+
+    Attributes
+    ----------
+    cluster : Cluster
+    n_shards : int
+        Parts of the rows, and workers.
+    library : {"xgboost", "lightgbm"}
+    loss : str
+        What is watched: see `bank_models.models.early_stopping.fit_rounds`.
+    """
+
+    cluster: Cluster
+    n_shards: int
+    library: str
+    loss: str
+
+
 def fit_over_shards(
-    recipe: Recipe, estimator, train: Part, stop: Part | None, matrix: Matrix, monitoring: Monitoring
+    spread: Spread, estimator, train: Part, stop: Part | None, matrix: Matrix, monitoring: Monitoring
 ) -> tuple[Any, pd.DataFrame, int]:
-    """Fit an estimator over the workers of the recipe's cluster.
+    """Fit an estimator over the workers of a cluster.
 
     Parameters
     ----------
-    recipe : Recipe
-        With `cluster` and `n_shards`.
+    spread : Spread
     estimator : BaseEstimator
         Unfitted.
     train : Part
@@ -75,10 +94,10 @@ def fit_over_shards(
     ConfigError
         If a shard would lack a class.
     """
-    n_shards, library = recipe.n_shards, ESTIMATORS[recipe.estimator].rounds
+    n_shards, library = spread.n_shards, spread.library
     shards = import_module(f"bank_models.models.early_stopping.{library}_shards")
-    _check_classes(recipe, train.y, n_shards)
-    with recipe.cluster.connected() as connection:
+    _check_classes(spread, train.y)
+    with spread.cluster.connected() as connection:
         n_threads = connection.threads_of(n_shards)
         estimator.set_params(n_jobs=n_threads)
         workers = [connection.start(ShardWorker, 1, n_threads, rank, n_shards, library)[0] for rank in range(n_shards)]
@@ -91,7 +110,7 @@ def fit_over_shards(
             job = Job(
                 estimator,
                 library,
-                recipe.loss,
+                spread.loss,
                 matrix,
                 _without_telling(monitoring),
                 len(train.y),
@@ -103,12 +122,13 @@ def fit_over_shards(
             raise TrainingError(ENDED.format(reason_of(error))) from error
         finally:
             connection.kill(workers)
-    return _joined(found, shards, recipe.loss)
+    return _joined(found, shards, spread.loss)
 
 
-def _check_classes(recipe: Recipe, y: np.ndarray, n_shards: int) -> None:
-    if recipe.task == "regression":
+def _check_classes(spread: Spread, y: np.ndarray) -> None:
+    if "log_loss" not in spread.loss:
         return
+    n_shards = spread.n_shards
     counts = np.zeros((n_shards, int(y.max()) + 1), dtype="int64")
     np.add.at(counts, (shard_of(np.arange(len(y)), n_shards), y), 1)
     lacks = np.argwhere(counts[:, counts.any(axis=0)] == 0)

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bank_models.runtime.cluster import Connection, reason_of
-from bank_models.tuning.trial import Outcome
-from bank_models.tuning.workers import outcome_of
+from bank_models.tuning.trial import Outcome, outcome_of
 
 if TYPE_CHECKING:
     from bank_models.metrics.scorer import Scorer

@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Any
 from bank_models.errors import ConfigError
 from bank_models.files import folders
 from bank_models.runtime.processes import end_with_parent, start, start_server
-from bank_models.runtime.system_errors import explained
-from bank_models.tuning.trial import Outcome, run_trial
+from bank_models.tuning.trial import Outcome, outcome_of, reason_of
 
 if TYPE_CHECKING:
     from bank_models.metrics.scorer import Scorer
     from bank_models.runtime.cluster import Connection
     from bank_models.tuning.folds import Candidate
-    from bank_models.tuning.methods import Proposal
     from bank_models.tuning.ray_pool import RayPool
 
 PRELOADED = ["bank_models.tuning.workers", "sklearn.ensemble", "sklearn.linear_model", "lightgbm", "xgboost"]
@@ -167,23 +165,7 @@ def _serve(pipe: connection.Connection, path: Path, n_threads: int) -> None:
             threadpool_limits(n_threads)
         except Exception as error:
             pipe.recv()
-            pipe.send(Outcome({}, reason=_reason(error)))
+            pipe.send(Outcome({}, reason=reason_of(error)))
             return
         while True:
             pipe.send(outcome_of(candidates, scorer, *pipe.recv()))
-
-
-def outcome_of(candidates, scorer, proposal: Proposal, rival, may_drop: bool) -> Outcome:
-    """What a trial came to; an error is its reason to have failed."""
-    try:
-        candidate = candidates[proposal.model]
-        return run_trial(
-            candidate.recipe, candidate.folds, scorer, proposal.params, proposal.lengths, rival, proposal.share, may_drop
-        )
-    except Exception as error:
-        return Outcome({}, reason=_reason(error))
-
-
-def _reason(error: Exception) -> str:
-    told = explained(error)
-    return (f"{type(error).__name__}: {error}" if told in (None, error) else str(told)).splitlines()[0]
