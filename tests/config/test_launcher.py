@@ -43,7 +43,10 @@ def test_one_word_hands_a_search_to_a_cluster(compose):
         (["launcher=ray", "n_shards=0"], "n_shards=0: must be greater than or equal to 1"),
         (["launcher=ray", "n_shards=2", "model=random_forest"], "a fit of model=random_forest cannot be spread over several"),
         (["launcher=ray", "n_shards=2", "model=ensemble"], "a fit of model=ensemble cannot be spread over several workers."),
-        (["launcher=ray", "n_shards=2", "use_case=market_risk_var", "model=xgboost"], "learns a quantile (pinball_loss), and each worker"),
+        (
+            ["launcher=ray", "n_shards=2", "use_case=market_risk_var", "model=xgboost"],
+            "learns a quantile (pinball_loss), and each worker",
+        ),
         ([*SEARCH, "launcher=ray", "+launcher.n_workers=3"], "launcher.n_workers is not a setting."),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -116,7 +116,7 @@ class TestOnRay:
         assert text_of(two) == text_of(again)
         pd.testing.assert_frame_equal(two.history, again.history, check_exact=True)
         first = [found.history[["train_loss", "val_loss"]].iloc[:2].to_numpy() for found in (here, two)]
-        np.testing.assert_allclose(*first, rtol=1e-5)
+        np.testing.assert_allclose(*first, rtol=1e-4)  # LightGBM estimates the rows of a leaf
         assert two.history["val_loss"].min() == pytest.approx(here.history["val_loss"].min(), rel=0.01)
 
     @pytest.mark.parametrize("model", ["xgboost", "lightgbm"])

@@ -18,7 +18,7 @@ from bank_models.runtime.device import usable_cores
 
 ON_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # off: Ray takes 127.0.0.1 for the address of this machine, on any system
 EVERY_S = 1.0  # between two looks at whether the cluster still answers
-ANSWER_S, MOST_SILENT = 5.0, 3  # for one answer, and how many may be missed
+ANSWER_S, MOST_SILENT = 5.0, 3  # for one answer, and how many in a row that are missed
 MOST_AGAIN = 3  # times that a call is made again whose process has ended
 START_S = 300.0  # for the workers to begin
 DEAD = "{} no longer answers: its head has ended, or the network. Nothing was written.\n{}"
@@ -120,7 +120,7 @@ class Connection:
     """
 
     def __init__(self, cluster: Cluster, ray):
-        self.ray, self._cluster, self._silent, self._looked_at = ray, cluster, 0, time.monotonic()
+        self.ray, self._cluster, self._looked_at = ray, cluster, time.monotonic()
         self._remote: dict[Callable, Any] = {}
         alive = [node for node in ray.nodes() if node["Alive"]]
         self._cores = [int(node["Resources"].get("CPU", 0)) for node in alive]
@@ -177,7 +177,8 @@ class Connection:
             ready, _ = self.ray.wait(list(references), num_returns=1, timeout=left)
             if ready or (until is not None and time.monotonic() >= until):
                 return ready
-            self._check_alive()
+            if time.monotonic() - self._looked_at >= EVERY_S:
+                self._check_alive()
 
     def check_begun(self, references: Sequence[Any], n_needed: int = 1) -> None:
         """Wait until so many workers have answered.
@@ -212,6 +213,9 @@ class Connection:
             if isinstance(error.cause, TrainingError | MemoryError | OSError):
                 raise error.cause from None
             raise
+        except self.died():
+            self._check_alive()  # a worker may have ended because all has: Ray would end this process at the next call
+            raise
 
     def died(self) -> tuple[type[Exception], ...]:
         """What is raised for a worker that has ended in the middle of its work."""
@@ -229,12 +233,11 @@ class Connection:
         self.ray.shutdown()
 
     def _check_alive(self) -> None:
-        if time.monotonic() - self._looked_at < EVERY_S:
-            return
-        self._silent = 0 if all(map(_answers, self._doors)) else self._silent + 1
-        self._looked_at = time.monotonic()
-        if self._silent < MOST_SILENT:
-            return
+        for silent in range(MOST_SILENT):
+            self._looked_at = time.monotonic()
+            if all(map(_answers, self._doors)):
+                return
+            time.sleep(EVERY_S if silent < MOST_SILENT - 1 else 0)
         where = f"The Ray cluster at {self._cluster.address}" if self._cluster.address else "Ray on this machine"
         raise TrainingError(DEAD.format(where, AGAIN if self._cluster.address else "Type the command again."))
 
