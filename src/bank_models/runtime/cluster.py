@@ -175,10 +175,10 @@ class Connection:
         while True:
             left = EVERY_S if until is None else min(EVERY_S, max(0.0, until - time.monotonic()))
             ready, _ = self.ray.wait(list(references), num_returns=1, timeout=left)
+            if time.monotonic() - self._looked_at >= EVERY_S:  # workers go on for a while when the rest has ended
+                self._check_alive()
             if ready or (until is not None and time.monotonic() >= until):
                 return ready
-            if time.monotonic() - self._looked_at >= EVERY_S:
-                self._check_alive()
 
     def check_begun(self, references: Sequence[Any], n_needed: int = 1) -> None:
         """Wait until so many workers have answered.
