@@ -34,7 +34,8 @@ TUTORIAL = DOCS / "tutorials/your-own-table.md"
 MOST_WORDS = 30
 SHELL = {"source", "export", "eval", "git", "cd", "gto", "ls", "open", "pip"}  # and what else belongs to nobody here
 MULTIRUN = {"--multirun", "-m"}
-NEEDS_MORE = re.compile(r"device=cuda|hydra/launcher=ray|hydra\.launcher\.ray\.")  # than every machine has
+# Settings that need more than every machine has.
+NEEDS_MORE = re.compile(r"device=cuda|launcher[=.]|n_shards=|hydra/launcher=ray|hydra\.launcher\.ray\.")
 IN_LINE = re.compile(r"`((?:python -m (?:src|faults)|bank-models [a-z]|python bench/|make |dvc )[^`]*)`")
 LINK = re.compile(r"(?<!\\)\[[^\]]*\]\(([^)\s]+)\)")
 PLACE = re.compile(r"`((?:src|conf|tests|bench|docs|faults)/[\w./-]*)`")

@@ -9,6 +9,7 @@ import difflib
 import os
 import signal
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +20,18 @@ from bank_models.runtime.interrupt import answering
 from bank_models.runtime.terminal import for_people, say_last
 
 if TYPE_CHECKING:
+    from bank_models.runtime.cluster import Cluster
     from bank_models.scoring.model import ScoringModel
     from bank_models.scoring.stream import Job
 
 REGISTRY = Path("models")
 KEYS = (
     "use_case", "version", "run_dir", "registry_dir", "input", "output", "on_bad_row", "rejects", "reasons", "batch_rows",
-    "id_column", "escape_formulas",
+    "id_column", "escape_formulas", "launcher", "launcher.address", "n_threads",
 )  # fmt: skip
 PLACES = ("input", "output", "rejects", "run_dir", "registry_dir")
 ON_BAD_ROW = ("fail", "reject")
+LAUNCHERS = ("local", "ray")
 YES_OR_NO = {"true": True, "false": False}
 INTERRUPTED = "Interrupted: no scores were written, earlier ones are as they were."
 HELP = """\
@@ -50,6 +53,9 @@ of rows, except where the use case has lags: then the table must hold the rows t
                        leaves it as it is, for programs
   batch_rows=100000    rows that are read and scored at once
   registry_dir=models  where the versions are
+  launcher=ray         let the workers of a Ray cluster score a folder of Parquet files; what is written is the same
+  launcher.address=…   auto or host:port of a cluster that runs; else Ray starts on this machine alone
+  n_threads=8          with launcher=ray: cores to use of all machines together; else all of them
 
 Exit codes: 0 good, 1 scoring failed, 2 bad settings or input, 4 a file of the model is not what was written."""
 
@@ -97,8 +103,21 @@ def read(argv: list[str]) -> dict[str, Any]:
         raise ConfigError(f"escape_formulas={settings['escape_formulas']} is not known: choose true or false.")
     if "rejects" in given and settings["on_bad_row"] == "fail":
         raise ConfigError("rejects=FILE goes with on_bad_row=reject: otherwise a bad row ends the scoring.")
+    _check_launcher(settings)
     settings |= {"reasons": _whole(given, "reasons", 0, 4, 0), "batch_rows": _whole(given, "batch_rows", 1, 10**8, 100_000)}
+    if "n_threads" in given:
+        settings["n_threads"] = _whole(given, "n_threads", 1, 10**5, 1)
     return settings
+
+
+def _check_launcher(settings: dict[str, str]) -> None:
+    launcher = settings.get("launcher", "local")
+    if launcher not in LAUNCHERS:
+        raise ConfigError(f"launcher={launcher} is not known: choose local or ray.")
+    if launcher == "local" and (other := {"launcher.address", "n_threads"} & set(settings)):
+        raise ConfigError(f"{other.pop()} goes with launcher=ray.")
+    if launcher == "ray" and find_spec("ray") is None:
+        raise ConfigError("launcher=ray needs Ray, which is not installed.\nType: make setup EXTRAS=ray")
 
 
 def _whole(given: dict[str, str], key: str, least: int, most: int, default: int) -> int:
@@ -121,7 +140,7 @@ def _run(settings: dict[str, Any]) -> int:
     if "use_case" in settings and (key := full_name(settings["use_case"])) != model.use_case.key:
         raise ConfigError(f"use_case={key}, but {settings['run_dir']} holds a model of {model.use_case.key}.")
     with Steps(f"{model.use_case.key} · {model.version}") as steps, steps.step("score", total=100) as advance:
-        tally = score_file(model, job, lambda share: advance(round(100 * share), 100, f"{job.input.name}"))
+        tally = score_file(model, job, lambda share: advance(round(100 * share), 100, f"{job.input.name}"), _cluster(settings))
     for note in tally.notes(model.use_case.features):
         print(note, file=sys.stderr)
     if job.rejects:
@@ -147,6 +166,14 @@ def _job(settings: dict[str, Any]) -> Job:
 
     chosen = {key: settings.get(key) for key in ("reasons", "batch_rows", "id_column")}
     return Job(**paths, **chosen, escape_formulas=YES_OR_NO[settings["escape_formulas"]])
+
+
+def _cluster(settings: dict[str, Any]) -> Cluster | None:
+    if settings.get("launcher") != "ray":
+        return None
+    from bank_models.runtime.cluster import Cluster
+
+    return Cluster(settings.get("launcher.address"), settings.get("n_threads"))
 
 
 def _beside(output: Path) -> Path:

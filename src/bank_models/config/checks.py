@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from bank_models.config import CONF, secrets
+from bank_models.config import CONF, launcher, secrets
 from bank_models.config.schema import (
     UNSUPERVISED,
     CrossValidation,
@@ -50,6 +50,7 @@ def check(config: TrainingConfig) -> None:
         _check_quantile(model, config.use_case)
     check_transforms(config.use_case.transformers, config.use_case.inputs(), config.use_case.task)
     _check_device(config)
+    launcher.check(config)
     _check_data_source(config.data_source, config.use_case)
     _check_data_split(config.data_split, config.use_case)
     _check_cv(config.cv, config.data_split, config.use_case)

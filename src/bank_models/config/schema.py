@@ -186,6 +186,19 @@ class Registry(StrictModel):
         return self
 
 
+class Launcher(StrictModel):
+    """Where trials and spread fits run: see `bank_models.runtime.cluster`."""
+
+    kind: Literal["local", "ray"]
+    address: Annotated[str, Field(pattern=r"^(auto|[A-Za-z0-9._-]+:\d{1,5}|\[[0-9A-Fa-f:]+\]:\d{1,5})$")] | None
+
+    @model_validator(mode="after")
+    def _address_agrees(self):
+        if self.kind == "local" and self.address:
+            raise ValueError("an address goes with launcher=ray, and only with it")
+        return self
+
+
 class Report(StrictModel):
     """What `report.html` shows: see `bank_models.report`.
 
@@ -339,6 +352,7 @@ class TrainingConfig(Shown, StrictModel):
     tuning: Tuning
     tracking: Tracking
     registry: Registry
+    launcher: Launcher
     report: Report
     budget: TimeBudget | None
     calibration: Literal["none", "sigmoid", "isotonic"]
@@ -348,6 +362,7 @@ class TrainingConfig(Shown, StrictModel):
     device: Literal["cpu", "cuda"]
     seed: Seed
     n_threads: Annotated[int, Field(ge=1)] | None
+    n_shards: Annotated[int, Field(ge=1, le=1024)] | None
     memory_budget: MemoryBudget
     resume: bool
     save_tuned: bool

@@ -85,6 +85,27 @@ def read_batches(path: str, kinds: Mapping[str, str], batch_rows: int, reading: 
         raise DataError(f"{path} has a header but no rows.")
 
 
+def read_group(
+    path: str, kinds: Mapping[str, str], batch_rows: int, reading: Reading, group: tuple[int, int], first_row: int
+) -> Iterator[Batch]:
+    """The batches of `read_batches` that come from one row group of a folder of Parquet files.
+
+    Parameters
+    ----------
+    path, kinds, batch_rows, reading
+        As of `read_batches`.
+    group : tuple of int
+        One that `bank_models.data.parquet_columns.ParquetFolder.groups` names.
+    first_row : int
+        How many rows stand before it.
+    """
+    n_read = first_row
+    for table in parquet_columns.ParquetFolder(path).batches(list(kinds), batch_rows, group):
+        rows = np.arange(n_read, n_read + len(table))
+        n_read += len(table)
+        yield Batch(reading.cells(table, kinds), rows)
+
+
 def _batches(path: str, kinds: Mapping[str, str], batch_rows: int, reading: Reading) -> Iterator[Batch]:
     if is_text_table(path):
         return _read_csv(path, kinds, batch_rows, _reading_of(path, kinds, reading))

@@ -127,16 +127,26 @@ class ParquetFolder:
                 digest.update(hashlib.file_digest(opened, "sha256").digest())
         return digest.hexdigest()
 
-    def batches(self, names: list[str], batch_rows: int) -> Iterator[pa.Table]:
-        """Some columns, a number of rows at a time; a scan of the folder would read ten times as many ahead."""
+    def groups(self) -> list[tuple[tuple[int, int], int]]:
+        """Its row groups in order: number of the file and of the group in it, and how many rows it has."""
         with table_files.explained(self._folder):
-            for part in self._found.get_fragments():
-                with opening.open_file(Path(part.path)) as opened:
-                    file = pq.ParquetFile(opened, buffer_size=BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True)
-                    in_file = [name for name in file.schema_arrow.names if name in names] or file.schema_arrow.names[:1]
-                    for batch in filter(len, file.iter_batches(batch_rows, columns=in_file, use_threads=False)):
-                        batch.validate(full=True)
-                        yield table_files.plain(self._completed(batch, names, self._keys_of(part.partition_expression)))
+            return [
+                ((number, group.id), group.num_rows)
+                for number, fragment in enumerate(self._found.get_fragments())
+                for group in fragment.row_groups
+            ]
+
+    def batches(self, names: list[str], batch_rows: int, group: tuple[int, int] | None = None) -> Iterator[pa.Table]:
+        """Some columns, a number of rows at a time; of one row group, the same batches as when all are read.
+
+        A scan of the folder would read ten times as many ahead.
+        """
+        with table_files.explained(self._folder):
+            for number, part in enumerate(self._found.get_fragments()):
+                if group is None or number == group[0]:
+                    with opening.open_file(Path(part.path)) as opened:
+                        for batch in _batches_of(opened, names, batch_rows, group and group[1]):
+                            yield table_files.plain(self._completed(batch, names, self._keys_of(part.partition_expression)))
 
     def _completed(self, batch: pa.RecordBatch, names: list[str], keys: dict[str, object]) -> pa.Table:
         """Columns in the types of the folder: those of its folders' names, and those that a file lacks, too."""
@@ -165,6 +175,16 @@ class ParquetFolder:
     def notes(self, names: list[str]) -> list[str]:
         """Nothing: the files' checksums are verified where they have some."""
         return []
+
+
+def _batches_of(opened: BinaryIO, names: list[str], batch_rows: int, group: int | None) -> Iterator[pa.RecordBatch]:
+    """Batches of a file, none of them of two row groups."""
+    file = pq.ParquetFile(opened, buffer_size=BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True)
+    in_file = [name for name in file.schema_arrow.names if name in names] or file.schema_arrow.names[:1]
+    for each in range(file.num_row_groups) if group is None else [group]:
+        for batch in filter(len, file.iter_batches(batch_rows, [each], in_file, use_threads=False)):
+            batch.validate(full=True)
+            yield batch
 
 
 @contextmanager

@@ -54,6 +54,8 @@ class Algorithm:
         Reads missing values, and sparse matrices.
     takes_batches : bool
         Its trainer of rounds takes a matrix in batches: see `bank_models.training.batches`.
+    takes_shards : bool
+        A fit can be spread over several workers: see `bank_models.training.shards`.
     preprocessing : mapping
         What stands in front of it where its model file says nothing: see `bank_models.features.preprocessing.make_features`.
     extra : str, optional
@@ -83,6 +85,7 @@ class Algorithm:
     takes_missing: bool = False
     takes_sparse: bool = True
     takes_batches: bool = False
+    takes_shards: bool = False
     preprocessing: Mapping[str, str | None] = field(default_factory=lambda: SCALED)
     extra: str | None = None
     packages: tuple[str, ...] = ()

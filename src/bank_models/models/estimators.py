@@ -63,6 +63,7 @@ XGBOOST = Algorithm(
     keeps_monotone=True,
     takes_missing=True,
     takes_batches=True,
+    takes_shards=True,
     preprocessing=AS_THEY_ARE,
     packages=("xgboost",),
 )
@@ -76,6 +77,7 @@ LIGHTGBM = Algorithm(
     keeps_monotone=True,
     takes_missing=True,
     takes_batches=True,
+    takes_shards=True,
     preprocessing=AS_THEY_ARE,
     packages=("lightgbm",),
 )

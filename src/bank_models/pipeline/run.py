@@ -50,7 +50,8 @@ def train(
     conf : Path
         Folder of configuration that keeps what a search has found, if it is to be saved.
     """
-    if config.tuning.method != "none" and (config.n_threads or usable_cores()) > 1:
+    is_here = config.launcher.kind == "local"
+    if is_here and config.tuning.method != "none" and (config.n_threads or usable_cores()) > 1:
         from bank_models.tuning import workers
 
         workers.warm_up()

@@ -21,7 +21,7 @@ NOT_OF_HOW = (
     "minimum_reason",
     "card",
 )  # facts of a use case that leave the recipe alone
-ADDED_LATER = ("transformers",)
+ADDED_LATER = ("transformers", "n_shards")
 HOW_A_SEARCH_RUNS = ("n_workers", "storage", "timeout_s")
 
 
@@ -85,7 +85,8 @@ def _left_out(facts: Mapping[str, Any]) -> dict[str, bool]:
 
 def configuration_sha256(config: Mapping[str, Any]) -> str:
     """Hash of the settings that decide how a model is made of its rows."""
-    settings = {key: value for key, value in config.items() if key not in (*NO_NUMBER, "use_case", "data_source")}
+    others = (*NO_NUMBER, "use_case", "data_source")
+    settings = {key: value for key, value in config.items() if key not in others and _says(key, value)}
     settings["tuning"] = {key: value for key, value in config["tuning"].items() if key not in HOW_A_SEARCH_RUNS}
     use_case = {key: value for key, value in config["use_case"].items() if key not in NOT_OF_HOW and _says(key, value)}
     told = config["use_case"]["features"] | (config["use_case"].get("derived") or {})
@@ -94,7 +95,7 @@ def configuration_sha256(config: Mapping[str, Any]) -> str:
 
 
 def _says(key: str, value: Any) -> bool:
-    """False of what a use case leaves out, and earlier versions did not know."""
+    """False of what a configuration leaves out, and earlier versions did not know."""
     return bool(value) or key not in ADDED_LATER
 
 

@@ -158,6 +158,15 @@ class ScoringModel(Shown):
             warnings.warn(note, stacklevel=2)
         return scored
 
+    def use_cores(self, n_threads: int) -> None:
+        """Let boosters score with some cores of this machine, whatever trained them: a row's score depends on no thread."""
+        for member in members_of(self.layers.core).values():
+            estimator = pipeline_of(member)[-1]
+            if hasattr(estimator, "get_booster") or hasattr(estimator, "booster_"):
+                estimator.set_params(n_jobs=n_threads)
+            if hasattr(estimator, "get_booster"):
+                estimator.get_booster().set_param({"nthread": n_threads})
+
     def check(self, n_rows: int, make_frame: MakeFrame, is_strict: bool) -> Checked:
         """Rows that fit the declaration: see `bank_models.scoring.row_checks.check`."""
         use_case = self.use_case
@@ -270,21 +279,10 @@ def load(folder: Path, version: str | None = None, manifest_sha256: str | None =
         model = model_file.load(folder, manifest_sha256=manifest_sha256)
         how = _reading_of(facts["config"].get("data_source") or {})
         found = ScoringModel(model, use_case, version, facts.get("reference"), how)
-        _use_all_cores(found.layers.core)
+        found.use_cores(usable_cores())
     return found
 
 
 def _reading_of(data_source: dict[str, Any]) -> Reading:
     spelling = {name: data_source.get(name) for name in SETTINGS}
     return make_reading(data_source.get("path") or "", **spelling)
-
-
-def _use_all_cores(core) -> None:
-    """Let boosters score with the cores of this machine, whatever trained them: a row's score depends on no thread."""
-    n_threads = usable_cores()
-    for member in members_of(core).values():
-        estimator = pipeline_of(member)[-1]
-        if hasattr(estimator, "get_booster") or hasattr(estimator, "booster_"):
-            estimator.set_params(n_jobs=n_threads)
-        if hasattr(estimator, "get_booster"):
-            estimator.get_booster().set_param({"nthread": n_threads})

@@ -57,6 +57,14 @@ class Tally:
             self.n_without_history += int(table[list(use_case.lags)].isna().any(axis=1).sum())
         self.undefined.update(undefined(table, use_case.derived))
 
+    def add(self, other: Tally) -> None:
+        """Add what was counted elsewhere."""
+        self.n_scored += other.n_scored
+        self.n_rejected += other.n_rejected
+        self.n_without_history += other.n_without_history
+        for name in ("unseen", "missing", "undefined"):
+            getattr(self, name).update(getattr(other, name))
+
     def too_empty(self, features: Mapping[str, Feature]) -> list[str]:
         """Features that lack more values than is declared, and more than chance would explain once in a thousand times."""
         return [

@@ -33,6 +33,7 @@ NOT_PART_OF_A_RESULT = (
     "bank_models.command_line", "bank_models.commands", "bank_models.config.catalogue", "bank_models.config.checks",
     "bank_models.config.compose",
     "bank_models.config.effects", "bank_models.config.hydra_node", "bank_models.config.interpolations",
+    "bank_models.config.launcher",
     "bank_models.config.mistyped", "bank_models.config.places", "bank_models.config.project", "bank_models.config.root_file",
     "bank_models.config.schema", "bank_models.config.secrets", "bank_models.config.settings", "bank_models.drafts",
     "bank_models.evaluation.looks", "bank_models.evaluation.validity", "bank_models.extensions", "bank_models.files.yaml_file",
@@ -40,7 +41,7 @@ NOT_PART_OF_A_RESULT = (
     "bank_models.registry", "bank_models.report", "bank_models.reproduce", "bank_models.resolve",
     "bank_models.runs.comparison", "bank_models.runs.experiments", "bank_models.runs.extensions",
     "bank_models.runs.fingerprint", "bank_models.runs.history", "bank_models.runs.listing", "bank_models.runs.record",
-    "bank_models.runtime.device", "bank_models.runtime.forkserver", "bank_models.runtime.git",
+    "bank_models.runtime.cluster", "bank_models.runtime.device", "bank_models.runtime.forkserver", "bank_models.runtime.git",
     "bank_models.runtime.interrupt", "bank_models.runtime.monitor", "bank_models.runtime.notebook",
     "bank_models.runtime.processes",
     "bank_models.runtime.progress", "bank_models.runtime.system_errors", "bank_models.runtime.terminal", "bank_models.stages",
@@ -76,6 +77,9 @@ ONLY_WITH = {  # of any of these; a module of a package needs what the package n
     "bank_models.models.neural.network": {"neural_network"},
     "bank_models.models.neural.estimator": {"neural_network"},
     **{f"bank_models.models.early_stopping.{one.rounds}": {one.rounds} for one in OURS.values() if one.rounds},
+    "bank_models.training.shards": {"shards"},
+    "bank_models.training.shard_worker": {"shards"},
+    **{f"bank_models.models.early_stopping.{library}_shards": {"shards"} for library in ("lightgbm", "xgboost")},
     "bank_models.tuning": {"searched"},
     "bank_models.pipeline.evaluate.anomalies": {"anomaly"},
     "bank_models.pipeline.evaluate.clusters": {"clustering", "anomaly"},
@@ -170,6 +174,7 @@ def _words(settings: dict[str, Any]) -> set[str]:
     words |= {"column of number"} if use_case["lags"] or use_case["derived"] else set()
     words |= {"column of own transformer"} if use_case["transformers"] else set()
     words |= {algorithm.rounds for algorithm in _algorithms(settings) if algorithm.rounds}
+    words |= {"shards"} if settings["n_shards"] else set()
     words |= {"searched"} if settings["tuning"]["method"] != "none" else set()
     return words | ({"ensemble"} if settings["members"] else set())
 

@@ -22,6 +22,7 @@ from bank_models.config.root_file import ROOT
 from bank_models.errors import ConfigError
 from bank_models.files import folders
 from bank_models.runs import fingerprint
+from bank_models.runtime.cluster import stay_on_loopback
 from bank_models.sweeps import display, record, results
 from bank_models.sweeps.job import Job
 from bank_models.sweeps.plan import BASIC, OPTUNA, OTHER_SPLITS, Plan, Planned, plan
@@ -82,6 +83,8 @@ def sweep(
         code = _with_data(planned, code)
     launcher = planned.cfg.hydra.launcher._target_
     launching, n_threads = cores_for(planned)
+    if launcher == RAY_TASKS and planned.cfg.hydra.launcher.ray.init.get("address") is None:
+        stay_on_loopback()
     sweep_dir, is_continued = _choose_folder(command, planned)
     with _only_one(sweep_dir):
         if planned.jobs is not None:

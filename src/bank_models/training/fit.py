@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bank_models.config.feature import Feature
     from bank_models.config.transform import Transform
     from bank_models.config.use_case import Cost
+    from bank_models.runtime.cluster import Cluster
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,6 +75,10 @@ class Recipe(Shown):
         Of each decision between several classes, by true class.
     transforms : mapping of str to Transform
         Transformers of extensions: see `bank_models.features.preprocessing.make_features`.
+    n_shards : int, optional
+        Parts of the rows that a fit is spread over, a worker of the cluster for each: see `bank_models.training.shards`.
+    cluster : Cluster, optional
+        Where these workers are.
     """
 
     task: str
@@ -101,6 +106,8 @@ class Recipe(Shown):
     cost: Cost | None = None
     class_costs: tuple[tuple[float, ...], ...] | None = None
     transforms: Mapping[str, Transform] = field(default_factory=dict)
+    n_shards: int | None = None
+    cluster: Cluster | None = None
     members: ClassVar[Mapping[str, Recipe]] = {}
 
     def _shown(self) -> dict[str, Any]:
@@ -342,11 +349,15 @@ def fit_estimator(
     weigh = weigher(recipe.class_weight, y, weights[0])
     weight = weigh(y, weights[0])
     if algorithm.rounds:
-        train = Part("train", X, y, weight)
         val = Part("val", *stop, weigh(stop[1], weights[1])) if stop else None
-        monitoring = Monitoring(recipe.patience, with_train_loss, on_round)
+        how = Part("train", X, y, weight), val, matrix, Monitoring(recipe.patience, with_train_loss, on_round)
+        if recipe.n_shards is not None:
+            from bank_models.training.shards import Spread, fit_over_shards
+
+            spread = Spread(recipe.cluster, recipe.n_shards, algorithm.rounds, recipe.loss)
+            return fit_over_shards(spread, estimator, *how)
         with openmp_threads(n_threads) if not algorithm.is_threaded else nullcontext():
-            history, best_iteration = fit_rounds(estimator, algorithm.rounds, recipe.loss, train, val, matrix, monitoring)
+            history, best_iteration = fit_rounds(estimator, algorithm.rounds, recipe.loss, *how)
     else:
         if algorithm.monotone and any(matrix.monotone):
             estimator.set_params(**{algorithm.monotone: list(matrix.monotone)})

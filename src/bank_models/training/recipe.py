@@ -9,6 +9,7 @@ from bank_models.metrics.scores import SCORING, statistic_of
 from bank_models.metrics.threshold import cost_array
 from bank_models.models.early_stopping import Patience
 from bank_models.models.estimators import level_to_learn
+from bank_models.runtime.cluster import Cluster
 from bank_models.runtime.device import usable_cores
 from bank_models.training.fit import Recipe
 
@@ -56,6 +57,8 @@ def _recipe_of(config: TrainingConfig, model: Model, features: dict[str, Feature
         cost=use_case.cost,
         class_costs=_class_costs(use_case),
         transforms=use_case.transformers,
+        n_shards=config.n_shards,
+        cluster=cluster_of(config),
         group_column=use_case.group_column if "group" in cv.method or config.data_split.method == "group" else None,
     )
 
@@ -64,6 +67,13 @@ def _class_costs(use_case: UseCase) -> tuple[tuple[float, ...], ...] | None:
     if use_case.cost_matrix is None:
         return None
     return tuple(map(tuple, cost_array(use_case.cost_matrix.costs, use_case.classes).tolist()))
+
+
+def cluster_of(config: TrainingConfig) -> Cluster | None:
+    """The Ray cluster that a run uses, if it uses one."""
+    if config.launcher.kind == "local":
+        return None
+    return Cluster(config.launcher.address, config.n_threads, config.n_shards or 1)
 
 
 def scorer_of(use_case: UseCase, y) -> Scorer:

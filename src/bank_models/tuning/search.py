@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
@@ -20,6 +22,9 @@ from bank_models.tuning.predictions import Predictions
 from bank_models.tuning.storage import Memory, Storage, Trial
 from bank_models.tuning.trial import Outcome, best_length, run_trial, value_on
 from bank_models.tuning.workers import workers
+
+if TYPE_CHECKING:
+    from bank_models.runtime.cluster import Cluster
 
 MOST_TRIALS = 10_000  # of a search that the clock ends
 SHARE_OF_MEMORY = 0.5  # of what is free, that the folds of all processes may take
@@ -44,6 +49,8 @@ class Budget:
         after the search will need. Once a trial has finished, those that are under way are not waited for either.
     n_iter_no_change : int, optional
         End after so many settings in a row that no model did better with.
+    cluster : Cluster, optional
+        Whose processes run the trials, instead of this machine's.
     """
 
     n_iter: int | None
@@ -52,6 +59,7 @@ class Budget:
     timeout_s: float | None = None
     fit_s: Callable[[list[Trial]], float] | None = None
     n_iter_no_change: int | None = None
+    cluster: Cluster | None = None
 
 
 @dataclass(frozen=True)
@@ -96,24 +104,40 @@ class Search:
         TrainingError
             If no trial saw all rows and all folds.
         """
-        n_workers = self._n_processes()
-        n_threads = max(1, self.n_threads // n_workers)
-        candidates = {
-            name: replace(candidate, recipe=replace(candidate.recipe, n_threads=n_threads))
-            for name, candidate in self.candidates.items()
-        }
-        history = SearchHistory(self, store, candidates)
+        history = SearchHistory(self, store, self._with_threads(max(1, self.n_threads // self._n_processes())))
         advance(history.trials)
         if history.n_proposals < self.method.n_proposals:
-            with workers(candidates, self.scorer, n_threads, n_workers) as pool:
+            with self._workers() as pool:
                 self._loop(history, pool, advance)
         if best_trial(history.trials) is None:
             raise TrainingError(_why_none(history.trials))
         return history
 
+    @contextmanager
+    def _workers(self) -> Iterator:
+        if self.budget.cluster is None:
+            n_workers = self._n_processes()
+            n_threads = max(1, self.n_threads // n_workers)
+            with workers(self._with_threads(n_threads), self.scorer, n_threads, n_workers) as pool:
+                yield pool
+            return
+        with self.budget.cluster.connected() as connection:
+            n_workers = self._most(connection.n_threads)
+            n_threads = connection.threads_of(n_workers)
+            with workers(self._with_threads(n_threads), self.scorer, n_threads, n_workers, connection) as pool:
+                yield pool
+
+    def _with_threads(self, n_threads: int) -> dict[str, Candidate]:
+        return {
+            name: replace(candidate, recipe=replace(candidate.recipe, n_threads=n_threads))
+            for name, candidate in self.candidates.items()
+        }
+
+    def _most(self, n_cores: int) -> int:
+        return min(self.budget.n_workers or n_cores, self.budget.max_concurrent_trials, self.method.n_proposals)
+
     def _n_processes(self) -> int:
-        given = self.budget.n_workers
-        n_workers = min(given or self.n_threads, self.budget.max_concurrent_trials, self.method.n_proposals)
+        given, n_workers = self.budget.n_workers, self._most(self.n_threads)
         n_bytes = sum(_bytes(fold) for candidate in self.candidates.values() for fold in candidate.folds)
         is_too_much = n_workers * n_bytes > SHARE_OF_MEMORY * psutil.virtual_memory().available
         return 1 if given is None and is_too_much else n_workers

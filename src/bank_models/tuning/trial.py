@@ -13,6 +13,7 @@ from bank_models.metrics.intervals import spread
 from bank_models.metrics.names import METRICS, as_score
 from bank_models.metrics.scorer import Scorer
 from bank_models.metrics.scores import Prediction
+from bank_models.runtime.system_errors import explained
 from bank_models.training.cross_validation import decided
 from bank_models.training.fit import Recipe
 from bank_models.tuning.fold_fits import fit_and_score, with_setting
@@ -197,3 +198,19 @@ def _prediction(recipe: Recipe, scorer: Scorer, fold: Fold, score) -> Prediction
     if METRICS[scorer.metric].of == "score":
         return Prediction(score, score)
     return decided(recipe, fold.y_held_out, score, fold.prices, fold.units.weight)
+
+
+def outcome_of(candidates, scorer, proposal, rival, may_drop: bool) -> Outcome:
+    """What a trial came to; an error is its reason to have failed."""
+    try:
+        candidate = candidates[proposal.model]
+        return run_trial(
+            candidate.recipe, candidate.folds, scorer, proposal.params, proposal.lengths, rival, proposal.share, may_drop
+        )
+    except Exception as error:
+        return Outcome({}, reason=reason_of(error))
+
+
+def reason_of(error: Exception) -> str:
+    told = explained(error)
+    return (f"{type(error).__name__}: {error}" if told in (None, error) else str(told)).splitlines()[0]

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from bank_models.errors import ConfigError
 from bank_models.files import folders
 from bank_models.runtime.processes import end_with_parent, start, start_server
-from bank_models.runtime.system_errors import explained
-from bank_models.tuning.trial import Outcome, run_trial
+from bank_models.tuning.trial import Outcome, outcome_of, reason_of
 
 if TYPE_CHECKING:
     from bank_models.metrics.scorer import Scorer
+    from bank_models.runtime.cluster import Connection
     from bank_models.tuning.folds import Candidate
-    from bank_models.tuning.methods import Proposal
+    from bank_models.tuning.ray_pool import RayPool
 
 PRELOADED = ["bank_models.tuning.workers", "sklearn.ensemble", "sklearn.linear_model", "lightgbm", "xgboost"]
 SERVER = multiprocessing.get_context("forkserver")  # a fork of this process would inherit threads in the middle of their work
@@ -42,7 +42,7 @@ class InProcessPool:
     def next_finished(self, timeout_s: float | None = None) -> tuple[int, Outcome]:
         """A trial, however long it takes: there is nobody else to look at the clock."""
         number, task = self._waiting.pop(0)
-        return number, _outcome(*self._search, *task)
+        return number, outcome_of(*self._search, *task)
 
 
 class WorkerPool:
@@ -117,9 +117,18 @@ class WorkerPool:
 
 @contextlib.contextmanager
 def workers(
-    candidates: Mapping[str, Candidate], scorer: Scorer, n_threads: int, n_workers: int
-) -> Iterator[InProcessPool | WorkerPool]:
-    """Processes for a search, or this one."""
+    candidates: Mapping[str, Candidate], scorer: Scorer, n_threads: int, n_workers: int, connection: Connection | None = None
+) -> Iterator[InProcessPool | WorkerPool | RayPool]:
+    """Processes for a search: of a cluster, of this machine, or this one."""
+    if connection is not None:
+        from bank_models.tuning.ray_pool import RayPool
+
+        processes = RayPool(connection, candidates, scorer, n_threads, n_workers)
+        try:
+            yield processes
+        finally:
+            processes.close()
+        return
     if n_workers == 1:
         yield InProcessPool(candidates, scorer)
         return
@@ -156,23 +165,7 @@ def _serve(pipe: connection.Connection, path: Path, n_threads: int) -> None:
             threadpool_limits(n_threads)
         except Exception as error:
             pipe.recv()
-            pipe.send(Outcome({}, reason=_reason(error)))
+            pipe.send(Outcome({}, reason=reason_of(error)))
             return
         while True:
-            pipe.send(_outcome(candidates, scorer, *pipe.recv()))
-
-
-def _outcome(candidates, scorer, proposal: Proposal, rival, may_drop: bool) -> Outcome:
-    """What a trial came to; an error is its reason to have failed."""
-    try:
-        candidate = candidates[proposal.model]
-        return run_trial(
-            candidate.recipe, candidate.folds, scorer, proposal.params, proposal.lengths, rival, proposal.share, may_drop
-        )
-    except Exception as error:
-        return Outcome({}, reason=_reason(error))
-
-
-def _reason(error: Exception) -> str:
-    told = explained(error)
-    return (f"{type(error).__name__}: {error}" if told in (None, error) else str(told)).splitlines()[0]
+            pipe.send(outcome_of(candidates, scorer, *pipe.recv()))

@@ -17,6 +17,7 @@ from bank_models.pipeline.fit.folds import draw
 from bank_models.runs.fingerprint import code_sha256, fingerprint
 from bank_models.runtime import memory
 from bank_models.training.ensemble import inner_folds
+from bank_models.training.recipe import cluster_of
 from bank_models.tuning.folds import SearchRows
 from bank_models.tuning.search import MOST_TRIALS, Budget, whole_trials
 from bank_models.tuning.space import Space, distributions
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 
 NOT_VALIDATED = "Not cross-validated after the search: budget={} is for the search and the fit."
+NOT_OF_TRIALS = {"budget", "launcher", "memory_budget", "n_shards", "save_tuned"}
 N_TO_FIT = 5  # members that the average of a search usually has
 MOST_FOR_FIT = 0.3  # of the seconds that a search and the fit have together
 
@@ -48,7 +50,7 @@ def tune(
 
     `left_s` are the seconds that the search and the fit may take together, where the whole command has a budget.
     """
-    tuning, settings = config.tuning, config.model_dump(mode="json", exclude={"budget", "memory_budget", "save_tuned"})
+    tuning, settings = config.tuning, config.model_dump(mode="json", exclude=NOT_OF_TRIALS)
     for name in ("n_workers", "timeout_s", "storage", "n_iter_no_change", *(["n_iter"] if tuning.n_iter_only_ends else [])):
         del settings["tuning"][name]  # what does not change a trial
     if config.cv.method != "none":
@@ -67,7 +69,12 @@ def tune(
     }
     rows = SearchRows(*table.rows(train), folds, is_ordered, groups, table.periods(train), table.units(train))
     budget = Budget(
-        tuning.n_iter, tuning.max_concurrent_trials, tuning.n_workers, tuning.timeout_s, None, tuning.n_iter_no_change
+        tuning.n_iter,
+        tuning.max_concurrent_trials,
+        tuning.n_workers,
+        tuning.timeout_s,
+        n_iter_no_change=tuning.n_iter_no_change,
+        cluster=cluster_of(config),
     )
     n_fits = {"none": 1, "train_val": 2, "all": 3}[config.refit]
     if left_s is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from bank_models.pipeline.fit.folds import score_folds
 from bank_models.pipeline.fit_result import FitResult
 from bank_models.training import fit as training
 from bank_models.training.calibration import calibrate, cross_fitted
-from bank_models.training.recipe import make_recipe, scorer_of
+from bank_models.training.recipe import cluster_of, make_recipe, scorer_of
 from bank_models.training.repeats import n_repeats_of
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ AFTER_S, AFTER = 2.0, 0.8  # seconds at the end of a run that are set aside, and
 
 def fit(config: TrainingConfig, rows: Rows, steps: Steps) -> FitResult:
     """Search, cross-validate and fit on train; stop, calibrate and decide on val."""
+    cluster = cluster_of(config)
+    with cluster.connected() if cluster else nullcontext():
+        return _fit(config, rows, steps)
+
+
+def _fit(config: TrainingConfig, rows: Rows, steps: Steps) -> FitResult:
     table, train = rows.table, rows.parts.split.train
     recipe, search = make_recipe(config, table.features), _search(config, rows, steps)
     recipe = search.applied_to(recipe) if search else recipe
