@@ -114,6 +114,8 @@ class TestOnRay:
         assert text_of(one) == text_of(here)
         pd.testing.assert_frame_equal(one.history, here.history, rtol=1e-12)
         assert text_of(two) == text_of(again)
+        others = [getattr(found.pipeline[-1], "_other_params", None) for found in (here, one, two)]
+        assert others[0] == others[1] == others[2]  # a model file with any more is refused
         pd.testing.assert_frame_equal(two.history, again.history, check_exact=True)
         first = [found.history[["train_loss", "val_loss"]].iloc[:2].to_numpy() for found in (here, two)]
         np.testing.assert_allclose(*first, rtol=1e-4)  # LightGBM estimates the rows of a leaf

@@ -99,7 +99,7 @@ def fit_over_shards(
     _check_classes(spread, train.y)
     with spread.cluster.connected() as connection:
         n_threads = connection.threads_of(n_shards)
-        estimator.set_params(n_jobs=n_threads)
+        estimator.n_jobs = n_threads  # `set_params` of LightGBM would keep it as a setting of no name
         workers = [connection.start(ShardWorker, 1, n_threads, rank, n_shards, library)[0] for rank in range(n_shards)]
         try:
             begun = [one.door.remote() for one in workers]

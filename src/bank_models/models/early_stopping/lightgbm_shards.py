@@ -89,6 +89,8 @@ def sharing(estimator, n_workers: int, reference: np.ndarray, matrix) -> Iterato
             for name in given:  # a model that is fitted is in no network
                 estimator._other_params.pop(name, None)
                 delattr(estimator, name)
+                if estimator._Booster is not None:
+                    estimator._Booster.params.pop(name, None)
 
 
 def model_bytes(estimator) -> bytes:
