@@ -187,6 +187,8 @@ def check(cfg: DictConfig, overrides: Sequence[str], searchpath: Sequence[str]) 
         name = ".".join(key)
         if name.startswith(MADE_BY_HYDRA) or (key in node and key in ours and _equal(node[key], ours[key])):
             continue
+        if key not in node and ours[key] == {} and any(longer[: len(key)] == key for longer in node):
+            continue  # a mapping of nothing got keys, which are looked at one by one
         allowed = next((of for pattern, of in free.items() if _matches(name, pattern)), None)
         if allowed is None or key[-1] in CODE:
             raise _refusal(name)
