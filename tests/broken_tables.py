@@ -334,7 +334,7 @@ CASES = {
     "a link to a device": Broken(link_to("/dev/zero"), "is a device, not a file", ending=".parquet"),
     "a link to nothing": Broken(link_to("nowhere.csv"), "is a link to nowhere.csv, and there is no such file"),
     "a link to itself": Broken(lambda frame, path: path.symlink_to(path), "cannot be read: Too many levels of symbolic links"),
-    "a folder": Broken(lambda frame, path: path.mkdir(), "is a folder, not a file"),
+    "a folder": Broken(lambda frame, path: path.mkdir(), "is a folder without Parquet files"),
     "a file larger than any memory": Broken(larger_than_any_memory, r"needs about 12,288.0 GiB of memory to be read, but"),
     "packed zeros without end": Broken(packed(lambda text: text + bytes(1 << 26)), "has a zero byte", ending=".csv.gz"),
     "an empty file": Broken(lambda frame, path: path.touch(), "is empty"),

@@ -115,9 +115,16 @@ def _check_launcher(settings: dict[str, str]) -> None:
     if launcher not in LAUNCHERS:
         raise ConfigError(f"launcher={launcher} is not known: choose local or ray.")
     if launcher == "local" and (other := {"launcher.address", "n_threads"} & set(settings)):
-        raise ConfigError(f"{other.pop()} goes with launcher=ray.")
+        raise ConfigError(f"{min(other)} goes with launcher=ray: add it, or leave {min(other)} out.")
     if launcher == "ray" and find_spec("ray") is None:
         raise ConfigError("launcher=ray needs Ray, which is not installed.\nType: make setup EXTRAS=ray")
+    if "launcher.address" in settings:
+        from bank_models.config.launcher import address
+
+        try:
+            address(settings["launcher.address"])
+        except ValueError as error:
+            raise ConfigError(f"launcher.address={settings['launcher.address']}: {error}") from None
 
 
 def _whole(given: dict[str, str], key: str, least: int, most: int, default: int) -> int:

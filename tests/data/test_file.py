@@ -232,7 +232,7 @@ def test_a_file_that_is_not_there_gets_the_nearest_name(tmp_path):
 
 
 def test_a_folder_is_not_a_file(tmp_path):
-    refusal_of(str(tmp_path), "is a folder, not a file")
+    refusal_of(str(tmp_path), "is a folder without Parquet files")
 
 
 def test_large_numbers_with_a_fraction_or_exponent_are_numbers(tmp_path):

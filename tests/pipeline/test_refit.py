@@ -1,12 +1,14 @@
 """`refit`: the model that is kept learns from val too, or from all rows, and nothing that is reported of a row has seen it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 import bank_models
+from bank_models.errors import DataError
 from bank_models.models.layers import take_apart
 from bank_models.pipeline.evaluate.stage import evaluate
 from bank_models.pipeline.fit.stage import fit
@@ -152,3 +154,23 @@ def test_the_stages_of_dvc_hand_both_models_over(tmp_path):
         assert (tmp_path / "run" / name).read_bytes() == (home / name).read_bytes()
     metrics = json.loads((tmp_path / "run/metrics.json").read_text(encoding="utf-8"))
     assert metrics["test_roc_auc"] == pytest.approx(measured("model=lightgbm")[4].metrics["test_roc_auc"], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("horizon", "y", "said"),
+    [
+        (
+            9,
+            np.zeros(10),
+            "Of 8 rows before 2026-01-09 00:00:00 the target of 0 is known by then, 9 moments after its row: nothing",
+        ),
+        (6, np.repeat([0, 1], 5).astype("int8"), "target of 3 is known by then, 6 moments after its row: they lack a class"),
+    ],
+)
+def test_a_target_that_is_known_too_late_to_learn_from_is_a_clear_error(horizon, y, said):
+    table = bank_models.load_table(bank_models.load_config("use_case=currency_risk"))
+    days = np.datetime64("2026-01-01", "s") + np.arange(10) * np.timedelta64(86_400, "s")
+    short = replace(table, times=days, y=y, horizon=horizon)
+    with pytest.raises(DataError, match=said):
+        short.known_before(np.arange(8), np.arange(8, 10))
+    assert replace(short, horizon=1).known_before(np.arange(8), np.arange(8, 10)).tolist() == list(range(8))

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from bank_models.config.launcher import address as address_of_cluster
 from bank_models.config.strict_model import Name, StrictModel, known_in
 from bank_models.config.transform import Value
 from bank_models.config.use_case import Metric, Task, UseCase
@@ -190,7 +191,7 @@ class Launcher(StrictModel):
     """Where trials and spread fits run: see `bank_models.runtime.cluster`."""
 
     kind: Literal["local", "ray"]
-    address: Annotated[str, Field(pattern=r"^(auto|[A-Za-z0-9._-]+:\d{1,5}|\[[0-9A-Fa-f:]+\]:\d{1,5})$")] | None
+    address: Annotated[str, AfterValidator(address_of_cluster)] | None
 
     @model_validator(mode="after")
     def _address_agrees(self):

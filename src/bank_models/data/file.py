@@ -156,7 +156,7 @@ def check_path(path: Path) -> None:
     if kind == "folder":
         if table_files.parts_of(path):
             return
-        raise DataError(f"{path} is a folder, not a file.\nName one file that ends in {listed()}.")
+        raise DataError(f"{path} is a folder without Parquet files.\nName one with some, or a file that ends in {listed()}.")
     if not kind and path.is_symlink():
         raise DataError(f"{path} is a link to {path.readlink()}, and there is no such file.")
     if not kind:

@@ -16,6 +16,7 @@ from bank_models.data.split import known_before
 from bank_models.data.table_schema import schema_of
 from bank_models.data.validation import Validated, validate
 from bank_models.data.view import View
+from bank_models.errors import DataError
 from bank_models.metrics.units import Units, make_units
 from bank_models.runtime.notebook import Shown
 
@@ -74,10 +75,24 @@ class Table(Shown):
         return self.frame.iloc[positions], self.y[positions]
 
     def known_before(self, positions, later) -> np.ndarray:
-        """Those of some rows whose target is known when the later rows are scored; all, where the others are not later."""
+        """Those of some rows whose target is known when the later rows are scored; all, where the others are not later.
+
+        Raises
+        ------
+        DataError
+            If there are none, or none of a class.
+        """
         if self.times is None or not self.times[positions].max() < (first := self.times[later].min()):
             return positions
-        return known_before(positions, self.times, first, self.horizon)
+        found = known_before(positions, self.times, first, self.horizon)
+        is_class = self.y.dtype.kind == "i"
+        if not len(found) or (is_class and len(np.unique(self.y[found])) < len(np.unique(self.y[positions]))):
+            raise DataError(
+                f"Of {len(positions):,} rows before {pd.Timestamp(first)} the target of {len(found):,} is known by then, "
+                f"{self.horizon} moments after its row: {'they lack a class' if len(found) else 'nothing can be learnt'}.\n"
+                "Bring more rows, or forecast less far: lags of the target with fewer periods."
+            )
+        return found
 
     def view(self, positions) -> View:
         """Some rows without a copy of them."""

@@ -217,6 +217,10 @@ class Connection:
             self._check_alive()  # a worker may have ended because all has: Ray would end this process at the next call
             raise
 
+    def failed(self) -> tuple[type[Exception], ...]:
+        """What `get` raises for a call that has failed, in the worker or with it."""
+        return self.ray.exceptions.RayError, TrainingError, MemoryError, OSError
+
     def died(self) -> tuple[type[Exception], ...]:
         """What is raised for a worker that has ended in the middle of its work."""
         known = self.ray.exceptions

@@ -162,7 +162,7 @@ class ScoringModel(Shown):
         """Let boosters score with some cores of this machine, whatever trained them: a row's score depends on no thread."""
         for member in members_of(self.layers.core).values():
             estimator = pipeline_of(member)[-1]
-            if hasattr(estimator, "get_booster") or hasattr(estimator, "booster_"):
+            if any(hasattr(estimator, name) for name in ("get_booster", "booster_", "trees_")):
                 estimator.set_params(n_jobs=n_threads)
             if hasattr(estimator, "get_booster"):
                 estimator.get_booster().set_param({"nthread": n_threads})

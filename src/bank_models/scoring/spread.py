@@ -56,6 +56,7 @@ def parts_of(cluster: Cluster, model: ScoringModel, job: Job, kinds: Mapping[str
     TrainingError
         If workers keep ending.
     """
+    file.check_path(job.input)
     if not job.input.is_dir():
         raise ConfigError(
             f"launcher=ray scores a folder of Parquet files, but input={job.input} is none: leave launcher=ray out."

@@ -192,21 +192,21 @@ def _all(connection: Connection, references: list[Any]) -> list[Any]:
         waiting.remove(ready)
         try:
             connection.get(ready)
-        except Exception:
+        except connection.failed():
             _raise_if_died(connection, waiting)
             raise
     return [connection.get(one) for one in references]
 
 
 def _raise_if_died(connection: Connection, references: list[Any], within_s: float = 5.0) -> None:
-    """Others meet with an error of the network first when a worker ends."""
+    """Raise that one of some calls has lost its worker, before the error of the network that others have met with for it."""
     while references and (ready := connection.wait(references, within_s)):
         references = [one for one in references if one is not ready[0]]
         try:
             connection.get(ready[0])
         except connection.died():
             raise
-        except Exception:
+        except connection.failed():  # of the network, as the first one: that is raised if no worker has ended
             continue
 
 

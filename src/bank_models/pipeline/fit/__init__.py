@@ -1,4 +1,4 @@
-"""Fit: search, cross-validation, training and decisions on train and val; test rows are split off, and not used."""
+"""Fit: search, cross-validation, training and decisions on train and val; of test only a model learns that no metric is of."""
 
 from __future__ import annotations
 

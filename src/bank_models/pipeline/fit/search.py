@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 NOT_VALIDATED = "Not cross-validated after the search: budget={} is for the search and the fit."
-NOT_OF_TRIALS = {"budget", "launcher", "memory_budget", "n_shards", "save_tuned"}
+NOT_OF_TRIALS = {"budget", "launcher", "memory_budget", "n_shards", "refit", "save_tuned"}
 N_TO_FIT = 5  # members that the average of a search usually has
 MOST_FOR_FIT = 0.3  # of the seconds that a search and the fit have together
 

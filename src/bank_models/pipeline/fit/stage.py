@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def fit(config: TrainingConfig, home: Path, split_seed: int | None = None) -> None:
-    """Fit, and write what an evaluation needs; no test row is looked at.
+    """Fit, and write what an evaluation needs; no test row is looked at but by a model of all rows, which no metric is of.
 
     Parameters
     ----------
