@@ -119,10 +119,10 @@ def _check_launcher(settings: dict[str, str]) -> None:
     if launcher == "ray" and find_spec("ray") is None:
         raise ConfigError("launcher=ray needs Ray, which is not installed.\nType: make setup EXTRAS=ray")
     if "launcher.address" in settings:
-        from bank_models.config.launcher import address
+        from bank_models.config.schema import cluster_address
 
         try:
-            address(settings["launcher.address"])
+            cluster_address(settings["launcher.address"])
         except ValueError as error:
             raise ConfigError(f"launcher.address={settings['launcher.address']}: {error}") from None
 

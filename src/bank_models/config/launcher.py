@@ -1,8 +1,7 @@
-"""Checks of a launcher: where a Ray cluster is, and what it can be handed."""
+"""Checks of a launcher: what a Ray cluster can be handed."""
 
 from __future__ import annotations
 
-import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -11,23 +10,6 @@ from bank_models.models.estimators import ESTIMATORS, level_to_learn
 
 if TYPE_CHECKING:
     from bank_models.config.schema import TrainingConfig
-
-
-HOST_AND_PORT = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):(\d{1,5})")
-
-
-def address(text: str) -> str:
-    """Where the head of a cluster is.
-
-    Raises
-    ------
-    ValueError
-        If it is neither `auto` nor a host and a port.
-    """
-    found = HOST_AND_PORT.fullmatch(text)
-    if text != "auto" and not (found and 0 < int(found[2]) < 2**16):
-        raise ValueError("must be auto, or a host and a port such as 10.0.0.7:6379")
-    return text
 
 
 def check(config: TrainingConfig) -> None:

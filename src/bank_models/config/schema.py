@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from bank_models.config.launcher import address as address_of_cluster
 from bank_models.config.strict_model import Name, StrictModel, known_in
 from bank_models.config.transform import Value
 from bank_models.config.use_case import Metric, Task, UseCase
@@ -21,6 +20,7 @@ from bank_models.runtime.notebook import Shown
 BUDGET = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(s|min|h)")
 SHORTEST_S, LONGEST_S = 20, 48 * 3600  # of a whole command: a start and an evaluation take some 10 s
 SIZE, UNITS = re.compile(r"(\d{1,9}(?:\.\d{1,3})?) ?(B|kB|MB|GB)?"), {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+HOST_AND_PORT = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):(\d{1,5})")
 UNSUPERVISED = ("clustering", "anomaly")
 MOST_LAYERS, WIDEST = 16, 8192
 OPTIONAL = "optional "  # before a member of an ensemble: only if what it needs is installed
@@ -187,11 +187,25 @@ class Registry(StrictModel):
         return self
 
 
+def cluster_address(text: str) -> str:
+    """Where the head of a cluster is.
+
+    Raises
+    ------
+    ValueError
+        If it is neither `auto` nor a host and a port.
+    """
+    found = HOST_AND_PORT.fullmatch(text)
+    if text != "auto" and not (found and 0 < int(found[2]) < 2**16):
+        raise ValueError("must be auto, or a host and a port such as 10.0.0.7:6379")
+    return text
+
+
 class Launcher(StrictModel):
     """Where trials and spread fits run: see `bank_models.runtime.cluster`."""
 
     kind: Literal["local", "ray"]
-    address: Annotated[str, AfterValidator(address_of_cluster)] | None
+    address: Annotated[str, AfterValidator(cluster_address)] | None
 
     @model_validator(mode="after")
     def _address_agrees(self):
