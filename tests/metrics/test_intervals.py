@@ -6,7 +6,7 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from bank_models.metrics.influence import is_known, measure, value_of
-from bank_models.metrics.intervals import _fourth_power, estimate, gain, interval, spread
+from bank_models.metrics.intervals import estimate, gain, interval, spread
 from bank_models.metrics.names import METRICS
 from bank_models.metrics.scores import FUNCTIONS, Prediction, compute, metrics_for
 from bank_models.metrics.units import Units, make_units
@@ -241,11 +241,3 @@ def test_a_gain_of_moments_that_depend_too_much_on_one_another_on_the_metrics_ow
     found = gain(*(estimate("r2", y, Prediction(value, value), *about) for value in (forecast, np.full(n, y[0]))))
     assert np.isfinite([found.value, found.p_value]).all()
     assert np.isnan([found.low, found.high]).all()
-
-
-@pytest.mark.parametrize("n_others", [0, 1, 20, 1_000])
-def test_powers_of_an_influence_that_is_mostly_zero_are_those_of_each_row(n_others):
-    rng, sums = np.random.default_rng(0), np.zeros(1_000)
-    sums[rng.permutation(1_000)[:n_others]] = rng.normal(size=n_others)
-    centred = sums - sums.mean()
-    assert np.array_equal(_fourth_power(sums, centred), centred**4)

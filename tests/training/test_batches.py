@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import log_loss, root_mean_squared_error
 
 from bank_models.config.feature import Feature
 from bank_models.data import view
@@ -73,6 +76,16 @@ def test_a_model_of_batches_is_that_of_all_rows_at_once(in_small_batches, estima
         predict_score(one.model, rows, task) for one, rows in ((in_batches, View(FRAME, VAL)), (at_once, FRAME.iloc[VAL]))
     ]
     assert np.array_equal(*scores)
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_the_watched_loss_of_the_last_round_is_that_of_the_predictions(in_small_batches, task):
+    endless = Patience(rounds=1_000, min_delta=0.0, restore_best_weights=False)
+    found = fitted(replace(recipe_of("XGB", task), patience=endless), lambda rows: View(FRAME, rows))
+    assert FRAME["income"].iloc[VAL].isna().any()
+    score, y = predict_score(found.model, FRAME.iloc[VAL], task), TARGETS[task][VAL]
+    loss = log_loss(y, score) if task == "binary" else root_mean_squared_error(y, score)
+    assert found.history["val_loss"].iloc[-1] == pytest.approx(loss, rel=1e-6)
 
 
 @pytest.mark.parametrize("names", [["income", "age", "country"], ["age", "flag", "exposure"], ["country"], list(FEATURES)])

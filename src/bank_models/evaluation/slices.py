@@ -182,7 +182,7 @@ def _cut(name: str, kind: str, column: pd.Series, y_true, task: str, units: Unit
     codes, names = _categories(column) if is_category else _quartiles(column)
     missing = NOT_STATED if kind == "protected" else MISSING
     codes, names = np.where(codes < 0, len(names), codes), [*names, missing]
-    counted = {code: codes == code for code in np.unique(codes)}
+    counted = {code: codes == code for code in np.flatnonzero(np.bincount(codes))}
     large = [code for code, of_slice in counted.items() if _is_large(of_slice, y_true, task, units)]
     if is_category:
         large = sorted(sorted(large, key=lambda code: -counted[code].sum())[:MAX_CATEGORIES])

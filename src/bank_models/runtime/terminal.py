@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import TextIO
 
+from bank_models.runtime.garbage import collect_seldom
 from bank_models.runtime.system_errors import check_room, explained
 
 END_OF_BAR = "\r\033[2K\033[?25h"  # an empty line instead of a progress bar, and the cursor, which it hides
@@ -40,6 +41,7 @@ def for_people(main: Callable[..., int]) -> Callable[..., int]:
     def answering(*arguments, **named) -> int:
         mend_streams()
         _start_anew_in_utf_8()
+        collect_seldom()
         earlier, threading.excepthook = threading.excepthook, _say_of_thread
         try:
             return _spoken(main, *arguments, **named)

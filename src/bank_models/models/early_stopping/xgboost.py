@@ -67,7 +67,7 @@ def _one_by_one(estimator, n_columns: int) -> Iterator[None]:
 def train(estimator, loss, rows: Part, parts, patience: Patience | None, matrix: Matrix, on_round: OnRound | None):
     from xgboost.callback import EarlyStopping
 
-    from bank_models.models.early_stopping.xgboost_batches import reading_batches
+    from bank_models.models.early_stopping.xgboost_batches import making_matrices
 
     name = LOSSES[loss]
     stopper = patience and EarlyStopping(
@@ -85,7 +85,7 @@ def train(estimator, loss, rows: Part, parts, patience: Patience | None, matrix:
         feature_types=["c" if category else "q" for category in matrix.is_category],
         monotone_constraints=tuple(matrix.monotone) if any(matrix.monotone) else None,
     )
-    with explained(), _one_by_one(estimator, len(matrix.is_category)), reading_batches(estimator):
+    with explained(), _one_by_one(estimator, len(matrix.is_category)), making_matrices(estimator):
         estimator.fit(
             rows.X,
             rows.y,

@@ -1,4 +1,4 @@
-"""XGBoost's bins from a matrix in batches: quantile sketches in passes over the batches, one byte a cell in memory."""
+"""XGBoost's matrices: bins of the rows that are fitted, from batches where they are many; rows that are watched as they are."""
 
 from __future__ import annotations
 
@@ -44,11 +44,17 @@ class Batches(xgboost.DataIter):
 
 
 @contextmanager
-def reading_batches(estimator) -> Iterator[None]:
-    """Let an estimator's `fit` take matrices in batches; bins and trees are those of the same matrix as one array."""
+def making_matrices(estimator) -> Iterator[None]:
+    """Let an estimator's `fit` take matrices in batches; bins and trees are those of the same matrix as one array.
+
+    Rows that are only watched are not put into bins. Trees decide the same of a number and of its bin, but XGBoost looks for
+    the bin of a cell in all bins of its row where cells are missing. On 10^6 rows this took half as long as the fit.
+    """
     usual = estimator._create_dmatrix
 
     def create(ref, data, **given):
+        if ref is not None and estimator.device in (None, "cpu"):
+            return xgboost.DMatrix(_as_array(data), **given, nthread=estimator.n_jobs)
         if not hasattr(data, "batches"):
             return usual(ref=ref, data=data, **given)
         facts = {name: given[name] for name in FACTS}
@@ -67,3 +73,14 @@ def reading_batches(estimator) -> Iterator[None]:
         yield
     finally:
         del estimator._create_dmatrix
+
+
+def _as_array(X) -> np.ndarray:
+    """A matrix in batches as one array."""
+    if not hasattr(X, "batches"):
+        return X
+    whole, n_read = np.empty(X.shape, dtype="float32"), 0
+    for batch in X.batches():
+        whole[n_read : n_read + len(batch)] = batch
+        n_read += len(batch)
+    return whole

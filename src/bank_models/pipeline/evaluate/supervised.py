@@ -11,6 +11,7 @@ from bank_models.config.members import note_on_optional
 from bank_models.evaluation import analysis, drift, performance, plot_tables
 from bank_models.evaluation.baselines import baseline_scores, best_first
 from bank_models.evaluation.benchmarks import benchmark_scores
+from bank_models.evaluation.explain.importance import draw
 from bank_models.evaluation.explain.reference import as_table, reference_row
 from bank_models.evaluation.monotone import check_directions
 from bank_models.evaluation.weights import note_on_weights
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from bank_models.pipeline.fit_result import FitResult
     from bank_models.pipeline.rows import Parts, Rows
 
+MOST_DESCRIBED = 200_000
 REFITTED = {
     "train_val": "The model was fitted again on train and val together; rounds, weights, calibration and threshold are those "
     "that val had decided before. What is said of val is of the first fit, which had not seen it.",
@@ -149,8 +151,9 @@ def evaluate_on_test(config: TrainingConfig, fit_result: FitResult, table: Table
 def _described(
     config: TrainingConfig, fit_result: FitResult, table: Table, parts: Parts
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The usual row of train, and what later rows are compared with."""
+    """The usual row of train, and what later rows are compared with: of at most 200,000 rows, more tell nothing more."""
     train = table.view(parts.split.train)
+    train = train.take(draw(len(train), MOST_DESCRIBED, np.random.default_rng(config.seed)))
     answers = drift.answers_of(fit_result.val_score, config.use_case.classes)
     return reference_row(train, table.features), drift.reference(train, table.features, answers)
 
