@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -45,11 +43,11 @@ TRAIN, VAL = np.arange(N)[::-1][600:], np.arange(N)[::-1][:600]
 PATIENCE = Patience(rounds=5, min_delta=0.0, restore_best_weights=True)
 
 
-def recipe_of(estimator: str, task: str, **facts) -> Recipe:
+def recipe_of(estimator: str, task: str, patience: Patience | None = PATIENCE, **facts) -> Recipe:
     name = f"{estimator}{'Regressor' if task == 'regression' else 'Classifier'}"
     how = {"imputer": None, "scaler": None, "encoder": "native", "is_monotone": False, "random_state": 7, "n_threads": 2}
     params = {"n_estimators": 12, **({"subsample": 0.8} if estimator == "XGB" else {"min_child_samples": 5})}
-    return Recipe(task, name, params, FEATURES, patience=PATIENCE, **(how | facts))
+    return Recipe(task, name, params, FEATURES, patience=patience, **(how | facts))
 
 
 def fitted(recipe: Recipe, take):
@@ -81,11 +79,23 @@ def test_a_model_of_batches_is_that_of_all_rows_at_once(in_small_batches, estima
 @pytest.mark.parametrize("task", ["binary", "regression"])
 def test_the_watched_loss_of_the_last_round_is_that_of_the_predictions(in_small_batches, task):
     endless = Patience(rounds=1_000, min_delta=0.0, restore_best_weights=False)
-    found = fitted(replace(recipe_of("XGB", task), patience=endless), lambda rows: View(FRAME, rows))
+    found = fitted(recipe_of("XGB", task, patience=endless), lambda rows: View(FRAME, rows))
     assert FRAME["income"].iloc[VAL].isna().any()
     score, y = predict_score(found.model, FRAME.iloc[VAL], task), TARGETS[task][VAL]
     loss = log_loss(y, score) if task == "binary" else root_mean_squared_error(y, score)
     assert found.history["val_loss"].iloc[-1] == pytest.approx(loss, rel=1e-6)
+
+
+def test_a_loss_that_decides_nothing_is_shown_of_a_sample_and_one_that_does_of_all_rows(monkeypatch):
+    shown, decides = recipe_of("XGB", "binary", patience=None), recipe_of("XGB", "binary")
+    before = [fitted(one, FRAME.iloc.__getitem__) for one in (shown, decides)]
+    monkeypatch.setattr(training, "MOST_SHOWN", 100)
+    after = [fitted(one, FRAME.iloc.__getitem__) for one in (shown, decides)]
+    some, y = batches.at_most(100, FRAME.iloc[VAL], TARGETS["binary"][VAL], shown.random_state)
+    loss = log_loss(y, predict_score(after[0].model, some, "binary"))
+    assert after[0].history["val_loss"].iloc[-1] == pytest.approx(loss, rel=1e-6)
+    assert before[0].history["val_loss"].iloc[-1] != pytest.approx(loss, rel=1e-6)
+    pd.testing.assert_frame_equal(before[1].history, after[1].history)
 
 
 @pytest.mark.parametrize("names", [["income", "age", "country"], ["age", "flag", "exposure"], ["country"], list(FEATURES)])

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bank_models.data.column_store import release
-from bank_models.data.view import BATCH_ROWS, View, as_frame
+from bank_models.data.view import BATCH_ROWS, View, as_frame, take
 from bank_models.features.filling import make_filler
 
 if TYPE_CHECKING:
     import pandas as pd
     from sklearn.compose import ColumnTransformer
+
+MOST_SHOWN = 200_000  # rows: the loss of more is a curve that nobody can tell from theirs
 
 
 class BatchedMatrix:
@@ -59,9 +61,22 @@ def matrix_of_rows(features: ColumnTransformer, rows: pd.DataFrame | View, in_ba
     return features.transform(as_frame(rows))
 
 
+def predicted(estimator, X) -> np.ndarray:
+    """Predictions of an estimator for a matrix, in batches or not."""
+    return np.concatenate([*map(estimator.predict, X.batches())]) if isinstance(X, BatchedMatrix) else estimator.predict(X)
+
+
 def telling_rows(rows: View, categories: list[str]) -> np.ndarray:
     """Positions of the first row, and of the first one of each category: few rows that have every value."""
     found = [np.zeros(1, dtype="int64")]
     for name in categories:
         found.append(rows[name].reset_index(drop=True).drop_duplicates().index.to_numpy())
     return np.unique(np.concatenate(found))
+
+
+def at_most(n_rows: int, rows: pd.DataFrame | View, y: np.ndarray, random_state: int) -> tuple[pd.DataFrame | View, np.ndarray]:
+    """Rows and their target; of many a sample, in their order."""
+    if len(y) <= n_rows:
+        return rows, y
+    some = np.sort(np.random.default_rng(random_state).choice(len(y), n_rows, replace=False))
+    return take(rows, some), y[some]

@@ -22,7 +22,7 @@ from bank_models.models.wrappers import TO_LEARN, OnTargetScale, on_target_scale
 from bank_models.runtime import memory
 from bank_models.runtime.device import openmp_threads, threads_for
 from bank_models.runtime.notebook import Shown
-from bank_models.training.batches import BatchedMatrix, matrix_of_rows, telling_rows
+from bank_models.training.batches import MOST_SHOWN, BatchedMatrix, at_most, matrix_of_rows, predicted, telling_rows
 from bank_models.training.class_weights import weigher
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class Recipe(Shown):
         y : ndarray of shape (n_rows,)
             Class codes from 0, or values.
         stop_frame, y_stop : DataFrame, ndarray, optional
-            Rows for early stopping and for smearing. They teach the model nothing else.
+            Rows for early stopping and for smearing, and to show the loss on. They teach the model nothing else.
         with_train_loss : bool
             Record the loss on the training rows too; it costs a pass over them every round.
         on_round : callable, optional
@@ -172,6 +172,8 @@ class Recipe(Shown):
             If the recipe smears, and no rows are held out for it.
         """
         is_asked = stop_frame is not None and (ESTIMATORS[self.estimator].rounds or self.smears)
+        if is_asked and not self.holds_out:  # nothing is decided by these rows, their loss is only shown
+            stop_frame, y_stop = at_most(MOST_SHOWN, stop_frame, y_stop, self.random_state)
         features, X = self._features_and_matrix(frame, self.to_learn(y))
         stop = (matrix_of_rows(features, stop_frame, self.takes_batches), self.to_learn(y_stop)) if is_asked else None
         matrix = matrix_of(self, features)
@@ -234,7 +236,7 @@ class Recipe(Shown):
             return 0.0
         if stop is None:
             raise ValueError("a recipe that smears needs `stop_frame`: residuals of rows that it is fitted on are too small")
-        return smearing(stop[1], _predicted(estimator, stop[0]), weight)
+        return smearing(stop[1], predicted(estimator, stop[0]), weight)
 
 
 @dataclass(frozen=True, repr=False)
@@ -273,10 +275,6 @@ class Fitted(Shown):
 def fit(recipe: Recipe, *rows, **how) -> Fitted:
     """Fit a recipe: see `Recipe.fit`."""
     return recipe.fit(*rows, **how)
-
-
-def _predicted(estimator, X) -> np.ndarray:
-    return np.concatenate([*map(estimator.predict, X.batches())]) if isinstance(X, BatchedMatrix) else estimator.predict(X)
 
 
 def smearing(learnt, y_pred, weight=None) -> float:
