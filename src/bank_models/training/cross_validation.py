@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from sklearn.model_selection import (
 )
 
 from bank_models.data.split import known_before
-from bank_models.data.view import take
+from bank_models.data.view import View, take
 from bank_models.errors import DataError
 from bank_models.metrics.names import METRICS
 from bank_models.metrics.scores import Prediction, compute, decide_held_out
@@ -157,25 +158,36 @@ def cross_validate(
         `fold`, `n_train`, `n_test`, `fit_time` and `score_time` in seconds, `best_iteration`, and of each metric
         `train_<metric>` and `test_<metric>`.
     """
-    weight = recipe.row_weights(frame)
-    is_decided = any(METRICS[name].of == "decision" for name in scoring)
+    score = FoldScorer(recipe, frame, y, scoring, is_ordered, groups, periods)
     for number, (train, test) in enumerate(folds, start=1):
+        yield score(number, train, test)
+
+
+@dataclass(frozen=True)
+class FoldScorer:
+    """Fits and scores a recipe on one fold, wherever it is called: see `cross_validate`."""
+
+    recipe: Recipe
+    frame: pd.DataFrame | View
+    y: np.ndarray
+    scoring: list[str]
+    is_ordered: bool
+    groups: np.ndarray | None = None
+    periods: np.ndarray | None = None
+
+    def __call__(self, number: int, train: np.ndarray, test: np.ndarray) -> dict:
+        """The row of a fold: see `cross_validate`."""
+        recipe, weight = self.recipe, self.recipe.row_weights(self.frame)
         start = time.perf_counter()
-        fitted = fit_fold(recipe, frame, y, train, is_ordered, groups)
+        fitted = fit_fold(recipe, self.frame, self.y, train, self.is_ordered, self.groups)
         fit_time = time.perf_counter() - start
         scores = {}
         for part, rows in (("test", test), ("train", train)):
-            some = take(frame, rows)
-            score = predict_score(fitted.model, some, recipe.task)
-            of_rows = [None if each is None else each[rows] for each in (periods, weight)]
-            prediction = (
-                decided(recipe, y[rows], score, prices(recipe.cost, some), of_rows[1])
-                if is_decided
-                else Prediction(score, score)
-            )
-            scored = compute(scoring, y[rows], prediction, recipe.quantile, *of_rows)
+            of_rows = [None if each is None else each[rows] for each in (self.periods, weight)]
+            prediction = self._prediction(fitted, take(self.frame, rows), self.y[rows], of_rows[1])
+            scored = compute(self.scoring, self.y[rows], prediction, recipe.quantile, *of_rows)
             scores |= {f"{part}_{name}": value for name, value in scored.items()}
-        yield {
+        return {
             "fold": number,
             "n_train": len(train),
             "n_test": len(test),
@@ -184,6 +196,12 @@ def cross_validate(
             "best_iteration": fitted.best_iteration,
             **scores,
         }
+
+    def _prediction(self, fitted: Fitted, rows, y, weight) -> Prediction:
+        score = predict_score(fitted.model, rows, self.recipe.task)
+        if not any(METRICS[name].of == "decision" for name in self.scoring):
+            return Prediction(score, score)
+        return decided(self.recipe, y, score, prices(self.recipe.cost, rows), weight)
 
 
 def decided(recipe: Recipe, y, score, costs_of_mistakes=None, weight=None) -> Prediction:

@@ -10,7 +10,8 @@ import pandas as pd
 
 from bank_models.data.weights import check_folds
 from bank_models.errors import DataError
-from bank_models.training.cross_validation import cross_validate, draw_folds, fold_columns, make_splitter
+from bank_models.pipeline.fit.side_by_side import scored
+from bank_models.training.cross_validation import FoldScorer, draw_folds, fold_columns, make_splitter
 from bank_models.training.recipe import scoring_of
 
 if TYPE_CHECKING:
@@ -26,12 +27,14 @@ def score_folds(
     scoring = scoring_of(config)
     if config.cv.method == "none":
         return pd.DataFrame(columns=fold_columns(scoring))
-    rows, known = [], (table.view(train), table.y[train])
-    for repeat, drawn in enumerate(draw_repeats(config.cv, table, train, recipe.task, n_repeats), start=1):
-        folds, is_ordered, groups = drawn
-        for row in cross_validate(recipe, *known, folds, scoring, is_ordered, groups, table.periods(train)):
-            rows.append({"repeat": repeat, **row} if n_repeats > 1 else row)
-            advance()
+    drawn = draw_repeats(config.cv, table, train, recipe.task, n_repeats)
+    about = [(repeat, *fold) for repeat, (folds, *_) in enumerate(drawn, start=1) for fold in enumerate(folds, start=1)]
+    _, is_ordered, groups = drawn[0]
+    score = FoldScorer(recipe, table.view(train), table.y[train], scoring, is_ordered, groups, table.periods(train))
+    rows: list[dict] = [{}] * len(about)
+    for place, row in scored(score, [(number, *fold) for _, number, fold in about]):
+        rows[place] = {"repeat": about[place][0], **row} if n_repeats > 1 else row
+        advance()
     return pd.DataFrame(rows)
 
 

@@ -1,0 +1,127 @@
+"""Folds side by side: in processes of their own, where one fit is too small for all cores."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from bank_models.data.view import as_frame
+from bank_models.errors import TrainingError
+from bank_models.files import folders
+from bank_models.runtime.device import threads_for
+from bank_models.runtime.processes import end_with_parent
+from bank_models.training.cross_validation import FoldScorer
+from bank_models.training.fit import Recipe
+from bank_models.tuning.workers import warm_up
+
+WORTH_S = 5.0  # seconds that processes must promise to save: they need two to start
+AHEAD = 2  # folds that wait for each process, so that none waits for this one
+ENDED = (
+    "A process that fitted folds ended before it was done, as it does where the memory is too small.\n"
+    "Type n_threads=1 to fit one fold after the other, or choose fewer folds with cv.n_folds=…"
+)
+_score: FoldScorer  # of a process
+
+
+def scored(score: FoldScorer, folds: list[tuple]) -> Iterator[tuple[int, dict]]:
+    """Score a recipe on folds, in any order; the numbers are those of one after the other.
+
+    The first fold tells how long the others would take. This process goes on to fit folds beside the others.
+
+    Parameters
+    ----------
+    score : FoldScorer
+    folds : list of tuple
+        Number, positions of the rows that are fitted, and of those that are scored.
+
+    Yields
+    ------
+    place, row : int, dict
+
+    Raises
+    ------
+    TrainingError
+        If a process ends.
+    """
+    start = time.perf_counter()
+    yield 0, score(*folds[0])
+    others = dict(enumerate(folds[1:], start=1))
+    alone_s = (time.perf_counter() - start) * len(others)
+    at_once = min(n_beside(score), len(others)) if alone_s > WORTH_S else 1
+    if at_once < 2 or alone_s * (1 - 1 / at_once) < WORTH_S:
+        yield from ((place, score(*fold)) for place, fold in others.items())
+        return
+    warm_up()
+    score = replace(score, recipe=_with_threads(score.recipe, score.recipe.n_threads // at_once))
+    with folders.scratch("folds-") as folder, _processes(score, at_once - 1, folder) as pool:
+        yield from _shared(score, others, pool, AHEAD * (at_once - 1))
+
+
+def n_beside(score: FoldScorer) -> int:
+    """Fits that the threads of a recipe are enough for at once, each with as many threads as it would have alone."""
+    recipe, n_rows = score.recipe, len(score.y)
+    is_elsewhere = recipe.device != "cpu" or recipe.n_shards is not None or multiprocessing.current_process().daemon
+    if is_elsewhere or threads_for(len(recipe.features) * n_rows, recipe.n_threads) == recipe.n_threads:
+        return 1
+    frame = as_frame(score.frame)
+    widths = [
+        one.make_features().fit(frame, one.to_learn(score.y)).transform(frame.iloc[:1]).shape[1]
+        for one in (recipe.members or {"": recipe}).values()
+    ]
+    return recipe.n_threads // threads_for(max(widths) * n_rows, recipe.n_threads)
+
+
+@contextmanager
+def _processes(score: FoldScorer, n_processes: int, folder: Path) -> Iterator[ProcessPoolExecutor]:
+    """Processes that score folds."""
+    import joblib
+
+    path, n_threads = folder / "score.joblib", score.recipe.n_threads
+    joblib.dump(score, path)
+    start = {"mp_context": multiprocessing.get_context("forkserver"), "initializer": _begin, "initargs": (path, n_threads)}
+    with ProcessPoolExecutor(n_processes, **start) as pool:
+        try:
+            yield pool
+        except (BrokenProcessPool, EOFError, ConnectionError) as error:
+            raise TrainingError(ENDED) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _shared(score: FoldScorer, folds: dict[int, tuple], pool: ProcessPoolExecutor, n_ahead: int) -> Iterator[tuple[int, dict]]:
+    """Score folds here and in other processes, each as soon as somebody is free."""
+    left, coming = list(folds.items()), {}
+    while left or coming:
+        while left and len(coming) < n_ahead:
+            place, fold = left.pop(0)
+            coming[pool.submit(_score_fold, *fold)] = place
+        if left:
+            place, fold = left.pop(0)
+            yield place, score(*fold)
+        done, _ = wait(coming, timeout=0 if left else None, return_when=FIRST_COMPLETED)
+        yield from ((coming.pop(one), one.result()) for one in done)
+
+
+def _with_threads(recipe: Recipe, n_threads: int) -> Recipe:
+    members = {name: replace(member, n_threads=n_threads) for name, member in recipe.members.items()}
+    return replace(recipe, n_threads=n_threads, **({"members": members} if members else {}))
+
+
+def _begin(path: Path, n_threads: int) -> None:
+    import joblib
+    from threadpoolctl import threadpool_limits
+
+    global _score
+    end_with_parent()
+    threadpool_limits(n_threads)
+    _score = joblib.load(path, mmap_mode="r")
+
+
+def _score_fold(*fold) -> dict:
+    return _score(*fold)
