@@ -92,7 +92,7 @@ def test_what_a_fold_raises_is_raised_here(beside):
 
 
 def test_a_process_that_ends_is_told_of(beside):
-    with pytest.raises(TrainingError, match="Type n_threads=1 to fit one fold after the other"):
+    with pytest.raises(TrainingError, match=r"ended with exit code 3; .*\nType n_threads=1 to fit one fold after the other"):
         beside(end_elsewhere)
 
 

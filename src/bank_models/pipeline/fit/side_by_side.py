@@ -5,28 +5,22 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from bank_models.data.view import as_frame
 from bank_models.errors import TrainingError
 from bank_models.files import folders
 from bank_models.runtime.device import threads_for
-from bank_models.runtime.processes import end_with_parent
+from bank_models.runtime.process_pool import ProcessPool
 from bank_models.training.cross_validation import FoldScorer
 from bank_models.training.fit import Recipe
 from bank_models.tuning.workers import warm_up
 
 WORTH_S = 5.0  # seconds that processes must promise to save: they need two to start
-AHEAD = 2  # folds that wait for each process, so that none waits for this one
 ENDED = (
-    "A process that fitted folds ended before it was done, as it does where the memory is too small.\n"
+    "A process that fitted folds ended with {}; where memory is too small the system ends one with SIGKILL.\n"
     "Type n_threads=1 to fit one fold after the other, or choose fewer folds with cv.n_folds=…"
 )
-_score: FoldScorer  # of a process
 
 
 def scored(score: FoldScorer, folds: list[tuple]) -> Iterator[tuple[int, dict]]:
@@ -58,9 +52,14 @@ def scored(score: FoldScorer, folds: list[tuple]) -> Iterator[tuple[int, dict]]:
         yield from ((place, score(*fold)) for place, fold in others.items())
         return
     warm_up()
-    score = replace(score, recipe=_with_threads(score.recipe, score.recipe.n_threads // at_once))
-    with folders.scratch("folds-") as folder, _processes(score, at_once - 1, folder) as pool:
-        yield from _shared(score, others, pool, AHEAD * (at_once - 1))
+    n_threads = score.recipe.n_threads // at_once
+    score = replace(score, recipe=_with_threads(score.recipe, n_threads))
+    with folders.scratch("folds-") as folder:
+        pool = ProcessPool(score, n_threads, at_once - 1, folder)
+        try:
+            yield from _shared(score, others, pool)
+        finally:
+            pool.close()
 
 
 def n_beside(score: FoldScorer) -> int:
@@ -77,51 +76,24 @@ def n_beside(score: FoldScorer) -> int:
     return recipe.n_threads // threads_for(max(widths) * n_rows, recipe.n_threads)
 
 
-@contextmanager
-def _processes(score: FoldScorer, n_processes: int, folder: Path) -> Iterator[ProcessPoolExecutor]:
-    """Processes that score folds."""
-    import joblib
-
-    path, n_threads = folder / "score.joblib", score.recipe.n_threads
-    joblib.dump(score, path)
-    start = {"mp_context": multiprocessing.get_context("forkserver"), "initializer": _begin, "initargs": (path, n_threads)}
-    with ProcessPoolExecutor(n_processes, **start) as pool:
-        try:
-            yield pool
-        except (BrokenProcessPool, EOFError, ConnectionError) as error:
-            raise TrainingError(ENDED) from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _shared(score: FoldScorer, folds: dict[int, tuple], pool: ProcessPoolExecutor, n_ahead: int) -> Iterator[tuple[int, dict]]:
+def _shared(score: FoldScorer, folds: dict[int, tuple], pool: ProcessPool) -> Iterator[tuple[int, dict]]:
     """Score folds here and in other processes, each as soon as somebody is free."""
-    left, coming = list(folds.items()), {}
-    while left or coming:
-        while left and len(coming) < n_ahead:
-            place, fold = left.pop(0)
-            coming[pool.submit(_score_fold, *fold)] = place
+    left = list(folds.items())
+    while left or pool.is_busy():
+        while left and pool.is_free():
+            pool.submit(*left.pop(0))
         if left:
             place, fold = left.pop(0)
             yield place, score(*fold)
-        done, _ = wait(coming, timeout=0 if left else None, return_when=FIRST_COMPLETED)
-        yield from ((coming.pop(one), one.result()) for one in done)
+        while pool.is_busy() and (found := pool.next_answer(0 if left else None)):
+            place, answer = found
+            if answer.end:
+                raise TrainingError(ENDED.format(answer.end))
+            if answer.error:
+                raise answer.error
+            yield place, answer.value
 
 
 def _with_threads(recipe: Recipe, n_threads: int) -> Recipe:
     members = {name: replace(member, n_threads=n_threads) for name, member in recipe.members.items()}
     return replace(recipe, n_threads=n_threads, **({"members": members} if members else {}))
-
-
-def _begin(path: Path, n_threads: int) -> None:
-    import joblib
-    from threadpoolctl import threadpool_limits
-
-    global _score
-    end_with_parent()
-    threadpool_limits(n_threads)
-    _score = joblib.load(path, mmap_mode="r")
-
-
-def _score_fold(*fold) -> dict:
-    return _score(*fold)
