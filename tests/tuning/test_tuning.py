@@ -515,7 +515,7 @@ def test_an_interrupted_search_leaves_nothing_but_its_trials_and_says_how_to_go_
         env = os.environ | {"TMPDIR": scratch}
         process = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True)
         deadline = time.monotonic() + 100
-        while not list(Path(scratch).glob("folds-*/folds.joblib")):
+        while not list(Path(scratch).glob("folds-*/work.joblib")):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         time.sleep(2)
