@@ -16,7 +16,8 @@ scores, mean ranks (1 is best, ties share), seconds, and the largest distance to
 
 The others need environments of their own: `pip install flaml "scikit-learn<1.7" xgboost lightgbm "pandas<3" pyarrow catboost`
 (also for catboost and xgboost), `pip install "autogluon.tabular[lightgbm,xgboost,catboost]"`,
-`pip install mljar-supervised "pandas<3" pyarrow`.
+`pip install mljar-supervised "pandas<3" pyarrow`. TabM, RealMLP and the explainable boosting machine
+(`--tools tabm realmlp ebm`) need AutoGluon's with `pip install pytabkit interpret-core`.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ SETS = {  # the use case whose features, metric and split they are
     "gmsc": "default_prediction",
 }
 TOOLS = ("ours", "autogluon", "flaml", "mljar", "catboost", "xgboost")
+SINGLE = ("tabm", "realmlp", "ebm")  # models, not tools: asked for by name
 WITHOUT_A_CLOCK = ("catboost", "xgboost")
 GRACE = 4  # times the budget after which a tool is stopped, and has no score
 
@@ -212,7 +214,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=list(SETS))
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--tools", nargs="+", default=list(TOOLS), choices=TOOLS)
+    parser.add_argument("--tools", nargs="+", default=list(TOOLS), choices=[*TOOLS, *SINGLE])
     parser.add_argument("--pythons", nargs="*", default=[], metavar="TOOL=PYTHON")
     parser.add_argument("--extra", nargs="*", default=[], help="more overrides for ours")
     parser.add_argument("--results", type=Path, default=ROOT / "bench/results/automl.jsonl")

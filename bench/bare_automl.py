@@ -1,6 +1,8 @@
 """FLAML, AutoGluon, MLJAR, CatBoost or XGBoost on a table, as their first pages say. Run in an environment that has it.
 
-    python bench/bare_automl.py flaml|autogluon|mljar|catboost|xgboost FOLDER SECONDS N_THREADS SEED
+    python bench/bare_automl.py flaml|autogluon|mljar|catboost|xgboost|tabm|realmlp|ebm FOLDER SECONDS N_THREADS SEED
+
+TabM, RealMLP and the explainable boosting machine are single models with the parameters and the early stopping of AutoGluon.
 
 FOLDER holds `train.parquet` and `test.parquet` with the column `__target__`, and `facts.json` with task, metric and whether the
 rows are in the order of time. SECONDS are counted from the start of this script, so imports and reading are in them. Writes
@@ -13,6 +15,7 @@ START = time.perf_counter()
 
 import json  # noqa: E402
 import sys  # noqa: E402
+from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
@@ -47,19 +50,26 @@ def flaml(train, y, test, facts, budget, n_threads, seed):
     return as_scores(model, test, facts["task"]), str(model.best_estimator)
 
 
-def autogluon(train, y, test, facts, budget, n_threads, seed):
+def autogluon(train, y, test, facts, budget, n_threads, seed, **how):
     from autogluon.tabular import TabularPredictor
 
     kind = facts["task"]
     predictor = TabularPredictor(
         "__target__", problem_type=kind, eval_metric=AUTOGLUON[facts["metric"]], path="autogluon", verbosity=0
     )
-    preset = "best_quality" if budget >= 600 else "medium_quality"
-    predictor.fit(train.assign(__target__=y), presets=preset, time_limit=left(budget), num_cpus=n_threads)
+    how = how or {"presets": "best_quality" if budget >= 600 else "medium_quality"}
+    predictor.fit(train.assign(__target__=y), time_limit=left(budget), num_cpus=n_threads, **how)
     if kind == "regression":
         return predictor.predict(test).to_numpy(), predictor.model_best
     found = predictor.predict_proba(test).to_numpy()
     return found[:, 1] if kind == "binary" else found, predictor.model_best
+
+
+def single(model, *given):
+    return autogluon(*given, hyperparameters={model: {"ag_args_fit": {"num_gpus": 0}}}, fit_weighted_ensemble=False)
+
+
+tabm, realmlp, ebm = (partial(single, name) for name in ("TABM", "REALMLP", "EBM"))
 
 
 def mljar(train, y, test, facts, budget, n_threads, seed):
