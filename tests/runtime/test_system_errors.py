@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -143,18 +144,21 @@ def test_a_page_that_may_not_be_written_leaves_nothing_behind(run_of, tmp_path):
 
 
 def test_what_a_search_imports_ends_with_the_search():
-    code = (
-        "import time; from bank_models.tuning import workers; workers.warm_up(); print('started', flush=True); time.sleep(60)"
-    )
+    code = "import time; from bank_models.runtime import process_pool; process_pool.warm_up()"
+    code += "; print('started', flush=True); time.sleep(60)"
     mark = f"MARK={os.getpid()}"
     search = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=os.environ | {"MARK": mark[5:]}, stdout=-1)
     assert search.stdout.readline() == b"started\n"
-    assert servers(mark)
+    wait_until(lambda: servers(mark), "it does not start")
     search.kill()
     search.wait()
+    wait_until(lambda: not servers(mark), "it goes on")
+
+
+def wait_until(holds: Callable[[], object], otherwise: str) -> None:
     deadline = time.monotonic() + 3
-    while servers(mark):
-        assert time.monotonic() < deadline, "it goes on"
+    while not holds():
+        assert time.monotonic() < deadline, otherwise
         time.sleep(0.1)
 
 

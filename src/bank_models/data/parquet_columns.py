@@ -21,6 +21,7 @@ from bank_models.data.signatures import looks_like, one_line
 from bank_models.errors import DataError
 
 AT_ONCE = 1 << 24  # bytes of memory that columns may take which are read together
+FEWEST = 2  # columns that are read together all the same: each is unpacked on a core of its own
 START_BYTES = 1 << 12
 BUFFER_BYTES = 1 << 20
 
@@ -230,7 +231,7 @@ def _state_of(opened: BinaryIO) -> tuple[int, int]:
 
 
 def _pieces(names: list[str], n_rows: int) -> Iterator[list[str]]:
-    n_columns = max(1, AT_ONCE // max(1, n_rows * parquet_check.BYTES_PER_CELL))
+    n_columns = max(FEWEST, AT_ONCE // max(1, n_rows * parquet_check.BYTES_PER_CELL))
     for first in range(0, len(names), n_columns):
         yield names[first : first + n_columns]
 

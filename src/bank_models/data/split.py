@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
 from bank_models.data.column_store import Keep, kept
+from bank_models.data.repeats import has_copies
 from bank_models.errors import ConfigError, DataError
 
 
@@ -188,12 +189,6 @@ def shuffled(y, val_ratio: float, test_ratio: float, random_state: int, stratify
     return Split(np.sort(train), np.sort(val), np.sort(test))
 
 
-def has_copies(hashes: np.ndarray) -> bool:
-    """Whether a hash occurs twice."""
-    ordered = np.sort(hashes)
-    return bool((ordered[1:] == ordered[:-1]).any())
-
-
 def temporal(times, val_ratio: float, test_ratio: float) -> Split:
     """The newest rows are test, those before them val; rows of one moment stay together."""
     if times is None:
@@ -234,7 +229,7 @@ def check(parts: Split, y, task: str) -> None:
     DataError
     """
     rows = np.concatenate(list(parts.parts().values()))
-    if not np.array_equal(np.sort(rows), np.arange(len(y))):
+    if len(rows) != len(y) or not (np.bincount(rows, minlength=len(y)) == 1).all():
         raise AssertionError("the parts of a split must be disjoint and complete")
     n_classes = 1 if task == "regression" else len(np.unique(y))
     for name, part in parts.parts().items():

@@ -52,9 +52,9 @@ def train(
     """
     is_here = config.launcher.kind == "local"
     if is_here and config.tuning.method != "none" and (config.n_threads or usable_cores()) > 1:
-        from bank_models.tuning import workers
+        from bank_models.runtime.process_pool import warm_up
 
-        workers.warm_up()
+        warm_up()
     task = config.use_case.task
     with Steps(f"{config.use_case.key} · {config.model.name}", config.device) as steps:
         rows = warned(config, prepare(config, steps, split_seed))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import signal
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import connection
@@ -15,10 +16,33 @@ from multiprocessing.pool import ExceptionWithTraceback
 from pathlib import Path
 from typing import Any
 
-from bank_models.errors import TrainingError
-from bank_models.runtime.processes import end_with_parent, start
+from bank_models.errors import ConfigError, TrainingError
+from bank_models.runtime.processes import end_with_parent, start, start_server
 
+PRELOADED = [
+    "bank_models.tuning.workers", "bank_models.training.cross_validation", "sklearn.ensemble", "sklearn.linear_model",
+    "lightgbm", "xgboost",
+]  # fmt: skip
 SERVER = multiprocessing.get_context("forkserver")  # a fork of this process would inherit threads in the middle of their work
+
+
+def warm_up() -> None:
+    """Start to import what models need in processes of their own, while this one does something else.
+
+    Raises
+    ------
+    ConfigError
+        If the folder for temporary files has too long a name.
+    """
+    try:
+        start_server(PRELOADED)
+    except OSError as error:  # the system allows 107 characters for a socket's name
+        if "AF_UNIX" not in str(error):
+            raise
+        raise ConfigError(
+            f"Processes cannot talk to one another in {tempfile.gettempdir()}: its name is too long for a socket. "
+            "Set TMPDIR to a shorter one, such as /tmp"
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -41,9 +41,9 @@ NOT_PART_OF_A_RESULT = (
     "bank_models.registry", "bank_models.report", "bank_models.reproduce", "bank_models.resolve",
     "bank_models.runs.comparison", "bank_models.runs.experiments", "bank_models.runs.extensions",
     "bank_models.runs.fingerprint", "bank_models.runs.history", "bank_models.runs.listing", "bank_models.runs.record",
-    "bank_models.runtime.cluster", "bank_models.runtime.device", "bank_models.runtime.forkserver", "bank_models.runtime.git",
-    "bank_models.runtime.interrupt", "bank_models.runtime.monitor", "bank_models.runtime.notebook",
-    "bank_models.runtime.processes",
+    "bank_models.runtime.cluster", "bank_models.runtime.device", "bank_models.runtime.forkserver",
+    "bank_models.runtime.garbage", "bank_models.runtime.git", "bank_models.runtime.interrupt", "bank_models.runtime.monitor",
+    "bank_models.runtime.notebook", "bank_models.runtime.process_pool", "bank_models.runtime.processes",
     "bank_models.runtime.progress", "bank_models.runtime.system_errors", "bank_models.runtime.terminal", "bank_models.stages",
     "bank_models.sweeps", "bank_models.tracking", "bank_models.train", "bank_models.use_cases",
 )  # fmt: skip

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bank_models.errors import ConfigError
 from bank_models.files import folders
 from bank_models.runtime.process_pool import ProcessPool
-from bank_models.runtime.processes import start_server
 from bank_models.tuning.trial import Outcome, outcome_of, reason_of
 
 if TYPE_CHECKING:
@@ -19,8 +16,6 @@ if TYPE_CHECKING:
     from bank_models.runtime.cluster import Connection
     from bank_models.tuning.folds import Candidate
     from bank_models.tuning.ray_pool import RayPool
-
-PRELOADED = ["bank_models.tuning.workers", "sklearn.ensemble", "sklearn.linear_model", "lightgbm", "xgboost"]
 
 
 class InProcessPool:
@@ -81,16 +76,3 @@ def workers(
             yield processes
         finally:
             processes.close()
-
-
-def warm_up() -> None:
-    """Start to import what workers need, while this process does something else."""
-    try:
-        start_server(PRELOADED)
-    except OSError as error:  # the system allows 107 characters for a socket's name
-        if "AF_UNIX" not in str(error):
-            raise
-        raise ConfigError(
-            f"Processes cannot talk to one another in {tempfile.gettempdir()}: its name is too long for a socket. "
-            "Set TMPDIR to a shorter one, such as /tmp"
-        ) from error

@@ -11,10 +11,9 @@ from bank_models.data.view import as_frame
 from bank_models.errors import TrainingError
 from bank_models.files import folders
 from bank_models.runtime.device import threads_for
-from bank_models.runtime.process_pool import ProcessPool
+from bank_models.runtime.process_pool import ProcessPool, warm_up
 from bank_models.training.cross_validation import FoldScorer
 from bank_models.training.fit import Recipe
-from bank_models.tuning.workers import warm_up
 
 WORTH_S = 5.0  # seconds that processes must promise to save: they need two to start
 ENDED = (
