@@ -10,10 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import run_warm
 
+import bank_models
 from bank_models.data import simulate
 from bank_models.data.sample import find
 from bank_models.data.view import BATCH_ROWS
 from bank_models.errors import ConfigError
+from bank_models.pipeline.evaluate import supervised
+from bank_models.training import fit
 
 ROWS = 45_000  # of which train has more than one batch
 FILES = ["model.skops", "split.parquet", "metrics.json", "test_scores.parquet", "slices.csv", "drift_reference.json"]
@@ -71,3 +74,14 @@ def test_a_memory_budget_that_is_no_size_is_refused(compose, given):
 @pytest.mark.parametrize(("given", "n_bytes"), [("0", 0), ("32MB", 32_000_000), ("1.5GB", 1_500_000_000), ("2000", 2000)])
 def test_a_memory_budget_is_a_size(compose, given, n_bytes):
     assert compose("use_case=fraud", f"memory_budget={given}").memory_budget == n_bytes
+
+
+@pytest.mark.parametrize(("typed", "is_said"), [("early_stopping=none", True), ("early_stopping=patience", False)])
+def test_a_loss_that_is_shown_of_a_sample_is_said_to_be(monkeypatch, typed, is_said):
+    for module in (fit, supervised):
+        monkeypatch.setattr(module, "MOST_SHOWN", 50)
+    config = bank_models.load_config("use_case=credit_scoring", "model=xgboost", "cv=none", "refit=none", typed)
+    table = bank_models.load_table(config)
+    parts = bank_models.split(table, config)
+    found = bank_models.evaluate(bank_models.fit(bank_models.make_recipe(config, table), table, parts), table, parts, config)
+    assert any("of 50 of the 100 rows of val" in note for note in found.notes) == is_said

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import bank_models
-from bank_models.errors import DataError, TrainingError
+from bank_models.errors import ConfigError, DataError, TrainingError
 from bank_models.pipeline.fit import side_by_side
 from bank_models.pipeline.fit.folds import score_folds
 
@@ -94,6 +94,19 @@ def test_what_a_fold_raises_is_raised_here(beside):
 def test_a_process_that_ends_is_told_of(beside):
     with pytest.raises(TrainingError, match=r"ended with exit code 3; .*\nType n_threads=1 to fit one fold after the other"):
         beside(end_elsewhere)
+
+
+@pytest.mark.parametrize("error", [ConfigError("Set TMPDIR to a shorter one"), TrainingError("No further process")])
+def test_where_no_process_can_be_started_all_folds_are_fitted_here_and_that_is_said(beside, monkeypatch, caplog, error):
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr(side_by_side, "ProcessPool", refuse)
+    with caplog.at_level("INFO"):
+        rows = [row for _, row in beside(twice)]
+    assert [row["found"] for row in rows] == [2, 4, 6, 8, 10, 12]
+    assert {row["process"] for row in rows} == {os.getpid()}
+    assert caplog.messages == [f"Folds are fitted one after the other, with the same numbers. {error}"]
 
 
 def test_folds_that_take_no_time_are_fitted_here(monkeypatch):

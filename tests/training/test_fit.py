@@ -17,7 +17,7 @@ from bank_models.models.early_stopping import Patience
 from bank_models.models.early_stopping.xgboost import explained, grows_one_by_one
 from bank_models.models.wrappers import predict_score, with_threshold
 from bank_models.training.cross_validation import (
-    cross_validate,
+    FoldScorer,
     draw_folds,
     fold_columns,
     inner_split,
@@ -231,7 +231,7 @@ def test_the_labels_of_the_scoring_fold_do_not_reach_its_model():
     folds = folds_of()[:1]
     flipped = Y.copy()
     flipped[folds[0][1]] = 1 - flipped[folds[0][1]]
-    one, other = (next(cross_validate(recipe("xgboost"), FRAME, y, folds, ["roc_auc"], False)) for y in (Y, flipped))
+    one, other = (FoldScorer(recipe("xgboost"), FRAME, y, ["roc_auc"], False)(1, *folds[0]) for y in (Y, flipped))
     assert one["best_iteration"] == other["best_iteration"]
     assert one["train_roc_auc"] == other["train_roc_auc"]
     assert one["test_roc_auc"] == pytest.approx(1 - other["test_roc_auc"])
@@ -250,7 +250,8 @@ def test_cross_validation_equals_scikit_learns_where_nothing_stops_early():
 
     scoring = ["accuracy", "precision", "recall", "f1", "roc_auc"]
     plain = recipe("lightgbm", patience=None, n_estimators=30)
-    ours = pd.DataFrame(cross_validate(plain, FRAME, Y, folds_of(), scoring, False))
+    score = FoldScorer(plain, FRAME, Y, scoring, False)
+    ours = pd.DataFrame([score(number, *fold) for number, fold in enumerate(folds_of(), start=1)])
     assert list(ours) == fold_columns(scoring)
     X = FRAME.assign(region=FRAME.region.cat.codes).astype("float32").to_numpy()
     estimator = fit(plain, FRAME, Y).model.named_steps["estimator"]

@@ -16,7 +16,7 @@ from bank_models.models.early_stopping import Patience
 from bank_models.models.wrappers import predict_score
 from bank_models.training.calibration import calibrate, cross_fitted, reliability
 from bank_models.training.class_weights import class_weights
-from bank_models.training.cross_validation import cross_validate
+from bank_models.training.cross_validation import FoldScorer
 from bank_models.training.ensemble import greedy_weights
 from bank_models.training.fit import Recipe, fit, smearing
 from bank_models.tuning.fold_fits import fit_and_score
@@ -157,8 +157,9 @@ def test_scores_of_folds_are_those_of_repeated_rows():
     folds = [(np.flatnonzero(of_row == 0), np.flatnonzero(of_row == 1))]
     of_copy = [(np.flatnonzero(of_row[rows] == 0), np.flatnonzero(of_row[rows] == 1))]
     one, scoring = recipe("LogisticRegression", "binary", params=EXACT["LogisticRegression"]), ["roc_auc", "log_loss"]
-    (weighted,) = cross_validate(one, FRAME, CLASS, folds, scoring, False)
-    (repeated,) = cross_validate(replace(one, weight_column=None), FRAME.iloc[rows], CLASS[rows], of_copy, scoring, False)
+    weighted = FoldScorer(one, FRAME, CLASS, scoring, False)(1, *folds[0])
+    of_copies = FoldScorer(replace(one, weight_column=None), FRAME.iloc[rows], CLASS[rows], scoring, False)
+    repeated = of_copies(1, *of_copy[0])
     for name in scoring:
         assert weighted[f"test_{name}"] == pytest.approx(repeated[f"test_{name}"], abs=1e-6)
         assert weighted[f"train_{name}"] == pytest.approx(repeated[f"train_{name}"], abs=1e-6)

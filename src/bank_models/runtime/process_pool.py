@@ -66,6 +66,11 @@ class ProcessPool:
     n_workers : int
     folder : Path
         For `work`.
+
+    Raises
+    ------
+    TrainingError
+        If the system allows no further process.
     """
 
     def __init__(self, work: Callable, n_threads: int, n_workers: int, folder: Path):
@@ -76,8 +81,12 @@ class ProcessPool:
         self._idle: list[connection.Connection] = []
         self._busy: dict[connection.Connection, int] = {}
         self._processes: dict[connection.Connection, Any] = {}
-        for _ in range(n_workers):
-            self._start()
+        try:
+            for _ in range(n_workers):
+                self._start()
+        except BaseException:
+            self.close()
+            raise
 
     def _start(self) -> None:
         ours, theirs = SERVER.Pipe()

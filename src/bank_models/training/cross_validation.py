@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -128,21 +127,19 @@ def _check_every_class(y, folds) -> None:
             raise DataError(f"Fold {number} lacks a class: choose fewer folds with cv.n_folds=…, or cv=none")
 
 
-def cross_validate(
-    recipe: Recipe, frame, y, folds, scoring: list[str], is_ordered: bool, groups=None, periods=None
-) -> Iterator[dict]:
-    """Fit and score a recipe on each fold.
+@dataclass(frozen=True)
+class FoldScorer:
+    """Fits and scores a recipe on one fold after the other, in whichever process it is called.
 
     Where the recipe stops early or smears, each fold does so on a part cut from its own training rows, never on the rows
     that score it: the newest of them when rows are in time order, else a tenth: stratified by class, and of whole groups
     where there are groups.
 
-    Parameters
+    Attributes
     ----------
     recipe : Recipe
     frame : DataFrame or View of shape (n_rows, …)
     y : ndarray of shape (n_rows,)
-    folds : list of (train, test) ndarrays
     scoring : list of str
         Names of `bank_models.metrics.scores`.
     is_ordered : bool
@@ -151,21 +148,7 @@ def cross_validate(
         Keeps each group on one side of the cut for early stopping too.
     periods : ndarray of shape (n_rows,), optional
         When each row happened, for metrics that are taken moment by moment.
-
-    Yields
-    ------
-    dict
-        `fold`, `n_train`, `n_test`, `fit_time` and `score_time` in seconds, `best_iteration`, and of each metric
-        `train_<metric>` and `test_<metric>`.
     """
-    score = FoldScorer(recipe, frame, y, scoring, is_ordered, groups, periods)
-    for number, (train, test) in enumerate(folds, start=1):
-        yield score(number, train, test)
-
-
-@dataclass(frozen=True)
-class FoldScorer:
-    """Fits and scores a recipe on one fold, wherever it is called: see `cross_validate`."""
 
     recipe: Recipe
     frame: pd.DataFrame | View
@@ -176,7 +159,21 @@ class FoldScorer:
     periods: np.ndarray | None = None
 
     def __call__(self, number: int, train: np.ndarray, test: np.ndarray) -> dict:
-        """The row of a fold: see `cross_validate`."""
+        """Score a fold.
+
+        Parameters
+        ----------
+        number : int
+            From 1.
+        train, test : ndarray of int
+            Positions of the rows that are fitted, and of those that score.
+
+        Returns
+        -------
+        dict
+            `fold`, `n_train`, `n_test`, `fit_time` and `score_time` in seconds, `best_iteration`, and of each metric
+            `train_<metric>` and `test_<metric>`.
+        """
         recipe, weight = self.recipe, self.recipe.row_weights(self.frame)
         start = time.perf_counter()
         fitted = fit_fold(recipe, self.frame, self.y, train, self.is_ordered, self.groups)
@@ -211,13 +208,13 @@ def decided(recipe: Recipe, y, score, costs_of_mistakes=None, weight=None) -> Pr
 
 
 def fold_columns(scoring: list[str]) -> list[str]:
-    """Columns of a table of folds, as `cross_validate` yields them."""
+    """Columns of a table of folds, as `FoldScorer` gives its rows."""
     about = ["fold", "n_train", "n_test", "fit_time", "score_time", "best_iteration"]
     return [*about, *(f"{part}_{name}" for part in ("test", "train") for name in scoring)]
 
 
 def fit_fold(recipe: Recipe, frame, y, train, is_ordered: bool, groups) -> Fitted:
-    """Fit a recipe on the training rows of a fold, a part of which decides the best round and smears: see `cross_validate`."""
+    """Fit a recipe on the training rows of a fold, a part of which decides the best round and smears: see `FoldScorer`."""
     if not recipe.holds_out:
         return recipe.fit(take(frame, train), y[train])
     labels = None if recipe.task == "regression" else y

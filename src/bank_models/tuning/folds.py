@@ -23,8 +23,9 @@ class SearchRows:
 
     Attributes
     ----------
-    frame, y, folds, is_ordered, groups, periods
-        As for `bank_models.training.cross_validation.cross_validate`.
+    frame, y, is_ordered, groups, periods
+        As of `bank_models.training.cross_validation.FoldScorer`.
+    folds : list of (train, test) ndarrays
     units : Units, optional
         What rows came into the sample together.
     """

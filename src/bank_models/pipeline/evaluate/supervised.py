@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,10 +17,12 @@ from bank_models.evaluation.monotone import check_directions
 from bank_models.evaluation.weights import note_on_weights
 from bank_models.metrics import threshold
 from bank_models.metrics.scores import FUNCTIONS, decide
+from bank_models.models.estimators import ESTIMATORS
 from bank_models.models.wrappers import predict_score
 from bank_models.pipeline.evaluate.evaluation_result import EvaluationResult, facts_of_parts
 from bank_models.runs import writer
 from bank_models.runtime.threads import beside
+from bank_models.training.batches import MOST_SHOWN
 from bank_models.training.cross_validation import summarise
 from bank_models.training.recipe import scorer_of, scoring_of
 
@@ -108,6 +110,15 @@ def evaluate(config: TrainingConfig, rows: Rows, fit_result: FitResult) -> Evalu
     return EvaluationResult(tested.metrics, tables, tested.drift, facts, tested.predictions, periods=periods, notes=notes)
 
 
+def _note_on_shown(fit_result: FitResult, n_val: int) -> list[str]:
+    """A sentence where the loss by round is not that of all val rows, because it decided nothing."""
+    recipes = (fit_result.recipe.members or {"": fit_result.recipe}).values()
+    if n_val <= MOST_SHOWN or not any(ESTIMATORS[one.estimator].rounds and not one.holds_out for one in recipes):
+        return []
+    some = f"{MOST_SHOWN:,} of the {n_val:,} rows of val"
+    return [f"Without early stopping the loss on val decides nothing, and is shown round by round of {some}."]
+
+
 def evaluate_on_test(config: TrainingConfig, fit_result: FitResult, table: Table, parts: Parts) -> Tested:
     """Score the frozen model on the test rows, once, and look at its predictions from every side."""
     use_case, task, rows = config.use_case, config.use_case.task, parts.split.test
@@ -143,6 +154,7 @@ def evaluate_on_test(config: TrainingConfig, fit_result: FitResult, table: Table
         as_table(middle, table.features),
         config.seed,
     )
+    found = replace(found, notes=[*found.notes, *_note_on_shown(fit_result, len(parts.split.val))])
     metrics |= found.metrics
     reference["floors"] = drift.floors(use_case.metric, metrics)
     return Tested(predictions, metrics, found.tables, found, middle, reference, next(iter(baselines)))

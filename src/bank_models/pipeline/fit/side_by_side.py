@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import time
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ ENDED = (
     "A process that fitted folds ended with {}; where memory is too small the system ends one with SIGKILL.\n"
     "Type n_threads=1 to fit one fold after the other, or choose fewer folds with cv.n_folds=…"
 )
+ALONE = "Folds are fitted one after the other, with the same numbers. {}"
+log = logging.getLogger(__name__)
 
 
 def scored(score: FoldScorer, folds: list[tuple]) -> Iterator[tuple[int, dict]]:
@@ -50,13 +53,18 @@ def scored(score: FoldScorer, folds: list[tuple]) -> Iterator[tuple[int, dict]]:
     if at_once < 2 or alone_s * (1 - 1 / at_once) < WORTH_S:
         yield from ((place, score(*fold)) for place, fold in others.items())
         return
-    warm_up()
     n_threads = score.recipe.n_threads // at_once
-    score = replace(score, recipe=_with_threads(score.recipe, n_threads))
+    beside = replace(score, recipe=_with_threads(score.recipe, n_threads))
     with folders.scratch("folds-") as folder:
-        pool = ProcessPool(score, n_threads, at_once - 1, folder)
         try:
-            yield from _shared(score, others, pool)
+            warm_up()
+            pool = ProcessPool(beside, n_threads, at_once - 1, folder)
+        except TrainingError as error:
+            log.info(ALONE.format(str(error).splitlines()[0]))
+            yield from ((place, score(*fold)) for place, fold in others.items())
+            return
+        try:
+            yield from _shared(beside, others, pool)
         finally:
             pool.close()
 
